@@ -1,0 +1,94 @@
+//! The front door of the core: raw packets in, a `Ledger` and finished flows out. It knows no thread, no file and no clock.
+
+use crate::classify::{Judgement, candidates, classify, transport};
+use crate::flow::{FlowRecord, FlowTable, Limits};
+use crate::ledger::Ledger;
+use crate::packet::{RawPacket, decode};
+use crate::portmap::PortMap;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// A finished flow and what is held of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct JudgedFlow {
+    /// What was seen.
+    pub record: FlowRecord,
+    /// What is held of it.
+    pub judgement: Judgement,
+}
+
+/// An audit of one lane of packets, in the order of the capture.
+pub struct Audit {
+    table: FlowTable,
+    books: Books,
+}
+
+/// Where finished flows are entered.
+struct Books {
+    map: Arc<PortMap>,
+    ledger: Ledger,
+    /// The flows themselves, where the report lists them.
+    flows: Option<Vec<JudgedFlow>>,
+}
+
+impl Audit {
+    /// An audit against a port map. `keep_flows` keeps every finished flow for a report that lists them; otherwise only
+    /// the ledger remembers.
+    pub fn new(map: Arc<PortMap>, limits: Limits, keep_flows: bool) -> Audit {
+        let known = Arc::clone(&map);
+        let knows_port = move |protocol: u8, port: u16| {
+            let candidates = transport(protocol).and_then(|transport| known.lookup(transport, port));
+            // The range that Windows hands out to clients stands in two rules and says nothing about who is the server.
+            candidates.is_some_and(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS))
+        };
+        let flows = keep_flows.then(Vec::new);
+        Audit {
+            table: FlowTable::new(limits, Box::new(knows_port)),
+            books: Books { map, ledger: Ledger::default(), flows },
+        }
+    }
+
+    /// Enters one packet. Times must not run backwards from one packet to the next.
+    #[inline]
+    pub fn observe(&mut self, raw: &RawPacket<'_>) {
+        let Audit { table, books } = self;
+        let result = decode(raw).and_then(|packet| table.observe(&packet, raw, &mut |record| books.enter(record)));
+        match result {
+            Ok(()) => books.ledger.decoded += 1,
+            Err(skip) => books.ledger.skip(raw.capture, skip),
+        }
+    }
+
+    /// Gives up flows that have been idle too long at this moment, looking at no more than `budget` places. When it is
+    /// called changes nothing in the result; it only frees memory.
+    pub fn sweep(&mut self, now: Timestamp, budget: usize) {
+        let Audit { table, books } = self;
+        table.sweep(now, budget, &mut |record| books.enter(record));
+    }
+
+    /// Flows that are alive.
+    pub fn live_flows(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The capture ended at `end`: what was seen, and the flows if they were kept, in no particular order.
+    pub fn finish(mut self, end: Timestamp) -> (Ledger, Vec<JudgedFlow>) {
+        let Audit { table, books } = &mut self;
+        table.finish(end, &mut |record| books.enter(record));
+        (self.books.ledger, self.books.flows.unwrap_or_default())
+    }
+}
+
+/// The first port that Windows hands out to clients.
+const DYNAMIC_PORTS: u16 = 49_152;
+
+impl Books {
+    fn enter(&mut self, record: FlowRecord) {
+        let judgement = classify(&record, &self.map);
+        let rules = candidates(&record, &self.map).map_or(&[][..], |candidates| &candidates.rules);
+        self.ledger.enter(&record, &judgement, rules);
+        if let Some(flows) = &mut self.flows {
+            flows.push(JudgedFlow { record, judgement });
+        }
+    }
+}

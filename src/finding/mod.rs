@@ -1,0 +1,335 @@
+//! What it means: each finding is one `Check` in the table of its theme. A new one is a line there and a function beside it.
+
+mod blocked;
+mod fallback;
+mod quality;
+mod unexpected;
+
+use crate::classify::ServiceRef;
+use crate::flow::{Evidence, PacketRef};
+use crate::ledger::{Ledger, NAMED_LIMIT, Seen, Sighting, Sign};
+use crate::packet::{Address, protocol};
+use crate::portmap::{PortMap, RuleId, Transport};
+use crate::source::CaptureNotes;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How bad it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Severity {
+    /// Good to know; nothing to repair.
+    Info,
+    /// Something works less well than it should, or may not concern Citrix.
+    Warning,
+    /// Something that Citrix needs does not work, or should not be there.
+    Error,
+}
+
+impl Severity {
+    /// The name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// How sure it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Confidence {
+    /// One sign, or a capture that shows only part.
+    Low,
+    /// Likely.
+    Medium,
+    /// Shown by the packets named.
+    High,
+}
+
+impl Confidence {
+    /// The name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Confidence::Low => "low",
+            Confidence::Medium => "medium",
+            Confidence::High => "high",
+        }
+    }
+}
+
+/// Something that a person should know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// `theme.name`; keeps its meaning for ever.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// One line.
+    pub title: String,
+    /// What it means for the user.
+    pub meaning: String,
+    /// What to do.
+    pub remedy: String,
+    /// Where that is documented.
+    pub source: String,
+    /// Who is concerned. Empty for findings about the capture.
+    pub clients: Vec<Address>,
+    /// On which servers.
+    pub servers: Vec<Address>,
+    /// Transport and server's port.
+    pub port: Option<(Transport, u16)>,
+    /// The service.
+    pub service: Option<String>,
+    /// Rules of the map that name the port.
+    pub rules: Vec<String>,
+    /// The products of those rules.
+    pub products: Vec<String>,
+    /// First packets of the flows, the earliest few.
+    pub openers: Vec<PacketRef>,
+    /// How many flows.
+    pub flow_count: u64,
+    /// When the first of them began; none for findings about the capture.
+    pub first: Option<Timestamp>,
+    /// When the last of them ended.
+    pub last: Option<Timestamp>,
+    /// Packets that show it, the earliest few.
+    pub evidence: Vec<Evidence>,
+    /// A display filter that selects these flows.
+    pub wireshark_filter: String,
+}
+
+/// What a check may look at.
+pub struct Scene<'a> {
+    /// What was seen, complete and settled.
+    pub ledger: &'a Ledger,
+    /// The map it was judged by.
+    pub map: &'a PortMap,
+    /// The captures it was seen in.
+    pub captures: &'a [CaptureNotes],
+}
+
+/// One kind of finding.
+pub struct Check {
+    /// `theme.name`.
+    pub code: &'static str,
+    /// One line on when it is raised.
+    pub raised: &'static str,
+    /// Where the rule behind it is documented.
+    pub source: &'static str,
+    /// Looks for it.
+    pub look: fn(&Check, &Scene<'_>, &mut Vec<Finding>),
+}
+
+/// Every check, by theme.
+pub const CHECKS: [&[Check]; 4] = [blocked::CHECKS, fallback::CHECKS, unexpected::CHECKS, quality::CHECKS];
+
+/// Everything that the checks find, the worst first.
+pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for check in CHECKS.into_iter().flatten() {
+        (check.look)(check, scene, &mut found);
+    }
+    found.sort_by(|one, other| {
+        let key = |f: &Finding| {
+            (std::cmp::Reverse(f.severity), f.code, f.port, f.servers.first().copied(), f.clients.first().copied())
+        };
+        key(one).cmp(&key(other))
+    });
+    found
+}
+
+/// Sightings of one sign towards one server and port: what one finding tells.
+pub(super) struct Group {
+    pub sign: Sign,
+    pub server: Address,
+    pub transport: Transport,
+    pub port: u16,
+    pub clients: BTreeSet<Address>,
+    pub seen: Seen,
+}
+
+impl Scene<'_> {
+    /// Sightings of the wanted signs, grouped by server and port, in order.
+    pub(super) fn groups(&self, wanted: impl Fn(Sign) -> bool) -> Vec<Group> {
+        let mut groups: BTreeMap<(Sign, Address, u8, u16), Group> = BTreeMap::new();
+        for (key, seen) in self.ledger.sightings.iter().filter(|(key, _)| wanted(key.sign)) {
+            let Some(transport) = crate::classify::transport(key.protocol) else { continue };
+            let Sighting { sign, client, server, protocol, port } = *key;
+            match groups.entry((sign, server, protocol, port)) {
+                std::collections::btree_map::Entry::Occupied(mut entry) => {
+                    let group = entry.get_mut();
+                    group.clients.insert(client);
+                    group.seen += seen;
+                }
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    let clients = BTreeSet::from([client]);
+                    entry.insert(Group { sign, server, transport, port, clients, seen: seen.clone() });
+                }
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    /// True where this client was seen with this sign towards that server.
+    pub(super) fn saw(&self, sign: Sign, client: Address, server: Address) -> Option<(&Sighting, &Seen)> {
+        let ports = |port| Sighting { sign, client, server, protocol: 0, port };
+        let end = Sighting { protocol: u8::MAX, ..ports(u16::MAX) };
+        self.ledger.sightings.range(ports(0)..=end).next()
+    }
+
+    /// The name of a service for people, and in the report.
+    pub(super) fn service(&self, service: Option<ServiceRef>) -> Option<&str> {
+        service.map(|service| service.name(self.map))
+    }
+
+    /// The rules that name a port.
+    pub(super) fn rules(&self, transport: Transport, port: u16) -> &[RuleId] {
+        self.map.lookup(transport, port).map_or(&[], |candidates| &candidates.rules)
+    }
+
+    /// "CGP (session with session reliability)", or the joined names of several services.
+    pub(super) fn service_title(&self, transport: Transport, port: u16) -> String {
+        let Some(candidates) = self.map.lookup(transport, port) else { return "no known service".into() };
+        match candidates.services.as_slice() {
+            [one] => self.map.services()[one.0 as usize].title.clone(),
+            _ => candidates.service.clone(),
+        }
+    }
+
+    /// The products of rules, each once, in the order of the rules.
+    pub(super) fn products(&self, rules: &[RuleId]) -> Vec<&str> {
+        once(rules.iter().map(|&rule| self.map.rule(rule).product.as_str()))
+    }
+
+    /// The documents that rules come from, each once.
+    pub(super) fn documents(&self, rules: &[RuleId]) -> Vec<&str> {
+        let keys = rules.iter().flat_map(|&rule| &self.map.rule(rule).documents);
+        once(keys.filter_map(|key| self.map.document(key)).map(|document| document.title.as_str()))
+    }
+}
+
+impl Group {
+    /// "TCP 2598".
+    pub(super) fn port_name(&self) -> String {
+        format!("{} {}", self.transport.name().to_uppercase(), self.port)
+    }
+
+    /// A finding about this group; the caller adds the words.
+    pub(super) fn finding(
+        &self,
+        check: &Check,
+        scene: &Scene<'_>,
+        severity: Severity,
+        confidence: Confidence,
+    ) -> Finding {
+        let rules = scene.rules(self.transport, self.port);
+        Finding {
+            code: check.code,
+            severity,
+            confidence,
+            title: String::new(),
+            meaning: String::new(),
+            remedy: String::new(),
+            source: scene.documents(rules).into_iter().chain([check.source]).collect::<Vec<_>>().join("; "),
+            products: scene.products(rules).into_iter().map(String::from).collect(),
+            clients: self.clients.iter().copied().collect(),
+            servers: vec![self.server],
+            port: Some((self.transport, self.port)),
+            service: scene.service(self.seen.service).map(String::from),
+            rules: rules.iter().map(|&rule| scene.map.rule(rule).id.clone()).collect(),
+            openers: self.seen.openers.iter().copied().collect(),
+            flow_count: self.seen.flows,
+            first: Some(self.seen.first),
+            last: Some(self.seen.last),
+            evidence: self.seen.evidence.iter().copied().collect(),
+            wireshark_filter: self.filter(),
+        }
+    }
+
+    /// Wireshark's display filter. The clients' ports make it exact as long as all of them are known.
+    fn filter(&self) -> String {
+        let name = self.transport.name();
+        let clients: Vec<Address> = self.clients.iter().copied().collect();
+        let mut parts = vec![addresses(&clients), addresses(&[self.server]), format!("{name}.port=={}", self.port)];
+        if self.seen.flows as usize <= self.seen.client_ports.len().min(NAMED_LIMIT - 1) {
+            parts.push(any(self.seen.client_ports.iter().map(|port| format!("{name}.port=={port}")).collect()));
+        }
+        parts.join(" && ")
+    }
+}
+
+fn once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut list: Vec<&str> = Vec::new();
+    for text in texts {
+        if !list.contains(&text) {
+            list.push(text);
+        }
+    }
+    list
+}
+
+fn addresses(list: &[Address]) -> String {
+    let field = |address: &Address| if address.is_v4() { "ip.addr" } else { "ipv6.addr" };
+    any(list.iter().map(|address| format!("{}=={address}", field(address))).collect())
+}
+
+fn any(mut terms: Vec<String>) -> String {
+    if terms.len() == 1 { terms.remove(0) } else { format!("({})", terms.join(" || ")) }
+}
+
+/// "10.0.0.1", "10.0.0.1 and 10.0.0.2", "10.0.0.1, 10.0.0.2 and 5 more".
+pub(super) fn list(addresses: &BTreeSet<Address>) -> String {
+    let names: Vec<String> = addresses.iter().take(3).map(Address::to_string).collect();
+    match (names.as_slice(), addresses.len()) {
+        ([], _) => "nobody".into(),
+        ([one], _) => one.clone(),
+        ([one, two], _) => format!("{one} and {two}"),
+        ([one, two, three], 3) => format!("{one}, {two} and {three}"),
+        ([one, two, ..], count) => format!("{one}, {two} and {} more", count - 2),
+    }
+}
+
+/// "1 flow", "3 flows".
+pub fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The name of an IP protocol in the report.
+pub fn protocol_name(number: u8) -> &'static str {
+    match number {
+        protocol::TCP => "tcp",
+        protocol::UDP => "udp",
+        protocol::ICMP => "icmp",
+        protocol::ICMPV6 => "icmpv6",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_have_a_theme() {
+        let codes: Vec<&str> = CHECKS.into_iter().flatten().map(|check| check.code).collect();
+        let unique: BTreeSet<&str> = codes.iter().copied().collect();
+        assert_eq!(codes.len(), unique.len());
+        for check in CHECKS.into_iter().flatten() {
+            let theme = check.code.split_once('.').map(|(theme, _)| theme);
+            assert!(matches!(theme, Some("blocked" | "fallback" | "unexpected" | "quality")), "{}", check.code);
+            assert!(!check.raised.is_empty() && !check.source.is_empty(), "{}", check.code);
+        }
+    }
+
+    #[test]
+    fn lists_are_short() {
+        let address = |last| Address::v4([10, 0, 0, last]);
+        assert_eq!(list(&[1].map(address).into()), "10.0.0.1");
+        assert_eq!(list(&[1, 2].map(address).into()), "10.0.0.1 and 10.0.0.2");
+        assert_eq!(list(&[1, 2, 3].map(address).into()), "10.0.0.1, 10.0.0.2 and 10.0.0.3");
+        assert_eq!(list(&[1, 2, 3, 4].map(address).into()), "10.0.0.1, 10.0.0.2 and 2 more");
+    }
+}

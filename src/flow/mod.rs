@@ -1,0 +1,19 @@
+//! One conversation: its key, its state while it lives, and the record it leaves. This wing knows no port map; what it needs to
+//! know of ports is asked through a function.
+
+mod community_id;
+mod key;
+mod outcome;
+mod record;
+mod table;
+mod tcp_state;
+mod track;
+
+pub use community_id::community_id;
+pub use key::{Endpoint, FlowKey, Side};
+pub use outcome::{Doubt, EARLY, FIRM, GRACE, Outcome, TCP_TRIES, UDP_TRIES, outcome};
+pub use record::{
+    Counts, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef,
+};
+pub use table::{FlowTable, KnowsPort, Limits, SHARDS, shard};
+pub use tcp_state::{End, TcpState};

@@ -1,0 +1,256 @@
+//! What a flow leaves behind when it ends: plain facts, from which the outcome, the verdict and the findings are drawn.
+
+use super::{Endpoint, TcpState};
+use crate::packet::{Address, Vlans};
+use crate::signature::{Protocol, Strength};
+use crate::time::{Span, Timestamp};
+
+/// One packet of one capture: the capture counted from 0, the packet from 1, as Wireshark numbers it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PacketRef {
+    /// Which capture of the audit.
+    pub capture: u16,
+    /// Which packet of it.
+    pub packet: u64,
+}
+
+/// How it was decided who is the client.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DirectionBasis {
+    /// A SYN or a SYN-ACK.
+    Handshake,
+    /// The port map knows one of the two ports.
+    PortMap,
+    /// The first payload, or an ICMP request.
+    Payload,
+    /// The lower port is the server's.
+    PortOrder,
+    /// Nothing better than who was seen first.
+    FirstPacket,
+}
+
+impl DirectionBasis {
+    /// The name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            DirectionBasis::Handshake => "handshake",
+            DirectionBasis::PortMap => "port_map",
+            DirectionBasis::Payload => "payload",
+            DirectionBasis::PortOrder => "port_order",
+            DirectionBasis::FirstPacket => "first_packet",
+        }
+    }
+}
+
+/// What a packet shows when it is named as evidence.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Note {
+    /// The first packet of the flow, whatever it is.
+    First,
+    /// A SYN of the client, by its number from 1.
+    Syn(u8),
+    /// A SYN-ACK of the server, by its number from 1.
+    SynAck(u8),
+    /// A datagram of the client, by its number from 1.
+    Datagram(u8),
+    /// The first reset.
+    Reset,
+    /// An ICMP or ICMPv6 error that quotes the flow.
+    IcmpError,
+    /// The first payload of the client.
+    ClientPayload,
+    /// The first payload of the server.
+    ServerPayload,
+}
+
+/// A packet and what it shows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Evidence {
+    /// Where it is.
+    pub at: PacketRef,
+    /// What it shows.
+    pub note: Note,
+}
+
+/// Counts of one direction.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counts {
+    /// Packets, later fragments and mirrored duplicates among them.
+    pub packets: u64,
+    /// IP total lengths, in bytes.
+    pub ip_bytes: u64,
+    /// Payload behind the transport header, in bytes, captured or not.
+    pub payload_bytes: u64,
+    /// TCP segments that repeat sequence numbers already sent, SYNs included.
+    pub retransmissions: u32,
+    /// Packets that the capture holds twice.
+    pub duplicates: u32,
+}
+
+/// An ICMP or ICMPv6 error about a flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IcmpError {
+    /// True for ICMPv6.
+    pub v6: bool,
+    /// Type.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// Who sent it.
+    pub sender: Address,
+    /// True where the quoted packet came from the client.
+    pub about_client: bool,
+}
+
+/// What the payload told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Heard {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// How sure that is.
+    pub strength: Strength,
+    /// The server's name as TLS, DTLS, QUIC or HTTP gives it.
+    pub server_name: Option<Box<str>>,
+    /// A name or a path that belongs to Citrix.
+    pub citrix_hint: bool,
+}
+
+/// A finished flow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FlowRecord {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Who opened it. For ICMP echo the port is the message type, as Zeek has it.
+    pub client: Endpoint,
+    /// Who was asked. For ICMP echo the port is the code.
+    pub server: Endpoint,
+    /// How the two were told apart.
+    pub basis: DirectionBasis,
+    /// The first packet.
+    pub opener: PacketRef,
+    /// When it was captured.
+    pub first: Timestamp,
+    /// When the last packet was captured.
+    pub last: Timestamp,
+    /// Until when the flow was watched: the end of the capture, or the moment at which it was given up or its ports were
+    /// used again.
+    pub until: Timestamp,
+    /// The capture ended while the flow was still being watched.
+    pub cut_off: bool,
+    /// Counts of the client's packets.
+    pub from_client: Counts,
+    /// Counts of the server's packets.
+    pub from_server: Counts,
+    /// The state of a TCP flow.
+    pub tcp: TcpState,
+    /// SYNs of the client, duplicates left out.
+    pub syns: u32,
+    /// SYN-ACKs of the server, duplicates left out.
+    pub syn_acks: u32,
+    /// When the first SYN-ACK came.
+    pub syn_ack_at: Option<Timestamp>,
+    /// From the SYN to the client's ACK, if neither was repeated.
+    pub handshake_rtt: Option<Span>,
+    /// What else was seen.
+    pub marks: Marks,
+    /// From the end of the handshake to the server's reset.
+    pub reset_after: Option<Span>,
+    /// VLAN ids of the first tagged packet.
+    pub vlans: Vlans,
+    /// What the payload told.
+    pub heard: Option<Heard>,
+    /// The first ICMP error about it.
+    pub icmp: Option<IcmpError>,
+    /// Packets that show what happened, at most [`EVIDENCE_LIMIT`].
+    pub evidence: Vec<Evidence>,
+}
+
+/// How many evidence packets a flow keeps.
+pub const EVIDENCE_LIMIT: usize = 6;
+
+/// Things that happened in a flow, each a bit.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Marks(pub u16);
+
+impl Marks {
+    /// The client acknowledged or sent data behind its SYN: it was answered, seen or not.
+    pub const CLIENT_WENT_ON: u16 = 1;
+    /// The server sent something else than SYN-ACKs and resets.
+    pub const SERVER_WENT_ON: u16 = 1 << 1;
+    /// A reset of the server answered a SYN before any SYN-ACK.
+    pub const REFUSED: u16 = 1 << 2;
+    /// The client closed or reset before the server reset.
+    pub const CLIENT_ENDED_FIRST: u16 = 1 << 3;
+    /// The client sent a reset.
+    pub const CLIENT_RESET: u16 = 1 << 4;
+    /// The client repeated its SYN behind the first SYN-ACK.
+    pub const SYN_AFTER_SYN_ACK: u16 = 1 << 5;
+    /// A SYN of the client was seen.
+    pub const SYN_SEEN: u16 = 1 << 6;
+    /// A TFTP answer came from another port of the server.
+    pub const ANSWERED_ELSEWHERE: u16 = 1 << 7;
+    /// Payload bytes were missing from the capture (snap length).
+    pub const CUT: u16 = 1 << 8;
+    /// The flow is known only from an ICMP error that quotes it.
+    pub const QUOTED_ONLY: u16 = 1 << 9;
+    /// The client sent something else than SYNs and resets.
+    pub const CLIENT_SPOKE: u16 = 1 << 10;
+    /// The server sent a reset.
+    pub const SERVER_RESET: u16 = 1 << 11;
+
+    /// True where the mark is set.
+    #[inline]
+    pub fn has(self, mark: u16) -> bool {
+        self.0 & mark != 0
+    }
+
+    /// Sets a mark.
+    #[inline]
+    pub fn set(&mut self, mark: u16) {
+        self.0 |= mark;
+    }
+}
+
+impl FlowRecord {
+    /// Zeek's `conn_state`.
+    pub fn state(&self) -> &'static str {
+        use crate::packet::protocol::{TCP, UDP};
+        match self.protocol {
+            TCP => {
+                let no_payload = self.from_client.payload_bytes == 0 && self.from_server.payload_bytes == 0;
+                self.tcp.code(no_payload, self.marks.has(Marks::SYN_SEEN) && !self.marks.has(Marks::CLIENT_SPOKE))
+            }
+            UDP => match (self.from_client.packets, self.from_server.packets) {
+                (0, 0) => "OTH",
+                (0, _) => "SHR",
+                (_, 0) => "S0",
+                _ => "SF",
+            },
+            _ => "OTH",
+        }
+    }
+
+    /// Packets of both directions.
+    pub fn packets(&self) -> u64 {
+        self.from_client.packets + self.from_server.packets
+    }
+
+    /// IP bytes of both directions.
+    pub fn ip_bytes(&self) -> u64 {
+        self.from_client.ip_bytes + self.from_server.ip_bytes
+    }
+
+    /// How long it was watched from its first packet on.
+    pub fn watched(&self) -> Span {
+        self.until - self.first
+    }
+
+    /// The Community ID of the flow.
+    pub fn community_id(&self) -> String {
+        super::community_id(
+            self.protocol,
+            (self.client.address, self.client.port),
+            (self.server.address, self.server.port),
+        )
+    }
+}

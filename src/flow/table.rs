@@ -1,0 +1,418 @@
+//! All flows of one worker: finds the flow of a packet, opens new ones, gives up idle ones.
+
+use super::track::Flow;
+use super::{DirectionBasis, Endpoint, FlowKey, FlowRecord, IcmpError, Marks, Side};
+use crate::packet::{Address, Fragment, Icmp, Packet, Quoted, RawPacket, Skip, Transport, protocol};
+use crate::time::{Span, Timestamp};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+/// Whether the port map knows a port as a server's. Asked with the IP protocol number and the port, once for a flow whose
+/// start was not seen.
+pub type KnowsPort = Box<dyn Fn(u8, u16) -> bool + Send>;
+
+/// Limits of memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Flows that are followed at the same time, over all workers.
+    pub flows: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { flows: 8_000_000 }
+    }
+}
+
+/// Host pairs are dealt to so many shards and the shards to the workers, so that a limit hits the same flows whatever the
+/// number of workers.
+pub const SHARDS: usize = 64;
+
+/// The shard of a host pair. A sum, not an exclusive-or, which would give 0 to every host that talks to itself.
+#[inline]
+pub fn shard(one: Address, other: Address) -> usize {
+    let word = |address: Address| {
+        let value = u128::from_ne_bytes(address.0);
+        (value as u64).wrapping_add((value >> 64) as u64)
+    };
+    let sum = word(one).wrapping_add(word(other));
+    (sum.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+}
+
+/// The flows of one worker.
+pub struct FlowTable {
+    index: HashTable<Entry>,
+    hasher: RandomState,
+    flows: Slab,
+    /// How many live flows each shard has.
+    live: Box<[u32; SHARDS]>,
+    shard_limit: u32,
+    knows_port: KnowsPort,
+    /// First fragments, for the later ones: they carry no ports.
+    fragments: HashMap<FragmentKey, (FlowKey, Timestamp)>,
+    hand: u32,
+}
+
+/// A place in the slab and enough of the hash to pass over most others without looking at them.
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u32,
+    slot: u32,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct FragmentKey {
+    source: Address,
+    destination: Address,
+    identification: u32,
+    protocol: u8,
+}
+
+/// How long a fragment may follow its first one (the reassembly time of Linux).
+const FRAGMENT_LIFE: Span = Span::seconds(30);
+const FRAGMENT_LIMIT: usize = 1 << 18;
+
+impl FlowTable {
+    /// An empty table.
+    pub fn new(limits: Limits, knows_port: KnowsPort) -> FlowTable {
+        FlowTable {
+            index: HashTable::new(),
+            hasher: RandomState::default(),
+            flows: Slab::default(),
+            live: Box::new([0; SHARDS]),
+            shard_limit: u32::try_from((limits.flows / SHARDS).max(1)).unwrap_or(u32::MAX),
+            knows_port,
+            fragments: HashMap::new(),
+            hand: 0,
+        }
+    }
+
+    /// Live flows.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// True where no flow is alive.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Enters one packet. A flow that ends because of it goes to `ended`.
+    #[inline]
+    pub fn observe(
+        &mut self,
+        packet: &Packet<'_>,
+        raw: &RawPacket<'_>,
+        ended: &mut impl FnMut(FlowRecord),
+    ) -> Result<(), Skip> {
+        let Some((key, side)) = FlowKey::of(packet) else { return self.observe_other(packet, raw, ended) };
+        let hash = self.hash(&key);
+        let slot = match self.find(hash, &key) {
+            Some(slot) => slot,
+            None => self.open(hash, key, side, packet, raw)?,
+        };
+        let slot = self.renewed(slot, hash, side, packet, raw, ended)?;
+        self.flows.at(slot).observe(packet, raw, side);
+        if packet.fragment == Fragment::First {
+            self.remember_fragment(packet, key, raw.at);
+        }
+        Ok(())
+    }
+
+    /// Gives up flows that have been idle too long, looking at no more than `budget` places. When it happens changes nothing:
+    /// a packet of such a flow would have begun a new one anyway.
+    pub fn sweep(&mut self, now: Timestamp, budget: usize, ended: &mut impl FnMut(FlowRecord)) {
+        for _ in 0..budget.min(self.flows.places as usize) {
+            self.hand = if self.hand + 1 >= self.flows.places { 0 } else { self.hand + 1 };
+            let slot = self.hand;
+            if let Some(flow) = self.flows.get(slot)
+                && now - flow.last > flow.patience()
+            {
+                let until = flow.last + flow.patience();
+                ended(self.close(slot, until, false));
+            }
+        }
+    }
+
+    /// Ends every flow: the capture ended at `end`.
+    pub fn finish(&mut self, end: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
+        for slot in 0..self.flows.places {
+            let Some(flow) = self.flows.get(slot) else { continue };
+            let given_up = flow.last + flow.patience();
+            let record = self.close(slot, end.min(given_up), end < given_up);
+            ended(record);
+        }
+        self.fragments.clear();
+    }
+
+    #[inline]
+    fn hash(&self, key: &FlowKey) -> u32 {
+        (self.hasher.hash_one(key) >> 32) as u32
+    }
+
+    #[inline]
+    fn find(&self, hash: u32, key: &FlowKey) -> Option<u32> {
+        let same =
+            |entry: &Entry| entry.hash == hash && self.flows.get(entry.slot).is_some_and(|flow| flow.key == *key);
+        self.index.find(spread(hash), same).map(|entry| entry.slot)
+    }
+
+    /// The slot itself, or that of a new flow where the old one was idle too long or the ports are used again.
+    #[inline]
+    fn renewed(
+        &mut self,
+        slot: u32,
+        hash: u32,
+        side: Side,
+        packet: &Packet<'_>,
+        raw: &RawPacket<'_>,
+        ended: &mut impl FnMut(FlowRecord),
+    ) -> Result<u32, Skip> {
+        let flow = self.flows.at(slot);
+        let idle_until = flow.last + flow.patience();
+        let until = match packet.transport {
+            _ if raw.at > idle_until => idle_until,
+            Transport::Tcp(tcp) if tcp.flags.syn() && flow.is_another(&tcp, side) => raw.at,
+            _ => return Ok(slot),
+        };
+        let key = flow.key;
+        ended(self.close(slot, until, false));
+        self.open(hash, key, side, packet, raw)
+    }
+
+    #[inline(never)]
+    fn open(
+        &mut self,
+        hash: u32,
+        key: FlowKey,
+        side: Side,
+        packet: &Packet<'_>,
+        raw: &RawPacket<'_>,
+    ) -> Result<u32, Skip> {
+        let tftp = matches!(packet.transport, Transport::Udp) && self.answers_tftp(&key, side, raw.at);
+        let (client, basis) = match packet.transport {
+            _ if tftp => (!side, DirectionBasis::Payload),
+            _ => self.direction(&key, side, packet),
+        };
+        let slot = self.insert(hash, Flow::new(key, client, basis, raw))?;
+        if tftp {
+            self.flows.at(slot).is_tftp_data();
+        }
+        Ok(slot)
+    }
+
+    fn insert(&mut self, hash: u32, flow: Flow) -> Result<u32, Skip> {
+        let live = &mut self.live[shard_of(&flow.key)];
+        if *live >= self.shard_limit {
+            return Err(Skip::FlowLimit);
+        }
+        *live += 1;
+        let slot = self.flows.insert(flow);
+        self.index.insert_unique(spread(hash), Entry { hash, slot }, |entry| spread(entry.hash));
+        Ok(slot)
+    }
+
+    fn close(&mut self, slot: u32, until: Timestamp, cut_off: bool) -> FlowRecord {
+        let flow = self.flows.remove(slot);
+        let hash = self.hash(&flow.key);
+        self.live[shard_of(&flow.key)] -= 1;
+        if let Ok(entry) = self.index.find_entry(spread(hash), |entry| entry.slot == slot) {
+            entry.remove();
+        }
+        flow.finish(until, cut_off)
+    }
+
+    /// Who is the client, by the first packet of a flow.
+    fn direction(&self, key: &FlowKey, sender: Side, packet: &Packet<'_>) -> (Side, DirectionBasis) {
+        match packet.transport {
+            Transport::Tcp(tcp) if tcp.flags.syn() => {
+                (if tcp.flags.ack() { !sender } else { sender }, DirectionBasis::Handshake)
+            }
+            Transport::Icmp(icmp) => (if icmp.is_echo_reply() { !sender } else { sender }, DirectionBasis::Payload),
+            Transport::Udp => self.by_port(key, sender).unwrap_or((sender, DirectionBasis::Payload)),
+            Transport::Tcp(_) | Transport::Fragment(_) => {
+                self.by_port(key, sender).unwrap_or_else(|| by_order(key, sender))
+            }
+        }
+    }
+
+    /// By the port map: the known port is the server's. Where it knows both, a well-known one (below 1024) is; clients
+    /// and address translators hand out any other number, those of Citrix among them.
+    fn by_port(&self, key: &FlowKey, sender: Side) -> Option<(Side, DirectionBasis)> {
+        let says = |side: Side| {
+            let port = key.endpoint(side).port;
+            let known = (self.knows_port)(key.protocol(), port);
+            (known, known && port < 1024)
+        };
+        match (says(sender), says(!sender)) {
+            ((false, _), (true, _)) | ((true, false), (true, true)) => Some((sender, DirectionBasis::PortMap)),
+            ((true, _), (false, _)) | ((true, true), (true, false)) => Some((!sender, DirectionBasis::PortMap)),
+            _ => None,
+        }
+    }
+
+    /// True where the sender of this datagram was asked on port 69 by the receiver's port: TFTP answers from a new port
+    /// (RFC 1350, section 4).
+    fn answers_tftp(&mut self, key: &FlowKey, sender: Side, now: Timestamp) -> bool {
+        const TFTP: u16 = 69;
+        let server = key.endpoint(sender);
+        let (request, asked) =
+            FlowKey::new(protocol::UDP, key.endpoint(!sender), Endpoint { address: server.address, port: TFTP });
+        if server.port == TFTP {
+            return false;
+        }
+        let Some(slot) = self.find(self.hash(&request), &request) else { return false };
+        let flow = self.flows.at(slot);
+        if flow.client != asked || now - flow.last > flow.patience() {
+            return false;
+        }
+        flow.marks.set(Marks::ANSWERED_ELSEWHERE);
+        true
+    }
+
+    /// What is no flow by itself: later fragments and ICMP errors.
+    #[inline(never)]
+    fn observe_other(
+        &mut self,
+        packet: &Packet<'_>,
+        raw: &RawPacket<'_>,
+        ended: &mut impl FnMut(FlowRecord),
+    ) -> Result<(), Skip> {
+        match packet.transport {
+            Transport::Fragment(number) => self.observe_fragment(number, packet, raw),
+            Transport::Icmp(Icmp { quoted: Some(quoted), v6, kind, code, .. }) => {
+                let error = IcmpError { v6, kind, code, sender: packet.source, about_client: true };
+                self.observe_error(error, &quoted, raw, ended)
+            }
+            Transport::Icmp(_) | Transport::Tcp(_) | Transport::Udp => Err(Skip::IcmpOther),
+        }
+    }
+
+    fn observe_fragment(&mut self, number: u8, packet: &Packet<'_>, raw: &RawPacket<'_>) -> Result<(), Skip> {
+        let known = self.fragments.get(&fragment_key(number, packet));
+        let &(key, at) = known.ok_or(Skip::FragmentWithoutStart)?;
+        if raw.at - at > FRAGMENT_LIFE {
+            return Err(Skip::FragmentWithoutStart);
+        }
+        let slot = self.find(self.hash(&key), &key).ok_or(Skip::FragmentWithoutStart)?;
+        let side = if key.endpoint(Side::Low).address == packet.source { Side::Low } else { Side::High };
+        self.flows.at(slot).observe_fragment(packet, raw, side);
+        Ok(())
+    }
+
+    fn remember_fragment(&mut self, packet: &Packet<'_>, key: FlowKey, at: Timestamp) {
+        if self.fragments.len() >= FRAGMENT_LIMIT {
+            self.fragments.retain(|_, (_, then)| at - *then <= FRAGMENT_LIFE);
+        }
+        if self.fragments.len() < FRAGMENT_LIMIT {
+            self.fragments.insert(fragment_key(key.protocol(), packet), (key, at));
+        }
+    }
+
+    fn observe_error(
+        &mut self,
+        mut error: IcmpError,
+        quoted: &Quoted,
+        raw: &RawPacket<'_>,
+        ended: &mut impl FnMut(FlowRecord),
+    ) -> Result<(), Skip> {
+        let from = Endpoint { address: quoted.source, port: quoted.source_port };
+        let to = Endpoint { address: quoted.destination, port: quoted.destination_port };
+        let (key, sender) = FlowKey::new(quoted.protocol, from, to);
+        let hash = self.hash(&key);
+        let slot = match self.find(hash, &key) {
+            Some(slot) if raw.at - self.flows.at(slot).last <= self.flows.at(slot).patience() => slot,
+            Some(slot) => {
+                let until = self.flows.at(slot).last + self.flows.at(slot).patience();
+                ended(self.close(slot, until, false));
+                self.open_quoted(hash, key, sender, raw)?
+            }
+            None => self.open_quoted(hash, key, sender, raw)?,
+        };
+        let flow = self.flows.at(slot);
+        error.about_client = flow.client == sender;
+        flow.quoted(error, raw);
+        Ok(())
+    }
+
+    fn open_quoted(&mut self, hash: u32, key: FlowKey, sender: Side, raw: &RawPacket<'_>) -> Result<u32, Skip> {
+        let (client, basis) = self.by_port(&key, sender).unwrap_or((sender, DirectionBasis::FirstPacket));
+        let mut flow = Flow::new(key, client, basis, raw);
+        flow.marks.set(Marks::QUOTED_ONLY);
+        self.insert(hash, flow)
+    }
+}
+
+fn by_order(key: &FlowKey, sender: Side) -> (Side, DirectionBasis) {
+    let [mine, other] = [sender, !sender].map(|side| key.endpoint(side).port);
+    match mine.cmp(&other) {
+        std::cmp::Ordering::Less => (!sender, DirectionBasis::PortOrder),
+        std::cmp::Ordering::Greater => (sender, DirectionBasis::PortOrder),
+        std::cmp::Ordering::Equal => (sender, DirectionBasis::FirstPacket),
+    }
+}
+
+fn shard_of(key: &FlowKey) -> usize {
+    shard(key.endpoint(Side::Low).address, key.endpoint(Side::High).address)
+}
+
+fn fragment_key(protocol: u8, packet: &Packet<'_>) -> FragmentKey {
+    FragmentKey {
+        source: packet.source,
+        destination: packet.destination,
+        identification: packet.identification,
+        protocol,
+    }
+}
+
+/// The table wants good bits at both ends of its 64.
+#[inline]
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Flows in chunks that never move, with the free places remembered.
+#[derive(Default)]
+struct Slab {
+    chunks: Vec<Vec<Option<Flow>>>,
+    free: Vec<u32>,
+    places: u32,
+}
+
+const CHUNK: u32 = 1024;
+
+impl Slab {
+    #[inline]
+    fn get(&self, slot: u32) -> Option<&Flow> {
+        self.chunks[(slot / CHUNK) as usize][(slot % CHUNK) as usize].as_ref()
+    }
+
+    /// A place that the index names. It is always taken: `insert` and `remove` keep index and slab together.
+    #[inline]
+    fn at(&mut self, slot: u32) -> &mut Flow {
+        self.chunks[(slot / CHUNK) as usize][(slot % CHUNK) as usize]
+            .as_mut()
+            .expect("the index names only taken places")
+    }
+
+    fn insert(&mut self, flow: Flow) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            self.chunks[(slot / CHUNK) as usize][(slot % CHUNK) as usize] = Some(flow);
+            return slot;
+        }
+        if self.places.is_multiple_of(CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK as usize));
+        }
+        let slot = self.places;
+        self.chunks[(slot / CHUNK) as usize].push(Some(flow));
+        self.places += 1;
+        slot
+    }
+
+    fn remove(&mut self, slot: u32) -> Flow {
+        self.free.push(slot);
+        self.chunks[(slot / CHUNK) as usize][(slot % CHUNK) as usize].take().expect("only taken places are removed")
+    }
+}

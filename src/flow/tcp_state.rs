@@ -1,0 +1,171 @@
+//! The state of a TCP conversation as a bystander sees it, and the code that Zeek gives it.
+//!
+//! One total function from state and flags to state: any packet may come in any state, and packets get lost. The rules are
+//! those that Zeek documents for `conn_state`, so that people can compare.
+
+use crate::packet::TcpFlags;
+
+/// What one end has shown so far.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum End {
+    /// Nothing.
+    #[default]
+    Quiet,
+    /// A SYN.
+    SynSent,
+    /// A SYN-ACK although it is the client.
+    SynAckSent,
+    /// Its part of a handshake.
+    Established,
+    /// Packets without the beginning of the conversation.
+    Partial,
+    /// A FIN.
+    Closed,
+    /// A reset.
+    Reset,
+    /// A reset behind its own FIN: normal for some hosts, so a FIN of the other end turns it back into `Closed`.
+    ResetAfterClose,
+}
+
+/// Both ends.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TcpState {
+    /// The client's end.
+    pub client: End,
+    /// The server's end.
+    pub server: End,
+}
+
+impl TcpState {
+    /// The state after one more segment. `empty` says that it carries no payload.
+    #[inline]
+    pub fn next(self, flags: TcpFlags, from_client: bool, empty: bool) -> TcpState {
+        let (mine, peer) = if from_client { (self.client, self.server) } else { (self.server, self.client) };
+        let (mine, peer) = advance(mine, peer, flags, from_client, empty);
+        if from_client { TcpState { client: mine, server: peer } } else { TcpState { client: peer, server: mine } }
+    }
+
+    /// Zeek's `conn_state`. `no_payload` says that neither end sent any; `only_syn_before_reset` that the client sent
+    /// nothing but SYNs before its reset.
+    pub fn code(self, no_payload: bool, only_syn_before_reset: bool) -> &'static str {
+        use End::{Closed, Established, Partial, Quiet, Reset, ResetAfterClose, SynAckSent, SynSent};
+        let client_absent = matches!(self.client, Quiet | Partial);
+        let server_absent = matches!(self.server, Quiet | Partial);
+        match (self.client, self.server) {
+            (SynSent | SynAckSent, Reset | ResetAfterClose) => "REJ",
+            (Reset | ResetAfterClose, Reset | ResetAfterClose) if no_payload => "REJ",
+            (_, Reset | ResetAfterClose) if client_absent => "RSTRH",
+            (_, Reset | ResetAfterClose) => "RSTR",
+            (Reset | ResetAfterClose, _) if server_absent && only_syn_before_reset => "RSTOS0",
+            (Reset | ResetAfterClose, _) if server_absent => "OTH",
+            (Reset | ResetAfterClose, _) => "RSTO",
+            (Closed, Closed) => "SF",
+            (Closed, _) if server_absent => "SH",
+            (Closed, _) => "S2",
+            (_, Closed) if client_absent => "SHR",
+            (_, Closed) => "S3",
+            (SynSent, Quiet) => "S0",
+            (Established, Established) => "S1",
+            _ => "OTH",
+        }
+    }
+
+    /// Both ends have closed, or one has reset: a new SYN is a new flow.
+    pub fn is_over(self) -> bool {
+        let reset = |end| matches!(end, End::Reset | End::ResetAfterClose);
+        (self.client == End::Closed && self.server == End::Closed) || reset(self.client) || reset(self.server)
+    }
+}
+
+#[inline]
+fn advance(mine: End, peer: End, flags: TcpFlags, from_client: bool, empty: bool) -> (End, End) {
+    match mine {
+        End::Established | End::Partial => speaking(mine, peer, flags),
+        End::Quiet => first_word(peer, flags, from_client, empty),
+        End::SynSent | End::SynAckSent if flags.rst() => (End::Reset, peer),
+        End::SynSent | End::SynAckSent if flags.fin() => (End::Closed, peer),
+        // An ACK or data behind a SYN proves an unseen SYN-ACK, but the state waits for the other end to show itself.
+        End::SynSent | End::SynAckSent => (mine, peer),
+        End::Closed if flags.rst() && peer != End::Closed => (End::ResetAfterClose, peer),
+        End::Closed | End::Reset | End::ResetAfterClose => (mine, peer),
+    }
+}
+
+#[inline]
+fn speaking(mine: End, peer: End, flags: TcpFlags) -> (End, End) {
+    if flags.rst() {
+        return (End::Reset, peer);
+    }
+    if flags.fin() {
+        return (End::Closed, if peer == End::ResetAfterClose { End::Closed } else { peer });
+    }
+    if flags.syn() && !flags.ack() && mine == End::Partial && peer == End::Quiet {
+        return (End::SynSent, peer);
+    }
+    (mine, peer)
+}
+
+fn first_word(peer: End, flags: TcpFlags, from_client: bool, empty: bool) -> (End, End) {
+    if flags.rst() {
+        return (End::Reset, peer);
+    }
+    if flags.fin() {
+        return (End::Closed, peer);
+    }
+    match (flags.syn(), from_client) {
+        (true, true) if flags.ack() => (End::SynAckSent, peer),
+        (true, true) => (End::SynSent, peer),
+        // The answer establishes both ends, as Zeek has it: it does not prove that the client got it.
+        (true, false) => (End::Established, if peer == End::SynSent { End::Established } else { peer }),
+        // Some hosts acknowledge a SYN before they answer it.
+        (false, false) if empty && peer == End::SynSent => (End::Quiet, peer),
+        // Only the SYN was missed.
+        (false, _) if flags.ack() && peer == End::Established => (End::Established, peer),
+        (false, _) => (End::Partial, peer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SYN: u8 = TcpFlags::SYN;
+    const ACK: u8 = TcpFlags::ACK;
+    const FIN: u8 = TcpFlags::FIN | TcpFlags::ACK;
+    const RST: u8 = TcpFlags::RST;
+
+    /// `c` and `s` send; the code after the last of them.
+    fn code(talk: &[(char, u8)]) -> &'static str {
+        let state =
+            talk.iter().fold(TcpState::default(), |state, &(who, flags)| state.next(TcpFlags(flags), who == 'c', true));
+        let only_syn = talk.iter().all(|&(who, flags)| who == 's' || flags & !(SYN | RST) == 0);
+        state.code(true, only_syn)
+    }
+
+    #[test]
+    fn the_codes_are_those_of_zeek() {
+        // Facts 8.4.
+        assert_eq!(code(&[('c', SYN)]), "S0");
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK)]), "S1");
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK)]), "S1", "a SYN-ACK alone establishes both ends");
+        assert_eq!(code(&[('c', SYN), ('s', RST | ACK)]), "REJ");
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('c', FIN), ('s', FIN), ('c', ACK)]), "SF");
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('c', FIN)]), "S2");
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('s', FIN)]), "S3");
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('c', RST)]), "RSTO");
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('s', RST)]), "RSTR");
+        assert_eq!(code(&[('c', SYN), ('c', RST)]), "RSTOS0");
+        assert_eq!(code(&[('s', SYN | ACK), ('s', RST)]), "RSTRH");
+        assert_eq!(code(&[('c', SYN), ('c', FIN)]), "SH");
+        assert_eq!(code(&[('s', SYN | ACK), ('s', FIN)]), "SHR");
+        assert_eq!(code(&[('c', ACK), ('s', ACK)]), "OTH");
+        assert_eq!(code(&[('c', SYN), ('c', ACK)]), "S0", "the client half alone");
+    }
+
+    #[test]
+    fn a_reset_behind_both_fins_changes_nothing() {
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('c', FIN), ('s', FIN), ('c', RST)]), "SF");
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('c', FIN), ('c', RST), ('s', FIN)]), "SF");
+        assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('c', FIN), ('c', RST)]), "RSTO");
+    }
+}

@@ -1,0 +1,588 @@
+//! From bytes to a `Packet`: a short decoder for the common headers (Ethernet with VLAN tags, cooked and raw links, IPv4,
+//! IPv6, TCP, UDP, ICMP). What it does not know it hands to the general decoder, which is also its oracle in the tests.
+
+use super::{Address, LinkType, RawPacket, general};
+
+/// What the headers of one packet say. The payload is lent from the capture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packet<'a> {
+    /// Sender.
+    pub source: Address,
+    /// Receiver.
+    pub destination: Address,
+    /// Sender's port; 0 for ICMP and for later fragments.
+    pub source_port: u16,
+    /// Receiver's port; 0 for ICMP and for later fragments.
+    pub destination_port: u16,
+    /// IPv4 total length, or IPv6 payload length and header, in bytes, as the header says it. Where segmentation
+    /// offload left 0 in the header: what the frame had on the wire behind the link header.
+    pub ip_bytes: u32,
+    /// Bytes of payload behind the transport header, counted from the IP length, captured or not.
+    pub payload_bytes: u32,
+    /// The captured part of that payload.
+    pub payload: &'a [u8],
+    /// IPv4 identification, or that of an IPv6 fragment header; 0 where there is none.
+    pub identification: u32,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Whether it is a fragment.
+    pub fragment: Fragment,
+    /// VLAN ids, outermost first.
+    pub vlans: Vlans,
+    /// What stands above IP.
+    pub transport: Transport,
+}
+
+/// VLAN ids of one packet, outermost first; 0 means that there is none at that place. A third tag is passed over.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub struct Vlans(pub [u16; 2]);
+
+impl Vlans {
+    /// The ids that are there.
+    pub fn ids(self) -> impl Iterator<Item = u16> {
+        self.0.into_iter().filter(|&id| id != 0)
+    }
+
+    fn push(&mut self, id: u16) {
+        if let Some(free) = self.0.iter_mut().find(|id| **id == 0) {
+            *free = id;
+        }
+    }
+}
+
+/// Whether an IP packet is whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fragment {
+    /// Not fragmented.
+    Whole,
+    /// The first of several: it carries the transport header.
+    First,
+    /// A later one: no ports in it.
+    Later,
+}
+
+/// What stands above IP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// A TCP segment.
+    Tcp(Tcp),
+    /// A UDP datagram.
+    Udp,
+    /// An ICMP or ICMPv6 message.
+    Icmp(Icmp),
+    /// A later fragment of this IP protocol.
+    Fragment(u8),
+}
+
+/// The part of a TCP header that the audit reads (RFC 9293, 3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tcp {
+    /// Sequence number.
+    pub sequence: u32,
+    /// Acknowledgement number, valid with the ACK flag.
+    pub acknowledgement: u32,
+    /// Control bits.
+    pub flags: TcpFlags,
+    /// Window as it stands in the header, not scaled; 0 where the header was cut before it.
+    pub window: u16,
+}
+
+/// TCP control bits.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronise sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset.
+    pub const RST: u8 = 0x04;
+    /// Push.
+    pub const PSH: u8 = 0x08;
+    /// Acknowledgement field valid.
+    pub const ACK: u8 = 0x10;
+
+    /// FIN is set.
+    #[inline]
+    pub fn fin(self) -> bool {
+        self.0 & Self::FIN != 0
+    }
+    /// SYN is set.
+    #[inline]
+    pub fn syn(self) -> bool {
+        self.0 & Self::SYN != 0
+    }
+    /// RST is set.
+    #[inline]
+    pub fn rst(self) -> bool {
+        self.0 & Self::RST != 0
+    }
+    /// ACK is set.
+    #[inline]
+    pub fn ack(self) -> bool {
+        self.0 & Self::ACK != 0
+    }
+}
+
+impl std::fmt::Debug for TcpFlags {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = ["FIN", "SYN", "RST", "PSH", "ACK"];
+        let set: Vec<&str> =
+            names.into_iter().enumerate().filter(|(bit, _)| self.0 & (1 << bit) != 0).map(|(_, n)| n).collect();
+        write!(f, "[{}]", set.join(","))
+    }
+}
+
+/// An ICMP (RFC 792) or ICMPv6 (RFC 4443) message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Icmp {
+    /// True for ICMPv6.
+    pub v6: bool,
+    /// Type.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// Identifier of an echo message, else the first half of the second word.
+    pub identifier: u16,
+    /// The packet that an error message quotes.
+    pub quoted: Option<Quoted>,
+}
+
+impl Icmp {
+    /// An echo request.
+    pub fn is_echo_request(self) -> bool {
+        self.kind == if self.v6 { 128 } else { 8 }
+    }
+
+    /// An echo reply.
+    pub fn is_echo_reply(self) -> bool {
+        self.kind == if self.v6 { 129 } else { 0 }
+    }
+
+    /// An error message: it quotes the packet that it is about.
+    pub fn is_error(self) -> bool {
+        is_icmp_error(self.v6, self.kind)
+    }
+
+    /// Destination unreachable: the packet did not reach a program. "Fragmentation needed" is not of that kind.
+    pub fn is_unreachable(self) -> bool {
+        if self.v6 { self.kind == 1 } else { self.kind == 3 && self.code != 4 }
+    }
+}
+
+/// The header of the packet that an ICMP error quotes: enough to find its flow (RFC 792: IP header and eight bytes).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quoted {
+    /// Who sent the quoted packet.
+    pub source: Address,
+    /// To whom.
+    pub destination: Address,
+    /// Its IP protocol number.
+    pub protocol: u8,
+    /// Source port; for an echo message its identifier.
+    pub source_port: u16,
+    /// Destination port; for an echo message its identifier.
+    pub destination_port: u16,
+}
+
+/// Why a packet did not become a `Packet`. It is counted under this name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Skip {
+    /// The link type is not one that is read here, or the interface was never described.
+    UnknownLink,
+    /// ARP, spanning tree, LLDP and whatever else is not IP.
+    NotIp,
+    /// IP, but neither TCP, UDP nor ICMP.
+    OtherProtocol,
+    /// The capture kept too few bytes to read the headers.
+    CutHeaders,
+    /// The headers contradict themselves.
+    Malformed,
+    /// A later fragment whose first fragment was not captured.
+    FragmentWithoutStart,
+    /// ICMP that is neither an echo nor an error about a known kind of packet: router and neighbour messages and the like.
+    IcmpOther,
+    /// A flow that was not followed because the limit of flows was reached.
+    FlowLimit,
+}
+
+impl Skip {
+    /// Every reason, in the order of `index`.
+    pub const ALL: [Skip; 8] = [
+        Skip::UnknownLink,
+        Skip::NotIp,
+        Skip::OtherProtocol,
+        Skip::CutHeaders,
+        Skip::Malformed,
+        Skip::FragmentWithoutStart,
+        Skip::IcmpOther,
+        Skip::FlowLimit,
+    ];
+
+    /// The name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Skip::UnknownLink => "unknown_link",
+            Skip::NotIp => "not_ip",
+            Skip::OtherProtocol => "other_protocol",
+            Skip::CutHeaders => "cut_headers",
+            Skip::Malformed => "malformed",
+            Skip::FragmentWithoutStart => "fragment_without_start",
+            Skip::IcmpOther => "icmp_other",
+            Skip::FlowLimit => "flow_limit",
+        }
+    }
+
+    /// Its place in `ALL`.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// IP protocol numbers (IANA).
+pub mod protocol {
+    /// ICMP.
+    pub const ICMP: u8 = 1;
+    /// TCP.
+    pub const TCP: u8 = 6;
+    /// UDP.
+    pub const UDP: u8 = 17;
+    /// ICMPv6.
+    pub const ICMPV6: u8 = 58;
+}
+
+/// Reads the headers of one packet.
+#[inline]
+pub fn decode<'a>(raw: &RawPacket<'a>) -> Result<Packet<'a>, Skip> {
+    let (ethertype, offset, vlans) = link_header(raw)?;
+    let Some(ip) = raw.bytes.get(offset..).filter(|ip| !ip.is_empty()) else { return Err(Skip::CutHeaders) };
+    let on_wire = raw.original.saturating_sub(offset as u32);
+    match ethertype {
+        ETHERTYPE_IPV4 => ipv4(ip, on_wire, vlans),
+        ETHERTYPE_IPV6 => ipv6(ip, on_wire, vlans),
+        _ => Err(Skip::NotIp),
+    }
+}
+
+/// The two addresses whose conversation a packet belongs to: its own, or those of the packet that an ICMP error quotes.
+/// `None` where the packet cannot be decoded. The capture thread picks the lane by them, so it looks no further than it must.
+#[inline]
+pub fn host_pair(raw: &RawPacket<'_>) -> Option<(Address, Address)> {
+    if raw.link == LinkType::ETHERNET && raw.bytes.len() >= 34 && raw.bytes[12] == 8 && raw.bytes[13] == 0 {
+        let ip = &raw.bytes[14..34];
+        if ip[0] == 0x45 && (ip[9] == protocol::TCP || ip[9] == protocol::UDP) {
+            return Some((Address::v4(four(ip, 12)), Address::v4(four(ip, 16))));
+        }
+    }
+    host_pair_slow(raw)
+}
+
+#[inline(never)]
+fn host_pair_slow(raw: &RawPacket<'_>) -> Option<(Address, Address)> {
+    let packet = decode(raw).ok()?;
+    match packet.transport {
+        Transport::Icmp(Icmp { quoted: Some(quoted), .. }) => Some((quoted.source, quoted.destination)),
+        _ => Some((packet.source, packet.destination)),
+    }
+}
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+
+/// The EtherType, where IP begins, and the VLAN ids on the way.
+#[inline]
+fn link_header(raw: &RawPacket<'_>) -> Result<(u16, usize, Vlans), Skip> {
+    let bytes = raw.bytes;
+    match raw.link {
+        LinkType::ETHERNET => ethernet(bytes, 12),
+        LinkType::LINUX_SLL => ethernet(bytes, 14),
+        LinkType::LINUX_SLL2 => tagged(be16(bytes, 0)?, bytes, 20),
+        LinkType::RAW | LinkType::RAW_OLD | LinkType::RAW_OPENBSD | LinkType::IPV4 | LinkType::IPV6 => {
+            let version = bytes.first().ok_or(Skip::CutHeaders)? >> 4;
+            Ok((ethertype_of_version(version), 0, Vlans::default()))
+        }
+        LinkType::NULL | LinkType::LOOP => {
+            let family: [u8; 4] = bytes.get(..4).and_then(|b| b.try_into().ok()).ok_or(Skip::CutHeaders)?;
+            Ok((ethertype_of_family(family), 4, Vlans::default()))
+        }
+        _ => Err(Skip::UnknownLink),
+    }
+}
+
+/// From the place of an EtherType over any VLAN tags to where IP begins.
+#[inline]
+fn ethernet(bytes: &[u8], at: usize) -> Result<(u16, usize, Vlans), Skip> {
+    let ethertype = be16(bytes, at)?;
+    if ethertype == ETHERTYPE_IPV4 || ethertype == ETHERTYPE_IPV6 {
+        return Ok((ethertype, at + 2, Vlans::default()));
+    }
+    tagged(ethertype, bytes, at + 2)
+}
+
+fn tagged(mut ethertype: u16, bytes: &[u8], mut at: usize) -> Result<(u16, usize, Vlans), Skip> {
+    let mut vlans = Vlans::default();
+    while is_vlan(ethertype) {
+        vlans.push(be16(bytes, at)? & 0x0fff);
+        ethertype = be16(bytes, at + 2)?;
+        at += 4;
+    }
+    Ok((ethertype, at, vlans))
+}
+
+/// The tag protocol identifiers of 802.1Q, 802.1ad and two older ones in use for stacked tags.
+pub(super) fn is_vlan(ethertype: u16) -> bool {
+    matches!(ethertype, 0x8100 | 0x88a8 | 0x9100 | 0x9200)
+}
+
+pub(super) fn ethertype_of_version(version: u8) -> u16 {
+    match version {
+        4 => ETHERTYPE_IPV4,
+        6 => ETHERTYPE_IPV6,
+        _ => 0,
+    }
+}
+
+/// The address family of a loopback capture, in whichever byte order the capturing host wrote it: AF_INET is 2
+/// everywhere, AF_INET6 is 10, 23, 24, 28 or 30.
+pub(super) fn ethertype_of_family(family: [u8; 4]) -> u16 {
+    let value = match family {
+        [value, 0, 0, 0] | [0, 0, 0, value] => value,
+        _ => 0,
+    };
+    match value {
+        2 => ETHERTYPE_IPV4,
+        10 | 23 | 24 | 28 | 30 => ETHERTYPE_IPV6,
+        _ => 0,
+    }
+}
+
+#[inline]
+fn ipv4<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<Packet<'a>, Skip> {
+    if ip[0] >> 4 != 4 {
+        return Err(Skip::Malformed);
+    }
+    let header = usize::from(ip[0] & 0x0f) * 4;
+    if header < 20 {
+        return Err(Skip::Malformed);
+    }
+    if ip.len() < header {
+        return Err(Skip::CutHeaders);
+    }
+    let ip_bytes = match u32::from(be(ip, 2)) {
+        0 => on_wire,
+        total => total,
+    };
+    if (ip_bytes as usize) < header {
+        return Err(Skip::Malformed);
+    }
+    let fragment_word = be(ip, 6);
+    let envelope = Envelope {
+        source: Address::v4(four(ip, 12)),
+        destination: Address::v4(four(ip, 16)),
+        ip_bytes,
+        identification: u32::from(be(ip, 4)),
+        ttl: ip[8],
+        fragment: fragment(fragment_word & 0x1fff, fragment_word & 0x2000 != 0),
+        vlans,
+    };
+    if ip[9] == AUTHENTICATION_HEADER {
+        return general::decode_ip(ip, on_wire, vlans);
+    }
+    let body = &ip[header..ip.len().min(ip_bytes as usize)];
+    envelope.transport(ip[9], body, ip_bytes - header as u32)
+}
+
+#[inline]
+fn ipv6<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<Packet<'a>, Skip> {
+    if ip[0] >> 4 != 6 {
+        return Err(Skip::Malformed);
+    }
+    if ip.len() < 40 {
+        return Err(Skip::CutHeaders);
+    }
+    if is_extension(ip[6]) {
+        return general::decode_ip(ip, on_wire, vlans);
+    }
+    let ip_bytes = match u32::from(be(ip, 4)) {
+        0 => on_wire.max(40),
+        payload => payload + 40,
+    };
+    let envelope = Envelope {
+        source: Address(sixteen(ip, 8)),
+        destination: Address(sixteen(ip, 24)),
+        ip_bytes,
+        identification: 0,
+        ttl: ip[7],
+        fragment: Fragment::Whole,
+        vlans,
+    };
+    let body = &ip[40..ip.len().min(ip_bytes as usize)];
+    envelope.transport(ip[6], body, ip_bytes - 40)
+}
+
+pub(super) fn fragment(offset: u16, more: bool) -> Fragment {
+    match (offset, more) {
+        (0, false) => Fragment::Whole,
+        (0, true) => Fragment::First,
+        _ => Fragment::Later,
+    }
+}
+
+const AUTHENTICATION_HEADER: u8 = 51;
+
+/// Hop-by-hop, routing, fragment, authentication, destination options, mobility, host identity and shim6 headers.
+fn is_extension(next_header: u8) -> bool {
+    matches!(next_header, 0 | 43 | 44 | AUTHENTICATION_HEADER | 60 | 135 | 139 | 140)
+}
+
+/// The IP part of a packet, ready for what stands above it. Both decoders end here.
+pub(super) struct Envelope {
+    pub source: Address,
+    pub destination: Address,
+    pub ip_bytes: u32,
+    pub identification: u32,
+    pub ttl: u8,
+    pub fragment: Fragment,
+    pub vlans: Vlans,
+}
+
+impl Envelope {
+    /// Reads the transport header from `body`, the captured bytes behind the IP headers; `body_bytes` is their number on
+    /// the wire.
+    #[inline]
+    pub fn transport<'a>(self, number: u8, body: &'a [u8], body_bytes: u32) -> Result<Packet<'a>, Skip> {
+        if self.fragment == Fragment::Later {
+            return Ok(self.packet(Transport::Fragment(number), [0, 0], 0, body, body_bytes));
+        }
+        match number {
+            protocol::TCP => self.tcp(body, body_bytes),
+            protocol::UDP => self.udp(body, body_bytes),
+            protocol::ICMP => self.icmp(false, body, body_bytes),
+            protocol::ICMPV6 => self.icmp(true, body, body_bytes),
+            _ => Err(Skip::OtherProtocol),
+        }
+    }
+
+    #[inline]
+    fn tcp<'a>(self, body: &'a [u8], body_bytes: u32) -> Result<Packet<'a>, Skip> {
+        // Fourteen bytes reach to the flags; what follows may be cut.
+        if body.len() < 14 {
+            return Err(too_short(body_bytes, 20));
+        }
+        let header = usize::from(body[12] >> 4) * 4;
+        if header < 20 || (header as u32 > body_bytes && self.fragment == Fragment::Whole) {
+            return Err(Skip::Malformed);
+        }
+        let tcp = Tcp {
+            sequence: be32(body, 4),
+            acknowledgement: be32(body, 8),
+            flags: TcpFlags(body[13]),
+            window: if body.len() < 16 { 0 } else { be(body, 14) },
+        };
+        Ok(self.packet(Transport::Tcp(tcp), [be(body, 0), be(body, 2)], header, body, body_bytes))
+    }
+
+    #[inline]
+    fn udp<'a>(self, body: &'a [u8], body_bytes: u32) -> Result<Packet<'a>, Skip> {
+        if body.len() < 8 {
+            return Err(too_short(body_bytes, 8));
+        }
+        Ok(self.packet(Transport::Udp, [be(body, 0), be(body, 2)], 8, body, body_bytes))
+    }
+
+    fn icmp<'a>(self, v6: bool, body: &'a [u8], body_bytes: u32) -> Result<Packet<'a>, Skip> {
+        if body.len() < 8 {
+            return Err(too_short(body_bytes, 8));
+        }
+        let quoted = if is_icmp_error(v6, body[0]) { quoted(&body[8..]) } else { None };
+        let icmp = Icmp { v6, kind: body[0], code: body[1], identifier: be(body, 4), quoted };
+        Ok(self.packet(Transport::Icmp(icmp), [0, 0], 8, body, body_bytes))
+    }
+
+    #[inline]
+    fn packet<'a>(
+        self,
+        transport: Transport,
+        ports: [u16; 2],
+        header: usize,
+        body: &'a [u8],
+        body_bytes: u32,
+    ) -> Packet<'a> {
+        let payload_bytes = body_bytes.saturating_sub(header as u32);
+        Packet {
+            source: self.source,
+            destination: self.destination,
+            source_port: ports[0],
+            destination_port: ports[1],
+            ip_bytes: self.ip_bytes,
+            payload_bytes,
+            payload: body.get(header..).unwrap_or_default(),
+            identification: self.identification,
+            ttl: self.ttl,
+            fragment: self.fragment,
+            vlans: self.vlans,
+            transport,
+        }
+    }
+}
+
+fn is_icmp_error(v6: bool, kind: u8) -> bool {
+    if v6 { (1..=4).contains(&kind) } else { matches!(kind, 3 | 4 | 5 | 11 | 12) }
+}
+
+/// A header that the packet itself has no room for is malformed; one that only the capture cut is not.
+fn too_short(on_wire: u32, needed: u32) -> Skip {
+    if on_wire < needed { Skip::Malformed } else { Skip::CutHeaders }
+}
+
+fn quoted(ip: &[u8]) -> Option<Quoted> {
+    let (source, destination, protocol, body) = match ip.first()? >> 4 {
+        4 => {
+            let header = usize::from(ip[0] & 0x0f) * 4;
+            if header < 20 || ip.len() < header || be(ip, 6) & 0x1fff != 0 {
+                return None;
+            }
+            (Address::v4(four(ip, 12)), Address::v4(four(ip, 16)), ip[9], &ip[header..])
+        }
+        6 if ip.len() >= 40 => (Address(sixteen(ip, 8)), Address(sixteen(ip, 24)), ip[6], &ip[40..]),
+        _ => return None,
+    };
+    let ports = match protocol {
+        protocol::TCP | protocol::UDP if body.len() >= 4 => [be(body, 0), be(body, 2)],
+        protocol::ICMP | protocol::ICMPV6 if body.len() >= 6 => [be(body, 4); 2],
+        _ => return None,
+    };
+    Some(Quoted { source, destination, protocol, source_port: ports[0], destination_port: ports[1] })
+}
+
+#[inline]
+fn be16(bytes: &[u8], at: usize) -> Result<u16, Skip> {
+    if bytes.len() < at + 2 {
+        return Err(Skip::CutHeaders);
+    }
+    Ok(be(bytes, at))
+}
+
+/// Big-endian 16 bits at a place that the caller has checked.
+#[inline]
+fn be(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([bytes[at], bytes[at + 1]])
+}
+
+#[inline]
+fn be32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(four(bytes, at))
+}
+
+#[inline]
+fn four(bytes: &[u8], at: usize) -> [u8; 4] {
+    [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]
+}
+
+#[inline]
+fn sixteen(bytes: &[u8], at: usize) -> [u8; 16] {
+    let mut all = [0; 16];
+    all.copy_from_slice(&bytes[at..at + 16]);
+    all
+}

@@ -1,0 +1,12 @@
+//! One packet on its own: the bytes as captured, the batch they travel in, and what the headers say.
+
+mod address;
+mod batch;
+mod decode;
+pub mod general;
+mod link;
+
+pub use address::Address;
+pub use batch::{PacketBatch, RawPacket, Record};
+pub use decode::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, Transport, Vlans, decode, host_pair, protocol};
+pub use link::LinkType;

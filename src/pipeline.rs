@@ -1,0 +1,335 @@
+//! Threads and channels: one capture thread, some workers, batches between them.
+//!
+//! A batch goes to every worker at once; each reads its own lane and sends the batch back. The last one to do so makes it
+//! free again, so the steady state allocates nothing. A full channel makes the capture thread wait: nothing is lost here.
+
+use crate::audit::{Audit, JudgedFlow};
+use crate::flow::{Limits, shard};
+use crate::ledger::Ledger;
+use crate::packet::{PacketBatch, RawPacket, Record, host_pair};
+use crate::portmap::PortMap;
+use crate::source::{More, ReadError, Source};
+use crate::time::{Span, Timestamp};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use std::sync::Arc;
+use std::thread;
+
+/// How an audit is carried out. None of it changes the result.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Worker threads beside the capture thread, at least 1.
+    pub workers: usize,
+    /// Limits of memory.
+    pub limits: Limits,
+    /// Keep every flow for a report that lists them.
+    pub keep_flows: bool,
+    /// When idle flows are given up.
+    pub sweep: Sweep,
+}
+
+/// When idle flows are given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sweep {
+    /// A share of the table after every batch.
+    EveryBatch,
+    /// The whole table after every packet.
+    EveryPacket,
+    /// Only at the end.
+    Never,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { workers: 1, limits: Limits::default(), keep_flows: false, sweep: Sweep::EveryBatch }
+    }
+}
+
+/// What an audit brought home.
+#[derive(Debug)]
+pub struct Harvest {
+    /// What was seen, not yet settled.
+    pub ledger: Ledger,
+    /// The flows, in the order of their first packets, where they were kept.
+    pub flows: Vec<JudgedFlow>,
+    /// How time ran.
+    pub clock: Clock,
+    /// Sources that could not be read.
+    pub failed: Vec<ReadError>,
+}
+
+/// Makes time run forward. Small steps back (several queues, several interfaces) are held at the latest moment; behind a
+/// large one (the clock was set, files were joined) time goes on from there, so that durations stay true.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Clock {
+    now: Option<Timestamp>,
+    shift: Span,
+    /// Large steps back.
+    pub steps_back: u64,
+    /// The largest of them.
+    pub largest_step: Span,
+}
+
+/// A step back that is no longer taken for disorder.
+const LARGE_STEP: Span = Span::seconds(1);
+
+impl Clock {
+    /// The moment of the audit for a moment of the capture.
+    #[inline]
+    pub fn tick(&mut self, at: Timestamp) -> Timestamp {
+        let at = at + self.shift;
+        match self.now {
+            Some(now) if at < now => self.step_back(now, at),
+            _ => self.now = Some(at),
+        }
+        self.now.unwrap_or(at)
+    }
+
+    #[cold]
+    fn step_back(&mut self, now: Timestamp, at: Timestamp) {
+        let step = now - at;
+        if step > LARGE_STEP {
+            self.shift = Span(self.shift.0.saturating_add(step.0));
+            self.steps_back += 1;
+            self.largest_step = self.largest_step.max(step);
+        }
+    }
+
+    /// Adds the steps of another line of time.
+    pub fn add(&mut self, other: &Clock) {
+        self.steps_back += other.steps_back;
+        self.largest_step = self.largest_step.max(other.largest_step);
+    }
+
+    /// The latest moment.
+    pub fn now(&self) -> Timestamp {
+        self.now.unwrap_or_default()
+    }
+}
+
+/// Audits sources one behind the other, on one line of time.
+///
+/// # Errors
+/// A source cannot be read and not one packet of it was.
+pub fn run<S: Source>(sources: &mut [S], map: &Arc<PortMap>, options: Options) -> Result<Harvest, ReadError> {
+    let mut waiting = sources.iter_mut();
+    let (harvest, _) = run_all(map, options, |_| Ok(waiting.next()), |_| {});
+    match harvest.failed {
+        mut failed if !failed.is_empty() => Err(failed.remove(0)),
+        _ => Ok(harvest),
+    }
+}
+
+/// Audits what `next` hands out, one source behind the other, on one line of time, until it hands out nothing; it is asked
+/// with the latest moment so far. `progress` is called after every batch. A source that cannot be read is left out and
+/// stands in [`Harvest::failed`]. The sources come back as well.
+pub fn run_all<S: Source>(
+    map: &Arc<PortMap>,
+    options: Options,
+    next: impl FnMut(Option<Timestamp>) -> Result<Option<S>, ReadError>,
+    progress: impl FnMut(&S),
+) -> (Harvest, Vec<S>) {
+    let workers = options.workers.max(1);
+    thread::scope(|scope| {
+        let (give_back, recycled) = unbounded();
+        let mut lanes = Vec::with_capacity(workers);
+        let mut results = Vec::with_capacity(workers);
+        for lane in 0..workers {
+            let (sender, receiver) = bounded(QUEUE);
+            let audit = Audit::new(Arc::clone(map), options.limits, options.keep_flows);
+            let give_back = give_back.clone();
+            results.push(scope.spawn(move || work(lane, audit, options.sweep, &receiver, &give_back)));
+            lanes.push(sender);
+        }
+        drop(give_back);
+        let mut hall = Hall { lanes, recycled, waiting: Vec::new(), made: 0, workers };
+        let mut clock = Clock::default();
+        let (sources, failed) = capture(next, &mut hall, &mut clock, progress);
+        hall.close(clock.now());
+        let mut harvest = Harvest { ledger: Ledger::default(), flows: Vec::new(), clock, failed };
+        for result in results {
+            let (ledger, flows) = result.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            harvest.ledger += &ledger;
+            harvest.flows.extend(flows);
+        }
+        harvest.flows.sort_by_key(|flow| flow.record.opener);
+        (harvest, sources)
+    })
+}
+
+/// Batches that wait for each worker.
+const QUEUE: usize = 3;
+
+/// What a worker is sent.
+enum Task {
+    Batch(Arc<PacketBatch>, Timestamp),
+    Finish(Timestamp),
+}
+
+/// The capture thread's side of the channels.
+struct Hall {
+    lanes: Vec<Sender<Task>>,
+    recycled: Receiver<Arc<PacketBatch>>,
+    waiting: Vec<Arc<PacketBatch>>,
+    made: usize,
+    workers: usize,
+}
+
+fn capture<S: Source>(
+    mut next: impl FnMut(Option<Timestamp>) -> Result<Option<S>, ReadError>,
+    hall: &mut Hall,
+    clock: &mut Clock,
+    mut progress: impl FnMut(&S),
+) -> (Vec<S>, Vec<ReadError>) {
+    let (mut sources, mut failed) = (Vec::new(), Vec::new());
+    loop {
+        match next(clock.now) {
+            Ok(Some(mut source)) => {
+                if let Err(error) = drain(&mut source, hall, clock, &mut progress) {
+                    failed.push(error);
+                }
+                sources.push(source);
+            }
+            Ok(None) => return (sources, failed),
+            Err(error) => failed.push(error),
+        }
+    }
+}
+
+/// Reads a source to its end.
+fn drain<S: Source>(
+    source: &mut S,
+    hall: &mut Hall,
+    clock: &mut Clock,
+    progress: &mut impl FnMut(&S),
+) -> Result<(), ReadError> {
+    loop {
+        let mut shared = hall.batch();
+        let batch = Arc::get_mut(&mut shared).expect("a batch from the hall is nobody else's");
+        let workers = hall.workers;
+        let more = source.fill(batch, &mut |bytes: &[u8], record: &mut Record| {
+            record.at = clock.tick(record.at);
+            if workers == 1 { 0 } else { lane(bytes, record, workers) }
+        })?;
+        hall.send(shared, clock.now());
+        progress(source);
+        if more == More::No {
+            return Ok(());
+        }
+    }
+}
+
+/// The worker of a packet: that of its host pair, so that each flow, its errors and its fragments are whole in one worker.
+#[inline]
+fn lane(bytes: &[u8], record: &Record, workers: usize) -> usize {
+    let raw = RawPacket {
+        at: record.at,
+        number: record.number,
+        capture: record.capture,
+        link: record.link,
+        original: record.original,
+        bytes,
+    };
+    host_pair(&raw).map_or(0, |(one, other)| shard(one, other) % workers)
+}
+
+impl Hall {
+    /// A batch that nobody reads any more, or a new one while there are few.
+    fn batch(&mut self) -> Arc<PacketBatch> {
+        while let Ok(batch) = self.recycled.try_recv() {
+            self.take_back(batch);
+        }
+        loop {
+            if let Some(free) = self.waiting.pop() {
+                return free;
+            }
+            if self.made < QUEUE + 3 {
+                self.made += 1;
+                return Arc::new(PacketBatch::new(self.workers));
+            }
+            match self.recycled.recv() {
+                Ok(batch) => self.take_back(batch),
+                // Every worker has died; joining them tells why.
+                Err(_) => return Arc::new(PacketBatch::new(self.workers)),
+            }
+        }
+    }
+
+    /// Each worker sends a batch back. Only the last of them was its last reader.
+    fn take_back(&mut self, mut batch: Arc<PacketBatch>) {
+        if Arc::get_mut(&mut batch).is_some() {
+            self.waiting.push(batch);
+        }
+    }
+
+    fn send(&self, batch: Arc<PacketBatch>, now: Timestamp) {
+        for lane in &self.lanes {
+            // A worker that has died is told by joining it.
+            let _ = lane.send(Task::Batch(Arc::clone(&batch), now));
+        }
+        drop(batch);
+    }
+
+    fn close(self, end: Timestamp) {
+        for lane in &self.lanes {
+            let _ = lane.send(Task::Finish(end));
+        }
+    }
+}
+
+fn work(
+    lane: usize,
+    mut audit: Audit,
+    sweep: Sweep,
+    tasks: &Receiver<Task>,
+    give_back: &Sender<Arc<PacketBatch>>,
+) -> (Ledger, Vec<JudgedFlow>) {
+    let mut end = Timestamp::default();
+    for task in tasks {
+        match task {
+            Task::Batch(batch, now) => {
+                for packet in batch.packets(lane) {
+                    audit.observe(&packet);
+                    if sweep == Sweep::EveryPacket {
+                        audit.sweep(packet.at, usize::MAX);
+                    }
+                }
+                if sweep == Sweep::EveryBatch {
+                    audit.sweep(now, batch.lanes[lane].len() / 2 + SWEEP_AT_LEAST);
+                }
+                let _ = give_back.send(batch);
+            }
+            Task::Finish(at) => end = at,
+        }
+    }
+    audit.finish(end)
+}
+
+/// So many places are looked at after a batch, however small it was.
+const SWEEP_AT_LEAST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_runs_forward() {
+        let mut clock = Clock::default();
+        let seconds = |s: i64| Timestamp::new(s, 0);
+        assert_eq!(clock.tick(seconds(10)), seconds(10));
+        assert_eq!(clock.tick(seconds(10) + Span::millis(-5)), seconds(10), "disorder is held");
+        assert_eq!(clock.tick(seconds(12)), seconds(12));
+        assert_eq!(clock.steps_back, 0);
+    }
+
+    #[test]
+    fn behind_a_large_step_back_durations_stay_true() {
+        let mut clock = Clock::default();
+        let seconds = |s: i64| Timestamp::new(s, 0);
+        clock.tick(seconds(1_000));
+        let before = clock.tick(seconds(100));
+        let after = clock.tick(seconds(107));
+        assert_eq!(before, seconds(1_000));
+        assert_eq!(after - before, Span::seconds(7));
+        assert_eq!((clock.steps_back, clock.largest_step), (1, Span::seconds(900)));
+    }
+}

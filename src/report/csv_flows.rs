@@ -1,0 +1,87 @@
+//! The flows as CSV, one a line.
+
+use super::{FlowLine, Report};
+use std::io::{self, Write};
+
+const HEADER: [&str; 30] = [
+    "id",
+    "community_id",
+    "protocol",
+    "client_address",
+    "client_port",
+    "server_address",
+    "server_port",
+    "direction_basis",
+    "first",
+    "last",
+    "duration_s",
+    "client_packets",
+    "server_packets",
+    "client_ip_bytes",
+    "server_ip_bytes",
+    "client_payload_bytes",
+    "server_payload_bytes",
+    "outcome",
+    "blocked",
+    "state",
+    "handshake_rtt_us",
+    "client_retransmissions",
+    "server_retransmissions",
+    "vlan",
+    "server_name",
+    "heard",
+    "service",
+    "basis",
+    "verdict",
+    "reason",
+];
+
+/// A header and one line a flow. Lists are joined with `;`, what is not known is empty.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_csv(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(HEADER)?;
+    for flow in report.flows.lines() {
+        writer.write_record(fields(&flow))?;
+    }
+    writer.flush()
+}
+
+fn fields(flow: &FlowLine<'_>) -> [String; HEADER.len()] {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_string();
+    let vlan: Vec<String> = flow.vlan.iter().map(u16::to_string).collect();
+    [
+        flow.id.to_string(),
+        flow.community_id.clone(),
+        flow.protocol.into(),
+        flow.client.address.clone(),
+        flow.client.port.to_string(),
+        flow.server.address.clone(),
+        flow.server.port.to_string(),
+        flow.direction_basis.into(),
+        flow.first.clone(),
+        flow.last.clone(),
+        flow.duration_s.to_string(),
+        flow.packets.client.to_string(),
+        flow.packets.server.to_string(),
+        flow.ip_bytes.client.to_string(),
+        flow.ip_bytes.server.to_string(),
+        flow.payload_bytes.client.to_string(),
+        flow.payload_bytes.server.to_string(),
+        flow.outcome.into(),
+        flow.blocked.to_string(),
+        flow.state.into(),
+        flow.handshake_rtt_us.map(|rtt| rtt.to_string()).unwrap_or_default(),
+        flow.retransmissions.client.to_string(),
+        flow.retransmissions.server.to_string(),
+        vlan.join(";"),
+        text(flow.server_name),
+        text(flow.heard),
+        text(flow.service),
+        flow.basis.into(),
+        flow.verdict.into(),
+        text(flow.reason),
+    ]
+}

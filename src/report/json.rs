@@ -1,0 +1,56 @@
+//! The report as one JSON document, or as one object a line.
+
+use super::Report;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// One document.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_json(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}
+
+/// The same objects one a line, each with its `type`; the summary comes last.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+    let Report { schema, program, port_map, captures, quality, totals, services, findings, flows } = report;
+    for capture in captures {
+        line(out, "capture", capture)?;
+    }
+    for flow in flows.lines() {
+        line(out, "flow", &flow)?;
+    }
+    for finding in findings {
+        line(out, "finding", finding)?;
+    }
+    for service in services {
+        line(out, "service", service)?;
+    }
+    line(out, "summary", &Summary { schema, program, port_map, quality, totals })
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    schema: &'a str,
+    program: &'a super::Program,
+    port_map: &'a super::PortMapLine,
+    quality: &'a super::Quality,
+    totals: &'a super::Totals,
+}
+
+#[derive(Serialize)]
+struct Typed<'a, T> {
+    r#type: &'a str,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+fn line<T: Serialize>(out: &mut impl Write, r#type: &str, value: &T) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &Typed { r#type, value })?;
+    writeln!(out)
+}

@@ -1,0 +1,547 @@
+//! How it is told: `Report` is plain data, the contract of the machine-readable report; each format is one file.
+
+mod csv_flows;
+mod json;
+mod names;
+pub mod ports;
+mod quality;
+mod text;
+
+pub use csv_flows::write_csv;
+pub use json::{write_json, write_ndjson};
+pub use text::{Look, write_text};
+
+use crate::audit::JudgedFlow;
+use crate::classify::candidates;
+use crate::finding::{Finding, Severity, protocol_name};
+use crate::flow::{Counts, Evidence, PacketRef};
+use crate::ledger::{Latency, Ledger, Line};
+use crate::packet::Skip;
+use crate::pipeline::Clock;
+use crate::portmap::PortMap;
+use crate::source::CaptureNotes;
+use crate::time::Timestamp;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// Everything that is told of one audit. The names of its fields are fixed; more may be added.
+#[derive(Serialize)]
+pub struct Report<'a> {
+    /// Name and version of this layout.
+    pub schema: &'static str,
+    /// Who wrote it.
+    pub program: Program,
+    /// What it was judged by.
+    pub port_map: PortMapLine,
+    /// The captures.
+    pub captures: Vec<CaptureLine>,
+    /// What the captures allow to be judged.
+    pub quality: Quality,
+    /// Sums.
+    pub totals: Totals,
+    /// Each service that was seen, most flows first.
+    pub services: Vec<ServiceLine>,
+    /// What should be known, the worst first.
+    pub findings: Vec<FindingLine>,
+    /// Every flow, in the order of the first packets. Empty where flows were not kept.
+    pub flows: FlowList<'a>,
+}
+
+/// Name and version of the program.
+#[derive(Serialize)]
+pub struct Program {
+    /// `cap-audit`.
+    pub name: &'static str,
+    /// The version.
+    pub version: &'static str,
+}
+
+/// The port map in a line.
+#[derive(Serialize)]
+pub struct PortMapLine {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Rules that come from the documents.
+    pub rules: usize,
+    /// Rules that correct or complete them.
+    pub corrections: usize,
+}
+
+/// One capture.
+#[derive(Serialize)]
+pub struct CaptureLine {
+    /// As it was typed.
+    pub name: String,
+    /// `pcap` or `pcapng`.
+    pub format: String,
+    /// Link types in order of appearance.
+    pub link_types: Vec<String>,
+    /// Packet records.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// RFC 3339.
+    pub first: Option<String>,
+    /// RFC 3339.
+    pub last: Option<String>,
+    /// From the first to the last packet.
+    pub duration_s: f64,
+    /// Packets of which fewer bytes were captured than there were.
+    pub truncated_packets: u64,
+    /// Packets that were not decoded, by reason.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// Packets lost before they came into the capture; `null` is unknown.
+    pub dropped: DroppedLine,
+    /// The first place where the file is damaged.
+    pub damage: Option<DamageLine>,
+    /// Comments that people left in the file.
+    pub comments: Vec<CommentLine>,
+}
+
+/// Loss by the three who can lose; `null` is unknown.
+#[derive(Serialize)]
+pub struct DroppedLine {
+    /// By the system that captured.
+    pub kernel: Option<u64>,
+    /// By its interface.
+    pub interface: Option<u64>,
+    /// By this program.
+    pub own: u64,
+}
+
+/// A damaged place.
+#[derive(Serialize)]
+pub struct DamageLine {
+    /// Offset in the file, in bytes.
+    pub position: u64,
+    /// The last whole packet before it.
+    pub packet: u64,
+    /// What is wrong.
+    pub what: String,
+    /// Where reading went on, if it did.
+    pub resumed: Option<u64>,
+}
+
+/// A comment.
+#[derive(Serialize)]
+pub struct CommentLine {
+    /// The packet it belongs to.
+    pub packet: Option<u64>,
+    /// Its text.
+    pub text: String,
+}
+
+/// What the captures allow to be judged.
+#[derive(Serialize)]
+pub struct Quality {
+    /// `good`, `limited` or `poor`.
+    pub verdict: &'static str,
+    /// Why, a sentence each.
+    pub remarks: Vec<String>,
+}
+
+/// Sums over everything.
+#[derive(Serialize)]
+pub struct Totals {
+    /// Packets of all captures.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Flows.
+    pub flows: u64,
+    /// Flows that a rule explains.
+    pub expected: u64,
+    /// Flows that concern Citrix and no rule allows.
+    pub unexpected: u64,
+    /// Flows that have nothing to do with Citrix as far as can be told.
+    pub unmapped: u64,
+    /// Flows of which the capture does not show enough.
+    pub not_evaluable: u64,
+    /// Blocked flows, whatever the verdict.
+    pub blocked: u64,
+}
+
+/// One service.
+#[derive(Serialize)]
+pub struct ServiceLine {
+    /// Its name.
+    pub service: String,
+    /// Its name for people.
+    #[serde(skip)]
+    pub title: String,
+    /// Rules that name its ports.
+    pub rules: Vec<String>,
+    /// Flows.
+    pub flows: u64,
+    /// Packets of both directions.
+    pub packets: u64,
+    /// IP bytes of both directions.
+    pub bytes: u64,
+    /// Blocked flows.
+    pub blocked: u64,
+    /// TCP handshake round trips.
+    pub handshake_rtt_us: RttLine,
+}
+
+/// A distribution in microseconds; without samples all values are `null`.
+#[derive(Serialize)]
+pub struct RttLine {
+    /// Samples.
+    pub count: u64,
+    /// Smallest.
+    pub min: Option<u64>,
+    /// Half are no larger.
+    pub p50: Option<u64>,
+    /// Nine of ten are no larger.
+    pub p90: Option<u64>,
+    /// 99 of a hundred are no larger.
+    pub p99: Option<u64>,
+    /// 999 of a thousand are no larger.
+    pub p999: Option<u64>,
+    /// Largest.
+    pub max: Option<u64>,
+}
+
+/// One finding.
+#[derive(Serialize)]
+pub struct FindingLine {
+    /// `theme.name`.
+    pub code: &'static str,
+    /// `error`, `warning` or `info`.
+    pub severity: &'static str,
+    /// `high`, `medium` or `low`.
+    pub confidence: &'static str,
+    /// One line.
+    pub title: String,
+    /// What it means for the user.
+    pub meaning: String,
+    /// What to do.
+    pub remedy: String,
+    /// Where that is documented.
+    pub source: String,
+    /// Clients.
+    pub clients: Vec<String>,
+    /// Servers.
+    pub servers: Vec<String>,
+    /// `tcp` or `udp`.
+    pub protocol: Option<&'static str>,
+    /// The server's port.
+    pub port: Option<u16>,
+    /// The service.
+    pub service: Option<String>,
+    /// Rules that name the port.
+    pub rules: Vec<String>,
+    /// The products of those rules.
+    pub products: Vec<String>,
+    /// Ids of the flows, the first few.
+    pub flows: Vec<u64>,
+    /// How many flows.
+    pub flow_count: u64,
+    /// RFC 3339.
+    pub first: Option<String>,
+    /// RFC 3339.
+    pub last: Option<String>,
+    /// Packets that show it, the first few.
+    pub evidence: Vec<EvidenceLine>,
+    /// A display filter that selects the flows.
+    pub wireshark_filter: String,
+}
+
+/// A packet that shows something.
+#[derive(Serialize)]
+pub struct EvidenceLine {
+    /// Which capture, counted from 0.
+    pub capture: u16,
+    /// Which packet, counted from 1.
+    pub packet: u64,
+    /// What it shows.
+    pub note: String,
+}
+
+/// Every flow, written out one by one.
+pub struct FlowList<'a> {
+    /// The flows in order; the id of a flow is its place, counted from 1.
+    pub flows: &'a [JudgedFlow],
+    /// For the names of rules and services.
+    pub map: &'a PortMap,
+}
+
+/// An address and a port.
+#[derive(Serialize)]
+pub struct EndpointLine {
+    /// The address as text.
+    pub address: String,
+    /// The port; for ICMP the type (client) and the code (server).
+    pub port: u16,
+}
+
+/// A count for each side.
+#[derive(Serialize)]
+pub struct BothSides {
+    /// Of the client.
+    pub client: u64,
+    /// Of the server.
+    pub server: u64,
+}
+
+/// One flow.
+#[derive(Serialize)]
+pub struct FlowLine<'a> {
+    /// Its place in the order of first packets, counted from 1.
+    pub id: u64,
+    /// Community ID version 1, seed 0.
+    pub community_id: String,
+    /// `tcp`, `udp`, `icmp` or `icmpv6`.
+    pub protocol: &'static str,
+    /// Who opened it.
+    pub client: EndpointLine,
+    /// Who was asked.
+    pub server: EndpointLine,
+    /// How the two were told apart.
+    pub direction_basis: &'static str,
+    /// RFC 3339.
+    pub first: String,
+    /// RFC 3339.
+    pub last: String,
+    /// From the first to the last packet.
+    pub duration_s: f64,
+    /// Packets.
+    pub packets: BothSides,
+    /// IP total lengths.
+    pub ip_bytes: BothSides,
+    /// Payload behind the transport header.
+    pub payload_bytes: BothSides,
+    /// What became of it.
+    pub outcome: &'static str,
+    /// Whether that counts as blocked.
+    pub blocked: bool,
+    /// Zeek's `conn_state`.
+    pub state: &'static str,
+    /// From SYN to ACK, if neither SYN nor SYN-ACK was repeated.
+    pub handshake_rtt_us: Option<u64>,
+    /// TCP segments sent again.
+    pub retransmissions: BothSides,
+    /// VLAN ids, outermost first.
+    pub vlan: Vec<u16>,
+    /// Tunnels it was carried in; none are unwrapped yet.
+    pub tunnel: [&'static str; 0],
+    /// As TLS, DTLS or HTTP gave it.
+    pub server_name: Option<&'a str>,
+    /// The protocol told by the payload.
+    pub heard: Option<&'static str>,
+    /// The service.
+    pub service: Option<&'a str>,
+    /// Rules that name the port, most specific first.
+    pub rules: Vec<&'a str>,
+    /// What ties it to its service.
+    pub basis: &'static str,
+    /// Whether the map explains it.
+    pub verdict: &'static str,
+    /// Why not, or why not more certain.
+    pub reason: Option<&'static str>,
+}
+
+/// What a report is made from.
+pub struct Material<'a> {
+    /// What was seen, settled.
+    pub ledger: &'a Ledger,
+    /// The flows, settled, if they were kept.
+    pub flows: &'a [JudgedFlow],
+    /// What was found.
+    pub findings: &'a [Finding],
+    /// The captures.
+    pub captures: &'a [CaptureNotes],
+    /// How time ran.
+    pub clock: Clock,
+    /// Captures whose time overlaps with another's.
+    pub overlapping: usize,
+    /// The map.
+    pub map: &'a PortMap,
+}
+
+impl<'a> Report<'a> {
+    /// Puts the report together.
+    pub fn new(material: &Material<'a>) -> Report<'a> {
+        let Material { ledger, flows, findings, captures, map, .. } = *material;
+        let tally = ledger.tally;
+        let mut services: Vec<ServiceLine> = ledger
+            .lines
+            .iter()
+            .filter_map(|(service, line)| service.map(|service| service_line(service.name(map), line, map)))
+            .collect();
+        services.sort_by(|one, other| other.flows.cmp(&one.flows).then_with(|| one.service.cmp(&other.service)));
+        Report {
+            schema: "cap-audit/report/1",
+            program: Program { name: "cap-audit", version: env!("CARGO_PKG_VERSION") },
+            port_map: PortMapLine {
+                name: map.name().into(),
+                version: map.version().into(),
+                rules: map.documented(),
+                corrections: map.rules().len() - map.documented(),
+            },
+            captures: captures.iter().enumerate().map(|(index, notes)| capture_line(index, notes, ledger)).collect(),
+            quality: quality::quality(material),
+            totals: Totals {
+                packets: captures.iter().map(|capture| capture.packets).sum(),
+                bytes: captures.iter().map(|capture| capture.bytes).sum(),
+                flows: tally.flows,
+                expected: tally.expected,
+                unexpected: tally.unexpected,
+                unmapped: tally.unmapped,
+                not_evaluable: tally.not_evaluable,
+                blocked: tally.blocked,
+            },
+            services,
+            findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),
+            flows: FlowList { flows, map },
+        }
+    }
+}
+
+fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureLine {
+    let counts = ledger.skipped.get(&(index as u16)).copied().unwrap_or_default();
+    let skipped = Skip::ALL.into_iter().map(|skip| (skip.name(), counts[skip.index()])).filter(|(_, count)| *count > 0);
+    let duration = notes.first.zip(notes.last).map_or(0.0, |(first, last)| (last - first).as_seconds());
+    CaptureLine {
+        name: notes.name.clone(),
+        format: notes.format.into(),
+        link_types: notes.link_types.iter().map(|link| link.name().into_owned()).collect(),
+        packets: notes.packets,
+        bytes: notes.bytes,
+        first: notes.first.map(Timestamp::rfc3339),
+        last: notes.last.map(Timestamp::rfc3339),
+        duration_s: duration,
+        truncated_packets: notes.truncated_packets,
+        skipped: skipped.collect(),
+        dropped: DroppedLine { kernel: notes.dropped.kernel, interface: notes.dropped.interface, own: 0 },
+        damage: notes.damage.as_ref().map(|damage| DamageLine {
+            position: damage.position,
+            packet: damage.packet,
+            what: damage.what.clone(),
+            resumed: damage.resumed,
+        }),
+        comments: notes
+            .comments
+            .iter()
+            .map(|comment| CommentLine { packet: comment.packet, text: comment.text.clone() })
+            .collect(),
+    }
+}
+
+fn service_line(name: &str, line: &Line, map: &PortMap) -> ServiceLine {
+    let title = map.service_named(name).map_or(name, |service| map.services()[service.0 as usize].title.as_str());
+    ServiceLine {
+        service: name.into(),
+        title: title.into(),
+        rules: line.rules.iter().map(|&rule| map.rule(rule).id.clone()).collect(),
+        flows: line.flows,
+        packets: line.packets,
+        bytes: line.bytes,
+        blocked: line.blocked,
+        handshake_rtt_us: rtt_line(&line.rtt),
+    }
+}
+
+fn rtt_line(rtt: &Latency) -> RttLine {
+    let some = |value: u64| (rtt.count() > 0).then_some(value);
+    RttLine {
+        count: rtt.count(),
+        min: some(rtt.min()),
+        p50: some(rtt.quantile(0.5)),
+        p90: some(rtt.quantile(0.9)),
+        p99: some(rtt.quantile(0.99)),
+        p999: some(rtt.quantile(0.999)),
+        max: some(rtt.max()),
+    }
+}
+
+fn finding_line(finding: &Finding, flows: &[JudgedFlow]) -> FindingLine {
+    let texts = |addresses: &[crate::packet::Address]| addresses.iter().map(ToString::to_string).collect();
+    FindingLine {
+        code: finding.code,
+        severity: finding.severity.name(),
+        confidence: finding.confidence.name(),
+        title: finding.title.clone(),
+        meaning: finding.meaning.clone(),
+        remedy: finding.remedy.clone(),
+        source: finding.source.clone(),
+        clients: texts(&finding.clients),
+        servers: texts(&finding.servers),
+        protocol: finding.port.map(|(transport, _)| transport.name()),
+        port: finding.port.map(|(_, port)| port),
+        service: finding.service.clone(),
+        rules: finding.rules.clone(),
+        products: finding.products.clone(),
+        flows: finding.openers.iter().filter_map(|&opener| flow_id(opener, flows)).collect(),
+        flow_count: finding.flow_count,
+        first: finding.first.map(Timestamp::rfc3339),
+        last: finding.last.map(Timestamp::rfc3339),
+        evidence: finding.evidence.iter().map(evidence_line).collect(),
+        wireshark_filter: finding.wireshark_filter.clone(),
+    }
+}
+
+/// Flows are sorted by their first packets.
+fn flow_id(opener: PacketRef, flows: &[JudgedFlow]) -> Option<u64> {
+    flows.binary_search_by_key(&opener, |flow| flow.record.opener).ok().map(|index| index as u64 + 1)
+}
+
+fn evidence_line(evidence: &Evidence) -> EvidenceLine {
+    EvidenceLine { capture: evidence.at.capture, packet: evidence.at.packet, note: names::note(evidence.note) }
+}
+
+impl<'a> FlowList<'a> {
+    /// The flows as they are told.
+    pub fn lines(&self) -> impl Iterator<Item = FlowLine<'a>> + use<'a> {
+        let map = self.map;
+        self.flows.iter().enumerate().map(move |(index, flow)| flow_line(index as u64 + 1, flow, map))
+    }
+}
+
+impl Serialize for FlowList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.lines())
+    }
+}
+
+fn flow_line<'a>(id: u64, flow: &'a JudgedFlow, map: &'a PortMap) -> FlowLine<'a> {
+    let (record, judgement) = (&flow.record, &flow.judgement);
+    let rules = candidates(record, map).map_or(&[][..], |candidates| &candidates.rules);
+    let both = |of: fn(&Counts) -> u64| BothSides { client: of(&record.from_client), server: of(&record.from_server) };
+    let heard = record.heard.as_ref();
+    FlowLine {
+        id,
+        community_id: record.community_id(),
+        protocol: protocol_name(record.protocol),
+        client: EndpointLine { address: record.client.address.to_string(), port: record.client.port },
+        server: EndpointLine { address: record.server.address.to_string(), port: record.server.port },
+        direction_basis: record.basis.name(),
+        first: record.first.rfc3339(),
+        last: record.last.rfc3339(),
+        duration_s: (record.last - record.first).as_seconds(),
+        packets: both(|counts| counts.packets),
+        ip_bytes: both(|counts| counts.ip_bytes),
+        payload_bytes: both(|counts| counts.payload_bytes),
+        outcome: judgement.outcome.name(),
+        blocked: judgement.outcome.is_blocked(),
+        state: record.state(),
+        handshake_rtt_us: record.handshake_rtt.map(|rtt| rtt.as_micros()),
+        retransmissions: both(|counts| u64::from(counts.retransmissions)),
+        vlan: record.vlans.ids().collect(),
+        tunnel: [],
+        server_name: heard.and_then(|heard| heard.server_name.as_deref()),
+        heard: heard.map(|heard| heard.protocol.name()),
+        service: judgement.service.map(|service| service.name(map)),
+        rules: rules.iter().map(|&rule| map.rule(rule).id.as_str()).collect(),
+        basis: judgement.basis.name(),
+        verdict: judgement.verdict.name(),
+        reason: judgement.reason.map(|reason| reason.name()),
+    }
+}
+
+/// The worst severity among findings.
+pub fn worst(findings: &[Finding]) -> Option<Severity> {
+    findings.iter().map(|finding| finding.severity).max()
+}

@@ -1,0 +1,64 @@
+//! Words for people that several formats share.
+
+use crate::flow::Note;
+
+/// What an evidence packet shows.
+pub fn note(note: Note) -> String {
+    match note {
+        Note::First => "first packet".into(),
+        Note::Syn(number) => format!("SYN, {} try", ordinal(number)),
+        Note::SynAck(number) => format!("SYN-ACK, {} time", ordinal(number)),
+        Note::Datagram(number) => format!("datagram, {} try", ordinal(number)),
+        Note::Reset => "reset".into(),
+        Note::IcmpError => "ICMP error".into(),
+        Note::ClientPayload => "first payload of the client".into(),
+        Note::ServerPayload => "first payload of the server".into(),
+    }
+}
+
+fn ordinal(number: u8) -> String {
+    match number {
+        1 => "first".into(),
+        2 => "second".into(),
+        3 => "third".into(),
+        number => format!("{number}th"),
+    }
+}
+
+/// A number of bytes in the unit that reads best: 950 B, 61.2 kB, 97.6 MB.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1_000 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1_000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1_000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A duration in microseconds as milliseconds, or seconds when it is long: 0.41 ms, 9.8 ms, 1.20 s.
+pub fn micros(count: u64) -> String {
+    match count {
+        0..10_000 => format!("{:.2} ms", count as f64 / 1e3),
+        10_000..1_000_000 => format!("{:.1} ms", count as f64 / 1e3),
+        _ => format!("{:.2} s", count as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            [0, 999, 1_000, 61_234, 999_960, 97_623_110].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "61.2 kB", "1.0 MB", "97.6 MB"]
+        );
+        assert_eq!([410, 9_800, 98_000, 1_200_000].map(micros), ["0.41 ms", "9.80 ms", "98.0 ms", "1.20 s"]);
+    }
+}

@@ -1,0 +1,474 @@
+//! How the rules of the port map are found and told: as text for people, as CSV and as JSON (contract: `cap-audit ports`).
+
+use std::io::{self, Write};
+use std::ops::RangeInclusive;
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use serde::Serialize;
+
+use crate::portmap::{Direction, Layer, PortMap, PortRule, RuleId, ServiceId, Transport};
+
+/// Which rules to show. What is `None` excludes nothing; every other field must fit. Capital and small letters are equal.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Query {
+    /// Part of the name of the product.
+    pub product: Option<String>,
+    /// A destination port that the rule names, singly or in a range.
+    pub port: Option<u16>,
+    /// A transport that the rule lists; with `port`, the one over which it names the port.
+    pub protocol: Option<Transport>,
+    /// Part of the name of a source or a destination.
+    pub role: Option<String>,
+    /// Words that all stand somewhere in the rule, be it in its id, its roles, its ports, its service or its remarks.
+    pub text: Option<String>,
+}
+
+/// The rules that fit, in the order of the map.
+pub fn select(map: &PortMap, query: &Query) -> Vec<RuleId> {
+    map.rule_ids().filter(|&id| query.fits(map, map.rule(id))).collect()
+}
+
+/// Writes rules for people, grouped by product, in lines of at most `width` columns (never less than 66).
+///
+/// # Errors
+/// What `out` says.
+pub fn write_text(out: &mut impl Write, map: &PortMap, rules: &[RuleId], width: usize) -> io::Result<()> {
+    let mut product = None;
+    for &id in rules {
+        let rule = map.rule(id);
+        if product != Some(&rule.product) {
+            writeln!(out, "{}\n", rule.product)?;
+            product = Some(&rule.product);
+        }
+        writeln!(out, "  {}", rule.id)?;
+        for line in block(map, rule, width).lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", summary(map, rules))
+}
+
+/// Writes rules as CSV, one a line, under the header
+/// `id,product,source,destination,protocol,ports,service,direction,detail,document`. Lists are joined with `;`, a range is
+/// `a-b`. The document of a correction is the source that it cites.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_csv(out: &mut impl Write, map: &PortMap, rules: &[RuleId]) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(CSV_HEADER)?;
+    for &id in rules {
+        let rule = map.rule(id);
+        csv.write_record([
+            rule.id.as_str(),
+            &rule.product,
+            &rule.sources.join(";"),
+            &rule.destinations.join(";"),
+            &protocols(rule, ";"),
+            &ports(rule, ";"),
+            map.service_name(rule.service),
+            rule.direction.name(),
+            &rule.detail,
+            &document(rule),
+        ])?;
+    }
+    csv.flush()
+}
+
+/// Writes rules as one JSON array of objects with the names of the CSV header, and `udp_service`, `reply`, `layer`, `why`,
+/// `cited` and `note`. A port is a number, a range the text `"a-b"`.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_json(out: &mut impl Write, map: &PortMap, rules: &[RuleId]) -> io::Result<()> {
+    let rules: Vec<JsonRule<'_>> = rules.iter().map(|&id| JsonRule::of(map, map.rule(id))).collect();
+    serde_json::to_writer_pretty(&mut *out, &rules)?;
+    writeln!(out)
+}
+
+impl Query {
+    fn fits(&self, map: &PortMap, rule: &PortRule) -> bool {
+        let transports = rule.transports.iter().filter(|&&transport| self.protocol.is_none_or(|it| it == transport));
+        let mut transports = transports.filter(|&&transport| self.port.is_none_or(|port| rule.names(transport, port)));
+        let roles = || rule.sources.iter().chain(&rule.destinations);
+        transports.next().is_some()
+            && self.product.as_ref().is_none_or(|part| holds(&rule.product, part))
+            && self.role.as_ref().is_none_or(|part| roles().any(|role| holds(role, part)))
+            && self.text.as_ref().is_none_or(|words| mentions(map, rule, words))
+    }
+}
+
+fn holds(text: &str, part: &str) -> bool {
+    text.to_lowercase().contains(&part.to_lowercase())
+}
+
+fn mentions(map: &PortMap, rule: &PortRule, words: &str) -> bool {
+    let service = |service: ServiceId| {
+        let service = &map.services()[usize::from(service.0)];
+        format!("{} {}", service.name, service.title)
+    };
+    let everything = [
+        rule.id.clone(),
+        rule.product.clone(),
+        rule.sources.join("\n"),
+        rule.destinations.join("\n"),
+        protocols(rule, " "),
+        ports(rule, " "),
+        service(rule.service),
+        rule.udp_service.map(service).unwrap_or_default(),
+        rule.detail.clone(),
+        rule.note.clone().unwrap_or_default(),
+        document(rule),
+    ]
+    .join("\n");
+    words.split_whitespace().all(|word| holds(&everything, word))
+}
+
+/// What stands under the id of a rule: what and where on the left, who and why on the right.
+fn block(map: &PortMap, rule: &PortRule, width: usize) -> String {
+    let mut table = Table::new();
+    table.force_no_tty().load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.add_row(vec![place(rule), ends(rule)]);
+    table.add_row(vec![services(map, rule), rule.detail.clone()]);
+    if let Layer::Correction { why, cited } = &rule.layer {
+        table.add_row(vec![String::from("correction"), format!("{why} Source: {cited}.")]);
+    }
+    let right = width.max(NARROWEST) - LEFT;
+    let widths = [LEFT, right].map(|width| u16::try_from(width).unwrap_or(u16::MAX));
+    table.set_constraints(widths.map(|width| ColumnConstraint::Absolute(Width::Fixed(width))));
+    for (column, padding) in table.column_iter_mut().zip([(INDENT, 2), (0, 0)]) {
+        column.set_padding(padding);
+    }
+    table.to_string()
+}
+
+/// Transport and ports: `tcp/udp 1494`, or the transport alone.
+fn place(rule: &PortRule) -> String {
+    match rule.ports.is_empty() {
+        true if rule.transports == [Transport::Icmp] => protocols(rule, "/"),
+        true => format!("{}, any port", protocols(rule, "/")),
+        false => format!("{} {}", protocols(rule, "/"), ports(rule, ", ")),
+    }
+}
+
+fn ends(rule: &PortRule) -> String {
+    let arrow = match rule.direction {
+        Direction::OneWay => "->",
+        Direction::Both => "<->",
+    };
+    format!("{} {arrow} {}", rule.sources.join(", "), rule.destinations.join(", "))
+}
+
+fn services(map: &PortMap, rule: &PortRule) -> String {
+    let service = map.service_name(rule.service);
+    match rule.udp_service {
+        Some(over_udp) => format!("{service} (udp: {})", map.service_name(over_udp)),
+        None => service.to_string(),
+    }
+}
+
+fn summary(map: &PortMap, rules: &[RuleId]) -> String {
+    let corrections = rules.iter().filter(|&&id| map.rule(id).layer != Layer::Document).count();
+    let shown = rules.len() - corrections;
+    let of = format!("{shown} of {} documented rules", map.documented());
+    format!(
+        "{of}, {corrections} of {} corrections ({} {})",
+        map.rules().len() - map.documented(),
+        map.name(),
+        map.version()
+    )
+}
+
+fn protocols(rule: &PortRule, between: &str) -> String {
+    let names: Vec<&str> = rule.transports.iter().map(|transport| transport.name()).collect();
+    names.join(between)
+}
+
+fn ports(rule: &PortRule, between: &str) -> String {
+    let ports: Vec<String> = rule.ports.iter().map(port).collect();
+    ports.join(between)
+}
+
+fn port(range: &RangeInclusive<u16>) -> String {
+    match range.start() == range.end() {
+        true => range.start().to_string(),
+        false => format!("{}-{}", range.start(), range.end()),
+    }
+}
+
+/// Where a rule comes from: the keys of its documents, or what a correction cites.
+fn document(rule: &PortRule) -> String {
+    match &rule.layer {
+        Layer::Document => rule.documents.join(";"),
+        Layer::Correction { cited, .. } => cited.clone(),
+    }
+}
+
+/// A rule as it stands in the JSON export.
+#[derive(Serialize)]
+struct JsonRule<'a> {
+    id: &'a str,
+    product: &'a str,
+    source: &'a [String],
+    destination: &'a [String],
+    protocol: Vec<&'static str>,
+    ports: Vec<JsonPort>,
+    service: &'a str,
+    udp_service: Option<&'a str>,
+    reply: Vec<JsonPort>,
+    direction: &'static str,
+    detail: &'a str,
+    document: &'a [String],
+    layer: &'static str,
+    why: Option<&'a str>,
+    cited: Option<&'a str>,
+    note: Option<&'a str>,
+}
+
+impl<'a> JsonRule<'a> {
+    fn of(map: &'a PortMap, rule: &'a PortRule) -> JsonRule<'a> {
+        let (why, cited) = match &rule.layer {
+            Layer::Document => (None, None),
+            Layer::Correction { why, cited } => (Some(why.as_str()), Some(cited.as_str())),
+        };
+        JsonRule {
+            id: &rule.id,
+            product: &rule.product,
+            source: &rule.sources,
+            destination: &rule.destinations,
+            protocol: rule.transports.iter().map(|transport| transport.name()).collect(),
+            ports: rule.ports.iter().map(JsonPort::of).collect(),
+            service: map.service_name(rule.service),
+            udp_service: rule.udp_service.map(|service| map.service_name(service)),
+            reply: rule.reply.iter().map(JsonPort::of).collect(),
+            direction: rule.direction.name(),
+            detail: &rule.detail,
+            document: &rule.documents,
+            layer: rule.layer.name(),
+            why,
+            cited,
+            note: rule.note.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum JsonPort {
+    Number(u16),
+    Range(String),
+}
+
+impl JsonPort {
+    fn of(range: &RangeInclusive<u16>) -> JsonPort {
+        match range.start() == range.end() {
+            true => JsonPort::Number(*range.start()),
+            false => JsonPort::Range(port(range)),
+        }
+    }
+}
+
+/// The first line of the CSV export: a contract with scripts.
+const CSV_HEADER: [&str; 10] =
+    ["id", "product", "source", "destination", "protocol", "ports", "service", "direction", "detail", "document"];
+
+/// Columns that ports and service take in the text, with the space around them: `tcp/udp 3148, 3149, 3159` is the longest.
+const LEFT: usize = 30;
+
+/// Columns before the ports.
+const INDENT: u16 = 4;
+
+/// Fewer columns than this are not served: an id of 64 characters behind its indent, which is never cut because people copy it.
+const NARROWEST: usize = 66;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::path::Path;
+
+    use super::*;
+
+    fn found<'a>(map: &'a PortMap, query: &Query) -> Vec<&'a str> {
+        select(map, query).into_iter().map(|rule| map.rule(rule).id.as_str()).collect()
+    }
+
+    fn everything(map: &PortMap) -> Vec<RuleId> {
+        select(map, &Query::default())
+    }
+
+    fn text(map: &PortMap, rules: &[RuleId], width: usize) -> String {
+        let mut out = Vec::new();
+        write_text(&mut out, map, rules, width).expect("memory takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    fn csv_of(map: &PortMap, rules: &[RuleId]) -> String {
+        let mut out = Vec::new();
+        write_csv(&mut out, map, rules).expect("memory takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    fn json_of(map: &PortMap, rules: &[RuleId]) -> serde_json::Value {
+        let mut out = Vec::new();
+        write_json(&mut out, map, rules).expect("memory takes everything");
+        serde_json::from_slice(&out).expect("JSON")
+    }
+
+    #[test]
+    fn a_port_finds_the_rules_that_name_it_in_the_order_of_the_map() {
+        let map = PortMap::citrix();
+        let at = |port, protocol| found(&map, &Query { port: Some(port), protocol, ..Query::default() });
+        assert_eq!(at(6910, None), ["pvs.target-device.tftp.logon", "pvs.target-device.server.streaming"]);
+        assert_eq!(at(6910, Some(Transport::Tcp)), Vec::<&str>::new());
+        assert_eq!(at(1494, Some(Transport::Tcp)).len(), 5);
+        assert_eq!(at(1494, Some(Transport::Udp)).len(), 4);
+        assert_eq!(at(0, Some(Transport::Icmp)).len(), 4);
+        let over = |protocol| found(&map, &Query { protocol: Some(protocol), ..Query::default() }).len();
+        // 230 rules are TCP alone, 46 UDP alone, 29 both; each transport has one correction.
+        assert_eq!((over(Transport::Tcp), over(Transport::Udp), over(Transport::Icmp)), (260, 76, 4));
+    }
+
+    #[test]
+    fn products_roles_and_words_are_found_in_part_and_in_any_case() {
+        let map = PortMap::citrix();
+        let product = Query { product: Some("sd-wan".into()), ..Query::default() };
+        assert_eq!(found(&map, &product).len(), 23);
+        let role = |role: &str| found(&map, &Query { role: Some(role.into()), ..Query::default() });
+        assert!(role("wol proxy").contains(&"remote-pc.wol-proxy.vda.wake-up-proxy"), "a source");
+        assert!(role("PRINT SERVER").contains(&"ups.vda.print-server.cgp"), "a destination");
+        assert_eq!(role("mainframe"), Vec::<&str>::new());
+        let words = |words: &str| found(&map, &Query { text: Some(words.into()), ..Query::default() });
+        assert_eq!(words("Citrix ADC cluster 7000"), ["adc.nsip.cluster-node.heartbeat"]);
+        assert_eq!(words("lmadmin admin-workstation"), ["license.admin-workstation.license-server.console"]);
+        assert_eq!(words("  ").len(), 311, "no word excludes nothing");
+        let both = Query { role: Some("storefront".into()), port: Some(808), ..Query::default() };
+        assert_eq!(found(&map, &both), ["storefront.storefront.storefront.subscription-replication"]);
+    }
+
+    #[test]
+    fn the_text_fits_the_terminal() {
+        let map = PortMap::citrix();
+        for (width, limit) in [(80, 80), (100, 100), (200, 200), (10, NARROWEST)] {
+            let text = text(&map, &everything(&map), width);
+            assert_eq!(text.lines().find(|line| line.chars().count() > limit), None, "{width}");
+            assert!(text.lines().all(|line| line.trim_end() == line), "no blank at the end of a line");
+            for rule in map.rules() {
+                assert!(text.contains(&format!("\n  {}\n", rule.id)), "{}", rule.id);
+            }
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_rule_reads_like_a_sentence() {
+        let map = PortMap::citrix();
+        let query = Query { text: Some("cvad.workspace-app.vda".into()), port: Some(2598), ..Query::default() };
+        let expected = "\
+Citrix Virtual Apps and Desktops
+
+  cvad.workspace-app.vda.session-reliability
+    tcp/udp 2598              Citrix Workspace app -> Virtual Delivery Agent
+    cgp (udp: edt)            Direct workload connection with session
+                              reliability
+
+1 of 309 documented rules, 0 of 2 corrections (citrix 2026-11)
+";
+        assert_eq!(text(&map, &select(&map, &query), 80), expected);
+    }
+
+    #[test]
+    fn the_text_tells_corrections_directions_and_missing_ports() {
+        let map = PortMap::citrix();
+        let shown = |words: &str| {
+            let rules = select(&map, &Query { text: Some(words.into()), ..Query::default() });
+            text(&map, &rules, 120)
+        };
+        assert!(shown("fix.pvs").contains("    correction                The documents list DHCP"));
+        assert!(shown("cvad.vda.delivery-controller.http").contains("Virtual Delivery Agent <-> Delivery Controller"));
+        assert!(shown("storefront.peer").contains("tcp, any port "));
+        assert!(shown("sdx.svm.adc-instance.icmp").contains("    icmp                      Citrix SDX SVM -> "));
+        assert!(text(&map, &[], 80).starts_with("0 of 309 documented rules"));
+    }
+
+    #[test]
+    fn the_csv_export_keeps_its_contract() {
+        let map = PortMap::citrix();
+        let csv = csv_of(&map, &everything(&map));
+        let mut lines = csv.lines();
+        assert_eq!(
+            lines.next(),
+            Some("id,product,source,destination,protocol,ports,service,direction,detail,document")
+        );
+        assert_eq!(lines.count(), 311);
+        let audio = "\ngateway.snip.vda.audio,Citrix Gateway,Citrix Gateway SNIP,Virtual Delivery Agent,udp,16500-16509,\
+                     audio,one-way,Real-time ICA/HDX audio over UDP,ports-paper-ja;ports-paper-fr\n";
+        assert!(csv.contains(audio));
+        assert_eq!(csv_of(&map, &[]).lines().count(), 1, "the header stands over an empty list too");
+    }
+
+    #[test]
+    fn the_json_export_tells_everything() {
+        let map = PortMap::citrix();
+        let rules = json_of(&map, &everything(&map));
+        let rule = |id: &str| {
+            let rules = rules.as_array().expect("an array");
+            rules.iter().find(|rule| rule["id"] == id).cloned().expect("a rule of that id")
+        };
+        let login = rule("pvs.target-device.tftp.logon");
+        assert_eq!(login["ports"], serde_json::json!([6910]));
+        assert_eq!(login["reply"], serde_json::json!([6910]));
+        assert_eq!(login["layer"], "document");
+        let ica = rule("cvad.workspace-app.vda.ica");
+        assert_eq!(ica["protocol"], serde_json::json!(["tcp", "udp"]));
+        assert_eq!((&ica["service"], &ica["udp_service"]), (&"ica".into(), &"edt".into()));
+        assert_eq!(ica["document"], serde_json::json!(["support-blog", "ports-paper-ja", "ports-paper-fr"]));
+        assert_eq!(rule("gateway.snip.vda.audio")["ports"], serde_json::json!(["16500-16509"]));
+        let pxe = rule("fix.pvs.target-device.pxe.proxy-dhcp");
+        assert_eq!((&pxe["layer"], &pxe["document"]), (&"correction".into(), &serde_json::json!([])));
+        assert!(pxe["why"].is_string() && pxe["cited"].is_string() && pxe["note"].is_null());
+    }
+
+    /// The table that the map was made from, where it is at hand.
+    #[test]
+    fn the_embedded_map_says_what_the_table_of_the_documents_says() {
+        let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/portmap/portmap.csv");
+        let Ok(mut table) = csv::Reader::from_path(&table) else {
+            println!("skipped: {} is not there", table.display());
+            return;
+        };
+        let map = PortMap::citrix();
+        let keys: HashMap<&str, &str> =
+            map.documents().iter().map(|document| (document.number.as_str(), document.key.as_str())).collect();
+        let stated: Vec<csv::StringRecord> = table.records().collect::<Result<_, _>>().expect("a table");
+        assert_eq!(stated.len(), map.documented());
+        for (stated, rule) in stated.iter().zip(map.rules()) {
+            // A file name of a document starts with its number.
+            let documents: Vec<&str> = stated[8].split(';').map(|file| keys[&file[..3]]).collect();
+            let expected = [
+                &stated[0],
+                &stated[1],
+                &stated[2],
+                &stated[3],
+                &stated[4].to_lowercase(),
+                &stated[5],
+                &stated[6],
+                &stated[7],
+                &documents.join(";"),
+                stated[9].trim(),
+            ];
+            let told = [
+                rule.id.as_str(),
+                &rule.product,
+                &rule.sources.join(";"),
+                &rule.destinations.join(";"),
+                &protocols(rule, ";"),
+                &ports(rule, ";"),
+                rule.direction.name(),
+                &rule.detail,
+                &document(rule),
+                rule.note.as_deref().unwrap_or_default(),
+            ];
+            assert_eq!(told, expected);
+        }
+    }
+}

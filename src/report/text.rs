@@ -1,0 +1,311 @@
+//! The report to be read: what is wrong first, then what was seen of each service, then what could not be judged.
+
+use super::{FindingLine, FlowLine, Report, ServiceLine, names};
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::io::{self, Write};
+
+/// How the text looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Columns to stay within; at least 60 are used.
+    pub width: usize,
+    /// Colours, for a terminal.
+    pub color: bool,
+    /// List every flow.
+    pub flows: bool,
+    /// Name all rules and products of each finding, not only the first few.
+    pub verbose: bool,
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_text(out: &mut impl Write, report: &Report<'_>, look: Look) -> io::Result<()> {
+    let look = Look { width: look.width.max(60), ..look };
+    let mut page = Page { out, look };
+    page.heading(report)?;
+    page.findings(report)?;
+    page.services(report)?;
+    page.not_judged(report)?;
+    page.comments(report)?;
+    if look.flows {
+        page.flows(report)?;
+    }
+    Ok(())
+}
+
+struct Page<'w, W: Write> {
+    out: &'w mut W,
+    look: Look,
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+fn severity_style(severity: &str) -> Style {
+    let color = match severity {
+        "error" => AnsiColor::Red,
+        "warning" => AnsiColor::Yellow,
+        _ => AnsiColor::Cyan,
+    };
+    color.on_default().bold()
+}
+
+impl<W: Write> Page<'_, W> {
+    fn heading(&mut self, report: &Report<'_>) -> io::Result<()> {
+        let map = &report.port_map;
+        let title = format!(
+            "cap-audit {}, port map {} {} ({} rules)",
+            report.program.version, map.name, map.version, map.rules
+        );
+        let title = self.styled(DIM, &title);
+        writeln!(self.out, "{title}")?;
+        for capture in &report.captures {
+            let mut facts = vec![counted(capture.packets, "packet"), names::bytes(capture.bytes)];
+            if let Some(first) = &capture.first {
+                facts.push(format!("{:.1} s from {}", capture.duration_s, short_time(first)));
+            }
+            let links = if capture.link_types.is_empty() { "no packets".into() } else { capture.link_types.join(", ") };
+            self.paragraph(&format!("{} ({}, {links}): {}", capture.name, capture.format, facts.join(", ")), "", "  ")?;
+        }
+        writeln!(self.out)?;
+        let verdict = self.verdict(report);
+        writeln!(self.out, "{verdict}")
+    }
+
+    fn verdict(&self, report: &Report<'_>) -> String {
+        let number =
+            |severity: &str| report.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+        let (errors, warnings, infos) = (number("error"), number("warning"), number("info"));
+        let citrix: u64 = report.services.iter().map(|service| service.flows).sum();
+        if errors + warnings == 0 {
+            let text = match (citrix, report.totals.not_evaluable) {
+                (0, _) => "No Citrix traffic was recognised.".to_string(),
+                (_, 0) => format!("Nothing wrong in {}.", counted(citrix, "Citrix flow")),
+                (all, unclear) if all == unclear => "Nothing could be judged; see below why.".into(),
+                (all, unclear) => {
+                    format!(
+                        "Nothing wrong in {}; {unclear} more could not be judged.",
+                        counted(all - unclear.min(all), "Citrix flow")
+                    )
+                }
+            };
+            return self.styled(
+                if citrix > report.totals.not_evaluable { AnsiColor::Green.on_default().bold() } else { BOLD },
+                &text,
+            );
+        }
+        let mut parts = Vec::new();
+        for (count, what, severity) in
+            [(errors, "error", "error"), (warnings, "warning", "warning"), (infos, "remark", "info")]
+        {
+            if count > 0 {
+                parts.push(self.styled(severity_style(severity), &counted(count, what)));
+            }
+        }
+        format!("Found: {}.", parts.join(", "))
+    }
+
+    fn findings(&mut self, report: &Report<'_>) -> io::Result<()> {
+        for (index, finding) in report.findings.iter().filter(|finding| finding.severity != "info").enumerate() {
+            writeln!(self.out)?;
+            self.finding(index + 1, finding, report)?;
+        }
+        Ok(())
+    }
+
+    fn finding(&mut self, number: usize, finding: &FindingLine, report: &Report<'_>) -> io::Result<()> {
+        let label = self.styled(severity_style(finding.severity), &finding.severity.to_uppercase());
+        let code = self.styled(DIM, finding.code);
+        let sure =
+            if finding.confidence == "high" { String::new() } else { format!(" ({} confidence)", finding.confidence) };
+        writeln!(self.out, "{number}. {label} {code}{sure}")?;
+        let title = self.wrap(&finding.title, "   ", "   ");
+        for line in title.lines() {
+            let line = self.styled(BOLD, line);
+            writeln!(self.out, "{line}")?;
+        }
+        self.paragraph(&finding.meaning, "   ", "   ")?;
+        self.paragraph(&finding.remedy, "   Do:        ", "              ")?;
+        let evidence = evidence(finding, report);
+        if !evidence.is_empty() {
+            self.paragraph(&evidence, "   Packets:   ", "              ")?;
+        }
+        if !finding.wireshark_filter.is_empty() {
+            self.paragraph(&finding.wireshark_filter, "   Wireshark: ", "              ")?;
+        }
+        self.named("   Products:  ", &finding.products)?;
+        self.named("   Rules:     ", &finding.rules)?;
+        self.paragraph(&finding.source, "   Source:    ", "              ")
+    }
+
+    /// A list, shortened unless everything was asked for.
+    fn named(&mut self, label: &str, names: &[String]) -> io::Result<()> {
+        const SHORT: usize = 5;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let shown = if self.look.verbose || names.len() <= SHORT + 1 { names.len() } else { SHORT };
+        let rest = names.len() - shown;
+        let more = if rest > 0 { format!(" and {rest} more (-v names them)") } else { String::new() };
+        self.paragraph(&format!("{}{more}", names[..shown].join(", ")), label, "              ")
+    }
+
+    fn services(&mut self, report: &Report<'_>) -> io::Result<()> {
+        self.section("Services")?;
+        let totals = &report.totals;
+        if report.services.is_empty() {
+            writeln!(self.out, "No flow belongs to a service of the map.")?;
+        } else {
+            let table = service_table(&report.services, self.look.width);
+            for line in table.lines() {
+                writeln!(self.out, "{}", line.trim_end())?;
+            }
+        }
+        let citrix: u64 = report.services.iter().map(|service| service.flows).sum();
+        let others = totals.flows.saturating_sub(citrix);
+        if others > 0 {
+            let blocked: u64 =
+                totals.blocked.saturating_sub(report.services.iter().map(|service| service.blocked).sum());
+            let note = if blocked > 0 { format!(", {blocked} of them blocked") } else { String::new() };
+            self.paragraph(
+                &format!("Other traffic: {}{note}. Nothing ties it to Citrix: a port that many programs use, or one that is not in the map.", counted(others, "flow")),
+                "",
+                "",
+            )?;
+        }
+        Ok(())
+    }
+
+    fn not_judged(&mut self, report: &Report<'_>) -> io::Result<()> {
+        let remarks = &report.quality.remarks;
+        if remarks.is_empty() && report.totals.not_evaluable == 0 {
+            return Ok(());
+        }
+        self.section("What could not be judged, and why")?;
+        if report.totals.not_evaluable > 0 {
+            writeln!(self.out, "{} could not be judged.", counted(report.totals.not_evaluable, "Citrix flow"))?;
+        }
+        for remark in remarks {
+            self.paragraph(remark, "- ", "  ")?;
+        }
+        for finding in report.findings.iter().filter(|finding| finding.severity == "info") {
+            self.paragraph(&finding.remedy, "  Next time: ", "             ")?;
+        }
+        Ok(())
+    }
+
+    fn comments(&mut self, report: &Report<'_>) -> io::Result<()> {
+        if report.captures.iter().all(|capture| capture.comments.is_empty()) {
+            return Ok(());
+        }
+        self.section("Comments in the capture")?;
+        for comment in report.captures.iter().flat_map(|capture| &capture.comments) {
+            let place = comment.packet.map_or("- ".into(), |packet| format!("- packet {packet}: "));
+            self.paragraph(&comment.text, &place, "  ")?;
+        }
+        Ok(())
+    }
+
+    fn flows(&mut self, report: &Report<'_>) -> io::Result<()> {
+        self.section("Flows")?;
+        for flow in report.flows.lines() {
+            self.flow(&flow)?;
+        }
+        Ok(())
+    }
+
+    fn flow(&mut self, flow: &FlowLine<'_>) -> io::Result<()> {
+        let ends = format!("{} -> {}", endpoint(&flow.client), endpoint(&flow.server));
+        writeln!(self.out, "{:>5}  {} {ends}", flow.id, flow.protocol)?;
+        let mut facts = vec![format!("{} ({})", flow.outcome, flow.state), flow.verdict.to_string()];
+        facts.extend(flow.reason.map(String::from));
+        facts.extend(flow.service.map(|service| format!("service {service} by {}", flow.basis)));
+        facts.extend(flow.heard.map(|heard| format!("heard {heard}")));
+        facts.extend(flow.server_name.map(|name| format!("name {name}")));
+        facts.push(format!("packets {}+{}", flow.packets.client, flow.packets.server));
+        facts.push(names::bytes(flow.ip_bytes.client + flow.ip_bytes.server));
+        facts.extend(flow.handshake_rtt_us.map(names::micros));
+        self.paragraph(&facts.join(", "), "       ", "       ")
+    }
+
+    fn section(&mut self, title: &str) -> io::Result<()> {
+        let title = self.styled(BOLD, title);
+        writeln!(self.out, "\n{title}\n")
+    }
+
+    fn paragraph(&mut self, text: &str, first: &str, rest: &str) -> io::Result<()> {
+        let text = self.wrap(text, first, rest);
+        writeln!(self.out, "{text}")
+    }
+
+    fn wrap(&self, text: &str, first: &str, rest: &str) -> String {
+        let options = textwrap::Options::new(self.look.width).initial_indent(first).subsequent_indent(rest);
+        textwrap::fill(text, options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation))
+    }
+
+    fn styled(&self, style: Style, text: &str) -> String {
+        if self.look.color { format!("{style}{text}{style:#}") } else { text.into() }
+    }
+}
+
+fn service_table(services: &[ServiceLine], width: usize) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width as u16);
+    table.set_header(["service", "flows", "blocked", "packets", "bytes", "rtt p50", "p90", "p99"]);
+    for service in services {
+        let rtt = &service.handshake_rtt_us;
+        let time = |value: Option<u64>| value.map_or("-".into(), names::micros);
+        table.add_row([
+            service.service.clone(),
+            service.flows.to_string(),
+            service.blocked.to_string(),
+            service.packets.to_string(),
+            names::bytes(service.bytes),
+            time(rtt.p50),
+            time(rtt.p90),
+            time(rtt.p99),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    if let Some(column) = table.column_mut(0) {
+        column.set_padding((0, 1));
+    }
+    table.to_string()
+}
+
+/// The packets that show it, by capture where there are several.
+fn evidence(finding: &FindingLine, report: &Report<'_>) -> String {
+    let several = report.captures.len() > 1;
+    let one = |evidence: &super::EvidenceLine| {
+        let place = if several {
+            format!("{}:{}", report.captures[evidence.capture as usize].name, evidence.packet)
+        } else {
+            evidence.packet.to_string()
+        };
+        format!("{place} ({})", evidence.note)
+    };
+    finding.evidence.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn endpoint(endpoint: &super::EndpointLine) -> String {
+    if endpoint.address.contains(':') {
+        format!("[{}]:{}", endpoint.address, endpoint.port)
+    } else {
+        format!("{}:{}", endpoint.address, endpoint.port)
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    crate::finding::count(count, what)
+}
+
+/// 2026-11-22 02:41:07 UTC out of RFC 3339.
+fn short_time(time: &str) -> String {
+    let seconds = time.split('.').next().unwrap_or(time);
+    format!("{} UTC", seconds.replace('T', " "))
+}

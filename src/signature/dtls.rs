@@ -1,0 +1,138 @@
+//! DTLS: client hello with the server name, hello verify request, server hello and alerts. What is inside (EDT or
+//! anything else) cannot be told (facts MIX-06).
+
+use super::bytes::{Look, Reader, sure};
+use super::voice::{Reading, Voice};
+use super::{Opening, Strength, tls};
+
+pub(super) const SOURCE: &str = "facts MIX-01, MIX-06, MIX-07, section 7 (DTLS); RFC 6347 4.1, 4.2.2; RFC 6066 3";
+
+pub(super) fn read(opening: &Opening<'_>) -> Reading {
+    opening.each_side(|voice| match hello(voice.bytes) {
+        Ok(CLIENT_HELLO) => client_hello(voice),
+        Ok(_) => voice.reading(Ok(()), Strength::Strong),
+        Err(_) => voice.reading(alert(voice.bytes), Strength::Strong),
+    })
+}
+
+const CLIENT_HELLO: u8 = 1;
+const HELLO_VERIFY_REQUEST: u8 = 3;
+
+/// A handshake record of epoch 0 that begins with a hello of some kind, and which.
+fn hello(bytes: &[u8]) -> Look<u8> {
+    let mut reader = Reader::new(bytes);
+    record_head(&mut reader, 0x16)?;
+    reader.be16()?; // The length of the record.
+    reader.within(CLIENT_HELLO..=HELLO_VERIFY_REQUEST)
+}
+
+/// DTLS 1.3 keeps the version of 1.2 here.
+fn record_head(reader: &mut Reader<'_>, content: u8) -> Look<()> {
+    reader.want(&[content, 0xFE])?;
+    let version = reader.byte()?;
+    sure(matches!(version, 0xFF | 0xFD))?;
+    reader.want(&[0, 0])?; // The epoch.
+    reader.take(6).map(|_| ()) // The sequence number, not always 0 after a retry.
+}
+
+/// The name is read if the hello is in one piece.
+fn client_hello(voice: &Voice<'_>) -> Reading {
+    tls::named(voice, whole_message(voice.bytes).and_then(|body| tls::server_name(body, true)).ok().flatten())
+}
+
+/// What follows the handshake header, unless the message is fragmented (RFC 6347, 4.2.2).
+fn whole_message(bytes: &[u8]) -> Look<Reader<'_>> {
+    let mut reader = Reader::new(bytes);
+    reader.take(13)?; // The record header.
+    reader.byte()?; // Client hello.
+    let length = reader.be24()?;
+    reader.be16()?; // The number of the message.
+    sure(reader.be24()? == 0)?; // The fragment begins at the start,
+    sure(reader.be24()? == length)?; // and is all.
+    Ok(reader)
+}
+
+/// An alert in clear text.
+fn alert(bytes: &[u8]) -> Look<()> {
+    let mut reader = Reader::new(bytes);
+    record_head(&mut reader, 0x15)?;
+    reader.want(&[0x00, 0x02])?;
+    reader.within(1..=2)?; // Warning or fatal.
+    reader.byte().map(|_| ())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::Protocol::Dtls;
+    use super::super::Strength::Strong;
+    use super::super::said::{Said, udp};
+    use super::*;
+
+    pub(in super::super) fn samples() -> Vec<Said> {
+        vec![
+            udp(443)
+                .client(client_hello_for("gw.example.com"))
+                .server(record(0xFF, &[3, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3])),
+            udp(443).client(client_hello_for("gw.example.com")).server(ALERT),
+        ]
+    }
+
+    const ALERT: [u8; 15] = [0x15, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 1, 0x00, 0x02, 0x02, 0x46];
+
+    fn record(version: u8, fragment: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(fragment.len()).expect("a short record").to_be_bytes();
+        [&[0x16, 0xFE, version, 0, 0, 0, 0, 0, 0, 0, 0][..], &length, fragment].concat()
+    }
+
+    fn handshake(kind: u8, offset: u8, part: &[u8], whole: usize) -> Vec<u8> {
+        let whole = u8::try_from(whole).expect("a short message");
+        let length = u8::try_from(part.len()).expect("a short part");
+        [&[kind, 0, 0, whole, 0, 0, 0, 0, offset, 0, 0, length], part].concat()
+    }
+
+    fn client_hello_for(name: &str) -> Vec<u8> {
+        let body = tls::tests::hello_body(Some(name), Some(b"cookie"));
+        record(0xFD, &handshake(1, 0, &body, body.len()))
+    }
+
+    #[test]
+    fn a_client_hello_is_told_with_its_server_name() {
+        let said = udp(443).client(client_hello_for("acme.g.nssvc.net"));
+        assert_eq!(said.told(), Some((Dtls, Strong)));
+        assert_eq!(said.name().as_deref(), Some("acme.g.nssvc.net"));
+        assert!(said.hints_at_citrix());
+    }
+
+    #[test]
+    fn a_fragmented_hello_is_told_without_a_name() {
+        let body = tls::tests::hello_body(Some("gw.example.com"), Some(b""));
+        let said = udp(443).client(record(0xFD, &handshake(1, 0, &body[..60], body.len())));
+        assert_eq!((said.told(), said.name()), (Some((Dtls, Strong)), None));
+        let cut = udp(443).client(&client_hello_for("gw.example.com")[..40]).cut();
+        assert_eq!((cut.told(), cut.name()), (Some((Dtls, Strong)), None));
+    }
+
+    #[test]
+    fn answers_of_the_server_are_strong() {
+        for kind in [2, 3] {
+            assert_eq!(udp(443).server(record(0xFF, &[kind, 0, 0, 1])).told(), Some((Dtls, Strong)));
+        }
+        assert_eq!(udp(443).server(ALERT).told(), Some((Dtls, Strong)));
+    }
+
+    #[test]
+    fn another_epoch_version_or_message_is_not_an_opening() {
+        let good = client_hello_for("gw.example.com");
+        for (at, wrong) in [(1, 0x03), (2, 0xFE), (4, 1), (13, 11)] {
+            let mut bad = good.clone();
+            bad[at] = wrong;
+            assert!(udp(443).client(bad).tells_nothing(), "byte {at} is {wrong:#x}");
+        }
+    }
+
+    #[test]
+    fn every_fixed_byte_matters() {
+        udp(443).client(ALERT).hangs_on([0, 1, 2, 3, 4, 11, 12, 13]);
+        udp(443).client(client_hello_for("gw.example.com")).hangs_on([0, 1, 2, 3, 4, 13]);
+    }
+}

@@ -1,0 +1,114 @@
+//! EDT on UDP 1494 and 2598, as far as it is known: the handshake of UDT version 4. That EDT still uses it is likely,
+//! not shown (facts EDT-02), and other programs use UDT too (EDT-10), so off those ports it is soft.
+
+use super::bytes::{Look, Reader, sure};
+use super::voice::{Reading, Voice};
+use super::{Opening, Strength};
+
+pub(super) const SOURCE: &str = "facts EDT-06, EDT-08, EDT-10, MIX-03; draft-gg-udt-03";
+
+pub(super) fn read(opening: &Opening<'_>) -> Reading {
+    opening.each_side(|voice| {
+        let strength = voice.strong_on(&PORTS);
+        let look = match strength {
+            Strength::Soft => handshake(voice.bytes).and_then(|()| is_complete(voice)),
+            Strength::Strong | Strength::Proof => handshake(voice.bytes),
+        };
+        voice.reading(look, strength)
+    })
+}
+
+/// EDT with ICA, and with CGP, inside (facts MIX-05).
+const PORTS: [u16; 2] = [1494, 2598];
+
+/// A handshake in all its fields.
+const HANDSHAKE_LENGTH: usize = 64;
+
+/// What other tools ask of a UDT handshake (EDT-08). The first word alone would also fit QUIC version negotiation
+/// (MIX-03).
+fn handshake(bytes: &[u8]) -> Look<()> {
+    let mut reader = Reader::new(bytes);
+    reader.want(&[0x80, 0, 0, 0])?; // A control packet of type 0.
+    reader.take(12)?; // Additional information, time, destination socket.
+    reader.want(&[0, 0, 0, 4])?; // The version.
+    reader.want(&[0, 0, 0])?; // The socket type: 1 stream, 2 datagram.
+    reader.within(1..=2).map(|_| ())
+}
+
+/// The length of the datagram and the type of the request (EDT-06).
+fn is_complete(voice: &Voice<'_>) -> Look<()> {
+    sure(voice.is_long(HANDSHAKE_LENGTH))?;
+    let mut reader = Reader::new(voice.bytes);
+    reader.take(36)?;
+    let request = reader.be32()?.cast_signed();
+    sure(matches!(request, 1 | 0 | -1 | -2 | 1002))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::Protocol::Edt;
+    use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, udp};
+
+    pub(in super::super) fn samples() -> Vec<Said> {
+        vec![
+            udp(2598).client(handshake_of(4, 2, 1)).server(handshake_of(4, 2, 1)),
+            udp(9000).client(handshake_of(4, 1, 1)).server(handshake_of(4, 1, -1)),
+        ]
+    }
+
+    /// A handshake after EDT-06 with this version, socket type and request type.
+    fn handshake_of(version: u32, socket: u32, request: i32) -> Vec<u8> {
+        let request = u32::from_be_bytes(request.to_be_bytes());
+        let words =
+            [0x8000_0000, 0, 7, 0, version, socket, 0x1234_5678, 1500, 8192, request, 99, 0, 0x0A00_0001, 0, 0, 0];
+        words.iter().flat_map(|word: &u32| word.to_be_bytes()).collect()
+    }
+
+    #[test]
+    fn a_handshake_is_strong_on_the_ports_of_edt_and_soft_elsewhere() {
+        for port in [1494, 2598] {
+            assert_eq!(udp(port).client(handshake_of(4, 1, 1)).told(), Some((Edt, Strong)));
+        }
+        assert_eq!(udp(443).client(handshake_of(4, 1, 1)).told(), Some((Edt, Soft)));
+        assert_eq!(udp(443).server(handshake_of(4, 2, -1)).told(), Some((Edt, Soft)));
+    }
+
+    #[test]
+    fn a_handshake_of_another_length_counts_on_those_ports_only() {
+        let long = [handshake_of(4, 2, 1), vec![0; 8]].concat();
+        assert_eq!(udp(2598).client(&long).told(), Some((Edt, Strong)), "EDT-08 wants 24 bytes");
+        assert!(udp(443).client(&long).tells_nothing());
+        assert_eq!(udp(443).client(&handshake_of(4, 2, 1)[..48]).cut().told(), Some((Edt, Soft)));
+    }
+
+    #[test]
+    fn version_socket_and_request_must_be_known() {
+        assert!(udp(2598).client(handshake_of(5, 1, 1)).tells_nothing());
+        assert!(udp(2598).client(handshake_of(4, 3, 1)).tells_nothing());
+        assert!(udp(443).client(handshake_of(4, 1, 77)).tells_nothing());
+    }
+
+    #[test]
+    fn quic_version_negotiation_is_not_edt() {
+        // RFC 9000, 17.2.1: version 0, an eight byte connection id, none, and two versions.
+        let negotiation =
+            [&[0x80, 0, 0, 0, 0, 8][..], &[0; 8], &[0], &[0, 0, 0, 1], &[0x6B, 0x33, 0x43, 0xCF]].concat();
+        for port in [443, 1494, 2598] {
+            assert!(udp(port).server(&negotiation).tells_nothing());
+        }
+    }
+
+    #[test]
+    fn other_udt_packets_are_not_told() {
+        let keepalive = [&[0x80, 0x01, 0, 0][..], &[0; 12]].concat();
+        assert!(udp(2598).client(keepalive).tells_nothing());
+        assert!(udp(2598).client(&handshake_of(4, 1, 1)[..23]).tells_nothing());
+    }
+
+    #[test]
+    fn every_fixed_byte_matters() {
+        udp(2598).client(handshake_of(4, 2, 1)).hangs_on((0..4).chain(16..24));
+        udp(9000).client(handshake_of(4, 2, 1)).hangs_on((0..4).chain(16..24).chain(36..40));
+    }
+}

@@ -1,0 +1,48 @@
+//! Packets that lie in memory: for tests and measurements.
+
+use super::{More, ReadError, Source};
+use crate::packet::{LinkType, PacketBatch, Record};
+use crate::time::Timestamp;
+
+/// Packets in memory, handed out in batches of a chosen size.
+pub struct MemorySource {
+    packets: Vec<(Timestamp, LinkType, u32, Vec<u8>)>,
+    next: usize,
+    batch_size: usize,
+    capture: u16,
+}
+
+impl MemorySource {
+    /// Packets as (time, link type, length on the wire, bytes), in batches of at most `batch_size`.
+    pub fn new(packets: Vec<(Timestamp, LinkType, u32, Vec<u8>)>, batch_size: usize) -> MemorySource {
+        MemorySource { packets, next: 0, batch_size: batch_size.max(1), capture: 0 }
+    }
+}
+
+impl Source for MemorySource {
+    fn fill(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+    ) -> Result<More, ReadError> {
+        batch.clear();
+        batch.bytes.clear();
+        let end = self.packets.len().min(self.next + self.batch_size);
+        for (index, (at, link, original, bytes)) in self.packets[self.next..end].iter().enumerate() {
+            let mut record = Record {
+                at: *at,
+                number: (self.next + index + 1) as u64,
+                offset: batch.bytes.len() as u32,
+                captured: bytes.len() as u32,
+                original: (*original).max(bytes.len() as u32),
+                link: *link,
+                capture: self.capture,
+            };
+            batch.bytes.extend_from_slice(bytes);
+            let lane = place(bytes, &mut record);
+            batch.lanes[lane].push(record);
+        }
+        self.next = end;
+        Ok(if end < self.packets.len() { More::Maybe } else { More::No })
+    }
+}

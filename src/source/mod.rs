@@ -1,0 +1,94 @@
+//! Where packets come from: capture files, read in large blocks straight into the batch's own memory.
+//! One scanner a format, which knows bytes only; `CaptureFile` reads, and `format` tells formats apart. A further
+//! format is one file with a scanner, its line in `format`, and its arm in `file`.
+
+mod error;
+mod file;
+mod format;
+mod memory;
+mod notes;
+mod order;
+mod pcap;
+mod pcapng;
+#[cfg(test)]
+mod sample;
+mod write;
+
+pub use error::ReadError;
+pub use file::{CaptureFile, More};
+pub use format::{Foreign, Format};
+pub use memory::MemorySource;
+pub use notes::{CaptureNotes, Comment, Damage, Dropped, InterfaceNote, Oddity, OddityKind};
+pub use pcap::{HeaderError, PcapHeader, PcapScanner};
+pub use pcapng::PcapngScanner;
+pub use write::PcapWriter;
+
+use crate::packet::{LinkType, PacketBatch, Record};
+
+/// Where packets come from, block by block.
+pub trait Source {
+    /// Fills the batch with the next block and its packets, each in the lane that `place` names for it; `place` may also
+    /// set the record's time right. The batch may be empty when this says [`More::No`].
+    ///
+    /// # Errors
+    /// The input cannot be read and not one packet was.
+    fn fill(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+    ) -> Result<More, ReadError>;
+}
+
+impl<S: Source> Source for &mut S {
+    fn fill(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+    ) -> Result<More, ReadError> {
+        (**self).fill(batch, place)
+    }
+}
+
+impl Source for CaptureFile {
+    fn fill(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+    ) -> Result<More, ReadError> {
+        CaptureFile::fill(self, batch, place)
+    }
+}
+
+/// How far a scanner came in the bytes it was given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Bytes it is done with. The next call must begin with the byte after them.
+    pub consumed: usize,
+    /// Bytes it must see, counted from the first one not consumed, before it can go on; 0 when it has ended.
+    pub need: usize,
+    /// Nothing more will come of this capture, whatever follows in the file.
+    pub ended: bool,
+}
+
+impl Progress {
+    fn more(consumed: usize, need: usize) -> Progress {
+        Progress { consumed, need, ended: false }
+    }
+
+    fn end(consumed: usize) -> Progress {
+        Progress { consumed, need: 0, ended: true }
+    }
+}
+
+/// The link type of a packet whose interface the capture does not describe. No decoder knows it, so that such a packet
+/// is counted as one of an unknown link.
+pub const UNKNOWN_INTERFACE: LinkType = LinkType(u16::MAX);
+
+/// Largest captured length of one packet unless the capture announces larger ones, in bytes (facts capture-formats 2).
+const PACKET_BOUND: u32 = 256 * 1024;
+
+/// Largest captured length of one packet whatever the capture announces, in bytes.
+const PACKET_LIMIT: u32 = 64 * 1024 * 1024;
+
+/// How far behind damage a scanner looks for the next whole record, in bytes.
+const RESYNC_WINDOW: usize = 1024 * 1024;

@@ -1,0 +1,180 @@
+//! Every folder in `fixtures/` is a capture and what must be told of it. `expected.json` is a pattern that was written from how the
+//! traffic was made and from what tshark reads in it; see `fixtures/README.md`.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut folders: Vec<PathBuf> = fs::read_dir(root)
+        .expect("fixtures/ is part of the repository")
+        .map(|entry| entry.expect("it can be listed").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    assert!(folders.len() >= 28, "fixtures are missing: {}", folders.len());
+    folders
+}
+
+fn capture(folder: &Path) -> PathBuf {
+    ["capture.pcap", "capture.pcapng"]
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("{} holds no capture", folder.display()))
+}
+
+fn cap_audit(arguments: &[&str], capture: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cap-audit"))
+        .arg("file")
+        .args(arguments)
+        .arg(capture)
+        .output()
+        .expect("the program runs")
+}
+
+fn report(arguments: &[&str], capture: &Path) -> Value {
+    let output = cap_audit(arguments, capture);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{}: {error}", capture.display()))
+}
+
+/// Findings in the order that the patterns have: code, protocol, port, first client.
+fn sort_findings(report: &mut Value) {
+    let key = |finding: &Value| {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        (text(&finding["code"]), text(&finding["protocol"]), finding["port"].as_u64(), text(&finding["clients"][0]))
+    };
+    if let Some(findings) = report["findings"].as_array_mut() {
+        findings.sort_by_key(key);
+    }
+}
+
+/// Where the report differs from the pattern: every key of an object, every element of an array.
+fn differences(place: &str, pattern: &Value, report: &Value, found: &mut Vec<String>) {
+    match (pattern, report) {
+        (Value::Object(pattern), Value::Object(report)) => {
+            for (key, value) in pattern {
+                let there = report.get(key).unwrap_or(&Value::Null);
+                differences(&format!("{place}.{key}"), value, there, found);
+            }
+        }
+        (Value::Array(pattern), Value::Array(report)) => {
+            if pattern.len() != report.len() {
+                found.push(format!("{place}: {} expected, {} told: {report:#?}", pattern.len(), report.len()));
+            }
+            for (index, (value, there)) in pattern.iter().zip(report).enumerate() {
+                differences(&format!("{place}[{index}]"), value, there, found);
+            }
+        }
+        _ if pattern == report => {}
+        _ => found.push(format!("{place}: {pattern} expected, {report} told")),
+    }
+}
+
+#[test]
+fn every_fixture_tells_what_was_made() {
+    let mut wrong = Vec::new();
+    for folder in folders() {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(folder.join("expected.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut pattern: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let output = cap_audit(&["--format", "json"], &capture(&folder));
+        let mut told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let exit_code = pattern.as_object_mut().and_then(|pattern| pattern.remove("exit_code"));
+        if exit_code.as_ref().and_then(Value::as_i64) != output.status.code().map(i64::from) {
+            wrong.push(format!("{name}: exit code {exit_code:?} expected, {:?} given", output.status.code()));
+        }
+        sort_findings(&mut pattern);
+        sort_findings(&mut told);
+        differences(&name, &pattern, &told, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_text_names_the_same_findings() {
+    for folder in folders() {
+        let capture = capture(&folder);
+        let told = report(&["--format", "json"], &capture);
+        let output = cap_audit(&[], &capture);
+        let text = String::from_utf8(output.stdout).expect("the report is text");
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for finding in told["findings"].as_array().expect("findings are a list") {
+            let title = finding["title"].as_str().expect("a finding has a title");
+            assert!(
+                flat.contains(&title.split_whitespace().collect::<Vec<_>>().join(" ")),
+                "{}: {title}",
+                folder.display()
+            );
+        }
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+        assert!(longest <= 80, "{}: {longest} columns", folder.display());
+        assert!(!text.contains('\x1b'), "{}: colours in a pipe", folder.display());
+    }
+}
+
+#[test]
+fn the_number_of_workers_changes_nothing() {
+    for folder in folders() {
+        let capture = capture(&folder);
+        let one = cap_audit(&["--format", "json", "--workers", "1"], &capture).stdout;
+        for workers in ["2", "3", "7"] {
+            let more = cap_audit(&["--format", "json", "--workers", workers], &capture).stdout;
+            assert!(one == more, "{} with {workers} workers", folder.display());
+        }
+    }
+}
+
+#[test]
+fn a_cut_to_164_bytes_changes_no_outcome() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    for folder in folders() {
+        let whole = capture(&folder);
+        let cut = directory.path().join("cut.pcap");
+        cut_capture(&whole, &cut, 164);
+        let flows = |path: &Path| -> Vec<[Value; 6]> {
+            let told = report(&["--format", "json"], path);
+            let list = told["flows"].as_array().expect("flows are a list").clone();
+            list.iter()
+                .map(|flow| {
+                    ["client", "server", "outcome", "blocked", "state", "ip_bytes"].map(|key| flow[key].clone())
+                })
+                .collect()
+        };
+        assert_eq!(flows(&whole), flows(&cut), "{}", folder.display());
+        let verdicts = |path: &Path| -> Vec<Value> {
+            let told = report(&["--format", "json"], path);
+            told["flows"].as_array().expect("flows are a list").iter().map(|flow| flow["verdict"].clone()).collect()
+        };
+        assert_eq!(verdicts(&whole), verdicts(&cut), "{}", folder.display());
+    }
+}
+
+/// Writes the capture again with at most so many bytes of each packet.
+fn cut_capture(from: &Path, to: &Path, limit: u32) {
+    use cap_audit::packet::{PacketBatch, Record};
+    use cap_audit::source::{CaptureFile, More, PcapWriter};
+    let mut source = CaptureFile::open(from, 0).expect("a fixture can be read");
+    let mut batch = PacketBatch::new(1);
+    let mut writer: Option<PcapWriter<fs::File>> = None;
+    loop {
+        let more = source.fill(&mut batch, &mut |_: &[u8], _: &mut Record| 0).expect("a fixture can be read");
+        for packet in batch.packets(0) {
+            let writer = writer.get_or_insert_with(|| {
+                PcapWriter::new(fs::File::create(to).expect("a file can be made"), packet.link, true)
+                    .expect("it can be written")
+            });
+            let kept = packet.bytes.len().min(limit as usize);
+            writer.write(packet.at, packet.original, &packet.bytes[..kept]).expect("it can be written");
+        }
+        if more == More::No {
+            break;
+        }
+    }
+    match writer {
+        Some(writer) => drop(writer.finish().expect("it can be written")),
+        None => drop(fs::copy(from, to).expect("an empty capture can be copied")),
+    }
+}

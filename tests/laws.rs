@@ -1,0 +1,368 @@
+//! What must hold for every capture (the laws of the design): nothing panics, counts add up, and neither the number of workers,
+//! nor the size of batches, nor the moment of sweeping, nor the date changes the result.
+
+mod support;
+
+use cap_audit::audit::JudgedFlow;
+use cap_audit::classify::{Basis, Judgement, Reason, ServiceRef, Verdict};
+use cap_audit::finding::Finding;
+use cap_audit::flow::{
+    Counts, DirectionBasis, Doubt, Endpoint, Evidence, FlowKey, FlowRecord, Limits, Marks, Note, Outcome, PacketRef,
+    TcpState,
+};
+use cap_audit::ledger::{Ledger, SIGHTING_LIMIT, Sign};
+use cap_audit::packet::{Address, RawPacket, Vlans, decode, general, host_pair, protocol};
+use cap_audit::pipeline::{Harvest, Options, Sweep};
+use cap_audit::portmap::Transport;
+use cap_audit::time::{Span, Timestamp};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use support::scene::{later, link, moment, scene};
+use support::*;
+
+/// So many scenes a law. Together the laws take less than a minute without optimisation.
+const SCENES: u32 = 300;
+
+/// Batches small enough that every scene has several.
+const BATCH: usize = 7;
+
+const YEAR: Span = Span::seconds(365 * 24 * 3_600);
+
+fn with(workers: usize, sweep: Sweep) -> Options {
+    Options { workers, sweep, keep_flows: true, ..Options::default() }
+}
+
+/// What a law compares: what was seen, every flow, and how time ran.
+fn told(harvest: Harvest) -> (Ledger, Vec<JudgedFlow>, String) {
+    (harvest.ledger, harvest.flows, format!("{:?}", harvest.clock))
+}
+
+fn raw(captured: &Captured, number: u64) -> RawPacket<'_> {
+    let (at, link, original, bytes) = captured;
+    RawPacket { at: *at, number, capture: 0, link: *link, original: (*original).max(bytes.len() as u32), bytes }
+}
+
+/// As many cases as PROPTEST_CASES says, else [`SCENES`].
+fn config() -> ProptestConfig {
+    let chosen = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { chosen.cases } else { SCENES };
+    ProptestConfig { cases, failure_persistence: None, ..chosen }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn no_bytes_on_any_link_panic(packets in vec((moment(), link(), any::<u16>(), vec(any::<u8>(), 0..120)), 0..40)) {
+        let packets: Vec<Captured> = packets.into_iter().map(|(at, link, more, bytes)| (at, link, u32::from(more), bytes)).collect();
+        for packet in &packets {
+            let raw = raw(packet, 1);
+            let _ = (decode(&raw), general::decode(&raw), host_pair(&raw));
+        }
+        adds_up(packets)?;
+    }
+
+    #[test]
+    fn no_bytes_behind_a_plausible_header_panic(
+        packets in vec((moment(), vec(any::<u8>(), 0..120), 0..6usize), 0..40),
+    ) {
+        let first = [0x45, 0x4f, 0x60, 0x46, 0x65, 0x40];
+        let plausible = packets.into_iter().map(|(at, mut bytes, kind)| {
+            let link = if let Some(byte) = bytes.first_mut() { *byte = first[kind]; true } else { false };
+            if link && bytes.len() > 9 {
+                bytes[9] = [protocol::TCP, protocol::UDP, protocol::ICMP][kind % 3];
+                bytes[6] = [protocol::TCP, 44, protocol::ICMPV6, 0, 60, 43][kind];
+            }
+            (at, cap_audit::packet::LinkType::RAW, 0, bytes)
+        });
+        adds_up(plausible.collect())?;
+    }
+
+    #[test]
+    fn every_packet_is_decoded_or_skipped(scene in scene()) {
+        adds_up(scene.packets())?;
+    }
+
+    #[test]
+    fn both_directions_have_one_key(number in any::<u8>(), from in any::<([u8; 16], u16)>(), to in any::<([u8; 16], u16)>()) {
+        let [from, to] = [from, to].map(|(address, port)| Endpoint { address: Address(address), port });
+        let (there, side) = FlowKey::new(number, from, to);
+        let (back, other) = FlowKey::new(number, to, from);
+        prop_assert_eq!(there, back);
+        prop_assert_eq!((there.endpoint(side), there.endpoint(!side)), (from, to));
+        prop_assert_eq!((back.endpoint(other), back.endpoint(!other)), (to, from));
+    }
+
+    #[test]
+    fn the_number_of_workers_changes_nothing(scene in scene()) {
+        let packets = scene.packets();
+        let one = told(audit_with(packets.clone(), with(1, Sweep::EveryBatch), BATCH));
+        for workers in [2, 3, 7] {
+            let many = told(audit_with(packets.clone(), with(workers, Sweep::EveryBatch), BATCH));
+            prop_assert_eq!(&one, &many, "{} workers", workers);
+        }
+    }
+
+    #[test]
+    fn the_size_of_batches_changes_nothing(scene in scene()) {
+        let packets = scene.packets();
+        let one = told(audit_with(packets.clone(), with(2, Sweep::EveryBatch), 1));
+        for size in [7, 256] {
+            prop_assert_eq!(&one, &told(audit_with(packets.clone(), with(2, Sweep::EveryBatch), size)), "batches of {}", size);
+        }
+    }
+
+    #[test]
+    fn the_moment_of_sweeping_changes_nothing(scene in scene()) {
+        let packets = scene.packets();
+        let never = told(audit_with(packets.clone(), with(1, Sweep::Never), BATCH));
+        for sweep in [Sweep::EveryBatch, Sweep::EveryPacket] {
+            prop_assert_eq!(&never, &told(audit_with(packets.clone(), with(1, sweep), BATCH)), "{:?}", sweep);
+        }
+    }
+
+    #[test]
+    fn a_year_later_the_same_is_found(scene in scene()) {
+        let packets = scene.packets();
+        let now = audit_with(packets.clone(), with(1, Sweep::EveryBatch), BATCH);
+        let then = audit_with(later(&packets, YEAR), with(1, Sweep::EveryBatch), BATCH);
+        let earlier: Vec<Finding> = findings_of(&then).into_iter().map(a_year_earlier).collect();
+        prop_assert_eq!(findings_of(&now), earlier);
+        prop_assert_eq!(now.ledger.tally, then.ledger.tally);
+        prop_assert_eq!(now.ledger.lines, then.ledger.lines);
+        let earlier: Vec<JudgedFlow> = then.flows.into_iter().map(a_year_younger).collect();
+        prop_assert_eq!(now.flows, earlier);
+    }
+
+    #[test]
+    fn sums_are_the_same_in_any_order_and_grouping(
+        scenes in vec(scene(), 2..6),
+        order in any::<[prop::sample::Index; 6]>(),
+        split in any::<prop::sample::Index>(),
+    ) {
+        let parts: Vec<Ledger> = scenes.iter().map(|scene| audit(scene.packets()).ledger).collect();
+        same_sum(&parts, &order, split)?;
+        same_sum(&parts.iter().map(|part| settled(part.clone())).collect::<Vec<_>>(), &order, split)?;
+    }
+
+    #[test]
+    fn what_is_settled_is_settled(scene in scene()) {
+        let mut harvest = audit(scene.packets());
+        let before = harvest.ledger.tally;
+        harvest.ledger.settle();
+        let once = harvest.ledger.clone();
+        harvest.ledger.settle();
+        prop_assert_eq!(&once, &harvest.ledger);
+        for flow in &mut harvest.flows {
+            cap_audit::ledger::settle(&once, &flow.record, &mut flow.judgement);
+        }
+        // The ledger and the flows tell one story.
+        let count = |wanted: fn(&Judgement) -> bool| harvest.flows.iter().filter(|flow| wanted(&flow.judgement)).count() as u64;
+        prop_assert_eq!(once.tally.blocked, count(|judgement| judgement.outcome.is_blocked()));
+        prop_assert_eq!(once.tally.expected, count(|judgement| judgement.verdict == Verdict::Expected));
+        prop_assert_eq!(once.tally.unexpected, count(|judgement| judgement.verdict == Verdict::Unexpected));
+        prop_assert_eq!(once.tally.unmapped, count(|judgement| judgement.verdict == Verdict::Unmapped));
+        prop_assert_eq!(once.tally.not_evaluable, count(|judgement| judgement.verdict == Verdict::NotEvaluable));
+        prop_assert_eq!(once.tally.evaluable, count(|judgement| judgement.outcome.is_evaluable()));
+        prop_assert_eq!(once.tally.flows, harvest.flows.len() as u64);
+        prop_assert_eq!(before.flows, once.tally.flows);
+        prop_assert_eq!(once.lines.values().map(|line| line.blocked).sum::<u64>(), once.tally.blocked);
+        prop_assert_eq!(once.lines.values().map(|line| line.flows).sum::<u64>(), once.tally.flows);
+        prop_assert_eq!(once.lines.values().map(|line| line.packets).sum::<u64>(), once.flow_packets);
+    }
+}
+
+/// Received is decoded and skipped, however many workers there are; and each flow's packets were among the decoded.
+fn adds_up(packets: Vec<Captured>) -> Result<(), TestCaseError> {
+    let given = packets.len() as u64;
+    let expected = packets.iter().filter(|packet| decode(&raw(packet, 1)).is_ok()).count() as u64;
+    for workers in [1, 3] {
+        let harvest = audit_with(packets.clone(), with(workers, Sweep::EveryBatch), BATCH);
+        prop_assert_eq!(harvest.ledger.received(), given);
+        prop_assert_eq!(harvest.ledger.decoded + skipped(&harvest.ledger), given);
+        prop_assert!(harvest.ledger.decoded <= expected);
+        prop_assert!(harvest.ledger.flow_packets <= harvest.ledger.decoded);
+        let of_flows: u64 = harvest.flows.iter().map(|flow| flow.record.packets()).sum();
+        prop_assert_eq!(of_flows, harvest.ledger.flow_packets);
+        let _ = findings_of(&harvest);
+    }
+    Ok(())
+}
+
+/// Packets that were not decoded, for whatever reason, in whatever capture.
+fn skipped(ledger: &Ledger) -> u64 {
+    ledger.skipped.values().flatten().sum()
+}
+
+fn settled(mut ledger: Ledger) -> Ledger {
+    ledger.settle();
+    ledger
+}
+
+/// The sum in this order and grouping is that from left to right, and zero changes nothing.
+fn same_sum(
+    parts: &[Ledger],
+    order: &[prop::sample::Index; 6],
+    split: prop::sample::Index,
+) -> Result<(), TestCaseError> {
+    let sum = |parts: &[&Ledger]| {
+        parts.iter().fold(Ledger::default(), |mut sum, part| {
+            sum += part;
+            sum
+        })
+    };
+    let straight = sum(&parts.iter().collect::<Vec<_>>());
+    let mut shuffled: Vec<&Ledger> = parts.iter().collect();
+    for place in (1..shuffled.len()).rev() {
+        shuffled.swap(place, order[place % order.len()].index(place + 1));
+    }
+    let (left, right) = shuffled.split_at(split.index(shuffled.len() + 1));
+    prop_assert_eq!(&straight, &sum(&[&sum(left), &sum(right)]));
+    prop_assert_eq!(&straight, &sum(&[&straight, &Ledger::default()]));
+    Ok(())
+}
+
+fn back(at: Timestamp) -> Timestamp {
+    at + Span(-YEAR.0)
+}
+
+fn a_year_earlier(finding: Finding) -> Finding {
+    Finding { first: finding.first.map(back), last: finding.last.map(back), ..finding }
+}
+
+fn a_year_younger(flow: JudgedFlow) -> JudgedFlow {
+    let record = flow.record;
+    let (first, last, until) = (back(record.first), back(record.last), back(record.until));
+    let syn_ack_at = record.syn_ack_at.map(back);
+    JudgedFlow { record: FlowRecord { first, last, until, syn_ack_at, ..record }, ..flow }
+}
+
+// Beyond the limits.
+
+/// A silent TCP flow from one of very many clients.
+fn silent(number: u32) -> (FlowRecord, Judgement) {
+    let [_, a, b, c] = number.to_be_bytes();
+    let end = |octets: [u8; 4], port| Endpoint { address: Address::v4(octets), port };
+    let opener = PacketRef { capture: 0, packet: u64::from(number) + 1 };
+    let at = START + Span::millis(i64::from(number));
+    let flow = FlowRecord {
+        protocol: protocol::TCP,
+        client: end([10, a, b, c], 40_000),
+        server: end([11, a, b, c], 2598),
+        basis: DirectionBasis::Handshake,
+        opener,
+        first: at,
+        last: at + Span::seconds(9),
+        until: at + Span::seconds(189),
+        cut_off: false,
+        from_client: Counts { packets: 3, ip_bytes: 120, ..Counts::default() },
+        from_server: Counts::default(),
+        tcp: TcpState::default(),
+        syns: 3,
+        syn_acks: 0,
+        syn_ack_at: None,
+        handshake_rtt: None,
+        marks: Marks(Marks::SYN_SEEN),
+        reset_after: None,
+        vlans: Vlans::default(),
+        heard: None,
+        icmp: None,
+        evidence: vec![Evidence { at: opener, note: Note::Syn(1) }],
+    };
+    let judgement = Judgement {
+        outcome: Outcome::Silent,
+        doubt: None,
+        verdict: Verdict::Expected,
+        reason: None,
+        basis: Basis::Port,
+        service: Some(ServiceRef::Shared(Transport::Tcp, 2598)),
+        generic: false,
+    };
+    (flow, judgement)
+}
+
+/// The other direction of such a flow is missing: it makes the network pair known, and nothing else.
+fn unseen(number: u32) -> (FlowRecord, Judgement) {
+    let (flow, judgement) = silent(number);
+    let reason = Some(Reason::Doubt(Doubt::OneDirection));
+    (flow, Judgement { outcome: Outcome::OneWay, verdict: Verdict::Unmapped, reason, service: None, ..judgement })
+}
+
+fn book(flows: impl IntoIterator<Item = (FlowRecord, Judgement)>) -> Ledger {
+    let mut ledger = Ledger::default();
+    flows.into_iter().for_each(|(flow, judgement)| ledger.enter(&flow, &judgement, &[]));
+    ledger
+}
+
+/// The sums of the same flows in one book, in reverse, and dealt to three in two ways.
+fn books(count: u32, flow: fn(u32) -> (FlowRecord, Judgement)) -> [Ledger; 4] {
+    let straight = book((0..count).map(flow));
+    let reverse = book((0..count).rev().map(flow));
+    let dealt = |forward: bool| {
+        let parts = [0, 1, 2].map(|lane| book((0..count).filter(|number| number % 3 == lane).map(flow)));
+        let mut sum = Ledger::default();
+        let order = if forward { [0, 1, 2] } else { [2, 1, 0] };
+        order.into_iter().for_each(|lane| sum += &parts[lane]);
+        sum
+    };
+    [straight, reverse, dealt(true), dealt(false)]
+}
+
+#[test]
+fn beyond_the_limit_of_sightings_the_sum_is_still_the_same() {
+    let more = SIGHTING_LIMIT as u32 + 5_000;
+    let [straight, others @ ..] = books(more, silent);
+    assert_eq!(straight.sightings.len(), SIGHTING_LIMIT);
+    assert_eq!(straight.unlisted, 5_000);
+    for other in others {
+        assert_eq!((straight.unlisted, straight.sightings.len()), (other.unlisted, other.sightings.len()));
+        assert!(straight == other);
+    }
+}
+
+#[test]
+fn beyond_the_limit_of_networks_the_sum_is_still_the_same() {
+    // Each flow lies between two networks of its own, in more networks than are kept.
+    let [straight, others @ ..] = books(60_000, |number| unseen(number << 8));
+    for other in others {
+        assert_eq!(straight.visibility.len(), other.visibility.len());
+        assert!(straight == other);
+    }
+}
+
+#[test]
+fn beyond_the_limit_of_sightings_the_number_of_workers_changes_nothing() {
+    let count = SIGHTING_LIMIT as u32 + 1_000;
+    let attempt = |number: u32| {
+        let [_, a, b, c] = number.to_be_bytes();
+        let packets =
+            Talk::between(client(&format!("10.{a}.{b}.{c}"), 40_000), server("11.0.0.1", 2598)).syn().packets();
+        later(&packets, Span::millis(i64::from(number)))
+    };
+    let packets: Vec<Captured> = (0..count).flat_map(attempt).collect();
+    let one = audit_with(packets.clone(), with(1, Sweep::EveryBatch), 256).ledger;
+    assert!(one.sightings.keys().all(|key| matches!(key.sign, Sign::Doubtful(_))));
+    // The first 20 seconds and more of the attempts were watched long enough to tell that they were too few.
+    assert_eq!((one.sightings.len(), one.unlisted), (SIGHTING_LIMIT, 1_000));
+    let three = audit_with(packets, with(3, Sweep::EveryBatch), 64).ledger;
+    assert!(one == three);
+}
+
+#[test]
+fn beyond_the_limit_of_flows_the_number_of_workers_changes_nothing() {
+    // A limit of one flow a shard; every host pair is alive at once, so that many are turned away.
+    let limits = Limits { flows: 1 };
+    let attempt = |number: u8| {
+        let talk = Talk::between(client(&format!("10.0.0.{number}"), 40_000), server("10.0.1.1", 2598));
+        later(&talk.opened().says(b"hello").packets(), Span::millis(i64::from(number)))
+    };
+    let packets = merge((1..=200).map(attempt));
+    let one = told(audit_with(packets.clone(), Options { limits, ..with(1, Sweep::EveryBatch) }, BATCH));
+    assert!(skipped(&one.0) > 100);
+    for workers in [2, 3, 7] {
+        assert!(
+            one == told(audit_with(packets.clone(), Options { limits, ..with(workers, Sweep::EveryBatch) }, BATCH)),
+            "{workers}"
+        );
+    }
+}

@@ -1,0 +1,389 @@
+"""What a report must say about a recording: counts read by tshark, meaning told by the scene, and both held together.
+
+The scene says what it did (`Told`); tshark says what is in the file; `expected` refuses to write anything when the two
+do not fit: a flow that nobody told, an outcome that the packets do not show, a state that the flags do not give.
+"""
+
+import json
+import subprocess
+from dataclasses import dataclass, field
+
+BLOCKED = {"silent", "refused", "prohibited", "half_open", "reset_early"}
+GREETINGS = {"ica": "7f7f49434100", "cgp": "1a4347502f3031", "edt": "80000000", "tls": "1603", "ssh": "5353482d"}
+
+
+@dataclass
+class Told:
+    """What the scene knows of one conversation (or of several alike). Fields left None are not in the pattern."""
+
+    protocol: str
+    client: str
+    server: str
+    port: int
+    outcome: str
+    state: str
+    verdict: str | None = None
+    reason: str | None = None
+    basis: str | None = None
+    service: str | None = None
+    heard: str | None = None
+    says_heard: bool = True  # False leaves "heard" out of the pattern
+    direction: str | None = "handshake"
+    count: int = 1  # so many flows with these ends
+    server_first: bool = False  # the server sent the first captured packet
+    ends_open: bool = False  # who is the client is left to the program
+
+
+@dataclass
+class Found:
+    """One finding. `flows` counts the conversations in it; None leaves it out."""
+
+    code: str
+    severity: str
+    client: str | None = None
+    server: str | None = None
+    protocol: str | None = None
+    port: int | None = None
+    service: str | None = None
+    flows: int | None = None
+
+
+@dataclass
+class Expected:
+    exit_code: int
+    flows: list[Told] = field(default_factory=list)
+    findings: list[Found] = field(default_factory=list)
+
+
+class Misfit(Exception):
+    """The file does not hold what the scene says it did."""
+
+
+def expected(capture, scene_says):
+    """The pattern for one recording, as plain data. Raises `Misfit`."""
+    packets = read_packets(capture)
+    flows = group(packets)
+    untold = [one for one in scene_says.flows for _ in range(one.count)]
+    told = [claim(flow, untold) for flow in flows]
+    require(not untold, f"told but not in the file: {untold}")
+    for flow, one in zip(flows, told):
+        witness(flow, one, packets[-1]["time"])
+    pattern = {
+        "exit_code": scene_says.exit_code,
+        "captures": [capture_line(capture, packets)],
+        "totals": totals(packets, told),
+        "findings": [finding(one, told) for one in sorted(scene_says.findings, key=finding_order)],
+        "flows": [flow_line(flow, one) for flow, one in zip(flows, told)],
+    }
+    return pattern
+
+
+def check(capture, pattern):
+    """Hold a recorded file against the pattern beside it. Raises `Misfit`."""
+    packets = read_packets(capture)
+    flows = group(packets)
+    require(len(flows) == len(pattern["flows"]), f"{len(flows)} flows in the file")
+    told = [told_by(flow, line) for flow, line in zip(flows, pattern["flows"])]
+    for flow, one, line in zip(flows, told, pattern["flows"]):
+        witness(flow, one, packets[-1]["time"])
+        require(flow_line(flow, one) == line, f"the file gives {flow_line(flow, one)}")
+    require(pattern["captures"] == [capture_line(capture, packets)], "the capture's line differs")
+    require(pattern["totals"] == totals(packets, told), f"the file gives {totals(packets, told)}")
+
+
+def told_by(flow, line):
+    """The scene's line of one conversation, read back from the pattern."""
+    first = flow["packets"][0]
+    ends = [(line[end]["address"], line[end]["port"]) for end in ("client", "server") if end in line]
+    flow["client"], flow["server"] = ends or (first["from"], first["to"])
+    return Told(
+        line["protocol"], flow["client"][0], flow["server"][0], flow["server"][1], line["outcome"], line["state"],
+        line.get("verdict"), line.get("reason"), line.get("basis"), line.get("service"), line.get("heard"),
+        "heard" in line, line.get("direction_basis"), ends_open=not ends,
+    )
+
+
+# Reading the file
+
+
+def read_packets(capture):
+    """Every packet of a capture as tshark tells it, headers only."""
+    command = ["tshark", "-n", "-r", capture, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"]
+    for name in FIELDS:
+        command += ["-e", name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise Misfit(f"tshark: {done.stderr.strip()}")
+    return [packet(dict(zip(FIELDS, line.split("\t")))) for line in done.stdout.splitlines()]
+
+
+def packet(row):
+    first = {name: value.split(",")[0] for name, value in row.items()}
+    made = {
+        "time": float(first["frame.time_epoch"]),
+        "cut": int(first["frame.cap_len"]) < int(first["frame.len"]),
+        "vlan": [int(number) for tags in ("ieee8021ad.id", "vlan.id")
+                 for number in row[tags].split(",") if number],
+        "kind": "other",
+    }
+    if first["ip.src"]:
+        source, target = first["ip.src"], first["ip.dst"]
+        made["ip_bytes"] = int(first["ip.len"])
+        room = made["ip_bytes"] - int(first["ip.hdr_len"])
+    elif first["ipv6.src"]:
+        source, target = first["ipv6.src"], first["ipv6.dst"]
+        room = int(first["ipv6.plen"])
+        made["ip_bytes"] = 40 + room
+    else:
+        return made
+    if first["icmp.type"] or first["icmpv6.type"]:
+        kind = "tcp" if row["tcp.dstport"] else "udp"
+        ends = [row[name].split(",")[-1] for name in ("ip.src", "ip.dst")]
+        if first["icmpv6.type"]:
+            ends = [row[name].split(",")[-1] for name in ("ipv6.src", "ipv6.dst")]
+        quoted = (kind, (ends[0], int(first[f"{kind}.srcport"])), (ends[1], int(first[f"{kind}.dstport"])))
+        return made | {"kind": "icmp", "quoted": quoted}
+    for kind in ("tcp", "udp"):
+        if first[f"{kind}.srcport"]:
+            made["kind"] = kind
+            made["from"] = (source, int(first[f"{kind}.srcport"]))
+            made["to"] = (target, int(first[f"{kind}.dstport"]))
+    if made["kind"] == "udp":
+        made["payload_bytes"] = int(first["udp.length"]) - 8
+        made["begins"] = first["udp.payload"]
+    if made["kind"] == "tcp":
+        made["payload_bytes"] = room - int(first["tcp.hdr_len"])
+        made["begins"] = first["tcp.payload"]
+        made["flags"] = int(first["tcp.flags"], 16)
+        made["seq"] = int(first["tcp.seq_raw"])
+        made["again"] = any(first[name] for name in FIELDS if name.startswith("tcp.analysis"))
+    return made
+
+
+def group(packets):
+    """Conversations in the order of their first packet."""
+    flows = {}
+    for one in packets:
+        if one["kind"] not in ("tcp", "udp"):
+            continue
+        key = (one["kind"], frozenset((one["from"], one["to"])))
+        flows.setdefault(key, []).append(one)
+    made = [{"protocol": key[0], "packets": members, "errors": []} for key, members in flows.items()]
+    for one in packets:
+        if one["kind"] == "icmp":
+            kind, source, target = one["quoted"]
+            owner = [flow for flow in made if flow["protocol"] == kind
+                     and (flow["packets"][0]["from"], flow["packets"][0]["to"]) in ((source, target), (target, source))]
+            require(len(owner) == 1, f"an ICMP error quotes {one['quoted']}, which is not in the file")
+            owner[0]["errors"].append(one)
+    return made
+
+
+# Holding scene and file together
+
+
+def claim(flow, untold):
+    """Take the first line of the scene that tells this conversation; gives the flow its client and server."""
+    first = flow["packets"][0]
+    for one in untold:
+        client, server = (first["to"], first["from"]) if one.server_first else (first["from"], first["to"])
+        if (flow["protocol"], client[0], server) == (one.protocol, one.client, (one.server, one.port)):
+            flow["client"], flow["server"] = client, server
+            untold.remove(one)
+            return one
+    raise Misfit(f"nobody told of {flow['protocol']} {first['from']} to {first['to']}")
+
+
+def witness(flow, told, end):
+    """The packets must show the outcome, the state and the greeting that the scene tells."""
+    what = f"{told.protocol} {flow['client']} to {flow['server']}"
+    mine = [one for one in flow["packets"] if one["from"] == flow["client"]]
+    theirs = [one for one in flow["packets"] if one["from"] != flow["client"]]
+    if told.protocol == "tcp":
+        shown = tcp_outcomes(mine, theirs, flow["errors"], end)
+        state = tcp_state(mine, theirs)
+    else:
+        shown = udp_outcomes(mine, theirs, flow["errors"], end)
+        if flow["server"][1] == 69:
+            # TFTP answers from another port; the scene says which, and that conversation is checked for itself.
+            shown = {"answered"}
+        state = "SF" if mine and theirs else "S0"
+    require(told.outcome in shown, f"{what}: told {told.outcome}, the packets show {shown or 'nothing known'}")
+    require(told.state == state, f"{what}: told {told.state}, the flags give {state}")
+    if told.heard in GREETINGS:
+        begins = [next((one["begins"] for one in side if one["begins"]), "") for side in (mine, theirs)]
+        require(any(text.startswith(GREETINGS[told.heard]) for text in begins), f"{what}: {told.heard} is not heard")
+
+
+def tcp_outcomes(mine, theirs, errors, end):
+    syn_only = bool(mine) and all(one["flags"] & (SYN | ACK) == SYN for one in mine)
+    syn_acks = sum(1 for one in theirs if one["flags"] & (SYN | ACK) == SYN | ACK)
+    client_went_on = any(one["flags"] & ACK and not one["flags"] & (SYN | RST) for one in mine)
+    said_by_server = sum(one["payload_bytes"] for one in theirs)
+    shown = set()
+    if syn_only and not theirs and not errors:
+        watched = end - mine[0]["time"]
+        shown.add("silent" if len(mine) >= 3 and watched >= 4 else "undecided")
+    if syn_only and errors and not theirs:
+        shown.add("prohibited")
+    if syn_only and theirs and all(one["flags"] & RST for one in theirs):
+        shown.add("refused")
+    if syn_only and syn_acks >= 3:
+        shown.add("half_open")
+    if not any(one["flags"] & SYN for one in mine + theirs) and mine and theirs:
+        shown.add("midstream")
+    if client_went_on and not theirs:
+        shown.add("one_way")
+    if client_went_on and syn_acks:
+        early = not said_by_server and any(one["flags"] & RST for one in theirs)
+        shown.add("reset_early" if early else "established")
+    return shown
+
+
+def udp_outcomes(mine, theirs, errors, end):
+    if mine and theirs:
+        return {"answered"}
+    if errors:
+        return {"prohibited"}
+    return {"silent", "unanswered"} if len(mine) >= 2 and end - mine[0]["time"] >= 4 else {"unanswered"}
+
+
+def tcp_state(mine, theirs):
+    """Zeek's conn_state for the simple cases that are recorded here."""
+
+    def has(side, flag):
+        return any(one["flags"] & flag for one in side)
+
+    if not has(mine, SYN) and not has(theirs, SYN):
+        return "OTH"
+    if not theirs:
+        return "SH" if has(mine, FIN) else "S0"
+    if not has(theirs, SYN):
+        return "REJ" if has(theirs, RST) else "S0"
+    if has(mine, RST):
+        return "RSTO"
+    if has(theirs, RST):
+        return "RSTR"
+    return {(True, True): "SF", (True, False): "S2", (False, True): "S3", (False, False): "S1"}[
+        has(mine, FIN), has(theirs, FIN)]
+
+
+def retransmissions(side):
+    """Segments that repeat what was sent before, counted here and by tshark; None when the two disagree."""
+    by_tshark = sum(1 for one in side if one["again"])
+    counted, reached = 0, None
+    for one in side:
+        size = one["payload_bytes"] + bool(one["flags"] & SYN) + bool(one["flags"] & FIN)
+        if not size:
+            continue
+        after = (one["seq"] + size) & 0xFFFFFFFF
+        if reached is not None and (after - reached) & 0xFFFFFFFF in range(0x80000000, 0x100000000) or after == reached:
+            counted += 1
+        else:
+            reached = after
+    return counted if counted == by_tshark else None
+
+
+# Writing it down
+
+
+def capture_line(capture, packets):
+    info = subprocess.run(["capinfos", "-T", "-r", "-E", capture], capture_output=True, text=True, timeout=30).stdout
+    link = LINKS[info.split("\t")[1].strip()]
+    line = {
+        "format": "pcapng" if capture.endswith("pcapng") else "pcap",
+        "link_types": [link],
+        "packets": len(packets),
+        "truncated_packets": sum(one["cut"] for one in packets),
+    }
+    skipped = sum(1 for one in packets if one["kind"] == "other")
+    return line | ({"skipped": {"not_ip": skipped}} if skipped else {})
+
+
+def totals(packets, told):
+    """A verdict left open by the scene is `expected` or `unmapped`; those two sums are then left out."""
+    made = {"packets": len(packets), "flows": len(told), "blocked": sum(one.outcome in BLOCKED for one in told)}
+    certain = ["unexpected", "not_evaluable"]
+    if all(one.verdict for one in told):
+        certain += ["expected", "unmapped"]
+    return made | {verdict: sum(one.verdict == verdict for one in told) for verdict in certain}
+
+
+def finding_order(one):
+    return (one.code, one.protocol or "", one.port or 0, one.client or "")
+
+
+def finding(one, told):
+    if one.flows is not None and one.code.startswith("blocked."):
+        outcome = one.code.removeprefix("blocked.").replace("-", "_")
+        ends = (one.client, one.server, one.protocol, one.port, outcome)
+        same = sum((flow.client, flow.server, flow.protocol, flow.port, flow.outcome) == ends for flow in told)
+        require(same == one.flows, f"{one} has {same} flows")
+    made = {"code": one.code, "severity": one.severity}
+    if one.client:
+        made |= {"clients": [one.client], "servers": [one.server]}
+    named = {"protocol": one.protocol, "port": one.port, "service": one.service, "flow_count": one.flows}
+    return made | {name: value for name, value in named.items() if value is not None}
+
+
+def flow_line(flow, told):
+    mine = [one for one in flow["packets"] if one["from"] == flow["client"]]
+    theirs = [one for one in flow["packets"] if one["from"] != flow["client"]]
+    made = {"protocol": told.protocol}
+    if not told.ends_open:
+        made |= {
+            "client": {"address": flow["client"][0], "port": flow["client"][1]},
+            "server": {"address": flow["server"][0], "port": flow["server"][1]},
+        }
+        if told.direction:
+            made["direction_basis"] = told.direction
+        made["packets"] = {"client": len(mine), "server": len(theirs)}
+        for name in ("ip_bytes", "payload_bytes"):
+            made[name] = {"client": sum(one[name] for one in mine), "server": sum(one[name] for one in theirs)}
+    made |= {"outcome": told.outcome, "blocked": told.outcome in BLOCKED, "state": told.state}
+    if told.protocol == "tcp":
+        again = (retransmissions(mine), retransmissions(theirs))
+        if None not in again:
+            made["retransmissions"] = {"client": again[0], "server": again[1]}
+    made["vlan"] = flow["packets"][0]["vlan"]
+    if told.says_heard:
+        made["heard"] = told.heard
+    named = {"service": told.service, "basis": told.basis, "verdict": told.verdict}
+    made |= {name: value for name, value in named.items() if value is not None}
+    if told.verdict:
+        made["reason"] = told.reason
+    return made
+
+
+def write(pattern, path):
+    with open(path, "w") as handle:
+        handle.write(compact(pattern) + "\n")
+
+
+def compact(value, indent=0):
+    """JSON that a person can read: small objects on one line."""
+    flat = json.dumps(value)
+    if len(flat) + indent <= 110 or not isinstance(value, (dict, list)):
+        return flat
+    pad = " " * (indent + 2)
+    if isinstance(value, dict):
+        parts = [f"{pad}{json.dumps(key)}: {compact(part, indent + 2)}" for key, part in value.items()]
+        return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
+    return "[\n" + ",\n".join(pad + compact(part, indent + 2) for part in value) + "\n" + " " * indent + "]"
+
+
+def require(holds, otherwise):
+    if not holds:
+        raise Misfit(otherwise)
+
+
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+LINKS = {"ether": "ethernet", "linux-sll2": "linux-sll2"}
+FIELDS = (
+    "frame.time_epoch", "frame.len", "frame.cap_len", "ieee8021ad.id", "vlan.id",
+    "ip.src", "ip.dst", "ip.len", "ip.hdr_len", "ipv6.src", "ipv6.dst", "ipv6.plen",
+    "icmp.type", "icmpv6.type",
+    "tcp.srcport", "tcp.dstport", "tcp.hdr_len", "tcp.flags", "tcp.seq_raw", "tcp.payload",
+    "tcp.analysis.retransmission", "tcp.analysis.fast_retransmission", "tcp.analysis.spurious_retransmission",
+    "udp.srcport", "udp.dstport", "udp.length", "udp.payload",
+)

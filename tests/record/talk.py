@@ -1,0 +1,358 @@
+"""What the stand-ins say: the bytes of each protocol, as far as they are publicly known, and short conversations.
+
+No Citrix software is involved. Greetings and headers follow public descriptions; what lies behind them is filler
+from a counter, never data of anybody's session.
+"""
+
+import socket
+import ssl
+import struct
+import time
+
+# CGP: both sides greet with 0x1A "CGP/01"; the client names the service that it wants, length first.
+CGP = bytes.fromhex("1a4347502f3031")
+CGP_CLIENT = CGP + bytes(12) + b"\x00\x16Citrix.TcpProxyService" + bytes(6)
+CGP_SERVER = CGP + bytes(12) + b"\x00\x00\x00\xb4" + bytes(10)
+
+# ICA: the server greets first, the client answers with the same six bytes.
+ICA = bytes.fromhex("7f7f49434100")
+ICA_HELLO = b"\x00" + struct.pack("<H", 15) + b"\x07\x00" + bytes(13)
+ICA_MODULES = (
+    (0x00, b"WFICA32.EXE"), (0x05, b"TDWSTCPN.DLL"), (0x04, b"PDRFRAMN.DLL"), (0x04, b"PDCRYPTN.DLL"),
+    (0x02, b"WDICA30N.DLL"), (0x03, b"VDTW30N.DLL"), (0x03, b"VDCLIPN.DLL"), (0x03, b"VDLICN.DLL"),
+)
+
+# StreamProcess datagrams start with a little-endian code of the form xx 00 02 40.
+PVS_CODES = {"login": 0x40020010, "boot-record": 0x40020004, "object": 0x40020006}
+
+
+def filler(size, seed=0):
+    """So many bytes that look like nothing in particular and are the same in every recording."""
+    state = (seed * 2654435761 + 97) & 0xFFFFFFFF
+    made = bytearray()
+    while len(made) < size:
+        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+        made.append(state >> 24)
+    return bytes(made)
+
+
+def receive(connection, size):
+    """Exactly so many bytes, or None when the other side has said goodbye."""
+    data = b""
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            return None
+        data += part
+    return data
+
+
+# CGP on TCP. Behind the greeting: a big-endian length, the size of the answer that is wanted, filler.
+
+
+def cgp_greet(connection):
+    connection.sendall(CGP_CLIENT)
+    receive(connection, len(CGP_SERVER))
+
+
+def cgp_exchange(connection, size=24, answer=400, seed=0):
+    connection.sendall(struct.pack("!II", 4 + size, answer) + filler(size, seed))
+    if answer:
+        receive(connection, 8 + answer)
+
+
+def cgp_client(connection, exchanges=6, pause=0.05, answer=400):
+    cgp_greet(connection)
+    for number in range(exchanges):
+        cgp_exchange(connection, 24 + number, answer, number)
+        time.sleep(pause)
+
+
+def cgp_server(connection):
+    if receive(connection, len(CGP_CLIENT)) is None:
+        return
+    connection.sendall(CGP_SERVER)
+    while (head := receive(connection, 8)) is not None:
+        length, answer = struct.unpack("!II", head)
+        receive(connection, length - 4)
+        if answer:
+            connection.sendall(struct.pack("!II", 4 + answer, 0) + filler(answer, answer))
+
+
+# ICA on TCP. Records start with their length less two, little-endian, and 01; then the size of the wanted answer.
+
+
+def ica_module(index, kind, name):
+    rest = bytes([index, kind]) + struct.pack("<H", 1) + name.ljust(13, b"\0") + name[:8].ljust(9, b"\0") + bytes(8)
+    length = struct.pack("<H", 4 + len(rest) - 2)
+    return b"\x01" + length + length + rest
+
+
+def ica_record(size, answer, seed):
+    body = struct.pack("<H", answer) + filler(size, seed)
+    return struct.pack("<HB", 1 + len(body), 0x01) + body
+
+
+def ica_greet(connection):
+    receive(connection, len(ICA))
+    connection.sendall(ICA)
+    receive(connection, len(ICA_HELLO))
+    for index, (kind, name) in enumerate(ICA_MODULES):
+        connection.sendall(ica_module(len(ICA_MODULES) - 1 - index, kind, name))
+        time.sleep(0.004)
+    receive(connection, 84)
+    connection.sendall(b"\x04\x00\x00\x00\x00\x00")
+    receive(connection, 6)
+    connection.sendall(b"\x03\x00\x04\x00\x04\x00")
+
+
+def ica_exchange(connection, size=10, answer=120, seed=0):
+    connection.sendall(ica_record(size, answer, seed))
+    if answer:
+        receive(connection, answer)
+
+
+def ica_client(connection, exchanges=6, pause=0.05, answer=120):
+    ica_greet(connection)
+    for number in range(exchanges):
+        ica_exchange(connection, 10 + number % 4, answer + number, number)
+        time.sleep(pause)
+
+
+def ica_server(connection):
+    connection.sendall(ICA)
+    if receive(connection, len(ICA)) is None:
+        return
+    connection.sendall(ICA_HELLO)
+    for _ in ICA_MODULES:
+        head = receive(connection, 5)
+        receive(connection, struct.unpack("<H", head[1:3])[0] - 2)
+    connection.sendall(b"\x02" + struct.pack("<H", 81) + filler(81, 84))
+    receive(connection, 6)
+    connection.sendall(b"\x02\x00\x02\x00\x00\x00")
+    receive(connection, 6)
+    while (head := receive(connection, 3)) is not None:
+        body = receive(connection, struct.unpack("<H", head[:2])[0] - 1)
+        answer = struct.unpack("<H", body[:2])[0]
+        if answer:
+            connection.sendall(ica_record(answer - 5, 0, answer))
+
+
+# EDT on UDP: UDT version 4 headers.
+
+
+def udt_control(kind, info=0, stamp=0, peer=0, body=b""):
+    return struct.pack("!HHIII", 0x8000 | kind, 0, info, stamp, peer) + body
+
+
+def udt_handshake(request, cookie=0, own=0x2A01, peer=0, stamp=0):
+    """The 64 bytes of a handshake; `request` is 1 for a request and -1 for the final reply."""
+    body = struct.pack("!IIIIIiIi16s", 4, 2, 0x1000, 1500, 8192, request, own, cookie, bytes(16))
+    return udt_control(0, 0, stamp, peer, body)
+
+
+def udt_data(number, payload, stamp=0, peer=0x2A02):
+    return struct.pack("!IIII", number & 0x7FFFFFFF, 0xE0000000 | (number & 0x1FFFFFFF), stamp, peer) + payload
+
+
+def edt_client(made, server, port=2598, exchanges=20, answer=500, pause=0.02):
+    """Shake hands, exchange data, shut down."""
+    made.connect((server.address, port))
+    made.send(udt_handshake(1))
+    cookie = struct.unpack_from("!i", made.recv(2048), 44)[0]
+    made.send(udt_handshake(1, cookie))
+    made.recv(2048)
+    for number in range(exchanges):
+        question = struct.pack("!I", answer) + filler(40 + number % 7, number)
+        made.send(udt_data(0x1000 + number, question, number * 20_000))
+        made.recv(2048)
+        time.sleep(pause)
+        if number % 5 == 4:
+            made.send(udt_control(2, number, number * 20_000, 0x2A02, struct.pack("!I", 0x1000 + number)))
+    made.send(udt_control(5, 0, exchanges * 20_000, 0x2A02, bytes(4)))
+
+
+def edt_server(datagram):
+    kind = struct.unpack_from("!H", datagram)[0]
+    if kind == 0x8000:
+        cookie = struct.unpack_from("!i", datagram, 44)[0]
+        return [udt_handshake(-1 if cookie else 1, 0x51C7, 0x2A02, 0x2A01)]
+    if kind & 0x8000:
+        return []
+    number, answer = struct.unpack_from("!I", datagram)[0], struct.unpack_from("!I", datagram, 16)[0]
+    return [udt_data(number, filler(answer, number), number, 0x2A01)]
+
+
+def edt_tries(made, server, port=2598, seconds=3.0, period=0.25):
+    """Handshake requests for so long; nobody is expected to answer."""
+    made.connect((server.address, port))
+    for number in range(round(seconds / period)):
+        made.send(udt_handshake(1, stamp=number * 250_000))
+        time.sleep(period)
+
+
+# Provisioning Services and TFTP.
+
+
+def pvs_request(code, size, seed):
+    return struct.pack("<II", PVS_CODES[code], seed) + filler(size, seed)
+
+
+def pvs_client(made, server, port, code, requests, answers):
+    made.connect((server.address, port))
+    for number in range(requests):
+        made.send(pvs_request(code, 96, number))
+        for _ in range(answers):
+            made.recv(2048)
+        time.sleep(0.02)
+
+
+def pvs_server(code, size, answers):
+    return lambda _: [pvs_request(code, size, number) for number in range(answers)]
+
+
+def tftp_read(made, server, name):
+    """Ask for a file and acknowledge its blocks. They come from a port that the server chooses."""
+    made.sendto(b"\x00\x01" + name + b"\0octet\0", (server.address, 69))
+    while True:
+        block, sender = made.recvfrom(2048)
+        made.sendto(b"\x00\x04" + block[2:4], sender)
+        if len(block) < 516:
+            return
+
+
+def tftp_give(well_known, fresh, content):
+    """Serve one read request: data comes from `fresh`, not from port 69."""
+    _, sender = well_known.recvfrom(2048)
+    for number in range(len(content) // 512 + 1):
+        fresh.sendto(struct.pack("!HH", 3, number + 1) + content[number * 512:(number + 1) * 512], sender)
+        fresh.recvfrom(2048)
+
+
+# Everyday protocols.
+
+
+def dns_query(identity, name, kind=1):
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return struct.pack("!HHHHHH", identity, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", kind, 1)
+
+
+def dns_server(address):
+    def answer(query):
+        head = struct.pack("!HHHHHH", struct.unpack_from("!H", query)[0], 0x8180, 1, 1, 0, 0)
+        return [head + query[12:] + struct.pack("!HHHIH", 0xC00C, 1, 1, 300, 4) + socket.inet_aton(address)]
+
+    return answer
+
+
+def dns_lookup(made, server, name):
+    made.sendto(dns_query(0x1A2B, name), (server.address, 53))
+    made.recv(512)
+
+
+SSH_SERVER = b"SSH-2.0-OpenSSH_9.2\r\n"
+SSH_CLIENT = b"SSH-2.0-OpenSSH_9.6\r\n"
+
+
+def ssh_client(connection):
+    connection.sendall(SSH_CLIENT)
+    receive(connection, len(SSH_SERVER))
+    connection.sendall(filler(320, 22))
+    receive(connection, 480)
+
+
+def ssh_server(connection):
+    connection.sendall(SSH_SERVER)
+    receive(connection, len(SSH_CLIENT))
+    receive(connection, 320)
+    connection.sendall(filler(480, 23))
+    receive(connection, 1)
+
+
+def licence_client(connection):
+    """A question and an answer; only the first bytes of the answer follow what scanners have seen."""
+    connection.sendall(b"\x57" + filler(146, 27))
+    receive(connection, 147)
+    connection.sendall(b"\x57" + filler(146, 28))
+    receive(connection, 147)
+
+
+def licence_server(connection):
+    while receive(connection, 147) is not None:
+        connection.sendall(b"\x57\x57\x00\x00\x00\x00" + filler(141, 29))
+
+
+def tls_client(name, requests=2):
+    """A real TLS handshake with server name; the certificate is made for the recording and not checked."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+
+    def talk(connection):
+        with context.wrap_socket(connection.dup(), server_hostname=name) as secured:
+            secured.settimeout(10)
+            for _ in range(requests):
+                secured.sendall(b"GET / HTTP/1.1\r\nHost: " + name.encode() + b"\r\n\r\n")
+                receive(secured, 1024)
+                time.sleep(0.05)
+
+    return talk
+
+
+def tls_server(certificate, key):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def talk(connection):
+        with context.wrap_socket(connection.dup(), server_side=True) as secured:
+            secured.settimeout(10)
+            while secured.recv(4096):
+                secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 985\r\n\r\n".ljust(1024, b"."))
+
+    return talk
+
+
+def syslog(number):
+    return f"<134>Nov 22 09:00:{number:02} adc1 : default EVENT STATECHANGE {number} 0 : device up".encode()
+
+
+def trap(number):
+    """An SNMPv2c trap, community "public", empty list of variables."""
+    pdu = b"\x02\x02" + struct.pack("!H", 0x1000 + number) + bytes.fromhex("020100 020100 3000")
+    message = bytes.fromhex("020101 0406") + b"public" + bytes([0xA7, len(pdu)]) + pdu
+    return bytes([0x30, len(message)]) + message
+
+
+def rtp(number, source):
+    """RTP version 2, payload type 0, 20 ms of filler."""
+    return struct.pack("!BBHII", 0x80, 0, number, number * 160, source) + filler(160, number)
+
+
+def slam(connection):
+    """Take the first bytes and reset the connection."""
+    connection.recv(4096)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def expect_reset(connection):
+    try:
+        connection.recv(1)
+    except ConnectionResetError:
+        return
+    raise RuntimeError("the connection was not reset")
+
+
+def nothing(connection):
+    """Connect and say nothing."""
+
+
+def parrot(connection):
+    while data := connection.recv(4096):
+        connection.sendall(data)
+
+
+def parrot_client(connection):
+    for number in range(4):
+        connection.sendall(filler(64, number))
+        receive(connection, 64)
+        time.sleep(0.05)
