@@ -25,6 +25,10 @@ pub struct Ledger {
     pub sightings: BTreeMap<Sighting, Seen>,
     /// Flows whose sighting was not kept because there were too many.
     pub unlisted: u64,
+    /// TCP sessions that work, by how they are carried and between whom: what a blocked transport may have fallen back to.
+    pub sessions: BTreeMap<Session, Carried>,
+    /// Pairs of hosts left out of `sessions` because there were too many.
+    pub sessions_unlisted: bool,
     /// Which directions were captured between two networks.
     pub visibility: BTreeMap<(Address, Address), Visibility>,
     /// Packets that the capture holds twice.
@@ -109,23 +113,55 @@ pub enum Sign {
     OtherTransport,
     /// A session port that answers to the internet.
     Exposed,
-    /// A Citrix session, of this kind, that works.
-    Session(SessionKind),
     /// A flow on a Citrix port that cannot be judged, and why.
     Doubtful(Doubt),
     /// A flow on a Citrix port whose start was not captured.
     Midstream,
 }
 
-/// How a session is carried.
+/// TCP sessions of one kind between two hosts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Session {
+    /// How it is carried.
+    pub kind: SessionKind,
+    /// The client.
+    pub client: Address,
+    /// The server.
+    pub server: Address,
+}
+
+/// How a session is carried over TCP.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SessionKind {
     /// TCP 1494.
     Ica,
     /// TCP 2598.
     Cgp,
-    /// UDP 1494 or 2598.
-    Edt,
+}
+
+impl SessionKind {
+    /// Its port.
+    pub fn port(self) -> u16 {
+        match self {
+            SessionKind::Ica => 1494,
+            SessionKind::Cgp => 2598,
+        }
+    }
+}
+
+/// What is known of the sessions between two hosts. Small, because there is one for every pair.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Carried {
+    /// Flows.
+    pub flows: u64,
+    /// When the first began.
+    pub first: Timestamp,
+    /// When the last ended.
+    pub last: Timestamp,
+    /// The first packet of the first flow in the order of the captures.
+    pub opener: Evidence,
+    /// The client's port of that flow.
+    pub client_port: u16,
 }
 
 /// What is known of a sighting.
@@ -141,6 +177,10 @@ pub struct Seen {
     pub generic: bool,
     /// The service that the flow belongs to.
     pub service: Option<ServiceRef>,
+    /// Flows by the line of the ledger in which they stand: one port may carry several services.
+    pub lines: BTreeMap<Option<ServiceRef>, u64>,
+    /// Flows that a rule explains.
+    pub expected: u64,
     /// The longest time that one of the flows was watched.
     pub watched: Span,
     /// Packets that show it, the earliest few, with the flow they belong to.
@@ -167,6 +207,8 @@ pub struct Visibility {
 /// How many sightings are kept. Beyond it the last in order are dropped, and the report says so.
 pub const SIGHTING_LIMIT: usize = 20_000;
 const VISIBILITY_LIMIT: usize = 50_000;
+/// How many pairs of hosts are remembered for their sessions.
+pub const SESSION_LIMIT: usize = 50_000;
 /// How many packets and flows of a sighting are named.
 pub const NAMED_LIMIT: usize = 12;
 
@@ -189,6 +231,7 @@ impl Ledger {
         self.tally.enter(flow, judgement);
         self.lines.entry(judgement.service).or_default().enter(flow, judgement, rules);
         self.enter_visibility(flow, judgement);
+        self.enter_session(flow, judgement);
         for sign in signs(flow, judgement).into_iter().flatten() {
             self.sight(sign, flow, judgement);
         }
@@ -217,12 +260,12 @@ impl Ledger {
             let Some(seen) = self.sightings.remove(&key) else { continue };
             self.tally.blocked -= seen.flows;
             self.tally.evaluable -= seen.flows;
-            if !seen.generic {
-                self.tally.expected -= seen.flows;
-                self.tally.not_evaluable += seen.flows;
-            }
-            if let Some(line) = self.lines.get_mut(&seen.service) {
-                line.blocked -= seen.flows;
+            self.tally.expected -= seen.expected;
+            self.tally.not_evaluable += seen.expected;
+            for (service, flows) in &seen.lines {
+                if let Some(line) = self.lines.get_mut(service) {
+                    line.blocked -= flows;
+                }
             }
             self.add_sighting(Sighting { sign: Sign::Doubtful(Doubt::OneDirection), ..key }, &seen);
         }
@@ -251,6 +294,26 @@ impl Ledger {
         }
     }
 
+    fn enter_session(&mut self, flow: &FlowRecord, judgement: &Judgement) {
+        let Some(kind) = session_kind(flow, judgement) else { return };
+        let Some(&opener) = flow.evidence.first() else { return };
+        let key = Session { kind, client: flow.client.address, server: flow.server.address };
+        let carried = Carried { flows: 1, first: flow.first, last: flow.last, opener, client_port: flow.client.port };
+        self.add_session(key, carried);
+        self.keep_sessions();
+    }
+
+    fn add_session(&mut self, key: Session, carried: Carried) {
+        self.sessions.entry(key).and_modify(|known| *known += carried).or_insert(carried);
+    }
+
+    fn keep_sessions(&mut self) {
+        while self.sessions.len() > SESSION_LIMIT {
+            self.sessions.pop_last();
+            self.sessions_unlisted = true;
+        }
+    }
+
     fn sight(&mut self, sign: Sign, flow: &FlowRecord, judgement: &Judgement) {
         let key = Sighting {
             sign,
@@ -265,6 +328,8 @@ impl Ledger {
             last: flow.last,
             generic: judgement.generic,
             service: judgement.service,
+            lines: BTreeMap::from([(judgement.service, 1)]),
+            expected: u64::from(judgement.verdict == Verdict::Expected),
             watched: flow.watched(),
             evidence: flow.evidence.iter().copied().collect(),
             openers: BTreeSet::from([flow.opener]),
@@ -309,8 +374,8 @@ pub fn settle(ledger: &Ledger, flow: &FlowRecord, judgement: &mut Judgement) {
     }
 }
 
-/// What a flow is a sign of: at most one trouble, and whether it is a session or exposed.
-fn signs(flow: &FlowRecord, judgement: &Judgement) -> [Option<Sign>; 3] {
+/// What a flow is a sign of: at most one trouble, and whether a session port is exposed.
+fn signs(flow: &FlowRecord, judgement: &Judgement) -> [Option<Sign>; 2] {
     let concerns_citrix = judgement.verdict != Verdict::Unmapped;
     let candidate = concerns_citrix || judgement.generic;
     let heard = flow.heard.as_ref().map(|heard| heard.protocol);
@@ -326,20 +391,24 @@ fn signs(flow: &FlowRecord, judgement: &Judgement) -> [Option<Sign>; 3] {
         (Verdict::Expected, _, _) if judgement.outcome == Outcome::Midstream => Some(Sign::Midstream),
         _ => None,
     };
-    let works = matches!(judgement.outcome, Outcome::Established | Outcome::Answered | Outcome::Midstream);
-    let session = session_kind(flow).filter(|_| works && judgement.verdict == Verdict::Expected);
-    let opened = matches!(judgement.outcome, Outcome::Established | Outcome::Answered);
-    let exposed = session.is_some() && opened && flow.client.address.is_public();
-    [trouble, session.map(Sign::Session), exposed.then_some(Sign::Exposed)]
+    [trouble, is_exposed(flow, judgement).then_some(Sign::Exposed)]
 }
 
-fn session_kind(flow: &FlowRecord) -> Option<SessionKind> {
-    match (flow.protocol, flow.server.port) {
-        (protocol::TCP, 1494) => Some(SessionKind::Ica),
-        (protocol::TCP, 2598) => Some(SessionKind::Cgp),
-        (protocol::UDP, 1494 | 2598) => Some(SessionKind::Edt),
-        _ => None,
-    }
+/// A session port that was seen to answer a public address.
+fn is_exposed(flow: &FlowRecord, judgement: &Judgement) -> bool {
+    let session_port = matches!((flow.protocol, flow.server.port), (protocol::TCP | protocol::UDP, 1494 | 2598));
+    let opened = matches!(judgement.outcome, Outcome::Established | Outcome::Answered);
+    session_port && opened && judgement.verdict == Verdict::Expected && flow.client.address.is_public()
+}
+
+fn session_kind(flow: &FlowRecord, judgement: &Judgement) -> Option<SessionKind> {
+    let works = matches!(judgement.outcome, Outcome::Established | Outcome::Midstream);
+    let kind = match (flow.protocol, flow.server.port) {
+        (protocol::TCP, 1494) => SessionKind::Ica,
+        (protocol::TCP, 2598) => SessionKind::Cgp,
+        _ => return None,
+    };
+    (works && judgement.verdict == Verdict::Expected).then_some(kind)
 }
 
 fn sides_seen(flow: &FlowRecord, judgement: &Judgement) -> (u64, u64) {
@@ -439,6 +508,8 @@ impl AddAssign<&Ledger> for Ledger {
             lines,
             sightings,
             unlisted,
+            sessions,
+            sessions_unlisted,
             visibility,
             duplicates,
             flow_packets,
@@ -458,6 +529,11 @@ impl AddAssign<&Ledger> for Ledger {
         }
         self.unlisted += unlisted;
         self.keep_sightings();
+        for (key, carried) in sessions {
+            self.add_session(*key, *carried);
+        }
+        self.sessions_unlisted |= sessions_unlisted;
+        self.keep_sessions();
         for (key, seen) in visibility {
             *self.visibility.entry(*key).or_default() += *seen;
         }
@@ -507,19 +583,49 @@ impl AddAssign<&Latency> for Latency {
 
 impl AddAssign<&Seen> for Seen {
     fn add_assign(&mut self, other: &Seen) {
-        let Seen { flows, first, last, generic, service, watched, evidence, openers, client_ports, tries, errors } =
-            other;
+        let Seen {
+            flows,
+            first,
+            last,
+            generic,
+            service,
+            lines,
+            expected,
+            watched,
+            evidence,
+            openers,
+            client_ports,
+            tries,
+            errors,
+        } = other;
         self.flows += flows;
         self.first = self.first.min(*first);
         self.last = self.last.max(*last);
         self.generic &= generic;
         self.service = self.service.min(*service);
+        for (service, flows) in lines {
+            *self.lines.entry(*service).or_default() += flows;
+        }
+        self.expected += expected;
         self.watched = self.watched.max(*watched);
         add_first(&mut self.evidence, evidence);
         add_first(&mut self.openers, openers);
         add_first(&mut self.client_ports, client_ports);
         self.tries = self.tries.min(*tries);
         add_first(&mut self.errors, errors);
+    }
+}
+
+impl AddAssign for Carried {
+    fn add_assign(&mut self, other: Carried) {
+        let Carried { flows, first, last, opener, client_port } = other;
+        self.flows += flows;
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
+        if opener.at < self.opener.at {
+            self.opener = opener;
+            self.client_port = client_port;
+        }
     }
 }
 

@@ -146,10 +146,14 @@ pub fn run_all<S: Source>(
         let (sources, failed) = capture(next, &mut hall, &mut clock, progress);
         hall.close(clock.now());
         let mut harvest = Harvest { ledger: Ledger::default(), flows: Vec::new(), clock, failed };
-        for result in results {
+        for (worker, result) in results.into_iter().enumerate() {
             let (ledger, flows) = result.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            harvest.ledger += &ledger;
-            harvest.flows.extend(flows);
+            if worker == 0 {
+                (harvest.ledger, harvest.flows) = (ledger, flows);
+            } else {
+                harvest.ledger += &ledger;
+                harvest.flows.extend(flows);
+            }
         }
         harvest.flows.sort_by_key(|flow| flow.record.opener);
         (harvest, sources)
@@ -287,14 +291,18 @@ fn work(
     for task in tasks {
         match task {
             Task::Batch(batch, now) => {
-                for packet in batch.packets(lane) {
-                    audit.observe(&packet);
-                    if sweep == Sweep::EveryPacket {
-                        audit.sweep(packet.at, usize::MAX);
+                match sweep {
+                    Sweep::EveryPacket => {
+                        for packet in batch.packets(lane) {
+                            audit.observe(&packet);
+                            audit.sweep(packet.at, usize::MAX);
+                        }
                     }
-                }
-                if sweep == Sweep::EveryBatch {
-                    audit.sweep(now, batch.lanes[lane].len() / 2 + SWEEP_AT_LEAST);
+                    Sweep::EveryBatch => {
+                        audit.observe_all(batch.packets(lane));
+                        audit.sweep(now, batch.lanes[lane].len() / 2 + SWEEP_AT_LEAST);
+                    }
+                    Sweep::Never => audit.observe_all(batch.packets(lane)),
                 }
                 let _ = give_back.send(batch);
             }

@@ -21,7 +21,7 @@ use support::scene::{later, link, moment, scene};
 use support::*;
 
 /// So many scenes a law. Together the laws take less than a minute without optimisation.
-const SCENES: u32 = 300;
+const SCENES: u32 = 1_000;
 
 /// Batches small enough that every scene has several.
 const BATCH: usize = 7;
@@ -364,5 +364,24 @@ fn beyond_the_limit_of_flows_the_number_of_workers_changes_nothing() {
             one == told(audit_with(packets.clone(), Options { limits, ..with(workers, Sweep::EveryBatch) }, BATCH)),
             "{workers}"
         );
+    }
+}
+
+#[test]
+fn beyond_the_limit_of_flows_idle_ones_make_room_in_the_same_way() {
+    // One flow a shard. Later attempts of the same pair come when the first is idle too long: they must be followed, whoever
+    // sweeps when.
+    let limits = Limits { flows: 1 };
+    let attempt = |number: u32| {
+        let talk = Talk::udp(client("10.0.0.14", 40_000 + number as u16), server("10.0.1.1", 514)).says(b"line");
+        later(&talk.packets(), Span::seconds(200 * i64::from(number)))
+    };
+    let noise = meanwhile(START + Span::seconds(2_100));
+    let packets = merge((0..10).map(attempt).chain([noise]));
+    let never = told(audit_with(packets.clone(), Options { limits, ..with(1, Sweep::Never) }, BATCH));
+    for (workers, sweep) in [(1, Sweep::EveryBatch), (1, Sweep::EveryPacket), (3, Sweep::Never), (7, Sweep::EveryBatch)]
+    {
+        let other = told(audit_with(packets.clone(), Options { limits, ..with(workers, sweep) }, BATCH));
+        assert_eq!(never.0.tally.flows, other.0.tally.flows, "{workers} workers, {sweep:?}");
     }
 }

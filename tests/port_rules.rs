@@ -542,6 +542,25 @@ fn silent_datagrams_are_withheld_where_tcp_shows_one_direction_only() {
 }
 
 #[test]
+fn withheld_datagrams_leave_the_totals_right() {
+    // On one generic port: a question for a boot file points to Citrix (facts PVS-04), another one to nothing.
+    let to_443 = |port: u16| Talk::udp(client(CLIENT, port), server(SERVER, 443));
+    let boot = b"\x00\x01ARDBP32.BIN\x00octet\x00";
+    let hinted = to_443(40_003).says(boot).wait(seconds(3)).says(boot);
+    let plain = to_443(40_004).says(b"?").wait(seconds(3)).says(b"?");
+    let one_way =
+        Talk::between(client(CLIENT, 40_002), server(SERVER, CGP)).syn().syn_ack().unseen().ack().says(b"hello");
+    let talks = [hinted.packets(), plain.packets(), one_way.packets(), dropped_udp(CGP).packets()];
+    let mut harvest = audit(merge(talks.into_iter().chain([meanwhile(START + seconds(60))])));
+    let before = harvest.ledger.tally;
+    assert_eq!((before.flows, before.blocked, before.expected, before.unmapped, before.not_evaluable), (5, 3, 2, 2, 1));
+    harvest.ledger.settle();
+    let after = harvest.ledger.tally;
+    assert_eq!((after.flows, after.blocked, after.expected, after.unmapped, after.not_evaluable), (5, 0, 0, 2, 3));
+    assert!(harvest.ledger.lines.values().all(|line| line.blocked == 0));
+}
+
+#[test]
 fn silent_tcp_is_demoted_where_the_capture_shows_one_direction_only() {
     let one_way =
         Talk::between(client(CLIENT, 40_002), server(SERVER, 1494)).syn().syn_ack().unseen().ack().says(b"hello");

@@ -40,7 +40,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, outcome: Outcome) {
-    for group in scene.groups(|sign| sign == Sign::Blocked(outcome)) {
+    for (_, group) in scene.groups(|sign| sign == Sign::Blocked(outcome)) {
         let one_direction = group.clients.iter().all(|&client| scene.ledger.is_one_direction(client, group.server));
         let demoted = group.seen.generic || (one_direction && outcome == Outcome::Silent);
         let severity = if demoted { Severity::Warning } else { Severity::Error };

@@ -1,8 +1,9 @@
 //! Sessions that work, but not the way they should: the better transport was blocked and the next one taken.
 
 use super::{Check, Confidence, Finding, Scene, Severity, list};
+use crate::classify::ServiceRef;
 use crate::flow::Outcome;
-use crate::ledger::{SessionKind, Sign};
+use crate::ledger::{Carried, Seen, Session, SessionKind, Sign};
 use crate::packet::Address;
 use crate::portmap::Transport;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,10 +59,9 @@ fn look(
 ) {
     let mut pairs: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
     let groups = scene.groups(is_no_connection);
-    for group in groups.iter().filter(|group| (group.transport, group.port) == blocked) {
-        let fell_back = |client: &&Address| {
-            instead.iter().any(|&kind| scene.saw(Sign::Session(kind), **client, group.server).is_some())
-        };
+    for (_, group) in groups.iter().filter(|(_, group)| (group.transport, group.port) == blocked) {
+        let fell_back =
+            |client: &&Address| instead.iter().any(|&kind| session(scene, kind, **client, group.server).is_some());
         pairs.entry(group.server).or_default().extend(group.clients.iter().filter(fell_back));
     }
     pairs.retain(|_, clients| !clients.is_empty());
@@ -93,33 +93,52 @@ fn is_no_connection(sign: Sign) -> bool {
     matches!(sign, Sign::Blocked(Outcome::Silent | Outcome::Refused | Outcome::Prohibited | Outcome::HalfOpen))
 }
 
-/// The sessions that were taken instead, towards this server and of these clients only.
+fn session<'a>(scene: &'a Scene<'_>, kind: SessionKind, client: Address, server: Address) -> Option<&'a Carried> {
+    scene.ledger.sessions.get(&Session { kind, client, server })
+}
+
+/// The sessions that were taken instead, towards this server and of these clients only, one group a port.
 fn sessions(
     scene: &Scene<'_>,
     clients: &BTreeSet<Address>,
     server: Address,
     instead: &[SessionKind],
 ) -> Vec<super::Group> {
-    let mut groups: BTreeMap<u16, super::Group> = BTreeMap::new();
+    let mut groups = Vec::new();
     for &kind in instead {
+        let mut all: Option<Seen> = None;
+        let mut who = BTreeSet::new();
         for &client in clients {
-            let Some((key, seen)) = scene.saw(Sign::Session(kind), client, server) else { continue };
-            let Some(transport) = crate::classify::transport(key.protocol) else { continue };
-            groups
-                .entry(key.port)
-                .and_modify(|group| {
-                    group.clients.insert(client);
-                    group.seen += seen;
-                })
-                .or_insert_with(|| super::Group {
-                    sign: key.sign,
-                    server,
-                    transport,
-                    port: key.port,
-                    clients: BTreeSet::from([client]),
-                    seen: seen.clone(),
-                });
+            let Some(carried) = session(scene, kind, client, server) else { continue };
+            who.insert(client);
+            let seen = seen(scene, kind, carried);
+            match &mut all {
+                Some(all) => *all += &seen,
+                None => all = Some(seen),
+            }
+        }
+        if let Some(seen) = all {
+            groups.push(super::Group { server, transport: Transport::Tcp, port: kind.port(), clients: who, seen });
         }
     }
-    groups.into_values().collect()
+    groups
+}
+
+fn seen(scene: &Scene<'_>, kind: SessionKind, carried: &Carried) -> Seen {
+    let service = scene.map.lookup(Transport::Tcp, kind.port()).and_then(|candidates| candidates.services.first());
+    Seen {
+        flows: carried.flows,
+        first: carried.first,
+        last: carried.last,
+        generic: false,
+        service: service.map(|&service| ServiceRef::One(service)),
+        lines: BTreeMap::new(),
+        expected: carried.flows,
+        watched: carried.last - carried.first,
+        evidence: BTreeSet::from([carried.opener]),
+        openers: BTreeSet::from([carried.opener.at]),
+        client_ports: BTreeSet::from([carried.client_port]),
+        tries: 1,
+        errors: BTreeSet::new(),
+    }
 }

@@ -141,9 +141,8 @@ pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     found
 }
 
-/// Sightings of one sign towards one server and port: what one finding tells.
+/// Flows of one kind towards one server and port: what one finding tells.
 pub(super) struct Group {
-    pub sign: Sign,
     pub server: Address,
     pub transport: Transport,
     pub port: u16,
@@ -153,7 +152,7 @@ pub(super) struct Group {
 
 impl Scene<'_> {
     /// Sightings of the wanted signs, grouped by server and port, in order.
-    pub(super) fn groups(&self, wanted: impl Fn(Sign) -> bool) -> Vec<Group> {
+    pub(super) fn groups(&self, wanted: impl Fn(Sign) -> bool) -> Vec<(Sign, Group)> {
         let mut groups: BTreeMap<(Sign, Address, u8, u16), Group> = BTreeMap::new();
         for (key, seen) in self.ledger.sightings.iter().filter(|(key, _)| wanted(key.sign)) {
             let Some(transport) = crate::classify::transport(key.protocol) else { continue };
@@ -166,18 +165,11 @@ impl Scene<'_> {
                 }
                 std::collections::btree_map::Entry::Vacant(entry) => {
                     let clients = BTreeSet::from([client]);
-                    entry.insert(Group { sign, server, transport, port, clients, seen: seen.clone() });
+                    entry.insert(Group { server, transport, port, clients, seen: seen.clone() });
                 }
             }
         }
-        groups.into_values().collect()
-    }
-
-    /// True where this client was seen with this sign towards that server.
-    pub(super) fn saw(&self, sign: Sign, client: Address, server: Address) -> Option<(&Sighting, &Seen)> {
-        let ports = |port| Sighting { sign, client, server, protocol: 0, port };
-        let end = Sighting { protocol: u8::MAX, ..ports(u16::MAX) };
-        self.ledger.sightings.range(ports(0)..=end).next()
+        groups.into_iter().map(|((sign, ..), group)| (sign, group)).collect()
     }
 
     /// The name of a service for people, and in the report.

@@ -33,8 +33,8 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn foreign_protocol(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    for group in scene.groups(|sign| matches!(sign, Sign::Foreign(_))) {
-        let Sign::Foreign(protocol) = group.sign else { continue };
+    for (sign, group) in scene.groups(|sign| matches!(sign, Sign::Foreign(_))) {
+        let Sign::Foreign(protocol) = sign else { continue };
         let name = display(protocol);
         let mut finding = group.finding(check, scene, Severity::Error, Confidence::High);
         let title = scene.service_title(group.transport, group.port);
@@ -56,8 +56,8 @@ fn foreign_protocol(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) 
 }
 
 fn citrix_on_other_port(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    for group in scene.groups(|sign| matches!(sign, Sign::CitrixElsewhere(_))) {
-        let Sign::CitrixElsewhere(protocol) = group.sign else { continue };
+    for (sign, group) in scene.groups(|sign| matches!(sign, Sign::CitrixElsewhere(_))) {
+        let Sign::CitrixElsewhere(protocol) = sign else { continue };
         let name = display(protocol);
         let mut finding = group.finding(check, scene, Severity::Warning, Confidence::High);
         finding.title = format!("{name} is spoken on {} of {}, which is not its port", group.port_name(), group.server);
@@ -77,7 +77,7 @@ fn citrix_on_other_port(check: &Check, scene: &Scene<'_>, found: &mut Vec<Findin
 }
 
 fn other_transport(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    for group in scene.groups(|sign| sign == Sign::OtherTransport) {
+    for (_, group) in scene.groups(|sign| sign == Sign::OtherTransport) {
         let (known, name) = match group.transport {
             Transport::Tcp => (Transport::Udp, "UDP"),
             Transport::Udp | Transport::Icmp => (Transport::Tcp, "TCP"),
@@ -106,7 +106,7 @@ fn other_transport(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
 }
 
 fn internet_exposed(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    for group in scene.groups(|sign| sign == Sign::Exposed) {
+    for (_, group) in scene.groups(|sign| sign == Sign::Exposed) {
         let mut finding = group.finding(check, scene, Severity::Error, Confidence::High);
         finding.title = format!("{} of {} answers to the internet", group.port_name(), group.server);
         finding.meaning = format!(

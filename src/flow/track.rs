@@ -20,16 +20,35 @@ pub(super) struct Flow {
     tcp: TcpState,
     first: Timestamp,
     pub last: Timestamp,
-    opener: PacketRef,
+    opener: Packed,
     /// Client first, server second.
     halves: [Half; 2],
-    syn_at: Timestamp,
-    syn_ack_at: Timestamp,
-    established_at: Timestamp,
+    syn_at: Since,
+    syn_ack_at: Since,
+    established_at: Since,
     syns: u32,
     syn_acks: u32,
     cold: Option<Box<Cold>>,
 }
+
+/// Microseconds since the first packet of the flow, up to 71 minutes; half the size of a moment.
+#[derive(Clone, Copy, Default)]
+struct Since(u32);
+
+impl Since {
+    fn new(first: Timestamp, at: Timestamp) -> Since {
+        Since(u32::try_from((at - first).as_micros()).unwrap_or(u32::MAX))
+    }
+
+    fn after(self, first: Timestamp) -> Timestamp {
+        first + Span::micros(i64::from(self.0))
+    }
+}
+
+/// A packet and what it shows in eight bytes: capture, note, and 40 bits of packet number. Numbers begin at 1, so 0 is no
+/// packet.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Packed(u64);
 
 /// One direction of a flow.
 #[derive(Clone, Copy, Default)]
@@ -44,21 +63,30 @@ struct Half {
     started: bool,
     ip_bytes: u64,
     payload_bytes: u64,
-    last: Timestamp,
+    /// When it last sent, in microseconds that wrap around: only short distances are asked for.
+    last: u32,
     /// Fingerprints of the last packets, to know a mirrored duplicate from a retransmission.
-    recent: [u32; 4],
+    recent: [u32; 3],
 }
 
 /// What only some packets need.
 #[derive(Default)]
 struct Cold {
-    openings: [Vec<u8>; 2],
+    /// The first bytes of both sides, until the protocol is told.
+    openings: Option<Box<[Vec<u8>; 2]>>,
     heard: Option<Heard>,
-    handshake_rtt: Option<Span>,
+    /// Microseconds.
+    handshake_rtt: Option<u32>,
+    vlans: Vlans,
+    evidence: [Packed; EVIDENCE_LIMIT - 1],
+    rare: Option<Box<Rare>>,
+}
+
+/// What hardly any flow needs.
+#[derive(Default)]
+struct Rare {
     reset_after: Option<Span>,
     icmp: Option<IcmpError>,
-    vlans: Vlans,
-    evidence: Vec<Evidence>,
 }
 
 /// What is still waited for to tell the protocol.
@@ -100,15 +128,25 @@ impl Flow {
             tcp: TcpState::default(),
             first: raw.at,
             last: raw.at,
-            opener: packet_ref(raw),
+            opener: Packed::new(Note::First, raw),
             halves: [Half::default(); 2],
-            syn_at: Timestamp::default(),
-            syn_ack_at: Timestamp::default(),
-            established_at: Timestamp::default(),
+            syn_at: Since::default(),
+            syn_ack_at: Since::default(),
+            established_at: Since::default(),
             syns: 0,
             syn_acks: 0,
             cold: None,
         }
+    }
+
+    /// Reads a little of each part; the sum means nothing.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        (self.last.0 as u64)
+            .wrapping_add(u64::from(self.syns))
+            .wrapping_add(u64::from(self.halves[0].packets))
+            .wrapping_add(u64::from(self.halves[1].recent[0]))
+            .wrapping_add(u64::from(self.key.protocol()))
     }
 
     /// How long it may be idle, by what it has shown so far.
@@ -172,12 +210,11 @@ impl Flow {
 
     /// Enters an ICMP error that quotes a packet of this flow.
     pub fn quoted(&mut self, error: IcmpError, raw: &RawPacket<'_>) {
-        let at = packet_ref(raw);
-        let cold = self.cold();
-        let better = cold.icmp.is_none_or(|known| !known.about_client && error.about_client);
+        let icmp = &mut self.rare().icmp;
+        let better = icmp.is_none_or(|known| !known.about_client && error.about_client);
         if better {
-            cold.icmp = Some(error);
-            self.note(Note::IcmpError, at);
+            *icmp = Some(error);
+            self.note(Note::IcmpError, raw);
         }
     }
 
@@ -210,14 +247,14 @@ impl Flow {
         let flags = tcp.flags;
         if flags.rst() {
             self.marks.set(Marks::CLIENT_RESET);
-            self.note(Note::Reset, packet_ref(raw));
+            self.note(Note::Reset, raw);
         }
         if (flags.rst() || flags.fin()) && !self.marks.has(Marks::SERVER_RESET) {
             self.marks.set(Marks::CLIENT_ENDED_FIRST);
         }
         if flags.syn() && !flags.ack() {
             self.syns += 1;
-            self.syn_at = raw.at;
+            self.syn_at = Since::new(self.first, raw.at);
             self.marks.set(Marks::SYN_SEEN);
             if self.syn_acks > 0 {
                 self.marks.set(Marks::SYN_AFTER_SYN_ACK);
@@ -229,30 +266,28 @@ impl Flow {
     }
 
     fn client_goes_on(&mut self, packet: &Packet<'_>, raw: &RawPacket<'_>) {
-        let first = !self.marks.has(Marks::CLIENT_SPOKE);
         self.marks.set(Marks::CLIENT_SPOKE);
-        if !self.marks.has(Marks::SYN_SEEN) && self.syn_acks == 0 {
+        let handshake = self.marks.has(Marks::SYN_SEEN) || self.syn_acks > 0;
+        if !handshake || self.marks.has(Marks::CLIENT_WENT_ON) {
             return;
         }
         self.marks.set(Marks::CLIENT_WENT_ON);
-        if first {
-            self.established_at = raw.at;
-            // With a repeated SYN or SYN-ACK nobody knows which one was answered.
-            if self.syns == 1 && self.syn_acks == 1 && packet.payload_bytes == 0 {
-                let rtt = raw.at - self.syn_at;
-                self.cold().handshake_rtt = Some(rtt);
-            }
+        self.established_at = Since::new(self.first, raw.at);
+        // With a repeated SYN or SYN-ACK nobody knows which one was answered.
+        if self.syns == 1 && self.syn_acks == 1 && packet.payload_bytes == 0 {
+            let rtt = raw.at - self.syn_at.after(self.first);
+            self.cold().handshake_rtt = Some(u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
         }
     }
 
     fn server_says(&mut self, tcp: &Tcp, packet: &Packet<'_>, raw: &RawPacket<'_>) {
         let flags = tcp.flags;
         if flags.rst() {
-            return self.server_resets(tcp, packet, raw);
+            return self.server_resets(tcp, raw);
         }
         if flags.syn() {
             if self.syn_acks == 0 {
-                self.syn_ack_at = raw.at;
+                self.syn_ack_at = Since::new(self.first, raw.at);
             }
             self.syn_acks += 1;
             self.note_try(Note::SynAck, self.syn_acks, raw);
@@ -265,9 +300,9 @@ impl Flow {
         }
     }
 
-    fn server_resets(&mut self, tcp: &Tcp, packet: &Packet<'_>, raw: &RawPacket<'_>) {
+    fn server_resets(&mut self, tcp: &Tcp, raw: &RawPacket<'_>) {
         if !self.marks.has(Marks::SERVER_RESET) {
-            self.note(Note::Reset, packet_ref(raw));
+            self.note(Note::Reset, raw);
         }
         self.marks.set(Marks::SERVER_RESET);
         let answers_syn = tcp.flags.ack() && self.halves[0].started && {
@@ -278,10 +313,9 @@ impl Flow {
             self.marks.set(Marks::REFUSED);
         }
         if self.marks.has(Marks::CLIENT_WENT_ON) && self.syn_acks > 0 {
-            let after = raw.at - self.established_at;
-            self.cold().reset_after.get_or_insert(after);
+            let after = raw.at - self.established_at.after(self.first);
+            self.rare().reset_after.get_or_insert(after);
         }
-        let _ = packet;
     }
 
     fn datagram(&mut self, packet: &Packet<'_>, raw: &RawPacket<'_>, who: usize) {
@@ -308,7 +342,7 @@ impl Flow {
         let start = self.halves[who].start;
         let cut = (packet.payload.len() as u64) < u64::from(packet.payload_bytes);
         let cold = self.cold.get_or_insert_default();
-        let opening = &mut cold.openings[who];
+        let opening = &mut cold.openings.get_or_insert_default()[who];
         // Only bytes without a gap, and none behind an opening that was shortened since.
         let shortened = self.listening.0 & spoke != 0 && opening.len() == KEPT_OPENING;
         let gap = sequence.is_some_and(|sequence| sequence != start.wrapping_add(opening.len() as u32));
@@ -328,7 +362,7 @@ impl Flow {
         }
         let full = room <= packet.payload.len();
         if first {
-            self.note(if who == 0 { Note::ClientPayload } else { Note::ServerPayload }, packet_ref(raw));
+            self.note(if who == 0 { Note::ClientPayload } else { Note::ServerPayload }, raw);
         }
         self.tell(full);
     }
@@ -339,32 +373,29 @@ impl Flow {
             if self.key.protocol() == protocol::TCP { signature::Transport::Tcp } else { signature::Transport::Udp };
         let cut = self.listening.0 & Listening::CUT != 0;
         let Some(cold) = self.cold.as_deref_mut() else { return };
+        let Some(openings) = cold.openings.as_deref_mut() else { return };
         let opening = Opening {
             transport,
             client_port: ports[0],
             server_port: ports[1],
-            client: &cold.openings[0],
-            server: &cold.openings[1],
+            client: &openings[0],
+            server: &openings[1],
             cut,
             ended,
         };
         self.listening.0 &= !Listening::MORE;
+        let both = Listening::CLIENT | Listening::SERVER;
+        let done = self.listening.0 & both == both;
         match signature::tell(&opening) {
             Answer::More => self.listening.0 |= Listening::MORE,
-            Answer::Told(told) => cold.heard = Some(merge(cold.heard.take(), told)),
-            Answer::Nothing => {}
-        }
-        let both = Listening::CLIENT | Listening::SERVER;
-        if self.listening.0 & Listening::MORE != 0 {
-            return;
-        }
-        if self.listening.0 & both == both {
-            cold.openings = [Vec::new(), Vec::new()];
-        } else {
-            for opening in &mut cold.openings {
-                opening.truncate(KEPT_OPENING);
-                opening.shrink_to_fit();
+            Answer::Told(told) => {
+                cold.heard = Some(merge(cold.heard.take(), told));
+                openings.iter_mut().for_each(shorten);
             }
+            Answer::Nothing => openings.iter_mut().for_each(shorten),
+        }
+        if done && self.listening.0 & Listening::MORE == 0 {
+            cold.openings = None;
         }
     }
 
@@ -372,18 +403,28 @@ impl Flow {
         self.cold.get_or_insert_default()
     }
 
-    /// The first few tries are evidence. The very first packet is known without being noted.
+    fn rare(&mut self) -> &mut Rare {
+        self.cold().rare.get_or_insert_default()
+    }
+
+    /// The first few tries are evidence.
     fn note_try(&mut self, note: fn(u8) -> Note, number: u32, raw: &RawPacket<'_>) {
-        let at = packet_ref(raw);
-        if number <= 3 && at != self.opener {
-            self.note(note(number as u8), at);
+        if number <= TRIES_NOTED {
+            self.note(note(number as u8), raw);
         }
     }
 
-    fn note(&mut self, note: Note, at: PacketRef) {
-        let evidence = &mut self.cold().evidence;
-        if evidence.len() < EVIDENCE_LIMIT - 1 {
-            evidence.push(Evidence { at, note });
+    /// Remembers a packet as evidence. The very first one is known anyway and gets the better note.
+    fn note(&mut self, note: Note, raw: &RawPacket<'_>) {
+        let packed = Packed::new(note, raw);
+        if self.opener.is_same_packet(packed) {
+            if self.opener.note() == Note::First {
+                self.opener = packed;
+            }
+            return;
+        }
+        if let Some(free) = self.cold().evidence.iter_mut().find(|place| **place == Packed::default()) {
+            *free = packed;
         }
     }
 
@@ -394,22 +435,16 @@ impl Flow {
         }
         let ends = [self.client, !self.client].map(|side| self.endpoint(side));
         let [from_client, from_server] = self.halves.map(Half::counts);
-        let mut cold = self.cold.map(|cold| *cold).unwrap_or_default();
-        let first = if self.syns > 0 && self.basis == DirectionBasis::Handshake && self.syn_at >= self.first {
-            Note::Syn(1)
-        } else {
-            Note::First
-        };
-        let opener = Evidence { at: self.opener, note: first };
-        if !cold.evidence.iter().any(|evidence| evidence.at == self.opener) {
-            cold.evidence.insert(0, opener);
-        }
+        let cold = self.cold.map(|cold| *cold).unwrap_or_default();
+        let rare = cold.rare.map(|rare| *rare).unwrap_or_default();
+        let noted = cold.evidence.into_iter().filter(|packed| *packed != Packed::default());
+        let evidence = [self.opener].into_iter().chain(noted).map(Packed::evidence).collect();
         FlowRecord {
             protocol: self.key.protocol(),
             client: ends[0],
             server: ends[1],
             basis: self.basis,
-            opener: self.opener,
+            opener: self.opener.evidence().at,
             first: self.first,
             last: self.last,
             until,
@@ -419,14 +454,14 @@ impl Flow {
             tcp: self.tcp,
             syns: self.syns,
             syn_acks: self.syn_acks,
-            syn_ack_at: (self.syn_acks > 0).then_some(self.syn_ack_at),
-            handshake_rtt: cold.handshake_rtt,
+            syn_ack_at: (self.syn_acks > 0).then(|| self.syn_ack_at.after(self.first)),
+            handshake_rtt: cold.handshake_rtt.map(|micros| Span::micros(i64::from(micros))),
             marks: self.marks,
-            reset_after: cold.reset_after,
+            reset_after: rare.reset_after,
             vlans: cold.vlans,
             heard: cold.heard,
-            icmp: cold.icmp,
-            evidence: cold.evidence,
+            icmp: rare.icmp,
+            evidence,
         }
     }
 
@@ -442,8 +477,16 @@ impl Flow {
     }
 }
 
+/// So many tries are noted as evidence.
+const TRIES_NOTED: u32 = 3;
+
 /// So many bytes of one side's opening are kept while the other side is waited for.
-const KEPT_OPENING: usize = 64;
+const KEPT_OPENING: usize = 32;
+
+fn shorten(opening: &mut Vec<u8>) {
+    opening.truncate(KEPT_OPENING);
+    opening.shrink_to_fit();
+}
 
 fn merge(known: Option<Heard>, told: signature::Told) -> Heard {
     let new = Heard {
@@ -504,8 +547,9 @@ impl Half {
     /// True for a packet that the capture holds twice: same headers, same identification, at nearly the same time.
     #[inline]
     fn is_copy(&mut self, packet: &Packet<'_>, at: Timestamp) -> bool {
-        let since = at - self.last;
-        self.last = at;
+        let now = (at.0 / 1_000) as u32;
+        let since = Span::micros(i64::from(now.wrapping_sub(self.last)));
+        self.last = now;
         let (words, empty) = match packet.transport {
             Transport::Tcp(tcp) => {
                 let plain = tcp.flags.0 & !crate::packet::TcpFlags::ACK == 0 && packet.payload_bytes == 0;
@@ -524,7 +568,7 @@ impl Half {
         let print = fingerprint(words, packet.identification, packet.payload_bytes);
         let known = comparable && since <= window && self.recent.contains(&print);
         if !known {
-            self.recent = [print, self.recent[0], self.recent[1], self.recent[2]];
+            self.recent = [print, self.recent[0], self.recent[1]];
         }
         known
     }
@@ -548,6 +592,86 @@ fn fingerprint(words: u64, identification: u32, length: u32) -> u32 {
     (mixed >> 32) as u32 | 1
 }
 
-fn packet_ref(raw: &RawPacket<'_>) -> PacketRef {
-    PacketRef { capture: raw.capture, packet: raw.number }
+impl Packed {
+    const NUMBER_BITS: u32 = 40;
+    const CAPTURE_SHIFT: u32 = 48;
+    const NOTE: u64 = 0xff << Packed::NUMBER_BITS;
+
+    fn new(note: Note, raw: &RawPacket<'_>) -> Packed {
+        let note = match note {
+            Note::First => 0,
+            Note::Reset => 1,
+            Note::IcmpError => 2,
+            Note::ClientPayload => 3,
+            Note::ServerPayload => 4,
+            Note::Syn(number) => 0x10 | number,
+            Note::SynAck(number) => 0x20 | number,
+            Note::Datagram(number) => 0x30 | number,
+        };
+        let number = raw.number & ((1 << Packed::NUMBER_BITS) - 1);
+        Packed(u64::from(raw.capture) << Packed::CAPTURE_SHIFT | u64::from(note) << Packed::NUMBER_BITS | number)
+    }
+
+    fn note(self) -> Note {
+        let note = ((self.0 & Packed::NOTE) >> Packed::NUMBER_BITS) as u8;
+        match (note & 0xf0, note & 0x0f) {
+            (0x10, number) => Note::Syn(number),
+            (0x20, number) => Note::SynAck(number),
+            (0x30, number) => Note::Datagram(number),
+            (_, 1) => Note::Reset,
+            (_, 2) => Note::IcmpError,
+            (_, 3) => Note::ClientPayload,
+            (_, 4) => Note::ServerPayload,
+            _ => Note::First,
+        }
+    }
+
+    fn is_same_packet(self, other: Packed) -> bool {
+        (self.0 ^ other.0) & !Packed::NOTE == 0
+    }
+
+    fn evidence(self) -> Evidence {
+        let packet = self.0 & ((1 << Packed::NUMBER_BITS) - 1);
+        let at = PacketRef { capture: (self.0 >> Packed::CAPTURE_SHIFT) as u16, packet };
+        Evidence { at, note: self.note() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::LinkType;
+
+    #[test]
+    fn evidence_survives_packing() {
+        let notes = [
+            Note::First,
+            Note::Reset,
+            Note::IcmpError,
+            Note::ClientPayload,
+            Note::ServerPayload,
+            Note::Syn(3),
+            Note::SynAck(1),
+            Note::Datagram(2),
+        ];
+        for note in notes {
+            let raw = RawPacket {
+                at: Timestamp(0),
+                number: 1_000_000_000_000,
+                capture: u16::MAX,
+                link: LinkType::ETHERNET,
+                original: 0,
+                bytes: &[],
+            };
+            let at = PacketRef { capture: raw.capture, packet: raw.number };
+            assert_eq!(Packed::new(note, &raw).evidence(), Evidence { at, note });
+        }
+    }
+
+    #[test]
+    fn a_flow_stays_small() {
+        // A million flows have to stay under 400 MB, opening bytes and evidence included.
+        assert!(size_of::<Option<Flow>>() <= 216, "{}", size_of::<Option<Flow>>());
+        assert!(size_of::<Cold>() <= 112, "{}", size_of::<Cold>());
+    }
 }

@@ -29,7 +29,8 @@ pub(super) fn decode_ip<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<
                 0 => on_wire.max(40),
                 payload => payload + 40,
             };
-            let (identification, fragment) = ipv6_fragment(v6);
+            // The iterator behind this trusts that the chain of headers is whole: on a broken one it reads outside of the packet.
+            let (identification, fragment) = if stopped.is_none() { ipv6_fragment(v6) } else { (0, Fragment::Whole) };
             let [source, destination] = [Address(header.source()), Address(header.destination())];
             let headers = 40 + v6.extensions().slice().len();
             (

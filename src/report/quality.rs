@@ -92,6 +92,10 @@ fn about_packets(material: &Material<'_>, remarks: &mut Vec<String>) {
             count(ledger.unlisted, "flow")
         ));
     }
+    let blocked = material.findings.iter().any(|finding| finding.code.starts_with("blocked."));
+    if ledger.sessions_unlisted && blocked {
+        remarks.push("Sessions ran between so many hosts that some ways around a blocked port may not be told.".into());
+    }
     let clock = material.clock;
     if clock.steps_back > 0 {
         remarks.push(format!(
