@@ -231,8 +231,13 @@ const AT_HOME: [(&str, &[Protocol]); 8] = [
 fn contradicts(flow: &FlowRecord, heard: &Heard, candidates: Option<&Candidates>) -> bool {
     let Some(candidates) = candidates.filter(|candidates| !candidates.generic) else { return false };
     // Only an opening tells: bytes from the middle of a conversation may look like anything, and a port that only the map
-    // made the server's may be the client's.
-    if !matches!(flow.basis, DirectionBasis::Handshake | DirectionBasis::Payload) {
+    // made the server's may be the client's. Nobody but Citrix is at home on the two session ports.
+    let opening = match flow.basis {
+        DirectionBasis::Handshake | DirectionBasis::Payload => true,
+        DirectionBasis::PortMap => matches!((flow.protocol, flow.server.port), (protocol::UDP, 1494 | 2598)),
+        DirectionBasis::PortOrder | DirectionBasis::FirstPacket => false,
+    };
+    if !opening {
         return false;
     }
     let home = AT_HOME.iter().find(|(service, _)| *service == candidates.service);

@@ -8,15 +8,34 @@ use std::path::PathBuf;
 /// Judges Citrix traffic against the Citrix port map: what is blocked, what fell back, what should not be there, and what
 /// could not be judged. It sends nothing.
 #[derive(Parser, Debug)]
-#[command(name = "cap-audit", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "cap-audit", version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 nothing at or above --fail-on, 1 something at or above it, 2 wrong command line, \
-                          3 an input could not be read, 4 nothing could be judged.";
+const EXAMPLES: &str = "\
+Examples:
+  cap-audit file case.pcapng                     what is wrong in this capture?
+  cap-audit file --format json -o case.json dir  every capture in a directory, as JSON
+  cap-audit ports 2598                           which rules concern port 2598?
+
+Help on a command: cap-audit file --help";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  no finding as severe as --fail-on
+  1  a finding at least as severe as --fail-on
+  2  the command line is wrong
+  3  an input could not be read (the others are reported), or the report could not be written
+  4  nothing could be judged";
+
+const PORTS_EXAMPLES: &str = "\
+Examples:
+  cap-audit ports 2598                           rules in which 2598 stands anywhere
+  cap-audit ports --port 443 --role storefront   rules that name port 443 and concern StoreFront
+  cap-audit ports --format csv -o ports.csv      all rules, for a spreadsheet";
 
 /// What to do.
 #[derive(Subcommand, Debug)]
@@ -25,13 +44,14 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     File(FileArgs),
     /// Search and export the port map
+    #[command(after_help = PORTS_EXAMPLES)]
     Ports(PortsArgs),
 }
 
 /// `cap-audit file`.
 #[derive(Args, Debug)]
 pub struct FileArgs {
-    /// Capture files, directories of capture files, or - for standard input
+    /// Capture files, directories (all captures right in them), or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// How the report is written
@@ -40,25 +60,25 @@ pub struct FileArgs {
     /// Write the report to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Judge by another port map, written like the built-in one
+    /// Judge by another port map: a TOML file written like the built-in one
     #[arg(long, value_name = "FILE")]
     pub port_map: Option<PathBuf>,
-    /// Worker threads beside the one that reads [default: one less than the machine has cores]
+    /// Threads that judge, beside the one that reads; changes nothing in the report [default: one less than the machine has cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
-    /// Exit with 1 when a finding is at least this severe
-    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    /// Exit with code 1 when there is a finding at least this severe
+    #[arg(long, value_name = "SEVERITY", value_enum, default_value_t = FailOn::Error)]
     pub fail_on: FailOn,
     /// List every flow in the text report
     #[arg(long)]
     pub flows: bool,
-    /// Colours in the text report
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    /// When the text report has colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,
     /// No progress and no remarks on standard error; errors are still told
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Name the rules behind each finding, and tell what is being done
+    /// Name all rules and products of each finding, not only the first, and tell what is being done
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -66,24 +86,24 @@ pub struct FileArgs {
 /// How a report is written.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// To be read
+    /// For people
     Text,
-    /// One document
+    /// One JSON document with everything
     Json,
-    /// One object a line
+    /// The same objects, one a line
     Ndjson,
-    /// The flows, one a line
+    /// The flows only, one a line, for a spreadsheet
     Csv,
 }
 
 /// From which severity on the exit code is 1.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FailOn {
-    /// Errors
+    /// For errors
     Error,
-    /// Errors and warnings
+    /// For errors and warnings
     Warning,
-    /// Nothing
+    /// Whatever was found
     Never,
 }
 
@@ -103,37 +123,37 @@ impl FailOn {
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Yes
+    /// Also in a pipe or a file
     Always,
-    /// No
+    /// Not even on a terminal
     Never,
 }
 
 /// `cap-audit ports`.
 #[derive(Args, Debug)]
 pub struct PortsArgs {
-    /// Words that must all stand somewhere in the rule
+    /// Words that must all stand somewhere in a rule: a port, a product, a role, a part of the description
     #[arg(value_name = "WORD")]
     pub words: Vec<String>,
-    /// Rules of this product (part of its name)
+    /// Only rules of this product; a part of its name is enough
     #[arg(long, value_name = "NAME")]
     pub product: Option<String>,
-    /// Rules that name this port
+    /// Only rules that name this port, alone or in a range
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// Rules over this transport
+    /// Only rules over this protocol
     #[arg(long, value_enum)]
     pub protocol: Option<TransportName>,
-    /// Rules from or to this role (part of its name)
+    /// Only rules from or to this role, such as StoreFront; a part of its name is enough
     #[arg(long, value_name = "NAME")]
     pub role: Option<String>,
     /// How the rules are written
     #[arg(long, value_enum, default_value_t = PortsFormat::Text)]
     pub format: PortsFormat,
-    /// Write to a file instead of standard output
+    /// Write the rules to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Another port map, written like the built-in one
+    /// Search another port map: a TOML file written like the built-in one
     #[arg(long, value_name = "FILE")]
     pub port_map: Option<PathBuf>,
 }
@@ -162,11 +182,11 @@ impl From<TransportName> for Transport {
 /// How rules are written.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PortsFormat {
-    /// To be read
+    /// For people
     Text,
-    /// One line a rule
+    /// One rule a line, for a spreadsheet
     Csv,
-    /// One document
+    /// One JSON array
     Json,
 }
 

@@ -11,17 +11,24 @@ use std::path::PathBuf;
 pub enum Error {
     /// An input could not be read at all.
     Read(ReadError),
-    /// A directory could not be listed, or there is no capture in it.
-    Directory {
+    /// A directory could not be listed.
+    OpenDirectory {
         /// The directory.
         path: PathBuf,
         /// Why.
-        what: String,
+        error: io::Error,
+    },
+    /// There is no capture in a directory.
+    NoCapture {
+        /// The directory.
+        path: PathBuf,
+        /// How many files there are in it, those in directories below it not counted.
+        files: usize,
     },
     /// More captures than one audit takes.
     TooManyCaptures {
-        /// How many were named.
-        count: usize,
+        /// The first one too many.
+        path: PathBuf,
     },
     /// A port map could not be opened.
     OpenPortMap {
@@ -37,6 +44,11 @@ pub enum Error {
         /// What is wrong, with its line.
         error: MapError,
     },
+    /// The report would overwrite a capture.
+    OutputIsInput {
+        /// The file.
+        path: PathBuf,
+    },
     /// The report could not be written.
     Write {
         /// Where to.
@@ -50,16 +62,62 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Read(error) => error.fmt(f),
-            Error::Directory { path, what } => write!(f, "cannot read the directory {}: {what}", path.display()),
-            Error::TooManyCaptures { count } => {
-                write!(f, "cannot audit {count} captures at once: at most {} are taken; name fewer", u16::MAX)
+            Error::OpenDirectory { path, error } => {
+                write!(
+                    f,
+                    "cannot list the directory {}: {}",
+                    path.display(),
+                    advice(error, "name one that you may read")
+                )
             }
-            Error::OpenPortMap { path, error } => {
-                write!(f, "cannot open the port map {}: {error}; check the path given with --port-map", path.display())
+            Error::NoCapture { path, files } => {
+                let found = match files {
+                    0 => "there is no file in it".to_string(),
+                    1 => "the only file in it is no capture that is read here".to_string(),
+                    _ => format!("none of its {files} files is a capture that is read here"),
+                };
+                write!(f, "cannot audit the directory {}: {found}; name one with pcap or pcapng files", path.display())
             }
-            Error::PortMap { path, error } => write!(f, "cannot use {}: {error}", path.display()),
-            Error::Write { target, error } => write!(f, "cannot write the report to {target}: {error}"),
+            Error::TooManyCaptures { path } => write!(
+                f,
+                "cannot audit {} and what comes behind it: at most {} captures are taken at once; name fewer",
+                path.display(),
+                u16::MAX
+            ),
+            Error::OpenPortMap { path, error } => write!(
+                f,
+                "cannot read the port map {}: {}",
+                path.display(),
+                advice(error, "check the path given with --port-map")
+            ),
+            Error::PortMap { path, error } => write!(
+                f,
+                "cannot use the port map {}: line {}: {}; correct that line",
+                path.display(),
+                error.line,
+                error.what
+            ),
+            Error::OutputIsInput { path } => write!(
+                f,
+                "cannot write the report to {}: it is one of the captures; name another file with -o",
+                path.display()
+            ),
+            Error::Write { target, error } => {
+                write!(f, "cannot write the report to {target}: {}", advice(error, "name another file with -o"))
+            }
         }
+    }
+}
+
+/// Why something failed, in plain words where there are any, and what to do about it.
+fn advice(error: &io::Error, otherwise: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("there is no such file or directory; {otherwise}"),
+        io::ErrorKind::PermissionDenied => format!("permission denied; {otherwise}"),
+        io::ErrorKind::IsADirectory => format!("it is a directory; {otherwise}"),
+        io::ErrorKind::InvalidData => format!("it is not a text file; {otherwise}"),
+        io::ErrorKind::StorageFull => "the disk is full; make room or write to another disk with -o".to_string(),
+        _ => format!("{error}; {otherwise}"),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Arguments in, exit code out.
 
 use cap_audit::cli::Cli;
-use cap_audit::run::{Exit, run};
+use cap_audit::run::{Exit, run, tell};
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let exit = run(&Cli::parse()).unwrap_or_else(|error| {
-        eprintln!("cap-audit: {error}");
+        tell(&error.to_string());
         Exit::Unreadable
     });
     ExitCode::from(exit as u8)

@@ -1,19 +1,21 @@
 //! One command from end to end: open, run the pipeline, write the report.
 
+mod inputs;
+
+use self::inputs::{Input, Inputs, Opened, Queue, Waiting};
 use crate::cli::{Cli, Color, Command, FileArgs, Format, PortsArgs, PortsFormat};
 use crate::error::Error;
-use crate::finding::{Scene, findings};
+use crate::finding::{Scene, count, findings};
 use crate::ledger::{self, Ledger};
-use crate::packet::{PacketBatch, Record};
 use crate::pipeline::{Clock, Options, run_all};
 use crate::portmap::PortMap;
 use crate::report::{self, Look, Material, Report, ports};
-use crate::source::{CaptureFile, CaptureNotes, More, ReadError, Source};
-use crate::time::{Span, Timestamp};
+use crate::source::CaptureNotes;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,23 +45,29 @@ pub fn run(cli: &Cli) -> Result<Exit, Error> {
 
 fn audit_files(args: &FileArgs) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
-    let paths = inputs(&args.captures, args.quiet)?;
+    let inputs = Inputs::named(&args.captures, args.quiet);
     let default_workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
     let options = Options {
         workers: args.workers.map_or(default_workers, usize::from),
         keep_flows: args.flows || args.format != Format::Text,
         ..Options::default()
     };
-    if args.verbose {
-        eprintln!("{} captures, {} worker threads", paths.len(), options.workers);
+    let mut progress = Progress::new(&inputs.files, args.quiet);
+    let queue = inputs.in_time_order(args.quiet);
+    if let Some(output) = &args.output {
+        check_output(output, &queue)?;
     }
-    let mut progress = Progress::new(&paths, args.quiet);
-    let audited = audit(paths, &map, options, &mut |opened| progress.show(opened));
+    if args.verbose {
+        let [captures, workers] = [(queue.waiting.len(), "capture"), (options.workers, "worker thread")]
+            .map(|(number, what)| count(number as u64, what));
+        tell(&format!("reading {captures} with {workers}"));
+    }
+    let audited = audit(queue, &map, options, &mut |opened| progress.show(opened));
     progress.done();
     for error in &audited.failed {
-        eprintln!("cap-audit: {error}");
+        tell(&error.to_string());
     }
-    if audited.captures.is_empty() {
+    if audited.read == 0 {
         return Ok(Exit::Unreadable);
     }
     let scene = Scene { ledger: &audited.ledger, map: &map, captures: &audited.captures };
@@ -134,6 +142,20 @@ fn textwrap_width() -> Option<usize> {
     console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
 }
 
+/// Finds out before a long audit what would only show behind it.
+fn check_output(path: &Path, queue: &Queue) -> Result<(), Error> {
+    if queue.holds(path) {
+        return Err(Error::OutputIsInput { path: path.into() });
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let reason = match directory {
+        _ if path.is_dir() => io::ErrorKind::IsADirectory,
+        Some(directory) if !directory.is_dir() => io::ErrorKind::NotFound,
+        _ => return Ok(()),
+    };
+    Err(Error::Write { target: path.display().to_string(), error: reason.into() })
+}
+
 fn write_to(
     path: Option<&Path>,
     write: impl FnOnce(&mut BufWriter<Box<dyn Write>>, bool) -> io::Result<()>,
@@ -152,11 +174,26 @@ fn write_to(
     }
 }
 
+/// Says a sentence on standard error. Whoever does not listen any more misses it.
+pub fn tell(sentence: &str) {
+    let _ = writeln!(io::stderr(), "cap-audit: {}", report::printable(sentence));
+}
+
+/// Says something that is no error, unless quiet was asked for.
+fn remark(quiet: bool, sentence: &str) {
+    if !quiet {
+        tell(sentence);
+    }
+}
+
 /// What an audit of files brought home.
 struct Audited {
     ledger: Ledger,
     flows: Vec<crate::audit::JudgedFlow>,
+    /// By the numbers that packets carry.
     captures: Vec<CaptureNotes>,
+    /// How many of them could be read.
+    read: usize,
     failed: Vec<Error>,
     clock: Clock,
     overlapping: usize,
@@ -164,25 +201,26 @@ struct Audited {
 
 /// Audits captures in the order of their first packets. A capture that begins where another ended goes on with its flows,
 /// as the files of a ring buffer do; one that overlaps is seen for itself.
-fn audit(paths: Vec<Input>, map: &Arc<PortMap>, options: Options, progress: &mut dyn FnMut(&Opened)) -> Audited {
+fn audit(queue: Queue, map: &Arc<PortMap>, options: Options, progress: &mut dyn FnMut(&Opened)) -> Audited {
+    let Queue { waiting, failed, .. } = queue;
     let mut audited = Audited {
         ledger: Ledger::default(),
         flows: Vec::new(),
         captures: Vec::new(),
-        failed: Vec::new(),
+        read: 0,
+        failed,
         clock: Clock::default(),
         overlapping: 0,
     };
-    let mut waiting = in_time_order(paths, &mut audited.failed).into_iter().peekable();
-    let mut notes = Vec::new();
+    // A capture keeps its number, which its packets carry, whatever becomes of it.
+    let mut notes: BTreeMap<u16, CaptureNotes> =
+        waiting.iter().map(|waiting| (waiting.capture(), waiting.lost())).collect();
+    let mut waiting = waiting.into_iter().peekable();
     while waiting.peek().is_some() {
         let (harvest, opened) = run_all(
             map,
             options,
-            |now| {
-                let goes_on = |next: &Waiting| follows(now, next.first);
-                waiting.next_if(goes_on).map(Waiting::open).transpose()
-            },
+            |now| waiting.next_if(|next| next.follows(now)).map(Waiting::open).transpose(),
             |opened| progress(opened),
         );
         audited.failed.extend(harvest.failed.into_iter().map(Error::Read));
@@ -190,144 +228,18 @@ fn audit(paths: Vec<Input>, map: &Arc<PortMap>, options: Options, progress: &mut
         audited.flows.extend(harvest.flows);
         audited.clock.add(&harvest.clock);
         audited.overlapping += usize::from(waiting.peek().is_some());
-        notes.extend(opened.into_iter().filter(Opened::was_read).map(|opened| (opened.capture, opened.notes())));
+        for opened in opened.iter().filter(|opened| !opened.failed) {
+            audited.read += 1;
+            notes.insert(opened.capture, opened.file.notes().clone());
+        }
     }
-    notes.sort_by_key(|(capture, _)| *capture);
-    audited.captures = notes.into_iter().map(|(_, notes)| notes).collect();
+    audited.captures = notes.into_values().collect();
     audited.flows.sort_by_key(|flow| flow.record.opener);
     for flow in &mut audited.flows {
         ledger::settle(&audited.ledger, &flow.record, &mut flow.judgement);
     }
     audited.ledger.settle();
     audited
-}
-
-/// Whether a capture goes on where the line of time stands. A second of overlap is two clocks of one machine.
-fn follows(now: Option<Timestamp>, first: Option<Timestamp>) -> bool {
-    match (now, first) {
-        (Some(now), Some(first)) => now - first <= Span::seconds(1),
-        _ => true,
-    }
-}
-
-/// A capture as it was named.
-struct Input {
-    path: PathBuf,
-    /// Found in a directory, where other files lie as well.
-    found: bool,
-}
-
-/// A capture that waits for its turn.
-struct Waiting {
-    path: PathBuf,
-    capture: u16,
-    first: Option<Timestamp>,
-    /// Standard input cannot be opened twice.
-    opened: Option<CaptureFile>,
-}
-
-/// A capture that is being read, or was.
-struct Opened {
-    file: CaptureFile,
-    capture: u16,
-    failed: bool,
-}
-
-impl Waiting {
-    fn open(self) -> Result<Opened, ReadError> {
-        let file = match self.opened {
-            Some(file) => file,
-            None => open(&self.path, self.capture)?,
-        };
-        Ok(Opened { file, capture: self.capture, failed: false })
-    }
-}
-
-impl Opened {
-    fn was_read(&self) -> bool {
-        !self.failed
-    }
-
-    fn notes(&self) -> CaptureNotes {
-        self.file.notes().clone()
-    }
-}
-
-impl Source for Opened {
-    fn fill(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    ) -> Result<More, ReadError> {
-        let more = self.file.fill(batch, place);
-        self.failed |= more.is_err();
-        more
-    }
-}
-
-fn open(path: &Path, capture: u16) -> Result<CaptureFile, ReadError> {
-    if path.as_os_str() == "-" {
-        return CaptureFile::from_reader(Box::new(io::stdin()), "standard input", capture);
-    }
-    CaptureFile::open(path, capture)
-}
-
-/// Looks at the first packet of each capture. A single one needs no order.
-fn in_time_order(paths: Vec<Input>, failed: &mut Vec<Error>) -> Vec<Waiting> {
-    let several = paths.len() > 1;
-    let mut waiting: Vec<Waiting> = Vec::new();
-    for Input { path, found } in paths {
-        let capture = waiting.len() as u16;
-        match open(&path, capture) {
-            Ok(mut file) => {
-                let first = if several { file.peek_first() } else { None };
-                // Many files are not kept open: each would hold a block of memory.
-                let keep = !several || path.as_os_str() == "-";
-                waiting.push(Waiting { path, capture, first, opened: keep.then_some(file) });
-            }
-            // A directory of a case holds other files as well.
-            Err(ReadError::Foreign { .. } | ReadError::Empty { .. }) if found => {}
-            Err(error) => failed.push(error.into()),
-        }
-    }
-    waiting.sort_by_key(|waiting| waiting.first);
-    waiting
-}
-
-/// The captures that were named, and those in directories that were named, by name.
-fn inputs(named: &[PathBuf], quiet: bool) -> Result<Vec<Input>, Error> {
-    let mut inputs = Vec::new();
-    for path in named {
-        if path.as_os_str() != "-" && path.is_dir() {
-            let files = files_in(path)?;
-            if !quiet {
-                eprintln!("{}: {} files", path.display(), files.len());
-            }
-            inputs.extend(files.into_iter().map(|path| Input { path, found: true }));
-        } else {
-            inputs.push(Input { path: path.clone(), found: false });
-        }
-    }
-    if inputs.len() > usize::from(u16::MAX) {
-        return Err(Error::TooManyCaptures { count: inputs.len() });
-    }
-    Ok(inputs)
-}
-
-fn files_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
-    let wrong = |error: io::Error| Error::Directory { path: directory.into(), what: error.to_string() };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(wrong)? {
-        let path = entry.map_err(wrong)?.path();
-        if path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        return Err(Error::Directory { path: directory.into(), what: "there is no file in it".into() });
-    }
-    Ok(files)
 }
 
 /// A bar on standard error for audits that take longer than a second.

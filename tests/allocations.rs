@@ -96,17 +96,18 @@ fn a_packet_of_a_known_flow_allocates_nothing() {
     let _turn = turn();
     let packets = traffic(60);
     let mut audit = Audit::new(citrix(), Limits::default(), true);
-    let mut observe = |from: usize, to: usize| {
-        for (place, (at, link, original, bytes)) in packets[from..to].iter().enumerate() {
-            let number = (from + place + 1) as u64;
-            audit.observe(&RawPacket { at: *at, number, capture: 0, link: *link, original: *original, bytes });
-            audit.sweep(*at, 8);
-        }
+    let raw = |place: usize| {
+        let (at, link, original, bytes) = &packets[place];
+        RawPacket { at: *at, number: place as u64 + 1, capture: 0, link: *link, original: *original, bytes }
     };
-    let known = packets.len() / 4;
-    observe(0, known);
+    let (known, half) = (packets.len() / 4, packets.len() / 2);
+    audit.observe_all((0..known).map(raw));
     let before = OF_THIS_THREAD.get();
-    observe(known, packets.len());
+    for packet in (known..half).map(raw) {
+        audit.observe(&packet);
+        audit.sweep(packet.at, 8);
+    }
+    audit.observe_all((half..packets.len()).map(raw));
     let allocated = OF_THIS_THREAD.get() - before;
     assert_eq!(allocated, 0, "{allocated} allocations for {} packets", packets.len() - known);
     let (ledger, flows) = audit.finish(packets[packets.len() - 1].0);

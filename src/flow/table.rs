@@ -46,9 +46,10 @@ pub struct FlowTable {
     index: HashTable<Entry>,
     hasher: RandomState,
     flows: Slab,
-    /// How many live flows each shard has.
-    live: Box<[u32; SHARDS]>,
+    rooms: Box<[Room; SHARDS]>,
     shard_limit: u32,
+    /// The epoch in which the whole table was last walked for want of room.
+    walked: i64,
     knows_port: KnowsPort,
     /// First fragments, for the later ones: they carry no ports.
     fragments: HashMap<FragmentKey, (FlowKey, Timestamp)>,
@@ -78,6 +79,42 @@ struct FragmentKey {
     protocol: u8,
 }
 
+/// How much of its share a shard has taken. A flow that went idle gives its place back only in the epoch after, swept or
+/// not, so that it does not matter when somebody sweeps.
+#[derive(Clone, Copy, Default)]
+struct Room {
+    taken: u32,
+    /// Places that come back in the epoch after this one.
+    returning: u32,
+    epoch: i64,
+}
+
+impl Room {
+    fn turn(&mut self, epoch: i64) {
+        if epoch > self.epoch {
+            self.taken -= self.returning;
+            self.returning = 0;
+            self.epoch = epoch;
+        }
+    }
+
+    fn gives_back(&mut self, idle_since: Timestamp, now: Timestamp) {
+        self.turn(epoch(now));
+        if epoch(idle_since) < epoch(now) {
+            self.taken -= 1;
+        } else {
+            self.returning += 1;
+        }
+    }
+}
+
+/// Room is counted in steps of ten seconds of capture time.
+const EPOCH: i64 = 10 * crate::time::SECOND;
+
+fn epoch(at: Timestamp) -> i64 {
+    at.0.div_euclid(EPOCH)
+}
+
 /// How long a fragment may follow its first one (the reassembly time of Linux).
 const FRAGMENT_LIFE: Span = Span::seconds(30);
 const FRAGMENT_LIMIT: usize = 1 << 18;
@@ -89,7 +126,8 @@ impl FlowTable {
             index: HashTable::new(),
             hasher: RandomState::default(),
             flows: Slab::default(),
-            live: Box::new([0; SHARDS]),
+            rooms: Box::new([Room::default(); SHARDS]),
+            walked: i64::MIN,
             shard_limit: u32::try_from((limits.flows / SHARDS).max(1)).unwrap_or(u32::MAX),
             knows_port,
             fragments: HashMap::new(),
@@ -151,7 +189,7 @@ impl FlowTable {
         let Some(Probe { key, side, hash }) = probe else { return self.observe_other(packet, raw, ended) };
         let slot = match self.find(hash, &key) {
             Some(slot) => slot,
-            None => self.open(hash, key, side, packet, raw)?,
+            None => self.open(hash, key, side, packet, raw, ended)?,
         };
         let slot = self.renewed(slot, hash, side, packet, raw, ended)?;
         self.flows.at(slot).observe(packet, raw, side);
@@ -170,8 +208,7 @@ impl FlowTable {
             if let Some(flow) = self.flows.get(slot)
                 && now - flow.last > flow.patience()
             {
-                let until = flow.last + flow.patience();
-                ended(self.close(slot, until, false));
+                ended(self.give_up(slot, now));
             }
         }
     }
@@ -212,14 +249,16 @@ impl FlowTable {
     ) -> Result<u32, Skip> {
         let flow = self.flows.at(slot);
         let idle_until = flow.last + flow.patience();
-        let until = match packet.transport {
-            _ if raw.at > idle_until => idle_until,
-            Transport::Tcp(tcp) if tcp.flags.syn() && flow.is_another(&tcp, side) => raw.at,
-            _ => return Ok(slot),
-        };
         let key = flow.key;
-        ended(self.close(slot, until, false));
-        self.open(hash, key, side, packet, raw)
+        match packet.transport {
+            _ if raw.at > idle_until => ended(self.give_up(slot, raw.at)),
+            Transport::Tcp(tcp) if tcp.flags.syn() && flow.is_another(&tcp, side) => {
+                self.rooms[shard_of(&key)].taken -= 1;
+                ended(self.close(slot, raw.at, false));
+            }
+            _ => return Ok(slot),
+        }
+        self.open(hash, key, side, packet, raw, ended)
     }
 
     #[inline(never)]
@@ -230,34 +269,56 @@ impl FlowTable {
         side: Side,
         packet: &Packet<'_>,
         raw: &RawPacket<'_>,
+        ended: &mut impl FnMut(FlowRecord),
     ) -> Result<u32, Skip> {
         let tftp = matches!(packet.transport, Transport::Udp) && self.answers_tftp(&key, side, raw.at);
         let (client, basis) = match packet.transport {
             _ if tftp => (!side, DirectionBasis::Payload),
             _ => self.direction(&key, side, packet),
         };
-        let slot = self.insert(hash, Flow::new(key, client, basis, raw))?;
+        let slot = self.insert(hash, Flow::new(key, client, basis, raw), ended)?;
         if tftp {
             self.flows.at(slot).is_tftp_data();
         }
         Ok(slot)
     }
 
-    fn insert(&mut self, hash: u32, flow: Flow) -> Result<u32, Skip> {
-        let live = &mut self.live[shard_of(&flow.key)];
-        if *live >= self.shard_limit {
+    fn insert(&mut self, hash: u32, flow: Flow, ended: &mut impl FnMut(FlowRecord)) -> Result<u32, Skip> {
+        let (shard, now) = (shard_of(&flow.key), flow.last);
+        self.rooms[shard].turn(epoch(now));
+        if self.rooms[shard].taken >= self.shard_limit {
+            self.make_room(now, ended);
+        }
+        if self.rooms[shard].taken >= self.shard_limit {
             return Err(Skip::FlowLimit);
         }
-        *live += 1;
+        self.rooms[shard].taken += 1;
         let slot = self.flows.insert(flow);
         self.index.insert_unique(spread(hash), Entry { hash, slot }, |entry| spread(entry.hash));
         Ok(slot)
     }
 
+    /// Walks the whole table, at most once in an epoch, and gives up what has been idle too long.
+    #[cold]
+    fn make_room(&mut self, now: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
+        if self.walked < epoch(now) {
+            self.walked = epoch(now);
+            self.sweep(now, usize::MAX, ended);
+        }
+    }
+
+    /// Closes a flow that has been idle too long.
+    fn give_up(&mut self, slot: u32, now: Timestamp) -> FlowRecord {
+        let flow = self.flows.at(slot);
+        let until = flow.last + flow.patience();
+        let shard = shard_of(&flow.key);
+        self.rooms[shard].gives_back(until, now);
+        self.close(slot, until, false)
+    }
+
     fn close(&mut self, slot: u32, until: Timestamp, cut_off: bool) -> FlowRecord {
         let flow = self.flows.remove(slot);
         let hash = self.hash(&flow.key);
-        self.live[shard_of(&flow.key)] -= 1;
         if let Ok(entry) = self.index.find_entry(spread(hash), |entry| entry.slot == slot) {
             entry.remove();
         }
@@ -365,11 +426,10 @@ impl FlowTable {
         let slot = match self.find(hash, &key) {
             Some(slot) if raw.at - self.flows.at(slot).last <= self.flows.at(slot).patience() => slot,
             Some(slot) => {
-                let until = self.flows.at(slot).last + self.flows.at(slot).patience();
-                ended(self.close(slot, until, false));
-                self.open_quoted(hash, key, sender, raw)?
+                ended(self.give_up(slot, raw.at));
+                self.open_quoted(hash, key, sender, raw, ended)?
             }
-            None => self.open_quoted(hash, key, sender, raw)?,
+            None => self.open_quoted(hash, key, sender, raw, ended)?,
         };
         let flow = self.flows.at(slot);
         error.about_client = flow.client == sender;
@@ -377,11 +437,18 @@ impl FlowTable {
         Ok(())
     }
 
-    fn open_quoted(&mut self, hash: u32, key: FlowKey, sender: Side, raw: &RawPacket<'_>) -> Result<u32, Skip> {
+    fn open_quoted(
+        &mut self,
+        hash: u32,
+        key: FlowKey,
+        sender: Side,
+        raw: &RawPacket<'_>,
+        ended: &mut impl FnMut(FlowRecord),
+    ) -> Result<u32, Skip> {
         let (client, basis) = self.by_port(&key, sender).unwrap_or((sender, DirectionBasis::FirstPacket));
         let mut flow = Flow::new(key, client, basis, raw);
         flow.marks.set(Marks::QUOTED_ONLY);
-        self.insert(hash, flow)
+        self.insert(hash, flow, ended)
     }
 }
 

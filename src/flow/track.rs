@@ -167,7 +167,10 @@ impl Flow {
             return false;
         }
         if !self.marks.has(Marks::SYN_SEEN) {
-            return self.halves.iter().any(|half| half.packets > 0);
+            // Two queues may deliver a SYN behind the SYN-ACK that answers it.
+            let answered =
+                side == self.client && self.syn_acks > 0 && tcp.sequence.wrapping_add(1) == self.halves[0].start;
+            return !answered && self.halves.iter().any(|half| half.packets > 0);
         }
         if side != self.client {
             return self.tcp.is_over();
@@ -286,6 +289,9 @@ impl Flow {
             return self.server_resets(tcp, raw);
         }
         if flags.syn() {
+            if !self.halves[0].started {
+                self.halves[0].start = tcp.acknowledgement;
+            }
             if self.syn_acks == 0 {
                 self.syn_ack_at = Since::new(self.first, raw.at);
             }

@@ -42,11 +42,19 @@ const HEADER: [&str; 30] = [
 /// What writing gives.
 pub fn write_csv(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(HEADER)?;
+    writer.write_record(HEADER).map_err(io_error)?;
     for flow in report.flows.lines() {
-        writer.write_record(fields(&flow))?;
+        writer.write_record(fields(&flow)).map_err(io_error)?;
     }
     writer.flush()
+}
+
+/// What went wrong in writing. The crate's own conversion hides the kind, by which a closed pipe is told.
+pub(super) fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 fn fields(flow: &FlowLine<'_>) -> [String; HEADER.len()] {

@@ -9,6 +9,7 @@ mod text;
 
 pub use csv_flows::write_csv;
 pub use json::{write_json, write_ndjson};
+pub use names::printable;
 pub use text::{Look, write_text};
 
 use crate::audit::JudgedFlow;
@@ -161,6 +162,8 @@ pub struct Totals {
     pub not_evaluable: u64,
     /// Blocked flows, whatever the verdict.
     pub blocked: u64,
+    /// Flows of which the capture shows what became of them; without any the exit code is 4.
+    pub evaluable: u64,
 }
 
 /// One service.
@@ -392,6 +395,7 @@ impl<'a> Report<'a> {
                 unmapped: tally.unmapped,
                 not_evaluable: tally.not_evaluable,
                 blocked: tally.blocked,
+                evaluable: tally.evaluable,
             },
             services,
             findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),

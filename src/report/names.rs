@@ -1,6 +1,14 @@
 //! Words for people that several formats share.
 
 use crate::flow::Note;
+use std::borrow::Cow;
+
+/// Text that cannot drive a terminal: control characters other than line feed and tab are replaced. Names of files come from
+/// strangers as well.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let unwanted = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.contains(unwanted) { text.replace(unwanted, "\u{FFFD}").into() } else { text.into() }
+}
 
 /// What an evidence packet shows.
 pub fn note(note: Note) -> String {
@@ -52,6 +60,12 @@ pub fn micros(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_cannot_drive_a_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\r\nc\u{9b}2J"), "a\u{FFFD}[2Jb\u{FFFD}\nc\u{FFFD}2J");
+        assert_eq!(printable("case.pcap"), "case.pcap");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -4,6 +4,8 @@ use super::{Material, Quality};
 use crate::finding::count;
 use crate::packet::Skip;
 use crate::source::CaptureNotes;
+use crate::time::{SECOND, Timestamp};
+use std::collections::BTreeSet;
 
 /// `poor` where only one direction was captured or nothing could be judged, `limited` where something is missing, else
 /// `good`.
@@ -16,14 +18,40 @@ pub fn quality(material: &Material<'_>) -> Quality {
     for finding in material.findings.iter().filter(|finding| finding.code.starts_with("quality.")) {
         remarks.push(format!("{}: {}", finding.title, finding.meaning));
     }
-    let bad = |code: &str| material.findings.iter().any(|finding| finding.code == code);
     let nothing_judged = material.ledger.tally.evaluable == 0;
+    if nothing_judged {
+        remarks.extend(why_nothing_was_judged(material, remarks.is_empty()));
+    }
+    let bad = |code: &str| material.findings.iter().any(|finding| finding.code == code);
     let verdict = match () {
         () if nothing_judged || bad("quality.one-direction") => "poor",
         () if !remarks.is_empty() => "limited",
         () => "good",
     };
     Quality { verdict, remarks }
+}
+
+/// What no other remark tells: packets of other kinds only, or conversations of which too little is seen.
+fn why_nothing_was_judged(material: &Material<'_>, untold: bool) -> Option<String> {
+    let kinds = [
+        (Skip::NotIp, "not IP"),
+        (Skip::OtherProtocol, "neither TCP, UDP nor ICMP"),
+        (Skip::FragmentWithoutStart, "fragments whose start is missing"),
+        (Skip::IcmpOther, "ICMP messages that belong to no conversation"),
+    ];
+    let flows = material.ledger.tally.flows;
+    if flows > 0 {
+        let seen = count(flows, "conversation");
+        return untold.then(|| format!("Of {seen} the capture shows too little to tell what became of them."));
+    }
+    let parts: Vec<String> = kinds
+        .into_iter()
+        .map(|(skip, what)| (material.ledger.skipped(skip), what))
+        .filter(|(packets, _)| *packets > 0)
+        .map(|(packets, what)| format!("{packets} {} {what}", if packets == 1 { "is" } else { "are" }))
+        .collect();
+    (!parts.is_empty())
+        .then(|| format!("No packet belongs to a conversation that can be judged: {}.", parts.join(", ")))
 }
 
 fn about_capture(capture: &CaptureNotes, remarks: &mut Vec<String>) {
@@ -58,6 +86,12 @@ fn about_capture(capture: &CaptureNotes, remarks: &mut Vec<String>) {
             count(capture.packets_without_time, "packet")
         ));
     }
+    let odd = |at: Timestamp| at < EARLIEST || at >= LATEST;
+    if [capture.first, capture.last].into_iter().flatten().any(odd) {
+        remarks.push(format!(
+            "{name}: packets have times before 1990 or after 2100; the clock that wrote them was wrong."
+        ));
+    }
     for warning in capture.warnings() {
         remarks.push(format!("{name}: {warning}."));
     }
@@ -67,15 +101,19 @@ fn about_packets(material: &Material<'_>, remarks: &mut Vec<String>) {
     let ledger = material.ledger;
     let skipped = |skip: Skip| Some(ledger.skipped(skip)).filter(|&count| count > 0);
     if let Some(packets) = skipped(Skip::UnknownLink) {
-        let names: Vec<String> = material
-            .captures
-            .iter()
-            .flat_map(|capture| &capture.link_types)
-            .filter(|link| !link.is_read())
-            .map(|link| link.name().into_owned())
-            .collect();
-        let which = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
-        remarks.push(format!("{} came over a link type that is not read{which}.", count(packets, "packet")));
+        let links = material.captures.iter().flat_map(|capture| &capture.link_types).filter(|link| !link.is_read());
+        let names: BTreeSet<String> = links.map(|link| link.name().into_owned()).collect();
+        let strange: u64 = material.captures.iter().map(|capture| capture.unknown_interface).sum();
+        if packets > strange {
+            let which =
+                if names.is_empty() { String::new() } else { format!(" ({})", Vec::from_iter(names).join(", ")) };
+            let packets = count(packets - strange, "packet");
+            remarks.push(format!("{packets} came over a link type that is not read{which}."));
+        }
+        if strange > 0 {
+            let packets = count(strange, "packet");
+            remarks.push(format!("{packets} came over an interface that the capture does not describe."));
+        }
     }
     if let Some(packets) = skipped(Skip::CutHeaders) {
         remarks.push(format!("Of {} too little was captured to read the headers.", count(packets, "packet")));
@@ -114,3 +152,9 @@ fn about_packets(material: &Material<'_>, remarks: &mut Vec<String>) {
         remarks.push("Captures overlap in time: what is seen in several of them is counted in each.".into());
     }
 }
+
+/// 1990-01-01, before there was a capture file or Citrix.
+const EARLIEST: Timestamp = Timestamp(631_152_000 * SECOND);
+
+/// 2100-01-01.
+const LATEST: Timestamp = Timestamp(4_102_444_800 * SECOND);

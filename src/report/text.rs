@@ -42,6 +42,8 @@ struct Page<'w, W: Write> {
 }
 
 const BOLD: Style = Style::new().bold();
+/// Stands for a blank that no line ends at, between a number and its unit.
+const UNBROKEN: &str = "\u{a0}";
 const DIM: Style = Style::new().dimmed();
 
 fn severity_style(severity: &str) -> Style {
@@ -67,6 +69,7 @@ impl<W: Write> Page<'_, W> {
             if let Some(first) = &capture.first {
                 facts.push(format!("{:.1} s from {}", capture.duration_s, short_time(first)));
             }
+            let facts: Vec<String> = facts.iter().map(|fact| fact.replace(' ', UNBROKEN)).collect();
             let links = if capture.link_types.is_empty() { "no packets".into() } else { capture.link_types.join(", ") };
             self.paragraph(&format!("{} ({}, {links}): {}", capture.name, capture.format, facts.join(", ")), "", "  ")?;
         }
@@ -78,13 +81,19 @@ impl<W: Write> Page<'_, W> {
     fn verdict(&self, report: &Report<'_>) -> String {
         let number =
             |severity: &str| report.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
-        let (errors, warnings, infos) = (number("error"), number("warning"), number("info"));
+        let (errors, warnings) = (number("error"), number("warning"));
+        let infos =
+            report.findings.iter().filter(|finding| finding.severity == "info" && !is_about_capture(finding)).count()
+                as u64;
+        if report.totals.evaluable == 0 && errors + warnings == 0 {
+            return self.styled(BOLD, "Nothing could be judged; the reasons stand below.");
+        }
         let citrix: u64 = report.services.iter().map(|service| service.flows).sum();
         if errors + warnings == 0 {
             let text = match (citrix, report.totals.not_evaluable) {
                 (0, _) => "No Citrix traffic was recognised.".to_string(),
                 (_, 0) => format!("Nothing wrong in {}.", counted(citrix, "Citrix flow")),
-                (all, unclear) if all == unclear => "Nothing could be judged; see below why.".into(),
+                (all, unclear) if all == unclear => "No Citrix flow could be judged; the reasons stand below.".into(),
                 (all, unclear) => {
                     format!(
                         "Nothing wrong in {}; {unclear} more could not be judged.",
@@ -109,7 +118,7 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn findings(&mut self, report: &Report<'_>) -> io::Result<()> {
-        for (index, finding) in report.findings.iter().filter(|finding| finding.severity != "info").enumerate() {
+        for (index, finding) in report.findings.iter().filter(|finding| !is_about_capture(finding)).enumerate() {
             writeln!(self.out)?;
             self.finding(index + 1, finding, report)?;
         }
@@ -169,7 +178,11 @@ impl<W: Write> Page<'_, W> {
         if others > 0 {
             let blocked: u64 =
                 totals.blocked.saturating_sub(report.services.iter().map(|service| service.blocked).sum());
-            let note = if blocked > 0 { format!(", {blocked} of them blocked") } else { String::new() };
+            let note = match (others, blocked) {
+                (_, 0) => String::new(),
+                (1, _) => ", blocked".into(),
+                _ => format!(", {blocked} of them blocked"),
+            };
             self.paragraph(
                 &format!("Other traffic: {}{note}. Nothing ties it to Citrix: a port that many programs use, or one that is not in the map.", counted(others, "flow")),
                 "",
@@ -190,9 +203,10 @@ impl<W: Write> Page<'_, W> {
         }
         for remark in remarks {
             self.paragraph(remark, "- ", "  ")?;
-        }
-        for finding in report.findings.iter().filter(|finding| finding.severity == "info") {
-            self.paragraph(&finding.remedy, "  Next time: ", "             ")?;
+            let about = |finding: &&FindingLine| is_about_capture(finding) && remark.starts_with(&finding.title);
+            if let Some(finding) = report.findings.iter().find(about) {
+                self.paragraph(&finding.remedy, "  Next time: ", "             ")?;
+            }
         }
         Ok(())
     }
@@ -243,12 +257,18 @@ impl<W: Write> Page<'_, W> {
 
     fn wrap(&self, text: &str, first: &str, rest: &str) -> String {
         let options = textwrap::Options::new(self.look.width).initial_indent(first).subsequent_indent(rest);
-        textwrap::fill(text, options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation))
+        let options = options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation);
+        textwrap::fill(&names::printable(text), options).replace(UNBROKEN, " ")
     }
 
     fn styled(&self, style: Style, text: &str) -> String {
         if self.look.color { format!("{style}{text}{style:#}") } else { text.into() }
     }
+}
+
+/// Findings about the capture stand with what could not be judged, not with what is wrong.
+fn is_about_capture(finding: &FindingLine) -> bool {
+    finding.severity == "info" && finding.code.starts_with("quality.")
 }
 
 fn service_table(services: &[ServiceLine], width: usize) -> String {

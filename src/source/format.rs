@@ -74,8 +74,11 @@ impl Format {
 impl Foreign {
     /// What a file of this name is and what to do about it, as the end of a sentence.
     pub(super) fn advice(self, name: &str) -> String {
-        let pcapng = Path::new(name).with_extension("pcapng");
-        let pcapng = pcapng.display();
+        let pcapng = Path::new(name).with_extension("pcapng").display().to_string();
+        let (name, pcapng) = match name {
+            STANDARD_INPUT => ("FILE".to_string(), "FILE.pcapng".to_string()),
+            _ => (quoted(name), quoted(&pcapng)),
+        };
         match self {
             Foreign::Packed(what, command) => format!("it is {what}; unpack it first, for example with `{command}`"),
             Foreign::Capture(what) => format!(
@@ -88,12 +91,17 @@ impl Foreign {
             Foreign::TextModeTransfer => {
                 "it is a pcapng file damaged by a transfer in text mode; copy it again in binary mode".to_string()
             }
-            Foreign::Text => "it is a text file, not a capture".to_string(),
+            Foreign::Text => "it is a text file, not a capture; give it a pcap or pcapng file".to_string(),
             Foreign::Unknown => {
                 "it is not a capture in a format that cap-audit knows; give it a pcap or pcapng file".to_string()
             }
         }
     }
+}
+
+/// A path as it can be pasted behind a prompt, on Windows as well.
+fn quoted(path: &str) -> String {
+    if path.contains(' ') { format!("\"{path}\"") } else { path.to_string() }
 }
 
 struct Known {
@@ -141,6 +149,9 @@ fn is_text(head: &[u8]) -> bool {
     };
     !text.is_empty() && text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\x0C' | '\x1B'))
 }
+
+/// The name of a capture that has no path.
+pub const STANDARD_INPUT: &str = "standard input";
 
 const PCAPNG_MAGIC: [u8; 4] = [0x0A, 0x0D, 0x0D, 0x0A];
 
@@ -228,6 +239,13 @@ mod tests {
         let mut other = event_trace(65_536);
         other[104] = 1;
         assert_eq!(tell(&other), Format::Foreign(Foreign::Unknown));
+    }
+
+    #[test]
+    fn a_command_can_be_pasted_whatever_the_name() {
+        let advice = |name: &str| Foreign::EventTrace.advice(name);
+        assert!(advice("my case/a.etl").contains("`etl2pcapng \"my case/a.etl\" \"my case/a.pcapng\"`"));
+        assert!(advice(STANDARD_INPUT).contains("`etl2pcapng FILE FILE.pcapng`"));
     }
 
     #[test]
