@@ -10,13 +10,13 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         code: "blocked.silent",
         raised: "the client tried often and long enough and nothing came back",
-        source: "PortQry FILTERED; CTX220732, CTX128115, CTX233032",
+        source: "CTX220732, CTX128115, CTX233032; PortQry calls it FILTERED",
         look: |check, scene, found| look(check, scene, found, Outcome::Silent),
     },
     Check {
         code: "blocked.refused",
         raised: "a reset answered the first SYN",
-        source: "RFC 9293, 3.10.7; PortQry NOT LISTENING; CTX220732",
+        source: "CTX220732; RFC 9293, 3.10.7; PortQry calls it NOT LISTENING",
         look: |check, scene, found| look(check, scene, found, Outcome::Refused),
     },
     Check {
@@ -28,7 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         code: "blocked.half-open",
         raised: "the server answers the SYN again and again and the client's ACK never comes",
-        source: "RFC 9293, 3.5; Zeek S1 without ACK",
+        source: "RFC 9293, 3.5",
         look: |check, scene, found| look(check, scene, found, Outcome::HalfOpen),
     },
     Check {

@@ -74,7 +74,7 @@ pub struct Finding {
     /// What to do.
     pub remedy: String,
     /// Where that is documented.
-    pub source: String,
+    pub sources: Vec<String>,
     /// Who is concerned. Empty for findings about the capture.
     pub clients: Vec<Address>,
     /// On which servers.
@@ -225,7 +225,7 @@ impl Group {
             title: String::new(),
             meaning: String::new(),
             remedy: String::new(),
-            source: scene.documents(rules).into_iter().chain([check.source]).collect::<Vec<_>>().join("; "),
+            sources: [check.source].into_iter().chain(scene.documents(rules)).map(String::from).collect(),
             products: scene.products(rules).into_iter().map(String::from).collect(),
             clients: self.clients.iter().copied().collect(),
             servers: vec![self.server],

@@ -129,7 +129,7 @@ fn about_capture(check: &Check, title: &str, meaning: String, remedy: &str) -> F
         title: title.into(),
         meaning,
         remedy: remedy.into(),
-        source: check.source.into(),
+        sources: vec![check.source.into()],
         clients: Vec::new(),
         servers: Vec::new(),
         port: None,

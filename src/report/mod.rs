@@ -224,6 +224,9 @@ pub struct FindingLine {
     pub remedy: String,
     /// Where that is documented.
     pub source: String,
+    /// The same, one by one.
+    #[serde(skip)]
+    pub sources: Vec<String>,
     /// Clients.
     pub clients: Vec<String>,
     /// Servers.
@@ -470,7 +473,8 @@ fn finding_line(finding: &Finding, flows: &[JudgedFlow]) -> FindingLine {
         title: finding.title.clone(),
         meaning: finding.meaning.clone(),
         remedy: finding.remedy.clone(),
-        source: finding.source.clone(),
+        source: finding.sources.join("; "),
+        sources: finding.sources.clone(),
         clients: texts(&finding.clients),
         servers: texts(&finding.servers),
         protocol: finding.port.map(|(transport, _)| transport.name()),

@@ -145,21 +145,22 @@ impl<W: Write> Page<'_, W> {
         if !finding.wireshark_filter.is_empty() {
             self.paragraph(&finding.wireshark_filter, "   Wireshark: ", "              ")?;
         }
-        self.named("   Products:  ", &finding.products)?;
+        if self.look.verbose {
+            self.named("   Products:  ", &finding.products)?;
+        }
         self.named("   Rules:     ", &finding.rules)?;
-        self.paragraph(&finding.source, "   Source:    ", "              ")
+        self.named("   Source:    ", &finding.sources)
     }
 
-    /// A list, shortened unless everything was asked for.
+    /// A list; only the first unless everything was asked for.
     fn named(&mut self, label: &str, names: &[String]) -> io::Result<()> {
-        const SHORT: usize = 5;
-        if names.is_empty() {
-            return Ok(());
-        }
-        let shown = if self.look.verbose || names.len() <= SHORT + 1 { names.len() } else { SHORT };
-        let rest = names.len() - shown;
-        let more = if rest > 0 { format!(" and {rest} more (-v names them)") } else { String::new() };
-        self.paragraph(&format!("{}{more}", names[..shown].join(", ")), label, "              ")
+        let Some(first) = names.first() else { return Ok(()) };
+        let text = match names.len() {
+            1 => first.clone(),
+            _ if self.look.verbose => names.join("; "),
+            count => format!("{first} and {} more (-v)", count - 1),
+        };
+        self.paragraph(&text, label, "              ")
     }
 
     fn services(&mut self, report: &Report<'_>) -> io::Result<()> {
