@@ -4,7 +4,7 @@ use crate::classify::{Judgement, candidates, classify, transport};
 use crate::flow::{FlowRecord, FlowTable, Limits};
 use crate::ledger::Ledger;
 use crate::packet::{RawPacket, decode};
-use crate::portmap::PortMap;
+use crate::portmap::{PortMap, RuleId};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ struct Books {
     ledger: Ledger,
     /// The flows themselves, where the report lists them.
     flows: Option<Vec<JudgedFlow>>,
+    /// What live flows have shown that is not looked at again while they live.
+    shown: Ledger,
 }
 
 impl Audit {
@@ -44,7 +46,7 @@ impl Audit {
         let flows = keep_flows.then(Vec::new);
         Audit {
             table: FlowTable::new(limits, Box::new(knows_port)),
-            books: Books { map, ledger: Ledger::default(), flows },
+            books: Books { map, ledger: Ledger::default(), flows, shown: Ledger::default() },
         }
     }
 
@@ -100,6 +102,30 @@ impl Audit {
         table.sweep(now, budget, &mut |record| books.enter(record));
     }
 
+    /// What was seen until now, live flows included, while they go on. With `all` the counts are complete; otherwise only
+    /// what findings are made of is, at the cost of the flows that are still open questions.
+    pub fn interim(&mut self, now: Timestamp, all: bool) -> Ledger {
+        let Audit { table, books } = self;
+        let map = Arc::clone(&books.map);
+        let mut ledger = books.ledger.clone();
+        if !all {
+            ledger += &books.shown;
+        }
+        table.glance(now, all, &mut |record, last_word| {
+            let (judgement, rules) = judge(&record, &map);
+            ledger.enter(&record, &judgement, rules);
+            if last_word {
+                books.shown.enter(&record, &judgement, rules);
+            }
+        });
+        ledger
+    }
+
+    /// Finished flows since the last time this was asked, where flows are kept.
+    pub fn take_finished(&mut self) -> Vec<JudgedFlow> {
+        self.books.flows.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Flows that are alive.
     pub fn live_flows(&self) -> usize {
         self.table.len()
@@ -121,11 +147,16 @@ const DYNAMIC_PORTS: u16 = 49_152;
 
 impl Books {
     fn enter(&mut self, record: FlowRecord) {
-        let judgement = classify(&record, &self.map);
-        let rules = candidates(&record, &self.map).map_or(&[][..], |candidates| &candidates.rules);
+        let (judgement, rules) = judge(&record, &self.map);
         self.ledger.enter(&record, &judgement, rules);
         if let Some(flows) = &mut self.flows {
             flows.push(JudgedFlow { record, judgement });
         }
     }
+}
+
+/// What is held of a flow, and the rules that name its port.
+fn judge<'m>(record: &FlowRecord, map: &'m PortMap) -> (Judgement, &'m [RuleId]) {
+    let rules = candidates(record, map).map_or(&[][..], |candidates| &candidates.rules);
+    (classify(record, map), rules)
 }

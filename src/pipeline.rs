@@ -11,7 +11,7 @@ use crate::portmap::PortMap;
 use crate::source::{More, ReadError, Source};
 use crate::time::{Span, Timestamp};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 /// How an audit is carried out. None of it changes the result.
@@ -94,6 +94,11 @@ impl Clock {
         }
     }
 
+    /// Time has passed without a packet. Never goes back.
+    pub fn advance(&mut self, at: Timestamp) {
+        self.now = Some(self.now.map_or(at, |now| now.max(at)));
+    }
+
     /// Adds the steps of another line of time.
     pub fn add(&mut self, other: &Clock) {
         self.steps_back += other.steps_back;
@@ -128,6 +133,94 @@ pub fn run_all<S: Source>(
     next: impl FnMut(Option<Timestamp>) -> Result<Option<S>, ReadError>,
     progress: impl FnMut(&S),
 ) -> (Harvest, Vec<S>) {
+    with_workers(map, options, None, |hall, clock| capture(next, hall, clock, progress))
+}
+
+/// Where a live audit gets its packets from, and when it wants to know how things stand.
+pub trait Feed {
+    /// Fills the batch with what has come since, each packet in the lane that `place` names for it. Comes back after a short
+    /// time even when nothing came.
+    fn fill(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) -> Beat;
+}
+
+/// What a [`Feed`] says after each batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Beat {
+    /// The time of day; silence passes by it.
+    pub now: Timestamp,
+    /// What the workers shall tell now.
+    pub ask: Ask,
+    /// Nothing more will come.
+    pub ended: bool,
+}
+
+/// What the workers shall tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// Nothing.
+    Nothing,
+    /// What findings are made of.
+    Questions,
+    /// Everything.
+    All,
+}
+
+/// How things stand in one worker.
+#[derive(Debug)]
+pub struct Interim {
+    /// Counts the questions from 0; every worker answers each once.
+    pub serial: u64,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// Everything was asked for.
+    pub all: bool,
+    /// What was seen until then, live flows included.
+    pub ledger: Ledger,
+    /// Flows that have ended since the last answer, where flows are kept.
+    pub finished: Vec<JudgedFlow>,
+    /// Flows that are alive.
+    pub live: usize,
+}
+
+/// Audits what `feed` hands out until it ends. Answers to its questions go to `interims`, one of each worker; if nobody takes
+/// them they wait. Flows told there are not told again in the harvest.
+pub fn run_live(
+    map: &Arc<PortMap>,
+    options: Options,
+    feed: &mut impl Feed,
+    interims: &mpsc::Sender<Interim>,
+) -> Harvest {
+    let (harvest, _) = with_workers(map, options, Some(interims), |hall, clock| {
+        let mut serial = 0;
+        loop {
+            let mut shared = hall.batch();
+            let batch = Arc::get_mut(&mut shared).expect("a batch from the hall is nobody else's");
+            let workers = hall.workers;
+            let beat = feed.fill(batch, &mut |bytes: &[u8], record: &mut Record| {
+                record.at = clock.tick(record.at);
+                if workers == 1 { 0 } else { lane(bytes, record, workers) }
+            });
+            clock.advance(beat.now);
+            hall.send(shared, clock.now());
+            if beat.ask != Ask::Nothing {
+                hall.ask(serial, clock.now(), beat.ask == Ask::All);
+                serial += 1;
+            }
+            if beat.ended {
+                return (Vec::<()>::new(), Vec::new());
+            }
+        }
+    });
+    harvest
+}
+
+/// Starts the workers, lets `capture` fill them, and brings home what they have.
+fn with_workers<S>(
+    map: &Arc<PortMap>,
+    options: Options,
+    interims: Option<&mpsc::Sender<Interim>>,
+    capture: impl FnOnce(&mut Hall, &mut Clock) -> (Vec<S>, Vec<ReadError>),
+) -> (Harvest, Vec<S>) {
     let workers = options.workers.max(1);
     thread::scope(|scope| {
         let (give_back, recycled) = unbounded();
@@ -136,14 +229,18 @@ pub fn run_all<S: Source>(
         for lane in 0..workers {
             let (sender, receiver) = bounded(QUEUE);
             let audit = Audit::new(Arc::clone(map), options.limits, options.keep_flows);
-            let give_back = give_back.clone();
-            results.push(scope.spawn(move || work(lane, audit, options.sweep, &receiver, &give_back)));
+            let (give_back, interims) = (give_back.clone(), interims.cloned());
+            results.push(scope.spawn(move || {
+                let mut worker = Worker { lane, audit, sweep: options.sweep, give_back, interims };
+                let end = worker.work(&receiver);
+                worker.audit.finish(end)
+            }));
             lanes.push(sender);
         }
         drop(give_back);
         let mut hall = Hall { lanes, recycled, waiting: Vec::new(), made: 0, workers };
         let mut clock = Clock::default();
-        let (sources, failed) = capture(next, &mut hall, &mut clock, progress);
+        let (sources, failed) = capture(&mut hall, &mut clock);
         hall.close(clock.now());
         let mut harvest = Harvest { ledger: Ledger::default(), flows: Vec::new(), clock, failed };
         for (worker, result) in results.into_iter().enumerate() {
@@ -166,6 +263,7 @@ const QUEUE: usize = 3;
 /// What a worker is sent.
 enum Task {
     Batch(Arc<PacketBatch>, Timestamp),
+    Ask { serial: u64, at: Timestamp, all: bool },
     Finish(Timestamp),
 }
 
@@ -273,6 +371,12 @@ impl Hall {
         drop(batch);
     }
 
+    fn ask(&self, serial: u64, at: Timestamp, all: bool) {
+        for lane in &self.lanes {
+            let _ = lane.send(Task::Ask { serial, at, all });
+        }
+    }
+
     fn close(self, end: Timestamp) {
         for lane in &self.lanes {
             let _ = lane.send(Task::Finish(end));
@@ -280,36 +384,56 @@ impl Hall {
     }
 }
 
-fn work(
+/// One worker thread.
+struct Worker {
     lane: usize,
-    mut audit: Audit,
+    audit: Audit,
     sweep: Sweep,
-    tasks: &Receiver<Task>,
-    give_back: &Sender<Arc<PacketBatch>>,
-) -> (Ledger, Vec<JudgedFlow>) {
-    let mut end = Timestamp::default();
-    for task in tasks {
-        match task {
-            Task::Batch(batch, now) => {
-                match sweep {
-                    Sweep::EveryPacket => {
-                        for packet in batch.packets(lane) {
-                            audit.observe(&packet);
-                            audit.sweep(packet.at, usize::MAX);
-                        }
-                    }
-                    Sweep::EveryBatch => {
-                        audit.observe_all(batch.packets(lane));
-                        audit.sweep(now, batch.lanes[lane].len() / 2 + SWEEP_AT_LEAST);
-                    }
-                    Sweep::Never => audit.observe_all(batch.packets(lane)),
+    give_back: Sender<Arc<PacketBatch>>,
+    interims: Option<mpsc::Sender<Interim>>,
+}
+
+impl Worker {
+    /// Works until it is told that the capture has ended, and when that was.
+    fn work(&mut self, tasks: &Receiver<Task>) -> Timestamp {
+        let mut end = Timestamp::default();
+        for task in tasks {
+            match task {
+                Task::Batch(batch, now) => {
+                    self.audit(&batch, now);
+                    let _ = self.give_back.send(batch);
                 }
-                let _ = give_back.send(batch);
+                Task::Ask { serial, at, all } => self.answer(serial, at, all),
+                Task::Finish(at) => end = at,
             }
-            Task::Finish(at) => end = at,
+        }
+        end
+    }
+
+    fn audit(&mut self, batch: &PacketBatch, now: Timestamp) {
+        match self.sweep {
+            Sweep::EveryPacket => {
+                for packet in batch.packets(self.lane) {
+                    self.audit.observe(&packet);
+                    self.audit.sweep(packet.at, usize::MAX);
+                }
+            }
+            Sweep::EveryBatch => {
+                self.audit.observe_all(batch.packets(self.lane));
+                self.audit.sweep(now, batch.lanes[self.lane].len() / 2 + SWEEP_AT_LEAST);
+            }
+            Sweep::Never => self.audit.observe_all(batch.packets(self.lane)),
         }
     }
-    audit.finish(end)
+
+    fn answer(&mut self, serial: u64, at: Timestamp, all: bool) {
+        let Some(interims) = &self.interims else { return };
+        let ledger = self.audit.interim(at, all);
+        let finished = self.audit.take_finished();
+        let live = self.audit.live_flows();
+        // Nobody listens any more when the audit is being ended.
+        let _ = interims.send(Interim { serial, at, all, ledger, finished, live });
+    }
 }
 
 /// So many places are looked at after a batch, however small it was.

@@ -191,6 +191,7 @@ fn lengths_that_lie_cost_neither_time_nor_memory() {
     let empty_records: Vec<u8> = (0..1_000).flat_map(|_| record(1_700_000_000, 0, 0, b"")).collect();
     let block =
         |kind: u32, length: u32| [kind.to_le_bytes(), length.to_le_bytes(), [0; 4], length.to_le_bytes()].concat();
+    let filler = vec![0x55; 3_000_000];
     // Name, bytes, packets that must be found, where the damage is.
     let cases: Vec<(&str, Vec<u8>, u64, Option<u64>)> = vec![
         ("records of no bytes", lie(&pcap_header(1, 65_535), &empty_records), 1_000, None),
@@ -208,6 +209,24 @@ fn lengths_that_lie_cost_neither_time_nor_memory() {
             lie(&lie(&pcap_header(1, HUGE), &good[24..]), &record(1_700_000_100, 60_000_000, 60_000_000, b"x")),
             count,
             Some(good.len() as u64),
+        ),
+        (
+            "a record of 4 GB with 3 MB behind it",
+            lie(&pcap_header(1, HUGE), &record(1_700_000_000, HUGE, HUGE, &filler)),
+            0,
+            Some(24),
+        ),
+        (
+            "a record of 60 MB of which there are 3",
+            lie(&pcap_header(1, HUGE), &record(1_700_000_000, 60_000_000, 60_000_000, &filler)),
+            0,
+            Some(24),
+        ),
+        (
+            "a packet block of 60 MB of which there are 3",
+            lie(&good_ng, &lie(&block(6, 60_000_000), &filler)),
+            count,
+            Some(good_ng.len() as u64),
         ),
         ("a huge snap length", lie(&pcap_header(1, HUGE), &good[24..]), count, None),
         ("a block of no bytes", lie(&good_ng, &block(6, 0)), count, Some(good_ng.len() as u64)),
@@ -686,9 +705,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_cap-audit");
 /// No input of a few kilobytes may take longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What no input of these tests may need, in kilobytes of address space. Good captures of this size need less than half.
+/// What no input of these tests may need, in kilobytes of address space. Good captures need about half of it.
 #[cfg(target_os = "linux")]
-const MEMORY_KB: u32 = 150_000;
+const MEMORY_KB: u32 = 100_000;
 
 /// Files of one test.
 struct Case(TempDir);

@@ -198,6 +198,9 @@ impl Marks {
     /// The server sent a reset.
     pub const SERVER_RESET: u16 = 1 << 11;
 
+    /// A live audit has shown the last word on this flow; only its end can tell something new.
+    pub const SHOWN: u16 = 1 << 12;
+
     /// True where the mark is set.
     #[inline]
     pub fn has(self, mark: u16) -> bool {

@@ -213,6 +213,24 @@ impl FlowTable {
         }
     }
 
+    /// Shows the flows that are alive as they would be told if they ended at `now`, while they go on: all of them, or only
+    /// those of which the last word has not been shown yet.
+    pub fn glance(&mut self, now: Timestamp, all: bool, show: &mut impl FnMut(FlowRecord, bool)) {
+        for slot in 0..self.flows.places {
+            let Some(flow) = self.flows.get_mut(slot) else { continue };
+            let shown = flow.marks.has(Marks::SHOWN);
+            if shown && !all {
+                continue;
+            }
+            if flow.is_settled() {
+                flow.marks.set(Marks::SHOWN);
+            }
+            let given_up = flow.last + flow.patience();
+            let first_time = !shown && flow.is_settled();
+            show(flow.record(now.min(given_up), now < given_up), first_time);
+        }
+    }
+
     /// Ends every flow: the capture ended at `end`.
     pub fn finish(&mut self, end: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
         for slot in 0..self.flows.places {
@@ -494,6 +512,10 @@ impl Slab {
     #[inline]
     fn get(&self, slot: u32) -> Option<&Flow> {
         self.chunks[(slot / CHUNK) as usize][(slot % CHUNK) as usize].as_ref()
+    }
+
+    fn get_mut(&mut self, slot: u32) -> Option<&mut Flow> {
+        self.chunks[(slot / CHUNK) as usize][(slot % CHUNK) as usize].as_mut()
     }
 
     /// A place that the index names. It is always taken: `insert` and `remove` keep index and slab together.

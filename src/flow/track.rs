@@ -221,6 +221,12 @@ impl Flow {
         }
     }
 
+    /// Both sides speak, and all that can be heard was heard: only its end can still tell something new.
+    pub fn is_settled(&self) -> bool {
+        let spoken = Listening::CLIENT | Listening::SERVER;
+        self.listening.0 & (spoken | Listening::MORE) == spoken
+    }
+
     /// This flow is TFTP data that answers a request seen on port 69.
     pub fn is_tftp_data(&mut self) {
         self.listening.0 = Listening::CLIENT | Listening::SERVER;
@@ -439,11 +445,16 @@ impl Flow {
         if self.listening.0 & Listening::MORE != 0 {
             self.tell(true);
         }
+        self.record(until, cut_off)
+    }
+
+    /// What it would leave behind if it ended now.
+    pub fn record(&self, until: Timestamp, cut_off: bool) -> FlowRecord {
         let ends = [self.client, !self.client].map(|side| self.endpoint(side));
         let [from_client, from_server] = self.halves.map(Half::counts);
-        let cold = self.cold.map(|cold| *cold).unwrap_or_default();
-        let rare = cold.rare.map(|rare| *rare).unwrap_or_default();
-        let noted = cold.evidence.into_iter().filter(|packed| *packed != Packed::default());
+        let cold = self.cold.as_deref();
+        let rare = cold.and_then(|cold| cold.rare.as_deref());
+        let noted = cold.into_iter().flat_map(|cold| cold.evidence).filter(|packed| *packed != Packed::default());
         let evidence = [self.opener].into_iter().chain(noted).map(Packed::evidence).collect();
         FlowRecord {
             protocol: self.key.protocol(),
@@ -461,12 +472,12 @@ impl Flow {
             syns: self.syns,
             syn_acks: self.syn_acks,
             syn_ack_at: (self.syn_acks > 0).then(|| self.syn_ack_at.after(self.first)),
-            handshake_rtt: cold.handshake_rtt.map(|micros| Span::micros(i64::from(micros))),
+            handshake_rtt: cold.and_then(|cold| cold.handshake_rtt).map(|micros| Span::micros(i64::from(micros))),
             marks: self.marks,
-            reset_after: rare.reset_after,
-            vlans: cold.vlans,
-            heard: cold.heard,
-            icmp: rare.icmp,
+            reset_after: rare.and_then(|rare| rare.reset_after),
+            vlans: cold.map(|cold| cold.vlans).unwrap_or_default(),
+            heard: cold.and_then(|cold| cold.heard.clone()),
+            icmp: rare.and_then(|rare| rare.icmp),
             evidence,
         }
     }

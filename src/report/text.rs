@@ -242,7 +242,7 @@ impl<W: Write> Page<'_, W> {
         facts.extend(flow.server_name.map(|name| format!("name {name}")));
         facts.push(format!("packets {}+{}", flow.packets.client, flow.packets.server));
         facts.push(names::bytes(flow.ip_bytes.client + flow.ip_bytes.server));
-        facts.extend(flow.handshake_rtt_us.map(names::micros));
+        facts.extend(flow.handshake_rtt_us.map(|rtt| format!("handshake {}", names::micros(rtt))));
         self.paragraph(&facts.join(", "), "       ", "       ")
     }
 
