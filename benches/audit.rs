@@ -4,7 +4,6 @@
 //! directory, reads it from the page cache, and removes it.
 
 #[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "the vocabulary of the tests is larger than what is needed here")]
 mod support;
 
 use cap_audit::audit::Audit;

@@ -4,7 +4,6 @@
 //! directory, audits it with the program itself, and prints the largest resident set that Linux counted for it.
 
 #[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "the vocabulary of the tests is larger than what is needed here")]
 mod support;
 
 use cap_audit::packet::LinkType;

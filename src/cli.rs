@@ -78,7 +78,7 @@ pub struct FileArgs {
     /// No progress and no remarks on standard error; errors are still told
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Name all rules and products of each finding, not only the first, and tell what is being done
+    /// Name all rules, products and sources of each finding, not only the first, and tell what is being done
     #[arg(short, long)]
     pub verbose: bool,
 }

@@ -42,9 +42,13 @@ pub(super) const CHECKS: &[Check] = &[
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, outcome: Outcome) {
     for (_, group) in scene.groups(|sign| sign == Sign::Blocked(outcome)) {
         let one_direction = group.clients.iter().all(|&client| scene.ledger.is_one_direction(client, group.server));
-        let demoted = group.seen.generic || (one_direction && outcome == Outcome::Silent);
+        // What nobody saw may have been lost by the capture.
+        let absence = matches!(outcome, Outcome::Silent | Outcome::HalfOpen);
+        let lossy =
+            absence && scene.captures.iter().any(|notes| notes.may_have_lost(group.seen.first, group.seen.last));
+        let demoted = group.seen.generic || lossy || (one_direction && outcome == Outcome::Silent);
         let severity = if demoted { Severity::Warning } else { Severity::Error };
-        let confidence = confidence(&group, outcome, one_direction);
+        let confidence = confidence(&group, outcome, one_direction || lossy);
         let mut finding = group.finding(check, scene, severity, confidence);
         let what = what(&group, outcome);
         finding.title = format!(
@@ -59,14 +63,19 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, outcome: Out
                 .meaning
                 .push_str(" The capture holds one direction only here, so the answer may also have been a refusal.");
         }
+        if lossy {
+            finding
+                .meaning
+                .push_str(" The capture lost packets in that time, so an answer may have been lost as well.");
+        }
         finding.remedy = remedy(&group, outcome);
         found.push(finding);
     }
 }
 
-fn confidence(group: &Group, outcome: Outcome, one_direction: bool) -> Confidence {
+fn confidence(group: &Group, outcome: Outcome, doubtful: bool) -> Confidence {
     match outcome {
-        _ if one_direction => Confidence::Low,
+        _ if doubtful => Confidence::Low,
         Outcome::Refused | Outcome::Prohibited => Confidence::High,
         Outcome::Silent | Outcome::HalfOpen if group.seen.is_firm() => Confidence::High,
         _ => Confidence::Medium,
@@ -77,11 +86,17 @@ fn what(group: &Group, outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Refused => "refused",
         Outcome::Prohibited if closed_by_host(group) => "nothing listens there",
+        Outcome::Prohibited if by_host(group) => "prohibited by the server itself",
         Outcome::Prohibited => "prohibited by a device on the way",
         Outcome::HalfOpen => "the answer does not reach the client",
         Outcome::ResetEarly => "cut right after the handshake",
         _ => "no answer",
     }
+}
+
+/// Every error came from the server's own address.
+fn by_host(group: &Group) -> bool {
+    group.seen.errors.iter().all(|&(.., sender)| sender == group.server)
 }
 
 /// Every error is "port unreachable", and the server itself sent it: no program, rather than a rule against it.
@@ -183,7 +198,13 @@ fn remedy(group: &Group, outcome: Outcome) -> String {
         Outcome::Prohibited if closed_by_host(group) => {
             format!("Check that the service runs and listens on {port} of {server}: {netstat}.")
         }
-        Outcome::Prohibited => format!("Allow {port} from {clients} to {server} on the device that sent the message."),
+        Outcome::Prohibited if by_host(group) => {
+            format!("Allow {port} from {clients} in the firewall on {server} itself.")
+        }
+        Outcome::Prohibited => {
+            let senders: BTreeSet<Address> = group.seen.errors.iter().map(|&(.., sender)| sender).collect();
+            format!("Allow {port} from {clients} to {server} on {}, which sent the message.", list(&senders))
+        }
         Outcome::HalfOpen => format!(
             "Check routes and firewalls from {server} back to {clients}: the answers of {port} leave the server and do not arrive."
         ),

@@ -38,15 +38,15 @@ const CGP_TO_ICA: Words = Words {
     title: "Sessions to {server} run on TCP 1494 because TCP 2598 is blocked",
     meaning: "{clients} could not reach TCP 2598 and took TCP 1494. The user sees nothing at first. Without session reliability \
               the window goes after about 30 seconds of a broken line, instead of waiting 180 seconds.",
-    remedy: "Allow TCP 2598 from {clients} to {server} in every firewall on the way, the one on the server included.",
+    remedy: "Mend what blocks TCP 2598; it is told as a finding of its own.",
 };
 
 const EDT_TO_TCP: Words = Words {
     title: "Sessions to {server} run over TCP because EDT (UDP) is blocked",
     meaning: "{clients} tried EDT over UDP without success and took TCP. Sessions start later and feel slower on long or lossy \
               lines, and the client tries UDP again every five minutes.",
-    remedy: "Allow UDP 2598 and 1494 from {clients} to {server}, the firewall on the server included, or set the policy HDX \
-             adaptive transport to Off if UDP is not wanted.",
+    remedy: "Mend what blocks UDP; it is told as a finding of its own. If UDP is not wanted, set the policy HDX adaptive \
+             transport to Off.",
 };
 
 fn look(

@@ -35,12 +35,16 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn no_packets(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     if scene.captures.iter().all(|capture| capture.packets == 0) {
-        found.push(about_capture(
-            check,
-            "No packet was captured",
-            "There is nothing to judge.".into(),
-            "Check the interface, the capture filter and the place of the capture, and record again.",
-        ));
+        let damaged = scene.captures.iter().any(|capture| capture.damage.is_some());
+        let (title, remedy) = if damaged {
+            ("No packet could be read", "Copy the capture again; if it is damaged at its source as well, record again.")
+        } else {
+            (
+                "No packet was captured",
+                "Check the interface, the capture filter and the place of the capture, and record again.",
+            )
+        };
+        found.push(about_capture(check, title, "There is nothing to judge.".into(), remedy));
     }
 }
 

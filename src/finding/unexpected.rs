@@ -69,7 +69,7 @@ fn citrix_on_other_port(check: &Check, scene: &Scene<'_>, found: &mut Vec<Findin
         );
         finding.remedy = format!(
             "Check the listener port and the Multi-Port policy on {}. If the port is wanted, document it and add it to a port map \
-             of your own (--port-map); if not, go back to 2598.",
+             of your own (--port-map); if not, go back to TCP 1494 and 2598.",
             group.server
         );
         found.push(finding);

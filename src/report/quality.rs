@@ -58,15 +58,17 @@ fn about_capture(capture: &CaptureNotes, remarks: &mut Vec<String>) {
     let name = &capture.name;
     if let Some(damage) = &capture.damage {
         let resumed = match damage.resumed {
-            Some(offset) => format!("reading went on at byte {offset}"),
-            None => "what follows could not be read".into(),
+            Some(offset) => format!("; reading went on at byte {offset}"),
+            // Nothing follows where the file just ends.
+            None if damage.what.starts_with("the file ends") => String::new(),
+            None => "; what follows could not be read".into(),
         };
         let after = if damage.packet == 0 {
             "before the first packet".into()
         } else {
             format!("after packet {}", damage.packet)
         };
-        remarks.push(format!("{name} is damaged at byte {}, {after}: {}; {resumed}.", damage.position, damage.what));
+        remarks.push(format!("{name} is damaged at byte {}, {after}: {}{resumed}.", damage.position, damage.what));
     }
     if capture.damages > 1 {
         remarks.push(format!("{name} is damaged in {} places; the first is told.", capture.damages));

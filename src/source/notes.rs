@@ -2,7 +2,7 @@
 //! Plain data with a bound on everything that a hostile file could make grow.
 
 use crate::packet::{LinkType, Record};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::{fmt, io};
 
 /// What is known of one capture so far. Complete once its reader has said that there is no more.
@@ -40,6 +40,8 @@ pub struct CaptureNotes {
     pub comments_left_out: u64,
     /// Packets that the capturing host counts as lost.
     pub dropped: Dropped,
+    /// Seconds in which packets were lost, where that is known to the second, as their first moments; at most 100,000.
+    pub lossy_seconds: Vec<Timestamp>,
     /// Interfaces described by a pcapng file over all its sections, the first 1000.
     pub interfaces: Vec<InterfaceNote>,
     /// The first damage.
@@ -132,6 +134,16 @@ impl CaptureNotes {
     /// Nothing known yet but the name and the format.
     pub fn new(name: &str, format: &'static str) -> CaptureNotes {
         CaptureNotes { name: name.to_string(), format, ..CaptureNotes::default() }
+    }
+
+    /// Whether packets were lost between two moments, or may have been: without times any loss counts for the whole capture.
+    pub fn may_have_lost(&self, from: Timestamp, to: Timestamp) -> bool {
+        if !self.lossy_seconds.is_empty() {
+            let second = Span::seconds(1);
+            return self.lossy_seconds.iter().any(|&lossy| lossy <= to && from <= lossy + second);
+        }
+        let lost = [self.dropped.kernel, self.dropped.interface].into_iter().flatten().any(|lost| lost > 0);
+        lost && self.first.zip(self.last).is_some_and(|(first, last)| first <= to && from <= last)
     }
 
     /// Everything odd in words, one sentence a kind.
@@ -265,6 +277,20 @@ mod tests {
         notes.comment(Some(3), &[b'c'; 5_000]);
         let kept: Vec<_> = notes.comments.iter().map(|comment| comment.packet).collect();
         assert_eq!((kept, notes.comments_left_out), (vec![Some(1), Some(3)], 1));
+    }
+
+    #[test]
+    fn loss_concerns_the_seconds_it_is_known_for_or_everything() {
+        let at = |seconds| Timestamp::new(seconds, 0);
+        let mut notes = CaptureNotes { first: Some(at(10)), last: Some(at(90)), ..CaptureNotes::default() };
+        assert!(!notes.may_have_lost(at(20), at(30)));
+        notes.dropped.kernel = Some(0);
+        assert!(!notes.may_have_lost(at(20), at(30)));
+        notes.dropped.kernel = Some(3);
+        assert!(notes.may_have_lost(at(20), at(30)));
+        notes.lossy_seconds = vec![at(40)];
+        assert!(!notes.may_have_lost(at(20), at(30)));
+        assert!(notes.may_have_lost(at(41), at(50)) && notes.may_have_lost(at(20), at(40)));
     }
 
     #[test]
