@@ -102,6 +102,13 @@ impl Audit {
         table.sweep(now, budget, &mut |record| books.enter(record));
     }
 
+    /// Nothing was captured from `at` until the next packet: what was still waiting for an answer then has been watched no
+    /// longer. Flows of which both sides have spoken go on.
+    pub fn gap(&mut self, at: Timestamp) {
+        let Audit { table, books } = self;
+        table.stop_waiting(at, &mut |record| books.enter(record));
+    }
+
     /// What was seen until now, live flows included, while they go on. With `all` the counts are complete; otherwise only
     /// what findings are made of is, at the cost of the flows that are still open questions.
     pub fn interim(&mut self, now: Timestamp, all: bool) -> Ledger {

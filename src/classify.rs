@@ -144,7 +144,11 @@ pub fn candidates<'m>(flow: &FlowRecord, map: &'m PortMap) -> Option<&'m Candida
 pub fn classify(flow: &FlowRecord, map: &PortMap) -> Judgement {
     let candidates = candidates(flow, map);
     let reply_due = candidates.is_some_and(|candidates| candidates.reply_due);
-    let (outcome, doubt) = outcome(flow, reply_due);
+    let (mut outcome, doubt) = outcome(flow, reply_due);
+    if outcome == Outcome::ResetEarly && is_foreign_attempt(flow, candidates) {
+        // A scanner that speaks the wrong language is shown the door; nothing is blocked.
+        outcome = Outcome::Established;
+    }
     let blank = Judgement {
         outcome,
         doubt,
@@ -187,6 +191,10 @@ fn by_payload(
             if is_session_port(map, candidates) {
                 return Some(Judgement { service, ..proved });
             }
+            // The client's greeting alone may be a probe of anything.
+            if !heard.by_server {
+                return None;
+            }
             let reason = Some(Reason::CitrixOnOtherPort);
             Some(Judgement { service, verdict: Verdict::Unexpected, reason, ..proved })
         }
@@ -196,7 +204,7 @@ fn by_payload(
         _ if heard.citrix_hint && candidates.is_some() => {
             Some(Judgement { service: candidates.and_then(|c| service_of(c, transport, flow.server.port)), ..proved })
         }
-        _ if contradicts(flow, heard, candidates) => Some(Judgement {
+        _ if heard.by_server && contradicts(flow, heard, candidates) => Some(Judgement {
             verdict: Verdict::Unexpected,
             reason: Some(Reason::ForeignProtocol),
             basis: Basis::Signature,
@@ -205,6 +213,12 @@ fn by_payload(
         }),
         _ => None,
     }
+}
+
+/// Only the client spoke, and not what the port is for.
+fn is_foreign_attempt(flow: &FlowRecord, candidates: Option<&Candidates>) -> bool {
+    let heard = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong && !heard.by_server);
+    heard.is_some_and(|heard| contradicts(flow, heard, candidates))
 }
 
 /// ICA and CGP are at home on both session ports: which of the two is spoken depends on session reliability.
@@ -271,6 +285,10 @@ fn by_other_transport(flow: &FlowRecord, map: &PortMap, transport: Transport, bl
         Transport::Udp | Transport::Icmp => flow.basis == DirectionBasis::Payload && flow.client.port >= CLIENT_PORTS,
     };
     let answered = matches!(blank.outcome, Outcome::Established | Outcome::Answered);
+    // Servers on the internet use every port for something.
+    if flow.server.address.is_public() {
+        return None;
+    }
     if !seen_to_open || !answered || flow.server.port >= CLIENT_PORTS {
         return None;
     }

@@ -25,10 +25,11 @@ pub struct Ledger {
     pub sightings: BTreeMap<Sighting, Seen>,
     /// Flows whose sighting was not kept because there were too many.
     pub unlisted: u64,
-    /// TCP sessions that work, by how they are carried and between whom: what a blocked transport may have fallen back to.
-    pub sessions: BTreeMap<Session, Carried>,
-    /// Pairs of hosts left out of `sessions` because there were too many.
-    pub sessions_unlisted: bool,
+    /// What works on Citrix ports, by whom and where: what a blocked transport may have fallen back to, and whether what was
+    /// blocked once worked at other times.
+    pub working: BTreeMap<Path, Carried>,
+    /// Paths left out of `working` because there were too many.
+    pub working_unlisted: bool,
     /// Which directions were captured between two networks.
     pub visibility: BTreeMap<(Address, Address), Visibility>,
     /// Packets that the capture holds twice.
@@ -119,37 +120,20 @@ pub enum Sign {
     Midstream,
 }
 
-/// TCP sessions of one kind between two hosts.
+/// From whom to which port of whom.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Session {
-    /// How it is carried.
-    pub kind: SessionKind,
-    /// The client.
-    pub client: Address,
+pub struct Path {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// The server's port.
+    pub port: u16,
     /// The server.
     pub server: Address,
+    /// The client.
+    pub client: Address,
 }
 
-/// How a session is carried over TCP.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum SessionKind {
-    /// TCP 1494.
-    Ica,
-    /// TCP 2598.
-    Cgp,
-}
-
-impl SessionKind {
-    /// Its port.
-    pub fn port(self) -> u16 {
-        match self {
-            SessionKind::Ica => 1494,
-            SessionKind::Cgp => 2598,
-        }
-    }
-}
-
-/// What is known of the sessions between two hosts. Small, because there is one for every pair.
+/// What is known of the flows that worked on a path. Small, because there may be very many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Carried {
     /// Flows.
@@ -207,8 +191,10 @@ pub struct Visibility {
 /// How many sightings are kept. Beyond it the last in order are dropped, and the report says so.
 pub const SIGHTING_LIMIT: usize = 20_000;
 const VISIBILITY_LIMIT: usize = 50_000;
-/// How many pairs of hosts are remembered for their sessions.
-pub const SESSION_LIMIT: usize = 50_000;
+/// How many paths are remembered because they work.
+pub const PATH_LIMIT: usize = 50_000;
+/// How many ports of a client are named, so that a display filter can select exactly its flows.
+pub const PORT_LIMIT: usize = 32;
 /// How many packets and flows of a sighting are named.
 pub const NAMED_LIMIT: usize = 12;
 
@@ -231,7 +217,7 @@ impl Ledger {
         self.tally.enter(flow, judgement);
         self.lines.entry(judgement.service).or_default().enter(flow, judgement, rules);
         self.enter_visibility(flow, judgement);
-        self.enter_session(flow, judgement);
+        self.enter_working(flow, judgement);
         for sign in signs(flow, judgement).into_iter().flatten() {
             self.sight(sign, flow, judgement);
         }
@@ -294,23 +280,30 @@ impl Ledger {
         }
     }
 
-    fn enter_session(&mut self, flow: &FlowRecord, judgement: &Judgement) {
-        let Some(kind) = session_kind(flow, judgement) else { return };
+    fn enter_working(&mut self, flow: &FlowRecord, judgement: &Judgement) {
         let Some(&opener) = flow.evidence.first() else { return };
-        let key = Session { kind, client: flow.client.address, server: flow.server.address };
+        if !is_working(flow, judgement) {
+            return;
+        }
+        let path = Path {
+            protocol: flow.protocol,
+            port: flow.server.port,
+            server: flow.server.address,
+            client: flow.client.address,
+        };
         let carried = Carried { flows: 1, first: flow.first, last: flow.last, opener, client_port: flow.client.port };
-        self.add_session(key, carried);
-        self.keep_sessions();
+        self.add_working(path, carried);
+        self.keep_working();
     }
 
-    fn add_session(&mut self, key: Session, carried: Carried) {
-        self.sessions.entry(key).and_modify(|known| *known += carried).or_insert(carried);
+    fn add_working(&mut self, path: Path, carried: Carried) {
+        self.working.entry(path).and_modify(|known| *known += carried).or_insert(carried);
     }
 
-    fn keep_sessions(&mut self) {
-        while self.sessions.len() > SESSION_LIMIT {
-            self.sessions.pop_last();
-            self.sessions_unlisted = true;
+    fn keep_working(&mut self) {
+        while self.working.len() > PATH_LIMIT {
+            self.working.pop_last();
+            self.working_unlisted = true;
         }
     }
 
@@ -334,7 +327,10 @@ impl Ledger {
             evidence: flow.evidence.iter().copied().collect(),
             openers: BTreeSet::from([flow.opener]),
             client_ports: BTreeSet::from([flow.client.port]),
-            tries: u64::from(flow.syns).max(if flow.protocol == protocol::UDP { flow.from_client.packets } else { 0 }),
+            tries: match flow.protocol {
+                protocol::UDP => flow.from_client.packets - u64::from(flow.from_client.duplicates),
+                _ => u64::from(flow.syns),
+            },
             errors: flow.icmp.iter().map(|icmp| (icmp.v6, icmp.kind, icmp.code, icmp.sender)).collect(),
         };
         self.add_sighting(key, &seen);
@@ -394,21 +390,21 @@ fn signs(flow: &FlowRecord, judgement: &Judgement) -> [Option<Sign>; 2] {
     [trouble, is_exposed(flow, judgement).then_some(Sign::Exposed)]
 }
 
-/// A session port that was seen to answer a public address.
+/// A session port that was seen to answer a public address outside of its own network.
 fn is_exposed(flow: &FlowRecord, judgement: &Judgement) -> bool {
     let session_port = matches!((flow.protocol, flow.server.port), (protocol::TCP | protocol::UDP, 1494 | 2598));
     let opened = matches!(judgement.outcome, Outcome::Established | Outcome::Answered);
-    session_port && opened && judgement.verdict == Verdict::Expected && flow.client.address.is_public()
+    let (client, server) = (flow.client.address, flow.server.address);
+    let outside = client.is_public() && client.network() != server.network();
+    session_port && opened && judgement.verdict == Verdict::Expected && outside
 }
 
-fn session_kind(flow: &FlowRecord, judgement: &Judgement) -> Option<SessionKind> {
-    let works = matches!(judgement.outcome, Outcome::Established | Outcome::Midstream);
-    let kind = match (flow.protocol, flow.server.port) {
-        (protocol::TCP, 1494) => SessionKind::Ica,
-        (protocol::TCP, 2598) => SessionKind::Cgp,
-        _ => return None,
-    };
-    (works && judgement.verdict == Verdict::Expected).then_some(kind)
+/// A flow on a Citrix port that carried something both ways and was not torn down by the server. A connection that is opened
+/// and closed is a monitor's, not a session.
+fn is_working(flow: &FlowRecord, judgement: &Judgement) -> bool {
+    let works = matches!(judgement.outcome, Outcome::Established | Outcome::Answered | Outcome::Midstream);
+    let carried = flow.from_client.payload_bytes > 0 && flow.from_server.payload_bytes > 0;
+    works && carried && judgement.verdict == Verdict::Expected && !judgement.generic
 }
 
 fn sides_seen(flow: &FlowRecord, judgement: &Judgement) -> (u64, u64) {
@@ -508,8 +504,8 @@ impl AddAssign<&Ledger> for Ledger {
             lines,
             sightings,
             unlisted,
-            sessions,
-            sessions_unlisted,
+            working,
+            working_unlisted,
             visibility,
             duplicates,
             flow_packets,
@@ -529,11 +525,11 @@ impl AddAssign<&Ledger> for Ledger {
         }
         self.unlisted += unlisted;
         self.keep_sightings();
-        for (key, carried) in sessions {
-            self.add_session(*key, *carried);
+        for (path, carried) in working {
+            self.add_working(*path, *carried);
         }
-        self.sessions_unlisted |= sessions_unlisted;
-        self.keep_sessions();
+        self.working_unlisted |= working_unlisted;
+        self.keep_working();
         for (key, seen) in visibility {
             *self.visibility.entry(*key).or_default() += *seen;
         }
@@ -608,11 +604,11 @@ impl AddAssign<&Seen> for Seen {
         }
         self.expected += expected;
         self.watched = self.watched.max(*watched);
-        add_first(&mut self.evidence, evidence);
-        add_first(&mut self.openers, openers);
-        add_first(&mut self.client_ports, client_ports);
+        add_first(&mut self.evidence, evidence, NAMED_LIMIT);
+        add_first(&mut self.openers, openers, NAMED_LIMIT);
+        add_first(&mut self.client_ports, client_ports, PORT_LIMIT);
         self.tries = self.tries.min(*tries);
-        add_first(&mut self.errors, errors);
+        add_first(&mut self.errors, errors, NAMED_LIMIT);
     }
 }
 
@@ -630,9 +626,9 @@ impl AddAssign for Carried {
 }
 
 /// Joins two sets and keeps the first few, which is the same in whatever order sets are joined.
-fn add_first<T: Ord + Copy>(set: &mut BTreeSet<T>, other: &BTreeSet<T>) {
+fn add_first<T: Ord + Copy>(set: &mut BTreeSet<T>, other: &BTreeSet<T>, limit: usize) {
     set.extend(other);
-    while set.len() > NAMED_LIMIT {
+    while set.len() > limit {
         set.pop_last();
     }
 }

@@ -57,20 +57,32 @@ pub struct Harvest {
     pub failed: Vec<ReadError>,
 }
 
-/// Makes time run forward. Small steps back (several queues, several interfaces) are held at the latest moment; behind a
-/// large one (the clock was set, files were joined) time goes on from there, so that durations stay true.
+/// Makes time run forward. What lies behind the latest moment (several queues, several interfaces, two clocks) is held at it.
+/// Only when the capture stays behind for seconds of its own time (the clock was set, files were joined) does time go on
+/// from there, so that durations are true again; and only a few times, for two clocks in turn would make time up.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Clock {
     now: Option<Timestamp>,
     shift: Span,
+    /// Since when, by its own time, the capture lies far behind.
+    behind: Option<Timestamp>,
     /// Large steps back.
     pub steps_back: u64,
     /// The largest of them.
     pub largest_step: Span,
+    /// Packets that lay a little behind the latest moment, by more than a millisecond.
+    pub held: u64,
+    followed: u32,
 }
 
-/// A step back that is no longer taken for disorder.
+/// Files that follow each other more closely than this are taken for one capture without a gap.
+const GAP: Span = Span::seconds(2);
+/// A step back that is no longer taken for disorder ...
 const LARGE_STEP: Span = Span::seconds(1);
+/// ... once the capture has stayed behind for this long by its own time ...
+const STAYS_BEHIND: Span = Span::seconds(2);
+/// ... and so often at most.
+const STEPS_FOLLOWED: u32 = 3;
 
 impl Clock {
     /// The moment of the audit for a moment of the capture.
@@ -78,20 +90,37 @@ impl Clock {
     pub fn tick(&mut self, at: Timestamp) -> Timestamp {
         let at = at + self.shift;
         match self.now {
-            Some(now) if at < now => self.step_back(now, at),
-            _ => self.now = Some(at),
+            Some(now) if at < now => self.fall_behind(now, at),
+            _ => {
+                self.now = Some(at);
+                self.behind = None;
+            }
         }
         self.now.unwrap_or(at)
     }
 
     #[cold]
-    fn step_back(&mut self, now: Timestamp, at: Timestamp) {
+    fn fall_behind(&mut self, now: Timestamp, at: Timestamp) {
         let step = now - at;
-        if step > LARGE_STEP {
-            self.shift = Span(self.shift.0.saturating_add(step.0));
-            self.steps_back += 1;
-            self.largest_step = self.largest_step.max(step);
+        if step <= LARGE_STEP {
+            self.held += u64::from(step > Span::millis(1));
+            return;
         }
+        self.steps_back += u64::from(self.behind.is_none());
+        self.largest_step = self.largest_step.max(step);
+        let since = self.behind.map_or(at, |since| since.min(at));
+        self.behind = Some(since);
+        if at - since >= STAYS_BEHIND && self.followed < STEPS_FOLLOWED {
+            self.shift = Span(self.shift.0.saturating_add(step.0));
+            self.followed += 1;
+            self.behind = None;
+        }
+    }
+
+    /// Where the captured time ends, if the next capture begins noticeably later: nobody watched in between.
+    fn gap_before(&self, first: Option<Timestamp>) -> Option<Timestamp> {
+        let (now, first) = (self.now?, first? + self.shift);
+        (first - now > GAP).then_some(now)
     }
 
     /// Time has passed without a packet. Never goes back.
@@ -102,6 +131,7 @@ impl Clock {
     /// Adds the steps of another line of time.
     pub fn add(&mut self, other: &Clock) {
         self.steps_back += other.steps_back;
+        self.held += other.held;
         self.largest_step = self.largest_step.max(other.largest_step);
     }
 
@@ -263,7 +293,13 @@ const QUEUE: usize = 3;
 /// What a worker is sent.
 enum Task {
     Batch(Arc<PacketBatch>, Timestamp),
-    Ask { serial: u64, at: Timestamp, all: bool },
+    Ask {
+        serial: u64,
+        at: Timestamp,
+        all: bool,
+    },
+    /// Nothing was captured from this moment until the next packet.
+    Gap(Timestamp),
     Finish(Timestamp),
 }
 
@@ -286,6 +322,9 @@ fn capture<S: Source>(
     loop {
         match next(clock.now) {
             Ok(Some(mut source)) => {
+                if let Some(from) = clock.gap_before(source.first()) {
+                    hall.gap(from);
+                }
                 if let Err(error) = drain(&mut source, hall, clock, &mut progress) {
                     failed.push(error);
                 }
@@ -377,6 +416,12 @@ impl Hall {
         }
     }
 
+    fn gap(&self, from: Timestamp) {
+        for lane in &self.lanes {
+            let _ = lane.send(Task::Gap(from));
+        }
+    }
+
     fn close(self, end: Timestamp) {
         for lane in &self.lanes {
             let _ = lane.send(Task::Finish(end));
@@ -404,6 +449,7 @@ impl Worker {
                     let _ = self.give_back.send(batch);
                 }
                 Task::Ask { serial, at, all } => self.answer(serial, at, all),
+                Task::Gap(at) => self.audit.gap(at),
                 Task::Finish(at) => end = at,
             }
         }
@@ -454,14 +500,33 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_large_step_back_durations_stay_true() {
+    fn behind_a_step_back_that_stays_durations_are_true_again() {
         let mut clock = Clock::default();
         let seconds = |s: i64| Timestamp::new(s, 0);
         clock.tick(seconds(1_000));
-        let before = clock.tick(seconds(100));
-        let after = clock.tick(seconds(107));
-        assert_eq!(before, seconds(1_000));
-        assert_eq!(after - before, Span::seconds(7));
+        assert_eq!([100, 101, 102].map(|s| clock.tick(seconds(s))), [seconds(1_000); 3], "held until it stays");
+        assert_eq!(clock.tick(seconds(107)), seconds(1_005));
         assert_eq!((clock.steps_back, clock.largest_step), (1, Span::seconds(900)));
+    }
+
+    #[test]
+    fn two_clocks_in_turn_do_not_make_time_up() {
+        let mut clock = Clock::default();
+        for step in 0..100 {
+            clock.tick(Timestamp::new(1_000, 0) + Span::millis(100 * step));
+            clock.tick(Timestamp::new(990, 0) + Span::millis(100 * step));
+        }
+        assert_eq!(clock.now(), Timestamp::new(1_000, 0) + Span::millis(9_900));
+        assert_eq!(clock.steps_back, 100);
+    }
+
+    #[test]
+    fn one_packet_from_the_future_does_not_stop_time() {
+        let mut clock = Clock::default();
+        let seconds = |s: i64| Timestamp::new(s, 0);
+        clock.tick(seconds(10));
+        let future = clock.tick(seconds(4_000_000_000));
+        (11..14).for_each(|s| _ = clock.tick(seconds(s)));
+        assert_eq!(clock.tick(seconds(20)) - future, Span::seconds(7));
     }
 }

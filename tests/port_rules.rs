@@ -426,14 +426,30 @@ fn a_reset_right_behind_the_handshake_is_early() {
         (Outcome::ResetEarly, None)
     );
     assert_eq!(
-        judged(tcp_to(CGP).opened().wait(seconds(9)).server_reset(), seconds(60), CGP),
+        judged(tcp_to(CGP).opened().says(b"hello").wait(seconds(9)).server_reset(), seconds(60), CGP),
+        (Outcome::ResetEarly, None)
+    );
+    assert_eq!(
+        judged(tcp_to(CGP).opened().wait(Span::millis(500)).server_reset(), seconds(60), CGP),
         (Outcome::ResetEarly, None)
     );
 }
 
 #[test]
+fn a_server_that_closes_what_nobody_uses_only_tidies_up() {
+    let idle = tcp_to(CGP).opened().wait(seconds(8)).server_reset();
+    assert_eq!(judged(idle, seconds(60), CGP), (Outcome::Established, None));
+}
+
+#[test]
+fn a_monitor_that_resets_the_answer_has_seen_the_port_open() {
+    let probe = tcp_to(CGP).syn().syn_ack().reset();
+    assert_eq!(judged(probe, seconds(60), CGP), (Outcome::Established, None));
+}
+
+#[test]
 fn early_counts_from_the_handshake_and_not_from_the_first_try() {
-    let slow = tcp_to(CGP).syn().wait(seconds(6)).syn_ack().ack().wait(seconds(9)).server_reset();
+    let slow = tcp_to(CGP).syn().wait(seconds(6)).syn_ack().ack().says(b"hello").wait(seconds(9)).server_reset();
     assert_eq!(judged(slow, seconds(60), CGP), (Outcome::ResetEarly, None));
 }
 

@@ -1,22 +1,23 @@
 //! Conversations that did not come about: silence, refusal, prohibition, half a handshake, an early reset.
 
-use super::{Check, Confidence, Finding, Group, Scene, Severity, count, list};
+use super::{Check, Confidence, Finding, Group, Scene, Severity, count, list, names};
 use crate::flow::Outcome;
 use crate::ledger::Sign;
 use crate::packet::Address;
+use crate::source::CaptureNotes;
 use std::collections::BTreeSet;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         code: "blocked.silent",
         raised: "the client tried often and long enough and nothing came back",
-        source: "CTX220732, CTX128115, CTX233032; PortQry calls it FILTERED",
+        source: "CTX220732, CTX128115, CTX233032",
         look: |check, scene, found| look(check, scene, found, Outcome::Silent),
     },
     Check {
         code: "blocked.refused",
         raised: "a reset answered the first SYN",
-        source: "CTX220732; RFC 9293, 3.10.7; PortQry calls it NOT LISTENING",
+        source: "CTX220732; RFC 9293, 3.10.7",
         look: |check, scene, found| look(check, scene, found, Outcome::Refused),
     },
     Check {
@@ -41,42 +42,56 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, outcome: Outcome) {
     for (_, group) in scene.groups(|sign| sign == Sign::Blocked(outcome)) {
-        let one_direction = group.clients.iter().all(|&client| scene.ledger.is_one_direction(client, group.server));
-        // What nobody saw may have been lost by the capture.
-        let absence = matches!(outcome, Outcome::Silent | Outcome::HalfOpen);
-        let lossy =
-            absence && scene.captures.iter().any(|notes| notes.may_have_lost(group.seen.first, group.seen.last));
-        let demoted = group.seen.generic || lossy || (one_direction && outcome == Outcome::Silent);
-        let severity = if demoted { Severity::Warning } else { Severity::Error };
-        let confidence = confidence(&group, outcome, one_direction || lossy);
-        let mut finding = group.finding(check, scene, severity, confidence);
-        let what = what(&group, outcome);
+        let doubts = Doubts::of(scene, &group, outcome);
+        let severity = if group.seen.generic || doubts.any() { Severity::Warning } else { Severity::Error };
+        let mut finding = group.finding(check, scene, severity, confidence(&group, outcome, &doubts));
         finding.title = format!(
-            "{}, {}, to {}: {what}",
+            "{}, {}, to {}: {}",
             group.port_name(),
             scene.service_title(group.transport, group.port),
-            group.server
+            group.server,
+            what(&group, outcome)
         );
-        finding.meaning = meaning(&group, outcome, finding.service.as_deref());
-        if one_direction && outcome == Outcome::Silent {
-            finding
-                .meaning
-                .push_str(" The capture holds one direction only here, so the answer may also have been a refusal.");
-        }
-        if lossy {
-            finding
-                .meaning
-                .push_str(" The capture lost packets in that time, so an answer may have been lost as well.");
-        }
-        finding.remedy = remedy(&group, outcome);
+        finding.meaning = meaning(&group, outcome, finding.service.as_deref(), &doubts);
+        finding.remedy = if doubts.worked > 0 { unsteady(&group) } else { remedy(&group, outcome) };
         found.push(finding);
     }
 }
 
-fn confidence(group: &Group, outcome: Outcome, doubtful: bool) -> Confidence {
+/// What speaks against a rule in a firewall.
+struct Doubts {
+    /// The capture holds one direction only between these hosts, so the answer may be something else than silence.
+    one_direction: bool,
+    /// What nobody saw may have been lost by the capture.
+    lossy: bool,
+    /// Flows of the same clients that worked on this very path later on.
+    worked: u64,
+}
+
+impl Doubts {
+    fn of(scene: &Scene<'_>, group: &Group, outcome: Outcome) -> Doubts {
+        let absence = matches!(outcome, Outcome::Silent | Outcome::HalfOpen);
+        let one_direction = |&client: &Address| scene.ledger.is_one_direction(client, group.server);
+        let lost = |notes: &CaptureNotes| notes.may_have_lost(group.seen.first, group.seen.last);
+        let worked = |&client: &Address| scene.works(client, group).map_or(0, |carried| carried.flows);
+        let all_work_again = group.clients.keys().all(|&client| scene.works_again(client, group));
+        Doubts {
+            one_direction: outcome == Outcome::Silent && group.clients.keys().all(one_direction),
+            lossy: absence && scene.captures.iter().any(lost),
+            worked: if all_work_again { group.clients.keys().map(worked).sum() } else { 0 },
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.one_direction || self.lossy || self.worked > 0
+    }
+}
+
+fn confidence(group: &Group, outcome: Outcome, doubts: &Doubts) -> Confidence {
     match outcome {
-        _ if doubtful => Confidence::Low,
-        Outcome::Refused | Outcome::Prohibited => Confidence::High,
+        _ if doubts.one_direction || doubts.lossy => Confidence::Low,
+        Outcome::Refused => Confidence::High,
+        Outcome::Prohibited if cause(group) != Cause::Unreachable => Confidence::High,
         Outcome::Silent | Outcome::HalfOpen if group.seen.is_firm() => Confidence::High,
         _ => Confidence::Medium,
     }
@@ -85,12 +100,41 @@ fn confidence(group: &Group, outcome: Outcome, doubtful: bool) -> Confidence {
 fn what(group: &Group, outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Refused => "refused",
-        Outcome::Prohibited if closed_by_host(group) => "nothing listens there",
-        Outcome::Prohibited if by_host(group) => "prohibited by the server itself",
-        Outcome::Prohibited => "prohibited by a device on the way",
+        Outcome::Prohibited => match cause(group) {
+            Cause::Closed => "nothing listens there",
+            Cause::Unreachable => "the host cannot be reached",
+            Cause::Policy if by_host(group) => "prohibited by the server itself",
+            Cause::Policy => "prohibited by a device on the way",
+        },
         Outcome::HalfOpen => "the answer does not reach the client",
         Outcome::ResetEarly => "cut right after the handshake",
         _ => "no answer",
+    }
+}
+
+/// What the ICMP errors about a group mean together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// "Port unreachable" of the server itself: no program, rather than a rule against it.
+    Closed,
+    /// No way to the host, or it does not answer on its network: a route, or the host is down.
+    Unreachable,
+    /// A rule forbids it.
+    Policy,
+}
+
+fn cause(group: &Group) -> Cause {
+    let errors = &group.seen.errors;
+    let closed =
+        |&(v6, _, code, sender): &(bool, u8, u8, Address)| sender == group.server && code == if v6 { 4 } else { 3 };
+    // RFC 792 and RFC 1812: network, host and protocol unreachable, unknown or isolated; RFC 4443: no route, address.
+    let no_way = |&(v6, _, code, _): &(bool, u8, u8, Address)| {
+        if v6 { matches!(code, 0 | 2 | 3) } else { matches!(code, 0..=2 | 5..=8 | 11 | 12) }
+    };
+    match () {
+        () if errors.iter().all(closed) => Cause::Closed,
+        () if errors.iter().all(no_way) => Cause::Unreachable,
+        () => Cause::Policy,
     }
 }
 
@@ -99,16 +143,8 @@ fn by_host(group: &Group) -> bool {
     group.seen.errors.iter().all(|&(.., sender)| sender == group.server)
 }
 
-/// Every error is "port unreachable", and the server itself sent it: no program, rather than a rule against it.
-fn closed_by_host(group: &Group) -> bool {
-    let port = |&(v6, kind, code, sender): &(bool, u8, u8, Address)| {
-        sender == group.server && if v6 { (kind, code) == (1, 4) } else { (kind, code) == (3, 3) }
-    };
-    !group.seen.errors.is_empty() && group.seen.errors.iter().all(port)
-}
-
-fn meaning(group: &Group, outcome: Outcome, service: Option<&str>) -> String {
-    let clients = list(&group.clients);
+fn meaning(group: &Group, outcome: Outcome, service: Option<&str>, doubts: &Doubts) -> String {
+    let clients = names(&group.clients);
     let flows = count(group.seen.flows, "flow");
     let seen = match outcome {
         Outcome::Refused => format!(
@@ -132,10 +168,31 @@ fn meaning(group: &Group, outcome: Outcome, service: Option<&str>) -> String {
             group.seen.watched.as_seconds(),
         ),
     };
+    let mut parts = vec![seen];
     if group.seen.generic {
-        return format!("{seen} Many programs use this port, so it may have nothing to do with Citrix.");
+        parts.push("Many programs use this port, so it may have nothing to do with Citrix.".into());
+    } else if doubts.worked == 0 {
+        parts.push(consequence(service.unwrap_or_default()).into());
     }
-    format!("{seen} {}", consequence(service.unwrap_or_default()))
+    if doubts.worked > 0 {
+        let worked = count(doubts.worked, "flow");
+        parts.push(format!("The port is open: {worked} between the same hosts worked, the last of them later."));
+    }
+    if doubts.one_direction {
+        parts.push("The capture holds one direction only here, so the answer may also have been a refusal.".into());
+    }
+    if doubts.lossy {
+        parts.push("The capture lost packets in that time, so an answer may have been lost as well.".into());
+    }
+    parts.join(" ")
+}
+
+/// What to do where the path works at other times.
+fn unsteady(group: &Group) -> String {
+    format!(
+        "No firewall rule is missing. Look at {} at that time: was it restarted, overloaded, or at a limit of connections?",
+        group.server
+    )
 }
 
 fn prohibition(group: &Group, clients: &str) -> String {
@@ -144,12 +201,12 @@ fn prohibition(group: &Group, clients: &str) -> String {
     let words: BTreeSet<String> =
         group.seen.errors.iter().map(|&(v6, kind, code, _)| icmp_words(v6, kind, code)).collect();
     let words = words.into_iter().collect::<Vec<_>>().join(", ");
-    if closed_by_host(group) {
-        return format!(
-            "{senders} told {clients}: {words}. The host is reachable, but no program listens on this port"
-        );
-    }
-    format!("{senders} told {clients}: {words}. A firewall or router rejects the packets openly")
+    let meaning = match cause(group) {
+        Cause::Closed => "The host is reachable, but no program listens on this port",
+        Cause::Unreachable => "The packets do not get to the host: it is down, or there is no route to it",
+        Cause::Policy => "A firewall or router rejects the packets openly",
+    };
+    format!("{senders} told {clients}: {words}. {meaning}")
 }
 
 /// The words of RFC 792, RFC 1812 and RFC 4443 for an unreachable message.
@@ -189,14 +246,17 @@ fn consequence(service: &str) -> &'static str {
 }
 
 fn remedy(group: &Group, outcome: Outcome) -> String {
-    let (port, clients, server) = (group.port_name(), list(&group.clients), group.server);
-    let netstat = format!("`netstat -ano | findstr :{}` on the server shows it", group.port);
+    let (port, clients, server) = (group.port_name(), names(&group.clients), group.server);
+    let netstat = format!("on Windows, `netstat -ano | findstr :{}` shows it", group.port);
     match outcome {
         Outcome::Refused => format!(
             "Check that the service runs and listens on {port} of {server}: {netstat}. If it does, look for a firewall on the way that answers with resets."
         ),
-        Outcome::Prohibited if closed_by_host(group) => {
+        Outcome::Prohibited if cause(group) == Cause::Closed => {
             format!("Check that the service runs and listens on {port} of {server}: {netstat}.")
+        }
+        Outcome::Prohibited if cause(group) == Cause::Unreachable => {
+            format!("Check that {server} is up and has this address, then the routes from {clients} to it.")
         }
         Outcome::Prohibited if by_host(group) => {
             format!("Allow {port} from {clients} in the firewall on {server} itself.")

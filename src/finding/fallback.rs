@@ -1,11 +1,13 @@
 //! Sessions that work, but not the way they should: the better transport was blocked and the next one taken.
 
-use super::{Check, Confidence, Finding, Scene, Severity, list};
+use super::{Check, Confidence, Finding, Group, Ports, Scene, Severity, names};
 use crate::classify::ServiceRef;
 use crate::flow::Outcome;
-use crate::ledger::{Carried, Seen, Session, SessionKind, Sign};
-use crate::packet::Address;
+use crate::ledger::{Carried, Path, Seen, Sign};
+use crate::packet::{Address, protocol};
 use crate::portmap::Transport;
+use crate::time::Span;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -13,7 +15,7 @@ pub(super) const CHECKS: &[Check] = &[
         code: "fallback.cgp-to-ica",
         raised: "TCP 2598 is blocked between two hosts and a session runs on TCP 1494",
         source: "CTX104147",
-        look: |check, scene, found| look(check, scene, found, (Transport::Tcp, 2598), &[SessionKind::Ica], CGP_TO_ICA),
+        look: |check, scene, found| look(check, scene, found, (Transport::Tcp, 2598), &[1494], CGP_TO_ICA),
     },
     Check {
         code: "fallback.edt-to-tcp",
@@ -21,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
         source: "CTX220732, CTX220730, CTX230011",
         look: |check, scene, found| {
             for port in [1494, 2598] {
-                look(check, scene, found, (Transport::Udp, port), &[SessionKind::Cgp, SessionKind::Ica], EDT_TO_TCP);
+                look(check, scene, found, (Transport::Udp, port), &[2598, 1494], EDT_TO_TCP);
             }
         },
     },
@@ -54,34 +56,27 @@ fn look(
     scene: &Scene<'_>,
     found: &mut Vec<Finding>,
     blocked: (Transport, u16),
-    instead: &[SessionKind],
+    instead: &[u16],
     words: Words,
 ) {
-    let mut pairs: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
     let groups = scene.groups(is_no_connection);
+    let mut ways: BTreeMap<(Address, u16), Group> = BTreeMap::new();
     for (_, group) in groups.iter().filter(|(_, group)| (group.transport, group.port) == blocked) {
-        let fell_back =
-            |client: &&Address| instead.iter().any(|&kind| session(scene, kind, **client, group.server).is_some());
-        pairs.entry(group.server).or_default().extend(group.clients.iter().filter(fell_back));
-    }
-    pairs.retain(|_, clients| !clients.is_empty());
-    for (server, clients) in pairs {
-        let fill = |text: &str| text.replace("{clients}", &list(&clients)).replace("{server}", &server.to_string());
-        let mut sessions = sessions(scene, &clients, server, instead).into_iter();
-        let Some(mut finding) =
-            sessions.next().map(|group| group.finding(check, scene, Severity::Warning, Confidence::High))
-        else {
-            continue;
-        };
-        for group in sessions {
-            let more = group.finding(check, scene, Severity::Warning, Confidence::High);
-            finding.flow_count += more.flow_count;
-            finding.openers.extend(more.openers);
-            finding.evidence.extend(more.evidence);
-            finding.first = finding.first.min(more.first);
-            finding.last = finding.last.max(more.last);
-            finding.wireshark_filter = format!("({}) || ({})", finding.wireshark_filter, more.wireshark_filter);
+        for &client in group.clients.keys() {
+            if scene.works_again(client, group) {
+                continue;
+            }
+            for &port in instead {
+                if let Some(carried) = taken_instead(scene, client, group, port) {
+                    add(scene, &mut ways, client, group.server, port, carried);
+                }
+            }
         }
+    }
+    for ((server, _), group) in ways {
+        let fill =
+            |text: &str| text.replace("{clients}", &names(&group.clients)).replace("{server}", &server.to_string());
+        let mut finding = group.finding(check, scene, Severity::Warning, Confidence::High);
         finding.title = fill(words.title);
         finding.meaning = fill(words.meaning);
         finding.remedy = fill(words.remedy);
@@ -93,39 +88,38 @@ fn is_no_connection(sign: Sign) -> bool {
     matches!(sign, Sign::Blocked(Outcome::Silent | Outcome::Refused | Outcome::Prohibited | Outcome::HalfOpen))
 }
 
-fn session<'a>(scene: &'a Scene<'_>, kind: SessionKind, client: Address, server: Address) -> Option<&'a Carried> {
-    scene.ledger.sessions.get(&Session { kind, client, server })
+/// A session on another port that ran when the blocked one was tried, or began within a minute.
+fn taken_instead<'a>(scene: &'a Scene<'_>, client: Address, blocked: &Group, port: u16) -> Option<&'a Carried> {
+    let path = Path { protocol: protocol::TCP, port, server: blocked.server, client };
+    let carried = scene.ledger.working.get(&path)?;
+    let in_time = carried.first <= blocked.seen.last + Span::seconds(60) && blocked.seen.first <= carried.last;
+    in_time.then_some(carried)
 }
 
-/// The sessions that were taken instead, towards this server and of these clients only, one group a port.
-fn sessions(
+fn add(
     scene: &Scene<'_>,
-    clients: &BTreeSet<Address>,
+    ways: &mut BTreeMap<(Address, u16), Group>,
+    client: Address,
     server: Address,
-    instead: &[SessionKind],
-) -> Vec<super::Group> {
-    let mut groups = Vec::new();
-    for &kind in instead {
-        let mut all: Option<Seen> = None;
-        let mut who = BTreeSet::new();
-        for &client in clients {
-            let Some(carried) = session(scene, kind, client, server) else { continue };
-            who.insert(client);
-            let seen = seen(scene, kind, carried);
-            match &mut all {
-                Some(all) => *all += &seen,
-                None => all = Some(seen),
-            }
+    port: u16,
+    carried: &Carried,
+) {
+    let seen = seen(scene, port, carried);
+    match ways.entry((server, port)) {
+        Entry::Occupied(mut entry) => {
+            let group = entry.get_mut();
+            group.clients.insert(client, Ports::of(&seen));
+            group.seen += &seen;
         }
-        if let Some(seen) = all {
-            groups.push(super::Group { server, transport: Transport::Tcp, port: kind.port(), clients: who, seen });
+        Entry::Vacant(entry) => {
+            let clients = BTreeMap::from([(client, Ports::of(&seen))]);
+            entry.insert(Group { server, transport: Transport::Tcp, port, clients, seen });
         }
     }
-    groups
 }
 
-fn seen(scene: &Scene<'_>, kind: SessionKind, carried: &Carried) -> Seen {
-    let service = scene.map.lookup(Transport::Tcp, kind.port()).and_then(|candidates| candidates.services.first());
+fn seen(scene: &Scene<'_>, port: u16, carried: &Carried) -> Seen {
+    let service = scene.map.lookup(Transport::Tcp, port).and_then(|candidates| candidates.services.first());
     Seen {
         flows: carried.flows,
         first: carried.first,

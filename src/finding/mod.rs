@@ -7,7 +7,7 @@ mod unexpected;
 
 use crate::classify::ServiceRef;
 use crate::flow::{Evidence, PacketRef};
-use crate::ledger::{Ledger, NAMED_LIMIT, Seen, Sighting, Sign};
+use crate::ledger::{Carried, Ledger, Path, Seen, Sighting, Sign};
 use crate::packet::{Address, protocol};
 use crate::portmap::{PortMap, RuleId, Transport};
 use crate::source::CaptureNotes;
@@ -99,6 +99,8 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// A display filter that selects these flows.
     pub wireshark_filter: String,
+    /// It selects no others.
+    pub filter_is_exact: bool,
 }
 
 /// What a check may look at.
@@ -146,8 +148,26 @@ pub(super) struct Group {
     pub server: Address,
     pub transport: Transport,
     pub port: u16,
-    pub clients: BTreeSet<Address>,
+    pub clients: BTreeMap<Address, Ports>,
     pub seen: Seen,
+}
+
+/// The ports that a client used, and for how many flows.
+#[derive(Clone, Default)]
+pub(super) struct Ports {
+    ports: BTreeSet<u16>,
+    flows: u64,
+}
+
+impl Ports {
+    pub(super) fn of(seen: &Seen) -> Ports {
+        Ports { ports: seen.client_ports.clone(), flows: seen.flows }
+    }
+
+    /// Every flow has a port of its own here.
+    fn all_known(&self) -> bool {
+        self.flows as usize <= self.ports.len()
+    }
 }
 
 impl Scene<'_> {
@@ -160,16 +180,31 @@ impl Scene<'_> {
             match groups.entry((sign, server, protocol, port)) {
                 std::collections::btree_map::Entry::Occupied(mut entry) => {
                     let group = entry.get_mut();
-                    group.clients.insert(client);
+                    group.clients.insert(client, Ports::of(seen));
                     group.seen += seen;
                 }
                 std::collections::btree_map::Entry::Vacant(entry) => {
-                    let clients = BTreeSet::from([client]);
+                    let clients = BTreeMap::from([(client, Ports::of(seen))]);
                     entry.insert(Group { server, transport, port, clients, seen: seen.clone() });
                 }
             }
         }
         groups.into_iter().map(|((sign, ..), group)| (sign, group)).collect()
+    }
+
+    /// What worked on the same path as a blocked flow of this client, at whatever time.
+    pub(super) fn works(&self, client: Address, group: &Group) -> Option<&Carried> {
+        let protocol = match group.transport {
+            Transport::Tcp => protocol::TCP,
+            Transport::Udp => protocol::UDP,
+            Transport::Icmp => return None,
+        };
+        self.ledger.working.get(&Path { protocol, port: group.port, server: group.server, client })
+    }
+
+    /// True where the blocked path worked later on.
+    pub(super) fn works_again(&self, client: Address, group: &Group) -> bool {
+        self.works(client, group).is_some_and(|carried| carried.last > group.seen.first)
     }
 
     /// The name of a service for people, and in the report.
@@ -218,6 +253,7 @@ impl Group {
         confidence: Confidence,
     ) -> Finding {
         let rules = scene.rules(self.transport, self.port);
+        let (wireshark_filter, filter_is_exact) = self.filter();
         Finding {
             code: check.code,
             severity,
@@ -227,7 +263,7 @@ impl Group {
             remedy: String::new(),
             sources: [check.source].into_iter().chain(scene.documents(rules)).map(String::from).collect(),
             products: scene.products(rules).into_iter().map(String::from).collect(),
-            clients: self.clients.iter().copied().collect(),
+            clients: self.clients.keys().copied().collect(),
             servers: vec![self.server],
             port: Some((self.transport, self.port)),
             service: scene.service(self.seen.service).map(String::from),
@@ -237,20 +273,39 @@ impl Group {
             first: Some(self.seen.first),
             last: Some(self.seen.last),
             evidence: self.seen.evidence.iter().copied().collect(),
-            wireshark_filter: self.filter(),
+            wireshark_filter,
+            filter_is_exact,
         }
     }
 
-    /// Wireshark's display filter. The clients' ports make it exact as long as all of them are known.
-    fn filter(&self) -> String {
-        let name = self.transport.name();
-        let clients: Vec<Address> = self.clients.iter().copied().collect();
-        let mut parts = vec![addresses(&clients), addresses(&[self.server]), format!("{name}.port=={}", self.port)];
-        if self.seen.flows as usize <= self.seen.client_ports.len().min(NAMED_LIMIT - 1) {
-            parts.push(any(self.seen.client_ports.iter().map(|port| format!("{name}.port=={port}")).collect()));
-        }
-        parts.join(" && ")
+    /// Wireshark's display filter, and whether it selects these flows and no others: it does where the port of every flow is
+    /// known.
+    fn filter(&self) -> (String, bool) {
+        let port = |number: u16| format!("{}.port=={number}", self.transport.name());
+        let client = |(client, ports): (&Address, &Ports)| {
+            let mut parts = vec![address(client)];
+            if ports.all_known() {
+                parts.push(any(ports.ports.iter().map(|&number| port(number)).collect()));
+            }
+            parts
+        };
+        let head = [address(&self.server), port(self.port)];
+        let exact = self.clients.values().all(Ports::all_known);
+        let mut clients: Vec<Vec<String>> = self.clients.iter().map(client).collect();
+        let filter = if clients.len() == 1 {
+            let one = clients.remove(0);
+            [one[..1].to_vec(), head.to_vec(), one[1..].to_vec()].concat().join(" && ")
+        } else {
+            let each = clients.into_iter().map(|parts| format!("({})", parts.join(" && "))).collect();
+            format!("{} && {}", head.join(" && "), any(each))
+        };
+        (filter, exact)
     }
+}
+
+/// "10.0.0.1", "10.0.0.1 and 10.0.0.2", "10.0.0.1, 10.0.0.2 and 5 more".
+pub(super) fn names(clients: &BTreeMap<Address, Ports>) -> String {
+    list(&clients.keys().copied().collect())
 }
 
 fn once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
@@ -263,9 +318,8 @@ fn once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     list
 }
 
-fn addresses(list: &[Address]) -> String {
-    let field = |address: &Address| if address.is_v4() { "ip.addr" } else { "ipv6.addr" };
-    any(list.iter().map(|address| format!("{}=={address}", field(address))).collect())
+fn address(address: &Address) -> String {
+    format!("{}=={address}", if address.is_v4() { "ip.addr" } else { "ipv6.addr" })
 }
 
 fn any(mut terms: Vec<String>) -> String {

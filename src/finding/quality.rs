@@ -34,7 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn no_packets(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    if scene.captures.iter().all(|capture| capture.packets == 0) {
+    if !scene.captures.is_empty() && scene.captures.iter().all(|capture| capture.packets == 0) {
         let damaged = scene.captures.iter().any(|capture| capture.damage.is_some());
         let (title, remedy) = if damaged {
             ("No packet could be read", "Copy the capture again; if it is damaged at its source as well, record again.")
@@ -146,6 +146,7 @@ fn about_capture(check: &Check, title: &str, meaning: String, remedy: &str) -> F
         last: None,
         evidence: Vec::new(),
         wireshark_filter: String::new(),
+        filter_is_exact: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What should not be there: foreign protocols on Citrix ports, Citrix elsewhere, the wrong transport, the internet.
 
-use super::{Check, Confidence, Finding, Scene, Severity, count, list};
+use super::{Check, Confidence, Finding, Scene, Severity, count, names};
 use crate::ledger::Sign;
 use crate::portmap::Transport;
 use crate::signature::Protocol;
@@ -42,7 +42,7 @@ fn foreign_protocol(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) 
         finding.meaning = format!(
             "{} and {} speak {name} there ({}). The Citrix service of that port cannot run beside it, and a firewall rule made \
              for Citrix lets something else through.",
-            list(&group.clients),
+            names(&group.clients),
             group.server,
             count(group.seen.flows, "flow"),
         );
@@ -64,7 +64,7 @@ fn citrix_on_other_port(check: &Check, scene: &Scene<'_>, found: &mut Vec<Findin
         finding.meaning = format!(
             "{} reached a Citrix session on a port that the map does not know ({}). A changed listener port or the multi-port \
              policy may be the reason. Firewall rules and monitoring for TCP 1494 and 2598 do not cover it.",
-            list(&group.clients),
+            names(&group.clients),
             count(group.seen.flows, "flow"),
         );
         finding.remedy = format!(
@@ -91,7 +91,7 @@ fn other_transport(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         finding.meaning = format!(
             "{} and {} talk over the wrong transport for this port ({}). It is another program, or a firewall rule that was \
              opened for the wrong protocol is being used.",
-            list(&group.clients),
+            names(&group.clients),
             group.server,
             count(group.seen.flows, "flow"),
         );
@@ -107,17 +107,25 @@ fn other_transport(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
 
 fn internet_exposed(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     for (_, group) in scene.groups(|sign| sign == Sign::Exposed) {
-        let mut finding = group.finding(check, scene, Severity::Error, Confidence::High);
+        // Two public addresses may as well be one site that uses them inside.
+        let both_public = group.server.is_public();
+        let (severity, confidence) =
+            if both_public { (Severity::Warning, Confidence::Medium) } else { (Severity::Error, Confidence::High) };
+        let mut finding = group.finding(check, scene, severity, confidence);
         finding.title = format!("{} of {} answers to the internet", group.port_name(), group.server);
+        let inside = if both_public {
+            "Server and client both have public addresses; if that is one network of your own, this is no finding. "
+        } else {
+            ""
+        };
         finding.meaning = format!(
-            "{} reached the session port from a public address ({}). Session traffic there is not protected by TLS unless that was \
-             set up on the server, and anyone can try to log on.",
-            list(&group.clients),
+            "{inside}{} reached the session port from a public address ({}). Session traffic there is not protected by TLS \
+             unless that was set up on the server, and anyone can try to log on.",
+            names(&group.clients),
             count(group.seen.flows, "flow"),
         );
         finding.remedy = format!(
-            "Close {} to the internet and let users in through Citrix Gateway on TCP and UDP 443. If the public address is \
-             inside your own network, nothing needs to be done.",
+            "Close {} to the internet and let users in through Citrix Gateway on TCP and UDP 443.",
             group.port_name()
         );
         found.push(finding);

@@ -107,13 +107,15 @@ pub const TCP_TRIES: u32 = 3;
 /// ... of UDP: one repetition ...
 pub const UDP_TRIES: u64 = 2;
 /// ... that comes no sooner than this: datagrams at one moment are one try, or one packet captured twice ...
-pub const REPETITION: Span = Span::millis(50);
+pub const REPETITION: Span = Span::seconds(1);
 /// ... and so much time since the first (facts 8.5).
 pub const GRACE: Span = Span::seconds(4);
 /// From here on silence is certain: the shortest schedule of a Windows client has ended (facts 8.5).
 pub const FIRM: Span = Span::seconds(21);
-/// A reset this soon behind the handshake is early.
+/// A reset this soon behind the handshake is early, where the client has said something ...
 pub const EARLY: Span = Span::seconds(10);
+/// ... and this soon where it has not.
+const AT_ONCE: Span = Span::seconds(1);
 
 /// Decides what became of a flow. `reply_due` says that the service behind this UDP port always answers.
 pub fn outcome(flow: &FlowRecord, reply_due: bool) -> (Outcome, Option<Doubt>) {
@@ -175,7 +177,7 @@ fn client_alone(flow: &FlowRecord) -> (Outcome, Option<Doubt>) {
 
 /// Why there was no third try: the capture ended, or the opener gave up.
 fn patience(flow: &FlowRecord) -> Doubt {
-    if flow.cut_off { Doubt::CaptureTooShort } else { Doubt::TooFewTries }
+    if flow.cut_off && flow.watched() < FIRM { Doubt::CaptureTooShort } else { Doubt::TooFewTries }
 }
 
 fn server_alone(flow: &FlowRecord) -> (Outcome, Option<Doubt>) {
@@ -193,13 +195,19 @@ fn both_sides(flow: &FlowRecord) -> (Outcome, Option<Doubt>) {
     if flow.syn_acks > 0 && !flow.marks.has(Marks::SERVER_WENT_ON) && !flow.marks.has(Marks::CLIENT_WENT_ON) {
         return unacknowledged(flow);
     }
-    if flow.reset_after.is_some_and(|after| after <= EARLY)
-        && flow.from_server.payload_bytes == 0
-        && !flow.marks.has(Marks::CLIENT_ENDED_FIRST)
-    {
+    if is_reset_early(flow) {
         return (Outcome::ResetEarly, None);
     }
     if syn || flow.syn_acks > 0 { (Outcome::Established, None) } else { (Outcome::Midstream, None) }
+}
+
+/// The server's side cut what the client had begun to say, or cut at once. A server that closes a connection on which
+/// nobody spoke for a while only tidies up.
+fn is_reset_early(flow: &FlowRecord) -> bool {
+    let limit = if flow.from_client.payload_bytes > 0 { EARLY } else { AT_ONCE };
+    flow.reset_after.is_some_and(|after| after <= limit)
+        && flow.from_server.payload_bytes == 0
+        && !flow.marks.has(Marks::CLIENT_ENDED_FIRST)
 }
 
 /// SYNs, and of the server nothing but resets.
@@ -213,7 +221,8 @@ fn unanswered_syn(flow: &FlowRecord) -> (Outcome, Option<Doubt>) {
 /// SYN-ACKs, and no sign that the client got one.
 fn unacknowledged(flow: &FlowRecord) -> (Outcome, Option<Doubt>) {
     if flow.marks.has(Marks::CLIENT_RESET) {
-        return (Outcome::Undecided, Some(Doubt::ResetOnly));
+        // A monitor or a scanner: the port answers, and that was all it wanted to know.
+        return (Outcome::Established, None);
     }
     let repeated = flow.syn_acks >= 2 || flow.marks.has(Marks::SYN_AFTER_SYN_ACK);
     let watched = flow.syn_ack_at.is_some_and(|at| flow.until - at >= GRACE);

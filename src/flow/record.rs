@@ -109,6 +109,8 @@ pub struct Heard {
     pub protocol: Protocol,
     /// How sure that is.
     pub strength: Strength,
+    /// The server said it, or both did.
+    pub by_server: bool,
     /// The server's name as TLS, DTLS, QUIC or HTTP gives it.
     pub server_name: Option<Box<str>>,
     /// A name or a path that belongs to Citrix.
@@ -198,6 +200,8 @@ impl Marks {
     /// The server sent a reset.
     pub const SERVER_RESET: u16 = 1 << 11;
 
+    /// Nobody watched since its last packet.
+    pub const UNWATCHED: u16 = 1 << 13;
     /// A live audit has shown the last word on this flow; only its end can tell something new.
     pub const SHOWN: u16 = 1 << 12;
 
@@ -205,6 +209,12 @@ impl Marks {
     #[inline]
     pub fn has(self, mark: u16) -> bool {
         self.0 & mark != 0
+    }
+
+    /// Takes a mark away.
+    #[inline]
+    pub fn clear(&mut self, mark: u16) {
+        self.0 &= !mark;
     }
 
     /// Sets a mark.

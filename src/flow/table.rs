@@ -231,6 +231,28 @@ impl FlowTable {
         }
     }
 
+    /// Nobody watches for answers from `at` on, until the next packet. A SYN that is repeated later proves that none came in
+    /// between; every other flow of which only one side has been seen ends here.
+    pub fn stop_waiting(&mut self, at: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
+        for slot in 0..self.flows.places {
+            let Some(flow) = self.flows.get(slot) else { continue };
+            if flow.is_answered() {
+                continue;
+            }
+            if flow.marks.has(Marks::SYN_SEEN) {
+                self.flows.at(slot).marks.set(Marks::UNWATCHED);
+                continue;
+            }
+            let given_up = flow.last + flow.patience();
+            if at >= given_up {
+                ended(self.give_up(slot, at));
+            } else {
+                self.rooms[shard_of(&self.flows.at(slot).key)].taken -= 1;
+                ended(self.close(slot, at, true));
+            }
+        }
+    }
+
     /// Ends every flow: the capture ended at `end`.
     pub fn finish(&mut self, end: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
         for slot in 0..self.flows.places {

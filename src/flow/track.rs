@@ -221,6 +221,13 @@ impl Flow {
         }
     }
 
+    /// Packets of both sides have been seen, and of TCP more than a handshake that hangs.
+    pub fn is_answered(&self) -> bool {
+        let both = self.halves.iter().all(|half| half.packets > 0);
+        let went_on = self.marks.has(Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON);
+        both && (self.key.protocol() != protocol::TCP || went_on)
+    }
+
     /// Both sides speak, and all that can be heard was heard: only its end can still tell something new.
     pub fn is_settled(&self) -> bool {
         let spoken = Listening::CLIENT | Listening::SERVER;
@@ -233,6 +240,7 @@ impl Flow {
         self.cold().heard = Some(Heard {
             protocol: signature::Protocol::Tftp,
             strength: signature::Strength::Strong,
+            by_server: true,
             server_name: None,
             citrix_hint: false,
         });
@@ -253,6 +261,7 @@ impl Flow {
     }
 
     fn client_says(&mut self, tcp: &Tcp, packet: &Packet<'_>, raw: &RawPacket<'_>) {
+        self.marks.clear(Marks::UNWATCHED);
         let flags = tcp.flags;
         if flags.rst() {
             self.marks.set(Marks::CLIENT_RESET);
@@ -290,6 +299,7 @@ impl Flow {
     }
 
     fn server_says(&mut self, tcp: &Tcp, packet: &Packet<'_>, raw: &RawPacket<'_>) {
+        self.marks.clear(Marks::UNWATCHED);
         let flags = tcp.flags;
         if flags.rst() {
             return self.server_resets(tcp, raw);
@@ -450,6 +460,8 @@ impl Flow {
 
     /// What it would leave behind if it ended now.
     pub fn record(&self, until: Timestamp, cut_off: bool) -> FlowRecord {
+        let unwatched = self.marks.has(Marks::UNWATCHED);
+        let (until, cut_off) = if unwatched { (self.last, true) } else { (until, cut_off) };
         let ends = [self.client, !self.client].map(|side| self.endpoint(side));
         let [from_client, from_server] = self.halves.map(Half::counts);
         let cold = self.cold.as_deref();
@@ -509,6 +521,7 @@ fn merge(known: Option<Heard>, told: signature::Told) -> Heard {
     let new = Heard {
         protocol: told.protocol,
         strength: told.strength,
+        by_server: told.by_server,
         server_name: told.server_name,
         citrix_hint: told.citrix_hint,
     };
@@ -516,6 +529,7 @@ fn merge(known: Option<Heard>, told: signature::Told) -> Heard {
         Some(known) if known.protocol == new.protocol => Heard {
             protocol: new.protocol,
             strength: known.strength.max(new.strength),
+            by_server: known.by_server || new.by_server,
             server_name: new.server_name.or(known.server_name),
             citrix_hint: known.citrix_hint || new.citrix_hint,
         },

@@ -253,6 +253,8 @@ pub struct FindingLine {
     pub evidence: Vec<EvidenceLine>,
     /// A display filter that selects the flows.
     pub wireshark_filter: String,
+    /// It selects no others. Otherwise there are more flows than ports are named.
+    pub wireshark_filter_exact: bool,
 }
 
 /// A packet that shows something.
@@ -488,6 +490,7 @@ fn finding_line(finding: &Finding, flows: &[JudgedFlow]) -> FindingLine {
         last: finding.last.map(Timestamp::rfc3339),
         evidence: finding.evidence.iter().map(evidence_line).collect(),
         wireshark_filter: finding.wireshark_filter.clone(),
+        wireshark_filter_exact: finding.filter_is_exact,
     }
 }
 

@@ -133,15 +133,21 @@ fn about_packets(material: &Material<'_>, remarks: &mut Vec<String>) {
         ));
     }
     let blocked = material.findings.iter().any(|finding| finding.code.starts_with("blocked."));
-    if ledger.sessions_unlisted && blocked {
+    if ledger.working_unlisted && blocked {
         remarks.push("Sessions ran between so many hosts that some ways around a blocked port may not be told.".into());
     }
     let clock = material.clock;
     if clock.steps_back > 0 {
         remarks.push(format!(
-            "The clock of the capture steps back {}, by up to {:.0} s; times behind such a step are moved forward.",
+            "The clock of the capture steps back {}, by up to {:.0} s; times behind such a step are held, or moved forward where they stay behind.",
             count(clock.steps_back, "time"),
             clock.largest_step.as_seconds()
+        ));
+    }
+    if clock.held > 0 {
+        remarks.push(format!(
+            "{} lay up to a few moments behind others; short times such as round trips may be wrong.",
+            count(clock.held, "packet")
         ));
     }
     if ledger.duplicates * 50 > ledger.flow_packets {

@@ -41,6 +41,9 @@ struct Page<'w, W: Write> {
     look: Look,
 }
 
+/// So many findings are written out; nobody reads more at once.
+const FINDINGS_SHOWN: usize = 20;
+
 const BOLD: Style = Style::new().bold();
 /// Stands for a blank that no line ends at, between a number and its unit.
 const UNBROKEN: &str = "\u{a0}";
@@ -118,9 +121,17 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn findings(&mut self, report: &Report<'_>) -> io::Result<()> {
-        for (index, finding) in report.findings.iter().filter(|finding| !is_about_capture(finding)).enumerate() {
+        let findings: Vec<&FindingLine> = report.findings.iter().filter(|finding| !is_about_capture(finding)).collect();
+        let shown = if self.look.verbose { findings.len() } else { findings.len().min(FINDINGS_SHOWN) };
+        for (index, finding) in findings[..shown].iter().enumerate() {
             writeln!(self.out)?;
             self.finding(index + 1, finding, report)?;
+        }
+        if shown < findings.len() {
+            let more = counted((findings.len() - shown) as u64, "finding");
+            let text = format!("{more} more, no worse than these: -v shows them, --format json as well.");
+            writeln!(self.out)?;
+            self.paragraph(&text, "", "")?;
         }
         Ok(())
     }
@@ -145,22 +156,20 @@ impl<W: Write> Page<'_, W> {
         if !finding.wireshark_filter.is_empty() {
             self.paragraph(&finding.wireshark_filter, "   Wireshark: ", "              ")?;
         }
-        if self.look.verbose {
-            self.named("   Products:  ", &finding.products)?;
+        let few = !self.look.verbose;
+        if !finding.products.is_empty() {
+            let products = match finding.products.len() {
+                count @ 6.. if few => counted(count as u64, "Citrix product"),
+                _ => finding.products.join(", "),
+            };
+            let rules = match finding.rules.len() {
+                count @ 2.. if few => format!("{} (-v names them)", counted(count as u64, "rule")),
+                _ => finding.rules.join(", "),
+            };
+            self.paragraph(&format!("{products}: {rules}"), "   Concerns:  ", "              ")?;
         }
-        self.named("   Rules:     ", &finding.rules)?;
-        self.named("   Source:    ", &finding.sources)
-    }
-
-    /// A list; only the first unless everything was asked for.
-    fn named(&mut self, label: &str, names: &[String]) -> io::Result<()> {
-        let Some(first) = names.first() else { return Ok(()) };
-        let text = match names.len() {
-            1 => first.clone(),
-            _ if self.look.verbose => names.join("; "),
-            count => format!("{first} and {} more (-v)", count - 1),
-        };
-        self.paragraph(&text, label, "              ")
+        let sources = if few { &finding.sources[..finding.sources.len().min(1)] } else { &finding.sources[..] };
+        self.paragraph(&sources.join("; "), "   Source:    ", "              ")
     }
 
     fn services(&mut self, report: &Report<'_>) -> io::Result<()> {

@@ -149,7 +149,7 @@ impl Waiting {
             Some(file) => file,
             None => open(&self.path, self.capture)?,
         };
-        Ok(Opened { file, capture: self.capture, failed: false })
+        Ok(Opened { file, capture: self.capture, first: self.first, failed: false })
     }
 
     /// Whether it goes on where the line of time stands. A second of overlap is two clocks of one machine.
@@ -178,6 +178,7 @@ impl Waiting {
 pub(super) struct Opened {
     pub file: CaptureFile,
     pub capture: u16,
+    first: Option<Timestamp>,
     /// It broke off before its first packet.
     pub failed: bool,
 }
@@ -191,6 +192,10 @@ impl Source for Opened {
         let more = self.file.fill(batch, place);
         self.failed |= more.is_err();
         more
+    }
+
+    fn first(&self) -> Option<Timestamp> {
+        self.first
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use voice::{Clue, Reading};
+use voice::{Clue, Reading, Speaker};
 
 pub use http::asks_websocket;
 
@@ -65,6 +65,7 @@ pub fn tell(opening: &Opening<'_>) -> Answer {
         Some((protocol, clue)) => Answer::Told(Told {
             protocol,
             strength: clue.strength,
+            by_server: clue.speaker == Speaker::Server,
             server_name: clue.server_name,
             citrix_hint: clue.citrix_hint,
         }),
@@ -120,6 +121,8 @@ pub struct Told {
     pub protocol: Protocol,
     /// What the recognition is worth.
     pub strength: Strength,
+    /// The server said it, or both did. What only the client says was an attempt: it does not tell what listens there.
+    pub by_server: bool,
     /// The host name that the client asked for, in lower case: TLS or DTLS server name, HTTP host. Never an address.
     pub server_name: Option<Box<str>>,
     /// The server name or a path points to Citrix: a host of Citrix Cloud (facts CC-01, RDV-02, RDV-03), the path of a

@@ -45,4 +45,8 @@ impl Source for MemorySource {
         self.next = end;
         Ok(if end < self.packets.len() { More::Maybe } else { More::No })
     }
+
+    fn first(&self) -> Option<Timestamp> {
+        self.packets.first().map(|(at, ..)| *at)
+    }
 }

@@ -24,6 +24,7 @@ pub use pcapng::PcapngScanner;
 pub use write::PcapWriter;
 
 use crate::packet::{LinkType, PacketBatch, Record};
+use crate::time::Timestamp;
 
 /// Where packets come from, block by block.
 pub trait Source {
@@ -37,6 +38,11 @@ pub trait Source {
         batch: &mut PacketBatch,
         place: &mut impl FnMut(&[u8], &mut Record) -> usize,
     ) -> Result<More, ReadError>;
+
+    /// The time of its first packet, where that is known before it is read.
+    fn first(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 impl<S: Source> Source for &mut S {
@@ -46,6 +52,10 @@ impl<S: Source> Source for &mut S {
         place: &mut impl FnMut(&[u8], &mut Record) -> usize,
     ) -> Result<More, ReadError> {
         (**self).fill(batch, place)
+    }
+
+    fn first(&self) -> Option<Timestamp> {
+        (**self).first()
     }
 }
 
