@@ -1,6 +1,7 @@
 //! What was typed. Makes values and opens nothing.
 
 use crate::finding::Severity;
+use crate::mix::{SERVICES, Sizes};
 use crate::portmap::Transport;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -37,6 +38,14 @@ Examples:
   cap-audit ports --port 443 --role storefront   rules that name port 443 and concern StoreFront
   cap-audit ports --format csv -o ports.csv      all rules, for a spreadsheet";
 
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  cap-audit bench                                   how many packets a second does this machine classify?
+  cap-audit bench --sizes 1,0,0 --packets 10000000  the smallest packets
+  cap-audit bench --share silent=50 --flows 200000  half of the flows are blocked
+  cap-audit bench --pcap case.pcap                  the traffic of a real capture
+  cap-audit bench --write mix.pcap                  a capture of 4 million packets, for other programs";
+
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -46,6 +55,9 @@ pub enum Command {
     /// Search and export the port map
     #[command(after_help = PORTS_EXAMPLES)]
     Ports(PortsArgs),
+    /// Measure how many packets a second this machine classifies
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
 }
 
 /// `cap-audit file`.
@@ -190,6 +202,77 @@ pub enum PortsFormat {
     Json,
 }
 
+/// `cap-audit bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Packets of the mix [default: 2 million in memory, 4 million with --write]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub packets: Option<u64>,
+    /// Conversations of the mix [default: 60,000, or one in 30 packets where these are few]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub flows: Option<u32>,
+    /// Another seed, another mix
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Weights of bare acknowledgements, small packets (40 to 540 bytes) and full ones
+    #[arg(long, value_name = "E,S,F", default_value = "40,30,30", value_parser = sizes)]
+    pub sizes: Sizes,
+    /// Weight of a service among the conversations, such as ica=50 or silent=0; may be repeated
+    #[arg(long = "share", value_name = "SERVICE=WEIGHT", value_delimiter = ',', value_parser = share)]
+    pub shares: Vec<Share>,
+    /// Write the mix as a capture file, and measure nothing
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Measure with this capture instead of a mix
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["packets", "flows", "seed", "sizes", "shares", "write"])]
+    pub pcap: Option<PathBuf>,
+    /// Most worker threads to try [default: as many as the machine has cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// Rounds of which the median is told; fewer where they would take too long
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub rounds: u16,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
+    pub format: BenchFormat,
+}
+
+/// The weight of one service of the mix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Share {
+    /// Its place among the services.
+    pub service: usize,
+    /// Its weight.
+    pub weight: u32,
+}
+
+/// How measurements are written.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BenchFormat {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+}
+
+fn sizes(text: &str) -> Result<Sizes, String> {
+    let weights: Vec<u32> = text.split(',').map_while(|weight| weight.parse().ok()).collect();
+    match weights[..] {
+        [empty, small, full] if weights.len() == text.split(',').count() => Ok(Sizes { empty, small, full }),
+        _ => Err("three whole numbers are wanted, such as 40,30,30".into()),
+    }
+}
+
+fn share(text: &str) -> Result<Share, String> {
+    let named = |name: &str| SERVICES.iter().position(|service| service.name == name);
+    let parts = text.split_once('=').and_then(|(name, weight)| Some((named(name)?, weight.parse().ok()?)));
+    let (service, weight) = parts.ok_or_else(|| {
+        let names = SERVICES.map(|service| service.name).join(", ");
+        format!("a service and its weight are wanted, such as ica=50; the services are {names}")
+    })?;
+    Ok(Share { service, weight })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +281,18 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_shares_are_read() {
+        assert_eq!(sizes("1,0,25"), Ok(Sizes { empty: 1, small: 0, full: 25 }));
+        for wrong in ["", "1,2", "1,2,3,4", "1,2,x", "1,2,-3", "1;2;3"] {
+            assert!(sizes(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(share("ica=7"), Ok(Share { service: 1, weight: 7 }));
+        for wrong in ["ica", "ica=", "=7", "icq=7", "ica=x"] {
+            assert!(share(wrong).is_err_and(|said| said.contains("cgp, ica, edt")), "{wrong}");
+        }
     }
 
     #[test]

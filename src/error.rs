@@ -49,6 +49,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A mix could not be written as a capture.
+    WriteCapture {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// The report could not be written.
     Write {
         /// Where to.
@@ -102,6 +109,14 @@ impl fmt::Display for Error {
                 "cannot write the report to {}: it is one of the captures; name another file with -o",
                 path.display()
             ),
+            Error::WriteCapture { path, error } => {
+                write!(
+                    f,
+                    "cannot write the capture {}: {}",
+                    path.display(),
+                    advice(error, "name another file with --write")
+                )
+            }
             Error::Write { target, error } => {
                 write!(f, "cannot write the report to {target}: {}", advice(error, "name another file with -o"))
             }

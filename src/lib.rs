@@ -23,7 +23,7 @@
 //! # Floors
 //!
 //! A file imports only what stands lower: `time` / `packet`, `signature` / `source`, `flow`, `portmap` (three wings that do not know
-//! each other; `flow` also reads `signature`) / `classify` / `ledger` / `audit`, `finding` / `pipeline`, `report` / `error`, `cli`,
+//! each other; `flow` also reads `signature`) / `classify` / `ledger` / `audit`, `finding`, `mix` / `pipeline`, `report` / `error`, `cli`,
 //! `run`, `main`. Each outside crate has one door: `etherparse` in `packet/general.rs`, `crossbeam-channel` in `pipeline.rs`,
 //! `hdrhistogram` in `ledger.rs`, `hashbrown` and `foldhash` in `flow/table.rs`, `toml` in `portmap/load.rs`, `clap` in `cli.rs`
 //! (and once in `main.rs`, to parse), `indicatif` and `console` in `run.rs`, `comfy-table` once for each kind of text in `report`.
@@ -61,6 +61,7 @@ pub mod error;
 pub mod finding;
 pub mod flow;
 pub mod ledger;
+pub mod mix;
 pub mod packet;
 pub mod pipeline;
 pub mod portmap;

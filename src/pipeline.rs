@@ -5,7 +5,7 @@
 
 use crate::audit::{Audit, JudgedFlow};
 use crate::flow::{Limits, shard};
-use crate::ledger::Ledger;
+use crate::ledger::{Latency, Ledger};
 use crate::packet::{PacketBatch, RawPacket, Record, host_pair};
 use crate::portmap::PortMap;
 use crate::source::{More, ReadError, Source};
@@ -13,6 +13,7 @@ use crate::time::{Span, Timestamp};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Instant;
 
 /// How an audit is carried out. None of it changes the result.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,8 @@ pub struct Harvest {
     pub clock: Clock,
     /// Sources that could not be read.
     pub failed: Vec<ReadError>,
+    /// From handing a batch over until a worker was done with its lane of it, by the clock on the wall.
+    pub batches: Latency,
 }
 
 /// Makes time run forward. What lies behind the latest moment (several queues, several interfaces, two clocks) is held at it.
@@ -261,9 +264,10 @@ fn with_workers<S>(
             let audit = Audit::new(Arc::clone(map), options.limits, options.keep_flows);
             let (give_back, interims) = (give_back.clone(), interims.cloned());
             results.push(scope.spawn(move || {
-                let mut worker = Worker { lane, audit, sweep: options.sweep, give_back, interims };
+                let batches = Latency::default();
+                let mut worker = Worker { lane, audit, sweep: options.sweep, give_back, interims, batches };
                 let end = worker.work(&receiver);
-                worker.audit.finish(end)
+                (worker.audit.finish(end), worker.batches)
             }));
             lanes.push(sender);
         }
@@ -272,9 +276,12 @@ fn with_workers<S>(
         let mut clock = Clock::default();
         let (sources, failed) = capture(&mut hall, &mut clock);
         hall.close(clock.now());
-        let mut harvest = Harvest { ledger: Ledger::default(), flows: Vec::new(), clock, failed };
+        let batches = Latency::default();
+        let mut harvest = Harvest { ledger: Ledger::default(), flows: Vec::new(), clock, failed, batches };
         for (worker, result) in results.into_iter().enumerate() {
-            let (ledger, flows) = result.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let joined = result.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let ((ledger, flows), batches) = joined;
+            harvest.batches += &batches;
             if worker == 0 {
                 (harvest.ledger, harvest.flows) = (ledger, flows);
             } else {
@@ -292,7 +299,7 @@ const QUEUE: usize = 3;
 
 /// What a worker is sent.
 enum Task {
-    Batch(Arc<PacketBatch>, Timestamp),
+    Batch(Arc<PacketBatch>, Timestamp, Instant),
     Ask {
         serial: u64,
         at: Timestamp,
@@ -403,9 +410,10 @@ impl Hall {
     }
 
     fn send(&self, batch: Arc<PacketBatch>, now: Timestamp) {
+        let handed_over = Instant::now();
         for lane in &self.lanes {
             // A worker that has died is told by joining it.
-            let _ = lane.send(Task::Batch(Arc::clone(&batch), now));
+            let _ = lane.send(Task::Batch(Arc::clone(&batch), now, handed_over));
         }
         drop(batch);
     }
@@ -436,6 +444,7 @@ struct Worker {
     sweep: Sweep,
     give_back: Sender<Arc<PacketBatch>>,
     interims: Option<mpsc::Sender<Interim>>,
+    batches: Latency,
 }
 
 impl Worker {
@@ -444,8 +453,9 @@ impl Worker {
         let mut end = Timestamp::default();
         for task in tasks {
             match task {
-                Task::Batch(batch, now) => {
+                Task::Batch(batch, now, handed_over) => {
                     self.audit(&batch, now);
+                    self.batches.record(handed_over.elapsed().into());
                     let _ = self.give_back.send(batch);
                 }
                 Task::Ask { serial, at, all } => self.answer(serial, at, all),

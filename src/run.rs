@@ -1,5 +1,6 @@
 //! One command from end to end: open, run the pipeline, write the report.
 
+mod bench;
 mod inputs;
 
 use self::inputs::{Input, Inputs, Opened, Queue, Waiting};
@@ -26,6 +27,8 @@ pub enum Exit {
     Clean = 0,
     /// Something at or above it.
     Found = 1,
+    /// What was typed cannot be done.
+    Wrong = 2,
     /// An input could not be read at all.
     Unreadable = 3,
     /// Nothing could be judged.
@@ -40,6 +43,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Error> {
     match &cli.command {
         Command::File(args) => audit_files(args),
         Command::Ports(args) => list_ports(args),
+        Command::Bench(args) => bench::bench(args),
     }
 }
 

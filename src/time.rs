@@ -56,6 +56,13 @@ impl Span {
     }
 }
 
+impl From<std::time::Duration> for Span {
+    /// Held at the end of the range.
+    fn from(duration: std::time::Duration) -> Span {
+        Span(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
 impl Sub for Timestamp {
     type Output = Span;
     fn sub(self, earlier: Timestamp) -> Span {

@@ -9,7 +9,7 @@ mod text;
 
 pub use csv_flows::write_csv;
 pub use json::{write_json, write_ndjson};
-pub use names::printable;
+pub use names::{bytes, printable};
 pub use text::{Look, write_text};
 
 use crate::audit::JudgedFlow;

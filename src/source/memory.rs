@@ -3,6 +3,30 @@
 use super::{More, ReadError, Source};
 use crate::packet::{LinkType, PacketBatch, Record};
 use crate::time::Timestamp;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// A capture file that lies in memory, read as one on a disk is: what is asked for is copied, and nothing else.
+#[derive(Clone)]
+pub struct MemoryFile {
+    bytes: Arc<Vec<u8>>,
+    read: usize,
+}
+
+impl MemoryFile {
+    /// A file with these bytes.
+    pub fn new(bytes: Arc<Vec<u8>>) -> MemoryFile {
+        MemoryFile { bytes, read: 0 }
+    }
+}
+
+impl Read for MemoryFile {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = (&self.bytes[self.read..]).read(into)?;
+        self.read += count;
+        Ok(count)
+    }
+}
 
 /// Packets in memory, handed out in batches of a chosen size.
 pub struct MemorySource {

@@ -17,7 +17,7 @@ mod write;
 pub use error::ReadError;
 pub use file::{CaptureFile, More};
 pub use format::{Foreign, Format, STANDARD_INPUT};
-pub use memory::MemorySource;
+pub use memory::{MemoryFile, MemorySource};
 pub use notes::{CaptureNotes, Comment, Damage, Dropped, InterfaceNote, Oddity, OddityKind};
 pub use pcap::{HeaderError, PcapHeader, PcapScanner};
 pub use pcapng::PcapngScanner;
