@@ -5,6 +5,8 @@
 mod error;
 mod file;
 mod format;
+#[cfg(feature = "live")]
+mod live;
 mod memory;
 mod notes;
 mod order;
@@ -17,6 +19,8 @@ mod write;
 pub use error::ReadError;
 pub use file::{CaptureFile, More};
 pub use format::{Foreign, Format, STANDARD_INPUT};
+#[cfg(feature = "live")]
+pub use live::{ANY, BpfFilter, Interface, LiveError, LiveOptions, LiveSource, Loss, Tick, list};
 pub use memory::{MemoryFile, MemorySource};
 pub use notes::{CaptureNotes, Comment, Damage, Dropped, InterfaceNote, Oddity, OddityKind};
 pub use pcap::{HeaderError, PcapHeader, PcapScanner};

@@ -1,0 +1,825 @@
+//! Packets as they come, through libpcap: several interfaces at once, never blocked by a silent one. Also what libpcap is
+//! needed for besides: the list of interfaces, and filters in its language. The only file that names `pcap`.
+
+mod error;
+#[cfg_attr(not(target_os = "linux"), path = "live/no_links.rs")]
+mod links;
+
+pub use error::LiveError;
+
+use self::links::{Link, Links};
+use super::CaptureNotes;
+use crate::packet::{LinkType, PacketBatch, Record};
+use crate::time::{SECOND, Span, Timestamp};
+use pcap::{Active, BpfProgram, Capture, Device, Linktype, PacketHeader};
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A network interface as libpcap tells of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// What it is, where the system says.
+    pub description: Option<String>,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// It was switched on.
+    pub up: bool,
+    /// It has a carrier.
+    pub running: bool,
+    /// It leads back to this machine.
+    pub loopback: bool,
+    /// It is a radio.
+    pub wireless: bool,
+}
+
+/// The interfaces of this machine that may carry IP, in libpcap's order, which is that of likely use. It takes no permission.
+///
+/// # Errors
+/// [`LiveError::List`].
+pub fn list() -> Result<Vec<Interface>, LiveError> {
+    let devices = Device::list().map_err(|error| LiveError::List { why: words(error) })?;
+    let carries_ip = |device: &Device| !WITHOUT_IP.iter().any(|prefix| device.name.starts_with(prefix));
+    Ok(devices.into_iter().filter(carries_ip).map(Interface::from).collect())
+}
+
+/// The interface that stands for all of them, on Linux.
+pub const ANY: &str = "any";
+
+/// How interfaces are opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LiveOptions {
+    /// Only packets that this filter lets through, in the language of pcap-filter(7).
+    pub filter: Option<String>,
+    /// How many bytes of a packet are kept; 0 is all. With a filter that looks behind them, libpcap leaves out the first
+    /// packets; 128 hold the headers.
+    pub snaplen: u32,
+    /// Bytes that the kernel may hold for each interface until they are read. It takes less where it has less.
+    pub buffer_bytes: usize,
+    /// Also packets that the card would discard because they are addressed to others. `any` does not know it.
+    pub promiscuous: bool,
+    /// An interface that is not there or is down is no error; [`LiveSource::reopen`] will try it.
+    pub wait: bool,
+}
+
+impl Default for LiveOptions {
+    /// Whole packets, also those that were put together by offload, and 64 MiB: half a second at one gigabit a second.
+    fn default() -> LiveOptions {
+        LiveOptions { filter: None, snaplen: 262_144, buffer_bytes: 64 * 1024 * 1024, promiscuous: false, wait: false }
+    }
+}
+
+/// Packets of interfaces, as they come.
+pub struct LiveSource {
+    taps: Vec<Tap>,
+    options: LiveOptions,
+    links: Links,
+    looked: Instant,
+    ended: Vec<(String, String)>,
+    /// The tap that is read first, in turn, so that none is left behind when batches are full.
+    turn: usize,
+    /// Of several interfaces: records that wait for those of other interfaces that may still come before them.
+    unplaced: Vec<Record>,
+    /// The bytes of those that were held back from the last batch. Offsets of `unplaced` point here between calls.
+    held: Vec<u8>,
+}
+
+/// What came of waiting for packets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tick {
+    /// How many packets are in the batch.
+    pub packets: usize,
+    /// The batch was full before the wait was over: more is there to be fetched.
+    pub full: bool,
+    /// Whatever was captured up to this moment has been handed out. So far may the audit let time run; a packet that comes
+    /// later is younger. It stays behind the clock, because the kernel hands packets over in blocks.
+    pub settled: Timestamp,
+    /// Interfaces that are still watched.
+    pub open: usize,
+}
+
+/// What an interface had and what was lost of it, since it was first opened. None where nobody says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Loss {
+    /// The interface.
+    pub interface: String,
+    /// The number that its packets carry as their capture.
+    pub capture: u16,
+    /// Packets that passed the filter, as the kernel counts them, those that it then dropped among them.
+    pub received: Option<u64>,
+    /// Packets that the kernel dropped because its buffer was full.
+    pub kernel: Option<u64>,
+    /// Packets that the card or its driver dropped (`rx_missed_errors` and `rx_fifo_errors` of the kernel). Other programs'
+    /// loss as well, and packets that the filter would not have let through. Many virtual interfaces count none.
+    pub card: Option<u64>,
+}
+
+impl LiveSource {
+    /// Opens interfaces; their packets carry capture numbers from `first_capture` on, in the order of their names. A name
+    /// that is given twice is watched once.
+    ///
+    /// # Errors
+    /// One of them cannot be opened, or the filter does not compile. None is watched then.
+    pub fn open(interfaces: &[String], options: LiveOptions, first_capture: u16) -> Result<LiveSource, LiveError> {
+        let mut links = Links::open();
+        let mut taps: Vec<Tap> = Vec::with_capacity(interfaces.len());
+        let mut ended = Vec::new();
+        for name in interfaces {
+            if taps.iter().any(|tap| &tap.notes.name == name) {
+                continue;
+            }
+            let capture = u16::try_from(taps.len()).ok().and_then(|index| first_capture.checked_add(index));
+            let capture = capture.ok_or(LiveError::TooMany { named: interfaces.len() })?;
+            let mut tap = Tap::new(name, capture);
+            match tap.open(&options, &mut links) {
+                Ok(()) => {}
+                Err(LiveError::NoSuchInterface { .. }) if options.wait => {
+                    ended.push((name.clone(), format!("there is no interface {name} yet")));
+                }
+                Err(LiveError::Down { .. }) if options.wait => ended.push((name.clone(), format!("{name} is down"))),
+                Err(error) => return Err(error),
+            }
+            taps.push(tap);
+        }
+        let looked = Instant::now();
+        Ok(LiveSource { taps, options, links, looked, ended, turn: 0, unplaced: Vec::new(), held: Vec::new() })
+    }
+
+    /// Waits for packets and copies them into the batch, each into the lane that `place` names for it; `place` may also set
+    /// the record's time right. Returns when the batch is full, when `wait` is over, whether or not anything came, or when
+    /// a signal arrived.
+    ///
+    /// Packets of several interfaces are put in the order of their times, for which the youngest are held back until the
+    /// next call.
+    pub fn fill(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+        wait: Duration,
+    ) -> Tick {
+        self.collect(batch, place, wait, Rest::HeldBack)
+    }
+
+    /// The last batch: waits until the kernel has handed over what was captured before this call, and holds nothing back.
+    /// On a busy interface the batch may be full before; then [`Tick::full`] says so, and another call brings more.
+    pub fn finish(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) -> Tick {
+        self.collect(batch, place, LINGER, Rest::HandedOut)
+    }
+
+    /// Interfaces that ended since the last call: name, and why in one sentence's part, such as `eth0 went down`.
+    pub fn ended(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Tries to open again what has ended. Gives the names of the interfaces that are back; those that are still missing or
+    /// down are passed over in silence, and one that is there but cannot be opened is told once, with the reason, and
+    /// given up.
+    pub fn reopen(&mut self) -> Vec<(String, Result<(), LiveError>)> {
+        let mut told = Vec::new();
+        for tap in self.taps.iter_mut().filter(|tap| tap.state == State::Ended) {
+            let there = self.links.by_name(&tap.notes.name);
+            if matches!(there, Link::Gone | Link::There { up: false, .. }) {
+                continue;
+            }
+            // One that was only down still has its socket, and the kernel has joined the two again.
+            let same = matches!(there, Link::There { index, .. } if Some(index) == tap.index) && tap.handle.is_some();
+            let outcome = if same { Ok(()) } else { tap.open(&self.options, &mut self.links) };
+            match outcome {
+                Ok(()) => tap.state = State::Open,
+                Err(LiveError::NoSuchInterface { .. } | LiveError::Down { .. }) => continue,
+                Err(_) => tap.state = State::GivenUp,
+            }
+            told.push((tap.notes.name.clone(), outcome));
+        }
+        told
+    }
+
+    /// Asks what was lost until now, and enters it into the notes. The kernel counts in 32 bits; so this must be called
+    /// before four thousand million packets have passed, once a second being usual.
+    pub fn loss(&mut self) -> Vec<Loss> {
+        self.taps.iter_mut().map(|tap| tap.loss(&mut self.links)).collect()
+    }
+
+    /// What is known of each interface, in the order of their capture numbers. Losses are those of the last call of
+    /// [`LiveSource::loss`].
+    pub fn notes(&self) -> impl Iterator<Item = &CaptureNotes> {
+        self.taps.iter().map(|tap| &tap.notes)
+    }
+
+    /// The descriptors that packets are read from, to which a confined audit need not write.
+    #[cfg(unix)]
+    pub fn descriptors(&self) -> Vec<std::os::fd::RawFd> {
+        use std::os::fd::AsRawFd;
+        self.taps.iter().filter_map(|tap| tap.handle.as_ref()).map(AsRawFd::as_raw_fd).collect()
+    }
+
+    fn collect(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+        wait: Duration,
+        rest: Rest,
+    ) -> Tick {
+        let deadline = Instant::now() + wait;
+        batch.clear();
+        batch.bytes.clear();
+        batch.bytes.extend_from_slice(&self.held);
+        let mut packets = self.unplaced.len();
+        let (full, settled) = loop {
+            let before = now();
+            let full = self.read(batch, place, &mut packets);
+            self.look_at_links();
+            if full {
+                break (true, self.settled(before));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.sleep(left) {
+                break (false, before + Span(-HELD_BACK.0));
+            }
+        };
+        self.turn = self.turn.wrapping_add(1);
+        self.place_in_order(batch, place, settled, rest);
+        let open = self.taps.iter().filter(|tap| tap.is_read()).count();
+        Tick { packets: packets - self.unplaced.len(), full, settled, open }
+    }
+
+    /// Copies what has come on all interfaces, a few packets of each in turn. Says whether the batch was full before they
+    /// were empty.
+    fn read(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+        packets: &mut usize,
+    ) -> bool {
+        let several = self.taps.len() > 1;
+        for tap in &mut self.taps {
+            tap.empty = !tap.is_read();
+        }
+        while self.taps.iter().any(|tap| !tap.empty) {
+            for index in 0..self.taps.len() {
+                let place_of_tap = (self.turn + index) % self.taps.len();
+                let tap = &mut self.taps[place_of_tap];
+                if tap.empty {
+                    continue;
+                }
+                *packets += tap.read(batch, place, several.then_some(&mut self.unplaced));
+                if batch.bytes.len() >= BATCH_BYTES || *packets >= BATCH_PACKETS {
+                    return self.taps.iter().any(|tap| !tap.empty);
+                }
+            }
+        }
+        false
+    }
+
+    /// Up to when everything has been handed out although some interface was not read to its end. `read` is when the
+    /// others were.
+    fn settled(&self, read: Timestamp) -> Timestamp {
+        let of_tap = |tap: &Tap| match tap.notes.last {
+            Some(last) if !tap.empty => last,
+            _ => read + Span(-HELD_BACK.0),
+        };
+        self.taps.iter().filter(|tap| tap.is_read()).map(of_tap).min().unwrap_or(read)
+    }
+
+    /// Hands out the records of several interfaces in the order of their times, as far as none can come before them.
+    fn place_in_order(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+        settled: Timestamp,
+        rest: Rest,
+    ) {
+        self.held.clear();
+        if self.unplaced.is_empty() {
+            return;
+        }
+        // Where one interface is far behind, order is given up for progress.
+        let crowded = self.unplaced.iter().map(|record| record.captured as usize).sum::<usize>() > BATCH_BYTES / 2
+            || self.unplaced.len() > BATCH_PACKETS / 2;
+        let now = now();
+        let PacketBatch { bytes, lanes } = batch;
+        let held = &mut self.held;
+        self.unplaced.sort_unstable_by_key(|record| (record.at, record.capture, record.number));
+        self.unplaced.retain_mut(|record| {
+            let data = &bytes[record.offset as usize..][..record.captured as usize];
+            // What is younger than now was captured before the clock was set back.
+            let due = record.at <= settled || record.at > now || rest == Rest::HandedOut || crowded;
+            if due {
+                let lane = place(data, record);
+                lanes[lane].push(*record);
+            } else {
+                record.offset = held.len() as u32;
+                held.extend_from_slice(data);
+            }
+            !due
+        });
+    }
+
+    /// Ends what has gone or was switched off, twice a second; a socket's error usually tells earlier.
+    fn look_at_links(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.looked) >= LOOK_EVERY {
+            self.looked = now;
+            for tap in self.taps.iter_mut().filter(|tap| tap.state == State::Open) {
+                tap.look(&mut self.links, now);
+            }
+        }
+        for tap in &mut self.taps {
+            if let Some(why) = tap.broken.take() {
+                tap.look(&mut self.links, now);
+                tap.ending(Ending::Broken(why), now);
+            }
+            if let State::Ending { until, why } = &tap.state
+                && now >= *until
+            {
+                let why = why.clone();
+                self.ended.push((tap.notes.name.clone(), tap.end(&why)));
+            }
+        }
+    }
+
+    /// Waits until a packet comes, or something happens to an interface. Says no when a signal came instead.
+    #[cfg(unix)]
+    fn sleep(&mut self, wait: Duration) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let soonest = self.taps.iter().filter_map(Tap::ends_at).min();
+        let wait = soonest.map_or(wait, |until| wait.min(until.saturating_duration_since(Instant::now())));
+        let watched: Vec<usize> = (0..self.taps.len()).filter(|&index| self.taps[index].is_read()).collect();
+        let handles = watched.iter().filter_map(|&index| self.taps[index].handle.as_ref());
+        let mut sockets: Vec<PollFd<'_>> = handles.map(|handle| PollFd::new(handle, PollFlags::IN)).collect();
+        let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
+        if poll(&mut sockets, Some(&timeout)).is_err() {
+            return false;
+        }
+        let wrong = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+        let struck: Vec<bool> = sockets.iter().map(|socket| socket.revents().intersects(wrong)).collect();
+        for (index, _) in watched.into_iter().zip(struck).filter(|(_, struck)| *struck) {
+            self.taps[index].struck(&mut self.links, Instant::now());
+        }
+        true
+    }
+
+    /// Waits a little: libpcap has no descriptor to wait on here.
+    #[cfg(not(unix))]
+    fn sleep(&mut self, wait: Duration) -> bool {
+        std::thread::sleep(wait.min(Duration::from_millis(5)));
+        true
+    }
+}
+
+/// What becomes of the youngest packets of several interfaces at the end of a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    HeldBack,
+    HandedOut,
+}
+
+/// One interface.
+struct Tap {
+    /// None before the interface is there and after it has gone. One that is down keeps its handle.
+    handle: Option<Capture<Active>>,
+    state: State,
+    /// The number of its link; none for `any`, and where the kernel cannot be asked.
+    index: Option<u32>,
+    link: LinkType,
+    capture: u16,
+    notes: CaptureNotes,
+    /// Nothing more was there when it was last read.
+    empty: bool,
+    /// What libpcap said when it could not be read.
+    broken: Option<String>,
+    received: Counter,
+    dropped: Counter,
+    /// What the card had lost when the interface was opened, and what it lost while it was watched before that.
+    missed: Option<Missed>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Something ended it. What the kernel still holds of it is read until then.
+    Ending {
+        until: Instant,
+        why: Ending,
+    },
+    Ended,
+    GivenUp,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Ending {
+    Down,
+    Gone,
+    /// Why, in the words of whoever said so.
+    Broken(String),
+}
+
+impl Tap {
+    fn new(name: &str, capture: u16) -> Tap {
+        Tap {
+            handle: None,
+            state: State::Ended,
+            index: None,
+            link: super::UNKNOWN_INTERFACE,
+            capture,
+            notes: CaptureNotes::new(name, "live"),
+            empty: true,
+            broken: None,
+            received: Counter::default(),
+            dropped: Counter::default(),
+            missed: None,
+        }
+    }
+
+    fn open(&mut self, options: &LiveOptions, links: &mut Links) -> Result<(), LiveError> {
+        let name = self.notes.name.clone();
+        let handle = activate(&name, options).map_err(|error| why_closed(&name, words(error)))?;
+        let handle = with_filter(handle, options.filter.as_deref().unwrap_or_default())?;
+        let handle = handle.setnonblock().map_err(|error| LiveError::Open { name: name.clone(), why: words(error) })?;
+        self.link = link_type(handle.get_datalink());
+        self.notes.link_type(self.link);
+        self.notes.detail = format!("{} bytes of a packet", options.snaplen);
+        self.handle = Some(handle);
+        self.state = State::Open;
+        self.received.restart();
+        self.dropped.restart();
+        let (index, missed) = match links.by_name(&name) {
+            Link::There { index, missed, .. } => (Some(index), missed),
+            Link::Gone | Link::Unknown => (None, None),
+        };
+        self.index = index;
+        let before = self.missed.map_or(0, Missed::total);
+        self.missed = missed.map(|at_start| Missed { before, at_start, now: at_start });
+        Ok(())
+    }
+
+    /// Whether its packets are handed out: also those that the kernel holds when it has just ended.
+    fn is_read(&self) -> bool {
+        matches!(self.state, State::Open | State::Ending { .. })
+    }
+
+    fn ends_at(&self) -> Option<Instant> {
+        match self.state {
+            State::Ending { until, .. } => Some(until),
+            State::Open | State::Ended | State::GivenUp => None,
+        }
+    }
+
+    /// Copies a few packets, and places them unless they are to be put in order with those of other interfaces first.
+    fn read(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+        mut unplaced: Option<&mut Vec<Record>>,
+    ) -> usize {
+        let Some(handle) = &mut self.handle else {
+            self.empty = true;
+            return 0;
+        };
+        let (notes, link, capture) = (&mut self.notes, self.link, self.capture);
+        let mut count = 0;
+        let outcome = handle.dispatch(Some(AT_ONCE), |packet| {
+            let captured = packet.data.len() as u32;
+            let mut record = Record {
+                at: moment(packet.header),
+                number: notes.next_number(),
+                offset: batch.bytes.len() as u32,
+                captured,
+                original: packet.header.len.max(captured),
+                link,
+                capture,
+            };
+            batch.bytes.extend_from_slice(packet.data);
+            notes.count(&record);
+            count += 1;
+            match &mut unplaced {
+                Some(unplaced) => unplaced.push(record),
+                None => {
+                    let lane = place(packet.data, &mut record);
+                    batch.lanes[lane].push(record);
+                }
+            }
+        });
+        self.empty = !matches!(outcome, Ok(AT_ONCE..));
+        if let Err(error) = outcome {
+            self.broken = Some(words(error));
+        }
+        count
+    }
+
+    /// The socket reports an error: finds out what happened to the interface.
+    #[cfg(unix)]
+    fn struck(&mut self, links: &mut Links, now: Instant) {
+        // Reading the error clears it; otherwise no wait would be silent again.
+        let error = self.handle.as_ref().map(rustix::net::sockopt::socket_error);
+        let link = self.look(links, now);
+        match error {
+            Some(Ok(Err(rustix::io::Errno::NETDOWN))) if matches!(link, Link::There { .. }) => {}
+            Some(Ok(Err(rustix::io::Errno::NETDOWN))) => self.ending(Ending::Down, now),
+            Some(Ok(Err(error)) | Err(error)) => self.ending(Ending::Broken(error.to_string()), now),
+            Some(Ok(Ok(()))) | None => self.ending(Ending::Broken("its socket was shut".to_string()), now),
+        }
+    }
+
+    /// Ends it if the kernel says that it has gone or is down.
+    fn look(&mut self, links: &mut Links, now: Instant) -> Link {
+        let link = self.index.map_or(Link::Unknown, |index| links.by_index(index));
+        match link {
+            Link::There { up: true, .. } | Link::Unknown => {}
+            Link::There { up: false, .. } => self.ending(Ending::Down, now),
+            Link::Gone => self.ending(Ending::Gone, now),
+        }
+        link
+    }
+
+    fn ending(&mut self, why: Ending, now: Instant) {
+        if self.state == State::Open {
+            self.state = State::Ending { until: now + LINGER, why };
+        }
+    }
+
+    /// Nothing more comes of it. Says what happened.
+    fn end(&mut self, why: &Ending) -> String {
+        self.state = State::Ended;
+        if why != &Ending::Down {
+            self.handle = None;
+        }
+        let name = &self.notes.name;
+        match why {
+            Ending::Down => format!("{name} went down"),
+            Ending::Gone => format!("{name} is gone"),
+            Ending::Broken(why) => format!("{name} cannot be read any more ({why})"),
+        }
+    }
+
+    fn loss(&mut self, links: &mut Links) -> Loss {
+        if let Some(counted) = self.handle.as_mut().and_then(|handle| handle.stats().ok()) {
+            self.received.count(counted.received);
+            self.dropped.count(counted.dropped);
+        }
+        if let (Some(index), Some(missed)) = (self.index, &mut self.missed)
+            && let Link::There { missed: Some(now), .. } = links.by_index(index)
+        {
+            missed.now = now;
+        }
+        self.notes.dropped.kernel = self.dropped.total;
+        self.notes.dropped.interface = self.missed.map(Missed::total);
+        Loss {
+            interface: self.notes.name.clone(),
+            capture: self.capture,
+            received: self.received.total,
+            kernel: self.notes.dropped.kernel,
+            card: self.notes.dropped.interface,
+        }
+    }
+}
+
+/// A count of libpcap, which has 32 bits and begins again at 0 with each handle, in 64.
+#[derive(Clone, Copy, Default, Debug)]
+struct Counter {
+    last: u32,
+    /// None before it was ever read.
+    total: Option<u64>,
+}
+
+impl Counter {
+    fn count(&mut self, now: u32) {
+        let more = now.wrapping_sub(self.last);
+        self.last = now;
+        self.total = Some(self.total.unwrap_or(0) + u64::from(more));
+    }
+
+    fn restart(&mut self) {
+        self.last = 0;
+    }
+}
+
+/// What a card lost while it was watched. Its own count goes on whether or not anybody watches.
+#[derive(Clone, Copy, Debug)]
+struct Missed {
+    before: u64,
+    at_start: u64,
+    now: u64,
+}
+
+impl Missed {
+    /// A driver that was loaded anew may count from 0 again.
+    fn total(self) -> u64 {
+        self.before + self.now.saturating_sub(self.at_start)
+    }
+}
+
+/// A filter in the language of pcap-filter(7), for packets that come from elsewhere than an interface.
+pub struct BpfFilter(BpfProgram);
+
+impl BpfFilter {
+    /// Compiles a filter for packets of one link type.
+    ///
+    /// # Errors
+    /// [`LiveError::Filter`], in libpcap's words; also where libpcap does not know the link type.
+    pub fn compile(link: LinkType, program: &str) -> Result<BpfFilter, LiveError> {
+        let wrong = |error| LiveError::Filter { program: program.to_string(), why: words(error) };
+        let dead = Capture::dead(Linktype(number_for_libpcap(link))).map_err(wrong)?;
+        dead.compile(program, true).map(BpfFilter).map_err(wrong)
+    }
+
+    /// Whether the filter lets a packet through. Of a packet that was cut, `len`, `less` and `greater` see the length that
+    /// was captured.
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        self.0.filter(bytes)
+    }
+}
+
+fn activate(name: &str, options: &LiveOptions) -> Result<Capture<Active>, pcap::Error> {
+    let inactive = Capture::from_device(name)?
+        .snaplen(i32::try_from(options.snaplen).unwrap_or(0))
+        .buffer_size(i32::try_from(options.buffer_bytes).unwrap_or(i32::MAX))
+        .promisc(options.promiscuous && name != ANY)
+        .timeout(BLOCK_MS);
+    #[cfg(target_os = "linux")]
+    let inactive = inactive.precision(pcap::Precision::Nano);
+    let mut handle = inactive.open()?;
+    if name == ANY {
+        // The second version also says which interface it was. Where libpcap is too old for it, the first will do.
+        let _ = handle.set_datalink(Linktype(i32::from(LinkType::LINUX_SLL2.0)));
+    }
+    Ok(handle)
+}
+
+/// An empty filter lets everything through, and lets the kernel cut packets before it copies them.
+fn with_filter(mut handle: Capture<Active>, program: &str) -> Result<Capture<Active>, LiveError> {
+    let wrong = |error| LiveError::Filter { program: program.to_string(), why: words(error) };
+    handle.filter(program, true).map_err(wrong)?;
+    Ok(handle)
+}
+
+/// libpcap tells what is wrong in words only; the most common cases are told by them.
+fn why_closed(name: &str, why: String) -> LiveError {
+    let existing: Vec<String> = list().unwrap_or_default().into_iter().map(|interface| interface.name).collect();
+    if !existing.is_empty() && !existing.iter().any(|other| other == name) {
+        return LiveError::NoSuchInterface { name: name.to_string(), existing };
+    }
+    let lower = why.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if says(&["cap_net_raw", "permission", "not permitted"]) {
+        let program = std::env::current_exe().unwrap_or_else(|_| env!("CARGO_PKG_NAME").into());
+        return LiveError::Permission { name: name.to_string(), program };
+    }
+    if says(&["not up", "network is down"]) {
+        return LiveError::Down { name: name.to_string() };
+    }
+    if says(&["no such device"]) {
+        return LiveError::NoSuchInterface { name: name.to_string(), existing };
+    }
+    LiveError::Open { name: name.to_string(), why }
+}
+
+/// What libpcap said, without what its crate puts before it.
+fn words(error: pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(words) => words,
+        other => other.to_string(),
+    }
+}
+
+impl From<Device> for Interface {
+    fn from(device: Device) -> Interface {
+        Interface {
+            up: device.flags.is_up(),
+            running: device.flags.is_running(),
+            loopback: device.flags.is_loopback(),
+            wireless: device.flags.is_wireless(),
+            addresses: device.addresses.iter().map(|address| address.addr).collect(),
+            name: device.name,
+            description: device.desc,
+        }
+    }
+}
+
+/// libpcap's number of a link type as files number it.
+fn link_type(link: Linktype) -> LinkType {
+    u16::try_from(link.0).map_or(super::UNKNOWN_INTERFACE, LinkType)
+}
+
+/// Files and libpcap number raw IP differently (<https://www.tcpdump.org/linktypes.html>).
+fn number_for_libpcap(link: LinkType) -> i32 {
+    let link = match link {
+        LinkType::RAW | LinkType::RAW_OPENBSD if cfg!(not(target_os = "openbsd")) => LinkType::RAW_OLD,
+        LinkType::RAW | LinkType::RAW_OLD if cfg!(target_os = "openbsd") => LinkType::RAW_OPENBSD,
+        other => other,
+    };
+    i32::from(link.0)
+}
+
+/// The fraction of a second is in nanoseconds where they were asked for, in microseconds elsewhere.
+#[inline]
+fn moment(header: &PacketHeader) -> Timestamp {
+    const FRACTION: i64 = if cfg!(target_os = "linux") { 1 } else { 1_000 };
+    #[allow(clippy::unnecessary_cast, reason = "the fields are narrower on other systems")]
+    let (seconds, fraction) = (header.ts.tv_sec as i64, header.ts.tv_usec as i64);
+    Timestamp::new(seconds, fraction * FRACTION)
+}
+
+/// By the clock that the kernel stamps packets with.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_secs()).unwrap_or(0).saturating_mul(SECOND) + i64::from(since.subsec_nanos()))
+}
+
+/// Capture devices of Linux that carry no IP.
+const WITHOUT_IP: [&str; 5] = ["bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
+
+/// A batch is full at so many bytes.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// A batch is full at so many packets, whatever their size.
+const BATCH_PACKETS: usize = 16 * 1024;
+
+/// Packets that one interface hands out before the next has its turn.
+const AT_ONCE: usize = 64;
+
+/// The kernel hands over a block of packets when it is full, or so many milliseconds after its last look at it.
+const BLOCK_MS: i32 = 40;
+
+/// After so long a packet has been handed over: the kernel may look at a block twice before it gives it up.
+const HELD_BACK: Span = Span::millis(3 * BLOCK_MS as i64);
+
+/// So long an interface that ended is read on.
+const LINGER: Duration = Duration::from_millis(4 * BLOCK_MS as u64);
+
+/// How often the kernel is asked for the state of the links.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_of_32_bits_goes_on_in_64() {
+        let mut counter = Counter::default();
+        assert_eq!(counter.total, None, "not counted is not 0");
+        counter.count(0xffff_fff0);
+        counter.count(0x10);
+        assert_eq!(counter.total, Some(0x1_0000_0010));
+        counter.restart();
+        counter.count(5);
+        assert_eq!(counter.total, Some(0x1_0000_0015));
+    }
+
+    #[test]
+    fn a_card_that_counts_anew_has_not_lost_less_than_nothing() {
+        assert_eq!(Missed { before: 3, at_start: 100, now: 107 }.total(), 10);
+        assert_eq!(Missed { before: 3, at_start: 100, now: 2 }.total(), 3);
+    }
+
+    /// An IPv4 header with a UDP header behind it, as RFC 791 and RFC 768 lay them out.
+    fn udp(destination: u16) -> Vec<u8> {
+        let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        packet.extend(40_000_u16.to_be_bytes());
+        packet.extend(destination.to_be_bytes());
+        packet.extend([0, 8, 0, 0]);
+        packet
+    }
+
+    #[test]
+    fn a_filter_looks_behind_the_link_header() {
+        let ethernet = [vec![0; 12], vec![0x08, 0x00], udp(1494)].concat();
+        let filter = BpfFilter::compile(LinkType::ETHERNET, "udp dst port 1494").expect("a lawful filter");
+        assert!(filter.matches(&ethernet));
+        assert!(!filter.matches(&udp(1494)), "without the header of Ethernet this is noise");
+        for raw in [LinkType::RAW, LinkType::RAW_OLD, LinkType::RAW_OPENBSD, LinkType::IPV4] {
+            let filter = BpfFilter::compile(raw, "udp dst port 1494").expect("raw IP has a number in libpcap");
+            assert_eq!([1494, 2598].map(|port| filter.matches(&udp(port))), [true, false], "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn every_link_type_that_is_read_can_be_filtered() {
+        for link in (0..=u16::MAX).map(LinkType).filter(|link| link.is_read()) {
+            assert!(BpfFilter::compile(link, "tcp port 2598").is_ok(), "{link:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_filter_is_told_in_the_words_of_libpcap() {
+        let Err(error) = BpfFilter::compile(LinkType::ETHERNET, "prt 80") else { panic!("`prt` is no word") };
+        assert!(error.to_string().starts_with("cannot use the filter `prt 80`: "), "{error}");
+        assert!(error.to_string().contains("syntax error"), "{error}");
+        assert!(BpfFilter::compile(LinkType::ETHERNET, "tcp\0").is_err());
+    }
+
+    #[test]
+    fn the_loopback_is_listed() {
+        let interfaces = list().expect("listing takes no permission");
+        assert!(interfaces.iter().any(|interface| interface.loopback), "{interfaces:?}");
+    }
+
+    #[test]
+    fn an_unknown_interface_is_told_with_those_that_there_are() {
+        let error = LiveSource::open(&["no-such-link".into()], LiveOptions::default(), 0).err();
+        let Some(LiveError::NoSuchInterface { name, existing }) = error else { panic!("{error:?}") };
+        assert_eq!(name, "no-such-link");
+        assert!(existing.iter().any(|name| name.starts_with("lo")), "{existing:?}");
+    }
+}
