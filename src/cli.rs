@@ -52,12 +52,90 @@ pub enum Command {
     /// Analyse capture files (pcap, pcapng), directories of them, or - for standard input
     #[command(after_help = EXIT_CODES)]
     File(FileArgs),
+    /// Watch interfaces until Ctrl-C, --duration or --packets
+    #[cfg(feature = "live")]
+    #[command(after_help = LIVE_EXAMPLES)]
+    Live(LiveArgs),
     /// Search and export the port map
     #[command(after_help = PORTS_EXAMPLES)]
     Ports(PortsArgs),
     /// Measure how many packets a second this machine classifies
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+}
+
+#[cfg(feature = "live")]
+const LIVE_EXAMPLES: &str = "\
+Examples:
+  sudo cap-audit live eth0                          until Ctrl-C, then a full report
+  sudo cap-audit live eth0 eth1 --duration 60       two interfaces for a minute
+  sudo cap-audit live any --filter 'host 10.0.0.22' one server, on every interface
+  sudo cap-audit live eth0 --format ndjson          findings and flows as they come, one a line
+  cap-audit live --list                             which interfaces are there?
+
+Exit codes are those of cap-audit file.";
+
+/// `cap-audit live`.
+#[cfg(feature = "live")]
+#[derive(Args, Debug)]
+pub struct LiveArgs {
+    /// Interfaces to watch, or any for all of them
+    #[arg(required_unless_present = "list", value_name = "INTERFACE")]
+    pub interfaces: Vec<String>,
+    /// Show the interfaces with their addresses and state, and exit
+    #[arg(long)]
+    pub list: bool,
+    /// Watch only what this filter lets through, in the language of pcap-filter(7)
+    #[arg(long, value_name = "BPF")]
+    pub filter: Option<String>,
+    /// Bytes to keep of each packet; 0 is all
+    #[arg(long, value_name = "BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(..=262_144))]
+    pub snaplen: u32,
+    /// Memory in which the kernel may hold packets for each interface, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub buffer_size: u32,
+    /// Also watch packets that are addressed to other machines
+    #[arg(long)]
+    pub promiscuous: bool,
+    /// Stop after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub duration: Option<u64>,
+    /// Stop after so many packets
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub packets: Option<u64>,
+    /// Print how things stand every so many seconds (text only)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub interval: Option<u64>,
+    /// Wait for interfaces that are not there or are down, and for those that go down to come back
+    #[arg(long)]
+    pub wait: bool,
+    /// How the report is written; ndjson tells findings and flows as they come
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Write the report to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Judge by another port map: a TOML file written like the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub port_map: Option<PathBuf>,
+    /// Threads that judge, beside the one that reads [default: one less than the machine has cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// Exit with 1 when a finding is at least this severe
+    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    pub fail_on: FailOn,
+    /// List every flow in the text report
+    #[arg(long)]
+    pub flows: bool,
+    /// Colours in the text report
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// No status line and no remarks on standard error; errors are still told
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Name all rules of each finding, and tell what is being done
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// `cap-audit file`.

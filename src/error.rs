@@ -1,6 +1,8 @@
 //! What stops a command. `Display` is one sentence for the person at the terminal.
 
 use crate::portmap::MapError;
+#[cfg(feature = "live")]
+use crate::source::LiveError;
 use crate::source::ReadError;
 use std::fmt;
 use std::io;
@@ -9,6 +11,11 @@ use std::path::PathBuf;
 /// Why a command could not do its work.
 #[derive(Debug)]
 pub enum Error {
+    /// An interface could not be watched.
+    #[cfg(feature = "live")]
+    Live(LiveError),
+    /// The keys that end the program cannot be watched for.
+    Signals(io::Error),
     /// An input could not be read at all.
     Read(ReadError),
     /// A directory could not be listed.
@@ -68,6 +75,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "live")]
+            Error::Live(error) => error.fmt(f),
+            Error::Signals(error) => write!(f, "cannot watch for Ctrl-C: {error}"),
             Error::Read(error) => error.fmt(f),
             Error::OpenDirectory { path, error } => {
                 write!(
@@ -141,5 +151,12 @@ impl std::error::Error for Error {}
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Error {
         Error::Read(error)
+    }
+}
+
+#[cfg(feature = "live")]
+impl From<LiveError> for Error {
+    fn from(error: LiveError) -> Error {
+        Error::Live(error)
     }
 }

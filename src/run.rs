@@ -2,11 +2,13 @@
 
 mod bench;
 mod inputs;
+#[cfg(feature = "live")]
+mod live;
 
 use self::inputs::{Input, Inputs, Opened, Queue, Waiting};
-use crate::cli::{Cli, Color, Command, FileArgs, Format, PortsArgs, PortsFormat};
+use crate::cli::{Cli, Color, Command, FailOn, FileArgs, Format, PortsArgs, PortsFormat};
 use crate::error::Error;
-use crate::finding::{Scene, count, findings};
+use crate::finding::{Finding, Scene, count, findings};
 use crate::ledger::{self, Ledger};
 use crate::pipeline::{Clock, Options, run_all};
 use crate::portmap::PortMap;
@@ -42,6 +44,8 @@ pub enum Exit {
 pub fn run(cli: &Cli) -> Result<Exit, Error> {
     match &cli.command {
         Command::File(args) => audit_files(args),
+        #[cfg(feature = "live")]
+        Command::Live(args) => live::watch(args),
         Command::Ports(args) => list_ports(args),
         Command::Bench(args) => bench::bench(args),
     }
@@ -50,9 +54,8 @@ pub fn run(cli: &Cli) -> Result<Exit, Error> {
 fn audit_files(args: &FileArgs) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
     let inputs = Inputs::named(&args.captures, args.quiet);
-    let default_workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
     let options = Options {
-        workers: args.workers.map_or(default_workers, usize::from),
+        workers: workers(args.workers),
         keep_flows: args.flows || args.format != Format::Text,
         ..Options::default()
     };
@@ -74,37 +77,60 @@ fn audit_files(args: &FileArgs) -> Result<Exit, Error> {
     if audited.read == 0 {
         return Ok(Exit::Unreadable);
     }
-    let scene = Scene { ledger: &audited.ledger, map: &map, captures: &audited.captures };
-    let findings = findings(&scene);
-    let report = Report::new(&Material {
-        ledger: &audited.ledger,
-        flows: &audited.flows,
-        findings: &findings,
-        captures: &audited.captures,
-        clock: audited.clock,
-        overlapping: audited.overlapping,
-        map: &map,
-    });
-    write_to(args.output.as_deref(), |out, terminal| {
-        let color = match args.color {
+    let telling = Telling {
+        format: args.format,
+        output: args.output.as_deref(),
+        fail_on: args.fail_on,
+        flows: args.flows,
+        color: args.color,
+        verbose: args.verbose,
+    };
+    let exit = conclude(&audited, &map, &telling)?;
+    Ok(if audited.failed.is_empty() { exit } else { Exit::Unreadable })
+}
+
+/// How the end of an audit is told.
+struct Telling<'a> {
+    format: Format,
+    output: Option<&'a Path>,
+    fail_on: FailOn,
+    flows: bool,
+    color: Color,
+    verbose: bool,
+}
+
+impl Telling<'_> {
+    fn look(&self, terminal: bool) -> Look {
+        let color = match self.color {
             Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             Color::Always => true,
             Color::Never => false,
         };
-        let look = Look { width: width(terminal), color, flows: args.flows, verbose: args.verbose };
-        match args.format {
-            Format::Text => report::write_text(out, &report, look),
-            Format::Json => report::write_json(out, &report),
-            Format::Ndjson => report::write_ndjson(out, &report),
-            Format::Csv => report::write_csv(out, &report),
-        }
+        Look { width: width(terminal), color, flows: self.flows, verbose: self.verbose }
+    }
+}
+
+/// Writes the report, and says how the command ends.
+fn conclude(audited: &Audited, map: &PortMap, telling: &Telling<'_>) -> Result<Exit, Error> {
+    let findings = findings(&Scene { ledger: &audited.ledger, map, captures: &audited.captures });
+    let report = Report::new(&audited.material(&findings, map));
+    write_to(telling.output, |out, terminal| match telling.format {
+        Format::Text => report::write_text(out, &report, telling.look(terminal)),
+        Format::Json => report::write_json(out, &report),
+        Format::Ndjson => report::write_ndjson(out, &report),
+        Format::Csv => report::write_csv(out, &report),
     })?;
     Ok(match () {
-        () if !audited.failed.is_empty() => Exit::Unreadable,
         () if audited.ledger.tally.evaluable == 0 => Exit::NothingJudged,
-        () if args.fail_on.fails(report::worst(&findings)) => Exit::Found,
+        () if telling.fail_on.fails(report::worst(&findings)) => Exit::Found,
         () => Exit::Clean,
     })
+}
+
+/// As many as were asked for, or one for every core but the one that reads.
+fn workers(asked: Option<u16>) -> usize {
+    let spare = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
+    asked.map_or(spare, usize::from)
 }
 
 fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {
@@ -203,6 +229,29 @@ struct Audited {
     overlapping: usize,
 }
 
+impl Audited {
+    fn material<'a>(&'a self, findings: &'a [Finding], map: &'a PortMap) -> Material<'a> {
+        Material {
+            ledger: &self.ledger,
+            flows: &self.flows,
+            findings,
+            captures: &self.captures,
+            clock: self.clock,
+            overlapping: self.overlapping,
+            map,
+        }
+    }
+
+    /// Takes back what only the whole can tell; see [`Ledger::settle`].
+    fn settle(&mut self) {
+        self.flows.sort_by_key(|flow| flow.record.opener);
+        for flow in &mut self.flows {
+            ledger::settle(&self.ledger, &flow.record, &mut flow.judgement);
+        }
+        self.ledger.settle();
+    }
+}
+
 /// Audits captures in the order of their first packets. A capture that begins where another ended goes on with its flows,
 /// as the files of a ring buffer do; one that overlaps is seen for itself.
 fn audit(queue: Queue, map: &Arc<PortMap>, options: Options, progress: &mut dyn FnMut(&Opened)) -> Audited {
@@ -238,11 +287,7 @@ fn audit(queue: Queue, map: &Arc<PortMap>, options: Options, progress: &mut dyn 
         }
     }
     audited.captures = notes.into_values().collect();
-    audited.flows.sort_by_key(|flow| flow.record.opener);
-    for flow in &mut audited.flows {
-        ledger::settle(&audited.ledger, &flow.record, &mut flow.judgement);
-    }
-    audited.ledger.settle();
+    audited.settle();
     audited
 }
 

@@ -1,6 +1,6 @@
 //! The report as one JSON document, or as one object a line.
 
-use super::Report;
+use super::{FindingLine, FlowLine, Report};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -23,15 +23,31 @@ pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>) -> io::Result<()>
         line(out, "capture", capture)?;
     }
     for flow in flows.lines() {
-        line(out, "flow", &flow)?;
+        write_flow(out, &flow)?;
     }
     for finding in findings {
-        line(out, "finding", finding)?;
+        write_finding(out, finding)?;
     }
     for service in services {
         line(out, "service", service)?;
     }
     line(out, "summary", &Summary { schema, program, port_map, quality, totals })
+}
+
+/// One flow as a line.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_flow(out: &mut impl Write, flow: &FlowLine<'_>) -> io::Result<()> {
+    line(out, "flow", flow)
+}
+
+/// One finding as a line.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_finding(out: &mut impl Write, finding: &FindingLine) -> io::Result<()> {
+    line(out, "finding", finding)
 }
 
 #[derive(Serialize)]

@@ -8,7 +8,7 @@ mod quality;
 mod text;
 
 pub use csv_flows::write_csv;
-pub use json::{write_json, write_ndjson};
+pub use json::{write_finding, write_flow, write_json, write_ndjson};
 pub use names::{bytes, printable};
 pub use text::{Look, write_text};
 
@@ -466,7 +466,8 @@ fn rtt_line(rtt: &Latency) -> RttLine {
     }
 }
 
-fn finding_line(finding: &Finding, flows: &[JudgedFlow]) -> FindingLine {
+/// A finding as it is told. The ids of its flows are known where the flows are.
+pub fn finding_line(finding: &Finding, flows: &[JudgedFlow]) -> FindingLine {
     let texts = |addresses: &[crate::packet::Address]| addresses.iter().map(ToString::to_string).collect();
     FindingLine {
         code: finding.code,
@@ -517,7 +518,8 @@ impl Serialize for FlowList<'_> {
     }
 }
 
-fn flow_line<'a>(id: u64, flow: &'a JudgedFlow, map: &'a PortMap) -> FlowLine<'a> {
+/// A flow as it is told.
+pub fn flow_line<'a>(id: u64, flow: &'a JudgedFlow, map: &'a PortMap) -> FlowLine<'a> {
     let (record, judgement) = (&flow.record, &flow.judgement);
     let rules = candidates(record, map).map_or(&[][..], |candidates| &candidates.rules);
     let both = |of: fn(&Counts) -> u64| BothSides { client: of(&record.from_client), server: of(&record.from_server) };
