@@ -67,6 +67,7 @@ pub mod pipeline;
 pub mod portmap;
 pub mod report;
 pub mod run;
+pub mod sandbox;
 pub mod signature;
 pub mod source;
 pub mod time;
