@@ -17,13 +17,14 @@ mod linux {
     use super::netns::{Host, Net};
     use cap_audit::sandbox::{Confinement, SandboxError, confine};
     use rustix::io::Errno;
-    use rustix::net::{AddressFamily, SocketType, socket};
+    use rustix::net::{AddressFamily, SendFlags, SocketType, send, socket};
     use rustix::process::{Pid, Uid, getuid, test_kill_process};
     use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_thread_res_uid};
     use std::fs::File;
     use std::io::{self, BufRead, BufReader, Read, Write};
     use std::net::{TcpStream, UdpSocket};
     use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
     use std::os::unix::process::CommandExt;
     use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
     use std::time::Duration;
@@ -220,13 +221,14 @@ mod linux {
         }
         let told = Actor::new(&mut this_program(), "forbidden").end();
         // The first thread, and one that was started after.
-        assert_eq!(told.len(), 2 * 17, "{told:?}");
+        assert_eq!(told.len(), 2 * 19, "{told:?}");
         assert!(told.iter().all(|line| line.ends_with(": refused")), "{told:?}");
     }
 
     fn forbidden() {
         let own = env::temp_dir().join(format!("cap-audit-sandbox-{}", std::process::id()));
         let packets = socket(AddressFamily::PACKET, SocketType::RAW, None).expect("root may have it");
+        let datagrams = UdpSocket::bind("127.0.0.1:0").expect("everybody may have it");
         let readable = File::open("/proc/version").expect("everybody may read it");
         let confinement = Confinement { read_only: vec![packets.as_raw_fd()], ..Confinement::default() };
         confine(&confinement).expect("root can be confined");
@@ -251,6 +253,11 @@ mod linux {
             attempt("removing a file", fs::remove_file(&own));
             attempt("a second name for a descriptor", readable.try_clone().map(drop));
             attempt("writing to an interface", rustix::io::write(&packets, b"x").map(drop).map_err(io::Error::from));
+            attempt(
+                "sending on an interface",
+                send(&packets, b"x", SendFlags::empty()).map(drop).map_err(io::Error::from),
+            );
+            attempt("sending elsewhere", datagrams.send_to(b"x", "127.0.0.1:9").map(drop));
             attempt("root", set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).map_err(io::Error::from));
             attempt("a capability", set_capabilities(None, raw).map_err(io::Error::from));
             attempt("a signal", test_kill_process(Pid::INIT).map_err(io::Error::from));
@@ -273,7 +280,11 @@ mod linux {
             File::options().read(true).write(true).create(true).truncate(true).open(&path).expect("a file");
         fs::remove_file(&path).expect("it was just made");
         let mut input = File::open("/proc/version").expect("everybody may read it");
+        let (waker, mut woken) = UnixStream::pair().expect("everybody may have it");
         confine(&Confinement::default()).expect("root can be confined");
+        // As a signal's handler wakes the program.
+        send(&waker, b"!", SendFlags::DONTWAIT).expect("what is joined can be woken");
+        woken.read_exact(&mut [0]).expect("what is joined can be woken");
         let mut text = String::new();
         input.read_to_string(&mut text).expect("what is open can be read");
         assert!(text.contains("Linux"));
@@ -418,7 +429,7 @@ mod linux {
             Actor::new(&mut command, role)
         }
 
-        fn send(net: &Net, marks: &[u8]) {
+        fn send_marks(net: &Net, marks: &[u8]) {
             net.on(Host::Near, || {
                 let socket = UdpSocket::bind("10.1.0.1:0").expect("the address is there");
                 marks.iter().for_each(|mark| assert_eq!(socket.send_to(&[*mark], "10.1.0.2:4000").ok(), Some(1)));
@@ -429,7 +440,7 @@ mod linux {
         fn read_to_the_end(net: &Net, role: &str) -> Actor {
             let mut actor = start(net, role);
             actor.until_ready();
-            send(net, &[5, 6, 7]);
+            send_marks(net, &[5, 6, 7]);
             actor.go_on();
             let told = actor.until_ready();
             assert_eq!(told, ["packet 5", "packet 6", "packet 7", "loss Some(3) Some(0) Some(0)"]);
@@ -457,7 +468,7 @@ mod linux {
             assert_status(&actor, &[("CapPrm", "0000000000002000"), ("CapEff", "0000000000002000")]);
             assert_status(&actor, &[("CapBnd", NOTHING), ("CapInh", NOTHING), ("CapAmb", NOTHING), ("Seccomp", "2")]);
             assert!(actor.status("Uid").iter().all(|uid| !uid.starts_with("0 ")));
-            send(&net, &[8]);
+            send_marks(&net, &[8]);
             actor.go_on();
             assert_eq!(actor.end(), ["packet 8", "loss Some(4) Some(0) Some(0)"]);
         }

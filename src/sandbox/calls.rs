@@ -56,6 +56,8 @@ fn rules(confinement: &Confinement) -> Result<Rules, seccompiler::BackendError> 
         let rule = if elsewhere.is_empty() { Vec::new() } else { vec![SeccompRule::new(elsewhere.clone())?] };
         rules.insert(call, rule);
     }
+    let without_address = SeccompCondition::new(4, Width::Qword, Is::Eq, 0)?;
+    rules.insert(libc::SYS_sendto, vec![SeccompRule::new([elsewhere, vec![without_address]].concat())?]);
     if confinement.reopen {
         rules.extend(TO_REOPEN.iter().map(|&call| (call, Vec::new())));
         for only in ONLY_TO_REOPEN {
@@ -170,7 +172,8 @@ const OF_THIS_PROCESSOR: &[i64] = &[libc::SYS_poll, libc::SYS_select, libc::SYS_
 #[cfg(not(target_arch = "x86_64"))]
 const OF_THIS_PROCESSOR: &[i64] = &[];
 
-/// Let through for every descriptor but those that are only read.
+/// Let through for every descriptor but those that are only read. Sending without an address is writing as well: so do
+/// programs wake themselves when a signal comes.
 const WRITING: &[i64] = &[libc::SYS_write, libc::SYS_writev, libc::SYS_pwrite64];
 
 /// What is let through for some arguments.
@@ -204,9 +207,11 @@ const ONLY: &[Only] = &[
 /// What libpcap does besides to open an interface.
 const TO_REOPEN: &[i64] = &[libc::SYS_bind, libc::SYS_setsockopt, libc::SYS_getsockname, libc::SYS_eventfd2];
 
-/// Sockets for packets only, and what is asked of an interface.
+/// What is let through for that for some arguments.
 const ONLY_TO_REOPEN: &[Only] = &[
     Only::new(libc::SYS_socket, 0, Right::Number(libc::AF_PACKET as u32)),
+    // Never connected, only there to ask about interfaces.
+    Only::new(libc::SYS_socket, 0, Right::Number(libc::AF_UNIX as u32)),
     Only::new(libc::SYS_ioctl, 1, Right::Number(libc::SIOCGIFHWADDR as u32)),
     Only::new(libc::SYS_ioctl, 1, Right::Number(SIOCETHTOOL)),
 ];
@@ -241,7 +246,6 @@ mod tests {
             libc::SYS_socket,
             libc::SYS_connect,
             libc::SYS_bind,
-            libc::SYS_sendto,
             libc::SYS_sendmsg,
             libc::SYS_setsockopt,
             libc::SYS_dup,

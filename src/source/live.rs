@@ -275,8 +275,8 @@ impl LiveSource {
     /// Up to when everything has been handed out although some interface was not read to its end. `read` is when the
     /// others were.
     fn settled(&self, read: Timestamp) -> Timestamp {
-        let of_tap = |tap: &Tap| match tap.notes.last {
-            Some(last) if !tap.empty => last,
+        let of_tap = |tap: &Tap| match tap.latest {
+            Some(latest) if !tap.empty => latest,
             _ => read + Span(-HELD_BACK.0),
         };
         self.taps.iter().filter(|tap| tap.is_read()).map(of_tap).min().unwrap_or(read)
@@ -348,7 +348,7 @@ impl LiveSource {
         let watched: Vec<usize> = (0..self.taps.len()).filter(|&index| self.taps[index].is_read()).collect();
         let handles = watched.iter().filter_map(|&index| self.taps[index].handle.as_ref());
         let mut sockets: Vec<PollFd<'_>> = handles.map(|handle| PollFd::new(handle, PollFlags::IN)).collect();
-        let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
+        let timeout = Timespec::try_from(wait.min(LONGEST_SLEEP)).expect("a second is a lawful time");
         if poll(&mut sockets, Some(&timeout)).is_err() {
             return false;
         }
@@ -387,6 +387,8 @@ struct Tap {
     notes: CaptureNotes,
     /// Nothing more was there when it was last read.
     empty: bool,
+    /// The time of its last packet, which need not be the latest of all: a clock can be set back.
+    latest: Option<Timestamp>,
     /// What libpcap said when it could not be read.
     broken: Option<String>,
     received: Counter,
@@ -425,6 +427,7 @@ impl Tap {
             capture,
             notes: CaptureNotes::new(name, "live"),
             empty: true,
+            latest: None,
             broken: None,
             received: Counter::default(),
             dropped: Counter::default(),
@@ -477,7 +480,7 @@ impl Tap {
             self.empty = true;
             return 0;
         };
-        let (notes, link, capture) = (&mut self.notes, self.link, self.capture);
+        let (notes, latest, link, capture) = (&mut self.notes, &mut self.latest, self.link, self.capture);
         let mut count = 0;
         let outcome = handle.dispatch(Some(AT_ONCE), |packet| {
             let captured = packet.data.len() as u32;
@@ -492,6 +495,7 @@ impl Tap {
             };
             batch.bytes.extend_from_slice(packet.data);
             notes.count(&record);
+            *latest = Some(record.at);
             count += 1;
             match &mut unplaced {
                 Some(unplaced) => unplaced.push(record),
@@ -747,6 +751,9 @@ const HELD_BACK: Span = Span::millis(3 * BLOCK_MS as i64);
 
 /// So long an interface that ended is read on.
 const LINGER: Duration = Duration::from_millis(4 * BLOCK_MS as u64);
+
+/// So long nothing is waited for without a look at the links.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// How often the kernel is asked for the state of the links.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
