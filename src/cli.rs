@@ -109,6 +109,12 @@ pub struct LiveArgs {
     /// Wait for interfaces that are not there or are down, and for those that go down to come back
     #[arg(long)]
     pub wait: bool,
+    /// Whom root becomes once the interfaces are open: a user's name or number [default: who called sudo, else nobody]
+    #[arg(long, value_name = "USER", conflicts_with = "no_sandbox")]
+    pub user: Option<String>,
+    /// Stay root, and keep every system call and file within reach
+    #[arg(long)]
+    pub no_sandbox: bool,
     /// How the report is written; ndjson tells findings and flows as they come
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -2,6 +2,8 @@
 
 use crate::portmap::MapError;
 #[cfg(feature = "live")]
+use crate::sandbox::SandboxError;
+#[cfg(feature = "live")]
 use crate::source::LiveError;
 use crate::source::ReadError;
 use std::fmt;
@@ -14,6 +16,9 @@ pub enum Error {
     /// An interface could not be watched.
     #[cfg(feature = "live")]
     Live(LiveError),
+    /// The process could not be confined.
+    #[cfg(feature = "live")]
+    Sandbox(SandboxError),
     /// The keys that end the program cannot be watched for.
     Signals(io::Error),
     /// An input could not be read at all.
@@ -77,6 +82,8 @@ impl fmt::Display for Error {
         match self {
             #[cfg(feature = "live")]
             Error::Live(error) => error.fmt(f),
+            #[cfg(feature = "live")]
+            Error::Sandbox(error) => write!(f, "{error}"),
             Error::Signals(error) => write!(f, "cannot watch for Ctrl-C: {error}"),
             Error::Read(error) => error.fmt(f),
             Error::OpenDirectory { path, error } => {

@@ -79,7 +79,7 @@ fn audit_files(args: &FileArgs) -> Result<Exit, Error> {
     }
     let telling = Telling {
         format: args.format,
-        output: args.output.as_deref(),
+        output: args.output.as_deref().map_or(Target::Standard, Target::File),
         fail_on: args.fail_on,
         flows: args.flows,
         color: args.color,
@@ -92,7 +92,7 @@ fn audit_files(args: &FileArgs) -> Result<Exit, Error> {
 /// How the end of an audit is told.
 struct Telling<'a> {
     format: Format,
-    output: Option<&'a Path>,
+    output: Target<'a>,
     fail_on: FailOn,
     flows: bool,
     color: Color,
@@ -144,7 +144,8 @@ fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {
         text,
     };
     let rules = ports::select(&map, &query);
-    write_to(args.output.as_deref(), |out, terminal| match args.format {
+    let target = args.output.as_deref().map_or(Target::Standard, Target::File);
+    write_to(target, |out, terminal| match args.format {
         PortsFormat::Text => ports::write_text(out, &map, &rules, width(terminal)),
         PortsFormat::Csv => ports::write_csv(out, &map, &rules),
         PortsFormat::Json => ports::write_json(out, &map, &rules),
@@ -186,15 +187,39 @@ fn check_output(path: &Path, queue: &Queue) -> Result<(), Error> {
     Err(Error::Write { target: path.display().to_string(), error: reason.into() })
 }
 
-fn write_to(
-    path: Option<&Path>,
-    write: impl FnOnce(&mut BufWriter<Box<dyn Write>>, bool) -> io::Result<()>,
+/// Where a report goes.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    /// Standard output.
+    Standard,
+    /// A file that is made when the report is written.
+    File(&'a Path),
+    /// A file that was made before, for a program that may not open any more, and its name.
+    #[cfg(feature = "live")]
+    Open(&'a fs::File, &'a Path),
+}
+
+impl Target<'_> {
+    fn name(self) -> String {
+        match self {
+            Target::Standard => "standard output".into(),
+            Target::File(path) => path.display().to_string(),
+            #[cfg(feature = "live")]
+            Target::Open(_, path) => path.display().to_string(),
+        }
+    }
+}
+
+fn write_to<'a>(
+    target: Target<'a>,
+    write: impl FnOnce(&mut BufWriter<Box<dyn Write + 'a>>, bool) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let target = path.map_or("standard output".to_string(), |path| path.display().to_string());
-    let wrong = |error: io::Error| Error::Write { target: target.clone(), error };
-    let (out, terminal): (Box<dyn Write>, bool) = match path {
-        Some(path) => (Box::new(fs::File::create(path).map_err(wrong)?), false),
-        None => (Box::new(io::stdout()), io::stdout().is_terminal()),
+    let wrong = |error: io::Error| Error::Write { target: target.name(), error };
+    let (out, terminal): (Box<dyn Write + 'a>, bool) = match target {
+        Target::Standard => (Box::new(io::stdout()), io::stdout().is_terminal()),
+        Target::File(path) => (Box::new(fs::File::create(path).map_err(wrong)?), false),
+        #[cfg(feature = "live")]
+        Target::Open(file, _) => (Box::new(file), false),
     };
     let mut out = BufWriter::with_capacity(1 << 16, out);
     match write(&mut out, terminal).and_then(|()| out.flush()) {

@@ -426,7 +426,7 @@ trait Tell: Serialize {
 }
 
 fn print(format: BenchFormat, what: &impl Tell) -> Result<(), Error> {
-    super::write_to(None, |out, _| match format {
+    super::write_to(super::Target::Standard, |out, _| match format {
         BenchFormat::Text => what.text(out),
         BenchFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, what)?;

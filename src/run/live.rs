@@ -3,7 +3,7 @@
 //! One thread captures and never waits for output; the workers judge; this one writes. What the capture thread and the workers have to say
 //! comes over channels that do not block them.
 
-use super::{Audited, Exit, Telling, conclude, port_map, remark, tell, workers};
+use super::{Audited, Exit, Target, Telling, conclude, port_map, remark, tell, workers};
 use crate::cli::{Format, LiveArgs};
 use crate::error::Error;
 use crate::finding::{Finding, Scene, Severity, findings};
@@ -12,12 +12,14 @@ use crate::packet::{Address, PacketBatch, Record};
 use crate::pipeline::{Ask, Beat, Feed, Interim, Options, run_live};
 use crate::portmap::{PortMap, Transport};
 use crate::report::{self, Report};
+use crate::sandbox::{Confinement, confine};
 use crate::source::{CaptureNotes, LiveOptions, LiveSource, Loss, list};
 use crate::time::{Span, Timestamp};
 use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -38,6 +40,13 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     };
     let stop = stop_on_signals().map_err(Error::Signals)?;
     let source = LiveSource::open(&args.interfaces, options, 0)?;
+    let output = match &args.output {
+        Some(path) => {
+            Some(File::create(path).map_err(|error| Error::Write { target: path.display().to_string(), error })?)
+        }
+        None => None,
+    };
+    confine_unless_told_not_to(args, &source)?;
     let keep_flows = args.flows || args.format != Format::Text;
     let pipeline = Options { workers: workers(args.workers), keep_flows, ..Options::default() };
     remark(args.quiet, &format!("watching {}; Ctrl-C ends with a report", args.interfaces.join(", ")));
@@ -67,7 +76,10 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     audited.settle();
     let telling = Telling {
         format: args.format,
-        output: args.output.as_deref(),
+        output: match (&output, &args.output) {
+            (Some(file), Some(path)) => Target::Open(file, path),
+            _ => Target::Standard,
+        },
         fail_on: args.fail_on,
         flows: args.flows,
         color: args.color,
@@ -77,6 +89,24 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         return desk.end(&audited, &telling);
     }
     conclude(&audited, &map, &telling)
+}
+
+/// Gives up what is not needed any more: root, capabilities, files, most system calls.
+fn confine_unless_told_not_to(args: &LiveArgs, source: &LiveSource) -> Result<(), Error> {
+    if args.no_sandbox {
+        return Ok(());
+    }
+    #[cfg(unix)]
+    let read_only = source.descriptors();
+    #[cfg(not(unix))]
+    let read_only = Vec::new();
+    let applied =
+        confine(&Confinement { user: args.user.clone(), read_only, reopen: args.wait }).map_err(Error::Sandbox)?;
+    if args.verbose {
+        applied.done.iter().for_each(|done| tell(&format!("confined: {done}")));
+        applied.missing.iter().for_each(|missing| tell(&format!("not confined: {missing}")));
+    }
+    Ok(())
 }
 
 /// The first Ctrl-C or SIGTERM asks for the end, the second ends at once.
@@ -400,7 +430,7 @@ impl<'a> Desk<'a> {
     fn telling(&self) -> Telling<'a> {
         Telling {
             format: self.args.format,
-            output: None,
+            output: Target::Standard,
             fail_on: self.args.fail_on,
             flows: false,
             color: self.args.color,
@@ -415,11 +445,7 @@ impl<'a> Desk<'a> {
     /// The end of a stream of lines: what has not been told yet, and the sums.
     fn end(&mut self, audited: &Audited, telling: &Telling<'_>) -> Result<Exit, Error> {
         let found = findings(&Scene { ledger: &audited.ledger, map: self.map, captures: &audited.captures });
-        let new: Vec<Finding> = found
-            .iter()
-            .filter(|finding| !self.told.contains(&told(finding)))
-            .cloned()
-            .collect();
+        let new: Vec<Finding> = found.iter().filter(|finding| !self.told.contains(&told(finding))).cloned().collect();
         for flow in &audited.flows {
             self.lines += 1;
             let line = report::flow_line(self.lines, flow, self.map);
