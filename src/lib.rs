@@ -18,7 +18,8 @@
 //! ```
 //!
 //! The middle, from bytes to ledger ([`audit::Audit`]), knows no thread, no file and no clock: it takes bytes and time as
-//! arguments. [`pipeline`] wraps threads around it, [`run`] files and the command line.
+//! arguments. [`pipeline`] wraps threads around it, [`run`] files, interfaces and the command line. A live audit is the same pipeline:
+//! once a second the workers are asked how things stand, and answer with a ledger that counts the flows still alive.
 //!
 //! # Floors
 //!
@@ -26,7 +27,8 @@
 //! each other; `flow` also reads `signature`) / `classify` / `ledger` / `audit`, `finding`, `mix` / `pipeline`, `report` / `error`, `cli`,
 //! `run`, `main`. Each outside crate has one door: `etherparse` in `packet/general.rs`, `crossbeam-channel` in `pipeline.rs`,
 //! `hdrhistogram` in `ledger.rs`, `hashbrown` and `foldhash` in `flow/table.rs`, `toml` in `portmap/load.rs`, `clap` in `cli.rs`
-//! (and once in `main.rs`, to parse), `indicatif` and `console` in `run.rs`, `comfy-table` once for each kind of text in `report`.
+//! (and once in `main.rs`, to parse), `indicatif` and `console` in `run`, `pcap` in
+//! `source/live.rs`, `signal-hook` in `run/live.rs`, the crates that confine in `sandbox`, `comfy-table` once for each kind of text in `report`.
 //!
 //! # Five catalogues
 //!
