@@ -5,8 +5,9 @@ mod support;
 
 use cap_audit::classify::{candidates, transport};
 use cap_audit::finding::{Finding, Severity};
-use cap_audit::flow::{Doubt, Outcome};
+use cap_audit::flow::{Doubt, Marks, Outcome};
 use cap_audit::ledger::{self, Sign};
+use cap_audit::packet::LinkType;
 use cap_audit::portmap::{Layer, PortRule, Transport};
 use cap_audit::time::Span;
 use support::*;
@@ -277,9 +278,31 @@ fn tftp_is_answered_from_another_port() {
 
 #[test]
 fn a_datagram_to_many_expects_no_answer() {
-    let wide =
-        Talk::udp(client(CLIENT, CLIENT_PORT), server("10.0.0.255", CGP)).says(b"one").wait(seconds(1)).says(b"two");
-    assert_eq!(judged(wide, THREE_MINUTES, CGP), (Outcome::Unanswered, Some(Doubt::SentToMany)));
+    for (from, to) in [(CLIENT, "239.255.255.250"), (CLIENT, "255.255.255.255"), ("fd00::14", "ff02::1:2")] {
+        let wide = Talk::udp(client(from, CLIENT_PORT), server(to, CGP)).says(b"one").wait(seconds(1)).says(b"two");
+        assert_eq!(judged(wide, THREE_MINUTES, CGP), (Outcome::Unanswered, Some(Doubt::SentToMany)), "{to}");
+    }
+}
+
+#[test]
+fn the_link_knows_a_broadcast() {
+    let to = |to: &str| Talk::udp(client(CLIENT, CLIENT_PORT), server(to, CGP));
+    let many = |talk: Talk| {
+        let harvest = audit(talk.says(b"one").wait(seconds(1)).says(b"two").packets());
+        flow_to(&harvest, CGP).record.marks.has(Marks::SENT_TO_MANY)
+    };
+    // The broadcast address of 10.0.0.0/26, and a host of 10.0.0.0/23.
+    let (broadcast, host) = ("10.0.0.63", "10.0.0.255");
+    for link in [LinkType::ETHERNET, LinkType::LINUX_SLL, LinkType::LINUX_SLL2] {
+        assert!(many(to(broadcast).link(link).broadcast()), "{link:?}");
+        assert!(many(to(broadcast).link(link).vlans(&[7]).broadcast()), "{link:?}");
+        assert!(!many(to(host).link(link)), "{link:?}");
+    }
+    // Where the link cannot tell, the usual size of a network must do.
+    assert!(many(to(host).link(LinkType::RAW)) && !many(to(broadcast).link(LinkType::RAW)));
+    // What the server sends to all says nothing about the client's question.
+    let answer = audit(to(host).says(b"who?").broadcast().answers(b"I").packets());
+    assert!(!flow_to(&answer, CGP).record.marks.has(Marks::SENT_TO_MANY));
 }
 
 // Refusals.
@@ -562,6 +585,7 @@ fn a_repeated_packet_is_a_retransmission() {
         .wait(Span::millis(300))
         .repeats(Who::Client)
         .answers(b"answer")
+        .wait(Span::millis(5))
         .repeats(Who::Server);
     let harvest = audit(talk.packets());
     let record = &flow_to(&harvest, CGP).record;

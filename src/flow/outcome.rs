@@ -242,7 +242,7 @@ fn udp(flow: &FlowRecord, reply_due: bool) -> (Outcome, Option<Doubt>) {
     if flow.marks.has(Marks::ANSWERED_ELSEWHERE) {
         return (Outcome::Answered, None);
     }
-    if flow.server.address.is_to_many() {
+    if flow.marks.has(Marks::SENT_TO_MANY) || flow.server.address.is_to_many() {
         return (Outcome::Unanswered, Some(Doubt::SentToMany));
     }
     if unreachable(flow) {

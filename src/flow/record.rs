@@ -81,9 +81,10 @@ pub struct Counts {
     pub ip_bytes: u64,
     /// Payload behind the transport header, in bytes, captured or not.
     pub payload_bytes: u64,
-    /// TCP segments that repeat sequence numbers already sent, SYNs included.
+    /// TCP segments that repeat sequence numbers already sent, SYNs included. What comes within 3 ms of them may have been
+    /// overtaken, or be a copy, and is not counted.
     pub retransmissions: u32,
-    /// Packets that the capture holds twice.
+    /// Packets that the capture holds twice, as far as that can be proved.
     pub duplicates: u32,
 }
 
@@ -204,6 +205,9 @@ impl Marks {
     pub const UNWATCHED: u16 = 1 << 13;
     /// A live audit has shown the last word on this flow; only its end can tell something new.
     pub const SHOWN: u16 = 1 << 12;
+    /// The client sent to a broadcast or multicast address of the link; where the link cannot tell, to an IPv4 address that
+    /// ends in 255.
+    pub const SENT_TO_MANY: u16 = 1 << 14;
 
     /// True where the mark is set.
     #[inline]

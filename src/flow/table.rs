@@ -51,8 +51,7 @@ pub struct FlowTable {
     /// The epoch in which the whole table was last walked for want of room.
     walked: i64,
     knows_port: KnowsPort,
-    /// First fragments, for the later ones: they carry no ports.
-    fragments: HashMap<FragmentKey, (FlowKey, Timestamp)>,
+    fragments: Box<[Fragments; SHARDS]>,
     hand: u32,
 }
 
@@ -79,32 +78,67 @@ struct FragmentKey {
     protocol: u8,
 }
 
+/// First fragments of one shard, for the later ones: they carry no ports. Two generations, so that the oldest can be
+/// forgotten without looking at each. Invariant: neither holds more than [`FRAGMENT_LIMIT`].
+#[derive(Default)]
+struct Fragments {
+    young: HashMap<FragmentKey, (FlowKey, Timestamp)>,
+    old: HashMap<FragmentKey, (FlowKey, Timestamp)>,
+}
+
+impl Fragments {
+    fn remember(&mut self, fragment: FragmentKey, flow: FlowKey, at: Timestamp) {
+        if self.young.len() >= FRAGMENT_LIMIT {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        self.young.insert(fragment, (flow, at));
+    }
+
+    fn flow_of(&self, fragment: &FragmentKey, at: Timestamp) -> Option<FlowKey> {
+        let &(flow, then) = self.young.get(fragment).or_else(|| self.old.get(fragment))?;
+        (at - then <= FRAGMENT_LIFE).then_some(flow)
+    }
+}
+
 /// How much of its share a shard has taken. A flow that went idle gives its place back only in the epoch after, swept or
 /// not, so that it does not matter when somebody sweeps.
 #[derive(Clone, Copy, Default)]
 struct Room {
-    taken: u32,
-    /// Places that come back in the epoch after this one.
-    returning: u32,
+    taken: Share,
+    /// What comes back in the epoch after this one.
+    returning: Share,
     epoch: i64,
+}
+
+/// Flows, and bytes that they hold because more are awaited.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    flows: u32,
+    bytes: u64,
 }
 
 impl Room {
     fn turn(&mut self, epoch: i64) {
         if epoch > self.epoch {
-            self.taken -= self.returning;
-            self.returning = 0;
+            self.gives_back_at_once(self.returning);
+            self.returning = Share::default();
             self.epoch = epoch;
         }
     }
 
-    fn gives_back(&mut self, idle_since: Timestamp, now: Timestamp) {
+    fn gives_back_at_once(&mut self, share: Share) {
+        self.taken.flows -= share.flows;
+        self.taken.bytes -= share.bytes;
+    }
+
+    fn gives_back(&mut self, share: Share, idle_since: Timestamp, now: Timestamp) {
         self.turn(epoch(now));
         if epoch(idle_since) < epoch(now) {
-            self.taken -= 1;
-        } else {
-            self.returning += 1;
+            return self.gives_back_at_once(share);
         }
+        self.returning.flows += share.flows;
+        self.returning.bytes += share.bytes;
     }
 }
 
@@ -117,7 +151,11 @@ fn epoch(at: Timestamp) -> i64 {
 
 /// How long a fragment may follow its first one (the reassembly time of Linux).
 const FRAGMENT_LIFE: Span = Span::seconds(30);
-const FRAGMENT_LIMIT: usize = 1 << 18;
+/// So many first fragments of one shard are remembered at least, and twice as many at most. The later ones follow at once.
+const FRAGMENT_LIMIT: usize = 2_048;
+/// So many bytes of openings the flows of one shard may hold because more are awaited: 128 MiB in all. Beyond that a
+/// protocol is told by what has been heard.
+const BYTES_LIMIT: u64 = 2 << 20;
 
 impl FlowTable {
     /// An empty table.
@@ -130,7 +168,7 @@ impl FlowTable {
             walked: i64::MIN,
             shard_limit: u32::try_from((limits.flows / SHARDS).max(1)).unwrap_or(u32::MAX),
             knows_port,
-            fragments: HashMap::new(),
+            fragments: Box::new(std::array::from_fn(|_| Fragments::default())),
             hand: 0,
         }
     }
@@ -192,11 +230,34 @@ impl FlowTable {
             None => self.open(hash, key, side, packet, raw, ended)?,
         };
         let slot = self.renewed(slot, hash, side, packet, raw, ended)?;
-        self.flows.at(slot).observe(packet, raw, side);
+        let flow = self.flows.at(slot);
+        let held = flow.bytes_held();
+        flow.observe(packet, raw, side);
+        if flow.bytes_held() != held {
+            self.hold(slot, held, raw.at, ended);
+        }
         if packet.fragment == Fragment::First {
-            self.remember_fragment(packet, key, raw.at);
+            self.fragments[shard_of(&key)].remember(fragment_key(key.protocol(), packet), key, raw.at);
         }
         Ok(())
+    }
+
+    /// Enters that a flow holds more bytes of its openings than before, or fewer. Where the share of its shard is used up it
+    /// has to tell what it has heard.
+    #[inline(never)]
+    fn hold(&mut self, slot: u32, before: u64, now: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
+        let flow = self.flows.at(slot);
+        let (shard, held) = (shard_of(&flow.key), flow.bytes_held());
+        let room = &mut self.rooms[shard];
+        room.turn(epoch(now));
+        room.taken.bytes = room.taken.bytes - before + held;
+        if held > before && room.taken.bytes > BYTES_LIMIT {
+            self.make_room(now, ended);
+        }
+        if held > before && self.rooms[shard].taken.bytes > BYTES_LIMIT {
+            self.flows.at(slot).hears_no_more();
+            self.rooms[shard].taken.bytes -= held;
+        }
     }
 
     /// Gives up flows that have been idle too long, looking at no more than `budget` places. When it happens changes nothing:
@@ -244,12 +305,7 @@ impl FlowTable {
                 continue;
             }
             let given_up = flow.last + flow.patience();
-            if at >= given_up {
-                ended(self.give_up(slot, at));
-            } else {
-                self.rooms[shard_of(&self.flows.at(slot).key)].taken -= 1;
-                ended(self.close(slot, at, true));
-            }
+            ended(if at >= given_up { self.give_up(slot, at) } else { self.end(slot, at, true) });
         }
     }
 
@@ -261,7 +317,6 @@ impl FlowTable {
             let record = self.close(slot, end.min(given_up), end < given_up);
             ended(record);
         }
-        self.fragments.clear();
     }
 
     #[inline]
@@ -293,8 +348,7 @@ impl FlowTable {
         match packet.transport {
             _ if raw.at > idle_until => ended(self.give_up(slot, raw.at)),
             Transport::Tcp(tcp) if tcp.flags.syn() && flow.is_another(&tcp, side) => {
-                self.rooms[shard_of(&key)].taken -= 1;
-                ended(self.close(slot, raw.at, false));
+                ended(self.end(slot, raw.at, false));
             }
             _ => return Ok(slot),
         }
@@ -326,13 +380,13 @@ impl FlowTable {
     fn insert(&mut self, hash: u32, flow: Flow, ended: &mut impl FnMut(FlowRecord)) -> Result<u32, Skip> {
         let (shard, now) = (shard_of(&flow.key), flow.last);
         self.rooms[shard].turn(epoch(now));
-        if self.rooms[shard].taken >= self.shard_limit {
+        if self.rooms[shard].taken.flows >= self.shard_limit {
             self.make_room(now, ended);
         }
-        if self.rooms[shard].taken >= self.shard_limit {
+        if self.rooms[shard].taken.flows >= self.shard_limit {
             return Err(Skip::FlowLimit);
         }
-        self.rooms[shard].taken += 1;
+        self.rooms[shard].taken.flows += 1;
         let slot = self.flows.insert(flow);
         self.index.insert_unique(spread(hash), Entry { hash, slot }, |entry| spread(entry.hash));
         Ok(slot)
@@ -351,9 +405,17 @@ impl FlowTable {
     fn give_up(&mut self, slot: u32, now: Timestamp) -> FlowRecord {
         let flow = self.flows.at(slot);
         let until = flow.last + flow.patience();
-        let shard = shard_of(&flow.key);
-        self.rooms[shard].gives_back(until, now);
+        let (shard, share) = (shard_of(&flow.key), Share { flows: 1, bytes: flow.bytes_held() });
+        self.rooms[shard].gives_back(share, until, now);
         self.close(slot, until, false)
+    }
+
+    /// Closes a flow because of what was seen.
+    fn end(&mut self, slot: u32, now: Timestamp, cut_off: bool) -> FlowRecord {
+        let flow = self.flows.at(slot);
+        let (shard, share) = (shard_of(&flow.key), Share { flows: 1, bytes: flow.bytes_held() });
+        self.rooms[shard].gives_back_at_once(share);
+        self.close(slot, now, cut_off)
     }
 
     fn close(&mut self, slot: u32, until: Timestamp, cut_off: bool) -> FlowRecord {
@@ -432,24 +494,12 @@ impl FlowTable {
     }
 
     fn observe_fragment(&mut self, number: u8, packet: &Packet<'_>, raw: &RawPacket<'_>) -> Result<(), Skip> {
-        let known = self.fragments.get(&fragment_key(number, packet));
-        let &(key, at) = known.ok_or(Skip::FragmentWithoutStart)?;
-        if raw.at - at > FRAGMENT_LIFE {
-            return Err(Skip::FragmentWithoutStart);
-        }
+        let known = &self.fragments[shard(packet.source, packet.destination)];
+        let key = known.flow_of(&fragment_key(number, packet), raw.at).ok_or(Skip::FragmentWithoutStart)?;
         let slot = self.find(self.hash(&key), &key).ok_or(Skip::FragmentWithoutStart)?;
         let side = if key.endpoint(Side::Low).address == packet.source { Side::Low } else { Side::High };
         self.flows.at(slot).observe_fragment(packet, raw, side);
         Ok(())
-    }
-
-    fn remember_fragment(&mut self, packet: &Packet<'_>, key: FlowKey, at: Timestamp) {
-        if self.fragments.len() >= FRAGMENT_LIMIT {
-            self.fragments.retain(|_, (_, then)| at - *then <= FRAGMENT_LIFE);
-        }
-        if self.fragments.len() < FRAGMENT_LIMIT {
-            self.fragments.insert(fragment_key(key.protocol(), packet), (key, at));
-        }
     }
 
     fn observe_error(

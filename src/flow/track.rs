@@ -18,30 +18,33 @@ pub(super) struct Flow {
     pub marks: Marks,
     listening: Listening,
     tcp: TcpState,
+    /// SYNs that have had no SYN-ACK of their own yet.
+    syns_waiting: u8,
     first: Timestamp,
     pub last: Timestamp,
     opener: Packed,
     /// Client first, server second.
     halves: [Half; 2],
+    /// The last SYN.
     syn_at: Since,
-    syn_ack_at: Since,
-    established_at: Since,
     syns: u32,
-    syn_acks: u32,
     cold: Option<Box<Cold>>,
 }
 
-/// Microseconds since the first packet of the flow, up to 71 minutes; half the size of a moment.
+/// Microseconds since the first packet of the flow; half the size of a moment. What comes later than 71 minutes is not
+/// known.
 #[derive(Clone, Copy, Default)]
 struct Since(u32);
 
 impl Since {
+    const TOO_LATE: u32 = u32::MAX;
+
     fn new(first: Timestamp, at: Timestamp) -> Since {
-        Since(u32::try_from((at - first).as_micros()).unwrap_or(u32::MAX))
+        Since(u32::try_from((at - first).as_micros()).unwrap_or(Since::TOO_LATE))
     }
 
-    fn after(self, first: Timestamp) -> Timestamp {
-        first + Span::micros(i64::from(self.0))
+    fn after(self, first: Timestamp) -> Option<Timestamp> {
+        (self.0 != Since::TOO_LATE).then(|| first + Span::micros(i64::from(self.0)))
     }
 }
 
@@ -60,12 +63,20 @@ struct Half {
     start: u32,
     /// The sequence number expected next; valid once `started`.
     next: u32,
+    /// What `next` was at `noted_at`.
+    noted: u32,
+    /// In microseconds that wrap around: only short distances are asked for. Invariant: it lies less than [`SOON`] before the
+    /// last packet.
+    noted_at: u32,
+    /// `next` was at least this number [`SOON`] ago. What ends here or before cannot be the first of its kind that was
+    /// overtaken, and no copy of one point of a path that was captured at another.
+    settled: u32,
+    /// IP identification of the segment that was sent last as far as is known.
+    newest: u16,
     started: bool,
     ip_bytes: u64,
     payload_bytes: u64,
-    /// When it last sent, in microseconds that wrap around: only short distances are asked for.
-    last: u32,
-    /// Fingerprints of the last packets, to know a mirrored duplicate from a retransmission.
+    /// Fingerprints of the last packets, to know a copy.
     recent: [u32; 3],
 }
 
@@ -77,6 +88,11 @@ struct Cold {
     heard: Option<Heard>,
     /// Microseconds.
     handshake_rtt: Option<u32>,
+    /// The end of the handshake.
+    established_at: Since,
+    /// The first SYN-ACK.
+    syn_ack_at: Since,
+    syn_acks: u32,
     vlans: Vlans,
     evidence: [Packed; EVIDENCE_LIMIT - 1],
     rare: Option<Box<Rare>>,
@@ -104,15 +120,24 @@ impl Listening {
 }
 
 /// Copies of one packet lie this near to each other when the IP identification proves that they are copies (a mirror of
-/// both ends of a path; facts on capture formats, section 7) ...
-const COPY_WINDOW: Span = Span::millis(50);
-/// ... and this near when there is no identification to prove it: a capture at several places of one machine. Two real
-/// SYN-ACKs, one of the timer and one for a repeated SYN, were seen 69 microseconds apart.
-const COPY_WINDOW_WITHOUT_ID: Span = Span::micros(50);
+/// both ends of a path; facts on capture formats, section 7).
+const COPY_WINDOW: u32 = 50_000;
+/// A segment that is behind the others by less than this may have been overtaken, or be one of many copies. A repetition
+/// takes longer: a round trip or a timer. Wireshark takes the same 3 ms.
+const SOON: u32 = 3_000;
+/// A SYN is not repeated, and a SYN-ACK not without a SYN, as soon as this (RFC 6298, 2.1: one second).
+const HANDSHAKE_PATIENCE: u32 = 200_000;
+/// Hosts count identifications up, so one that lies behind the newest by no more than this was sent before. A host that draws
+/// lots will be misunderstood once in 64 times ...
+const ID_WINDOW: u16 = 1_024;
+/// ... and never when its last packet lies this far back. Two interfaces may be written to a file in blocks a quarter of a
+/// second long.
+const BLOCK_WINDOW: u32 = 500_000;
 
 /// How long a flow may be idle before it is given up. What follows is a new flow.
 const IDLE_OPENING: Span = Span::seconds(180);
-const IDLE_ESTABLISHED: Span = Span::seconds(3_600);
+/// A little longer than the keepalives of operating systems wait (RFC 9293, 3.8.4: two hours).
+const IDLE_ESTABLISHED: Span = Span::seconds(8_100);
 const IDLE_OVER: Span = Span::seconds(120);
 const IDLE_UDP: Span = Span::seconds(180);
 const IDLE_ICMP: Span = Span::seconds(60);
@@ -126,15 +151,13 @@ impl Flow {
             marks: Marks::default(),
             listening: Listening::default(),
             tcp: TcpState::default(),
+            syns_waiting: 0,
             first: raw.at,
             last: raw.at,
             opener: Packed::new(Note::First, raw),
             halves: [Half::default(); 2],
             syn_at: Since::default(),
-            syn_ack_at: Since::default(),
-            established_at: Since::default(),
             syns: 0,
-            syn_acks: 0,
             cold: None,
         }
     }
@@ -169,14 +192,16 @@ impl Flow {
         if !self.marks.has(Marks::SYN_SEEN) {
             // Two queues may deliver a SYN behind the SYN-ACK that answers it.
             let answered =
-                side == self.client && self.syn_acks > 0 && tcp.sequence.wrapping_add(1) == self.halves[0].start;
+                side == self.client && self.syn_acks() > 0 && tcp.sequence.wrapping_add(1) == self.halves[0].start;
             return !answered && self.halves.iter().any(|half| half.packets > 0);
         }
         if side != self.client {
             return self.tcp.is_over();
         }
+        // The server still held an older connection of these ports, and the client has just ended that one with a reset.
+        let freed = self.marks.has(Marks::CLIENT_RESET) && !self.marks.has(Marks::CLIENT_SPOKE) && self.syn_acks() == 0;
         let repeated = tcp.sequence.wrapping_add(1) == self.halves[0].start;
-        !repeated && (self.tcp.is_over() || self.marks.has(Marks::CLIENT_WENT_ON))
+        freed || !repeated && (self.tcp.is_over() || self.marks.has(Marks::CLIENT_WENT_ON))
     }
 
     /// Enters one packet of this flow.
@@ -187,16 +212,20 @@ impl Flow {
         if packet.vlans != Vlans::default() && self.halves[0].packets + self.halves[1].packets == 0 {
             self.cold().vlans = packet.vlans;
         }
+        if packet.to_many && who == 0 {
+            self.marks.set(Marks::SENT_TO_MANY);
+        }
         let half = &mut self.halves[who];
         half.packets += 1;
         half.ip_bytes += u64::from(packet.ip_bytes);
         half.payload_bytes += u64::from(packet.payload_bytes);
-        if half.is_copy(packet, raw.at) {
+        let quiet = half.time_passes(raw.at);
+        if half.is_copy(packet, quiet, self.syns_waiting) {
             half.duplicates += 1;
             return;
         }
         match packet.transport {
-            Transport::Tcp(tcp) => self.segment(&tcp, packet, raw, who),
+            Transport::Tcp(tcp) => self.segment(&tcp, packet, raw, who, quiet),
             Transport::Udp => self.datagram(packet, raw, who),
             Transport::Icmp(_) | Transport::Fragment(_) => {}
         }
@@ -234,6 +263,21 @@ impl Flow {
         self.listening.0 & (spoken | Listening::MORE) == spoken
     }
 
+    /// Bytes of its openings that it holds because more are awaited.
+    #[inline]
+    pub fn bytes_held(&self) -> u64 {
+        if self.listening.0 & Listening::MORE == 0 {
+            return 0;
+        }
+        let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
+        openings.map_or(0, |openings| openings.iter().map(|opening| opening.len() as u64).sum())
+    }
+
+    /// Tells the protocol by what was heard until now, and lets go of it.
+    pub fn hears_no_more(&mut self) {
+        self.tell(true);
+    }
+
     /// This flow is TFTP data that answers a request seen on port 69.
     pub fn is_tftp_data(&mut self) {
         self.listening.0 = Listening::CLIENT | Listening::SERVER;
@@ -246,10 +290,10 @@ impl Flow {
         });
     }
 
-    fn segment(&mut self, tcp: &Tcp, packet: &Packet<'_>, raw: &RawPacket<'_>, who: usize) {
+    fn segment(&mut self, tcp: &Tcp, packet: &Packet<'_>, raw: &RawPacket<'_>, who: usize, quiet: u32) {
         let from_client = who == 0;
         self.tcp = self.tcp.next(tcp.flags, from_client, packet.payload_bytes == 0);
-        self.halves[who].sequence(tcp, packet.payload_bytes);
+        self.halves[who].sequence(tcp, packet, quiet);
         const PLAIN: u8 = crate::packet::TcpFlags::ACK | crate::packet::TcpFlags::PSH;
         let settled = Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON | Marks::CLIENT_SPOKE;
         if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & settled != settled {
@@ -274,7 +318,8 @@ impl Flow {
             self.syns += 1;
             self.syn_at = Since::new(self.first, raw.at);
             self.marks.set(Marks::SYN_SEEN);
-            if self.syn_acks > 0 {
+            self.syns_waiting = self.syns_waiting.saturating_add(1);
+            if self.syn_acks() > 0 {
                 self.marks.set(Marks::SYN_AFTER_SYN_ACK);
             }
             self.note_try(Note::Syn, self.syns, raw);
@@ -285,17 +330,18 @@ impl Flow {
 
     fn client_goes_on(&mut self, packet: &Packet<'_>, raw: &RawPacket<'_>) {
         self.marks.set(Marks::CLIENT_SPOKE);
-        let handshake = self.marks.has(Marks::SYN_SEEN) || self.syn_acks > 0;
+        let handshake = self.marks.has(Marks::SYN_SEEN) || self.syn_acks() > 0;
         if !handshake || self.marks.has(Marks::CLIENT_WENT_ON) {
             return;
         }
         self.marks.set(Marks::CLIENT_WENT_ON);
-        self.established_at = Since::new(self.first, raw.at);
         // With a repeated SYN or SYN-ACK nobody knows which one was answered.
-        if self.syns == 1 && self.syn_acks == 1 && packet.payload_bytes == 0 {
-            let rtt = raw.at - self.syn_at.after(self.first);
-            self.cold().handshake_rtt = Some(u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
-        }
+        let plain = self.syns == 1 && self.syn_acks() == 1 && packet.payload_bytes == 0;
+        let asked = self.syn_at.after(self.first).filter(|_| plain);
+        let established_at = Since::new(self.first, raw.at);
+        let cold = self.cold();
+        cold.established_at = established_at;
+        cold.handshake_rtt = asked.and_then(|asked| u32::try_from((raw.at - asked).as_micros()).ok());
     }
 
     fn server_says(&mut self, tcp: &Tcp, packet: &Packet<'_>, raw: &RawPacket<'_>) {
@@ -308,15 +354,19 @@ impl Flow {
             if !self.halves[0].started {
                 self.halves[0].start = tcp.acknowledgement;
             }
-            if self.syn_acks == 0 {
-                self.syn_ack_at = Since::new(self.first, raw.at);
+            self.syns_waiting = self.syns_waiting.saturating_sub(1);
+            let at = Since::new(self.first, raw.at);
+            let cold = self.cold();
+            if cold.syn_acks == 0 {
+                cold.syn_ack_at = at;
             }
-            self.syn_acks += 1;
-            self.note_try(Note::SynAck, self.syn_acks, raw);
+            cold.syn_acks += 1;
+            let number = cold.syn_acks;
+            self.note_try(Note::SynAck, number, raw);
             return;
         }
         // Some hosts acknowledge a SYN before they answer it.
-        let only_acknowledges = packet.payload_bytes == 0 && !flags.fin() && self.syn_acks == 0;
+        let only_acknowledges = packet.payload_bytes == 0 && !flags.fin() && self.syn_acks() == 0;
         if !(only_acknowledges && self.marks.has(Marks::SYN_SEEN)) {
             self.marks.set(Marks::SERVER_WENT_ON);
         }
@@ -331,12 +381,14 @@ impl Flow {
             let behind = tcp.acknowledgement.wrapping_sub(self.halves[0].start);
             behind <= self.halves[0].next.wrapping_sub(self.halves[0].start)
         };
-        if self.syn_acks == 0 && !self.marks.has(Marks::SERVER_WENT_ON) && answers_syn {
+        if self.syn_acks() == 0 && !self.marks.has(Marks::SERVER_WENT_ON) && answers_syn {
             self.marks.set(Marks::REFUSED);
         }
-        if self.marks.has(Marks::CLIENT_WENT_ON) && self.syn_acks > 0 {
-            let after = raw.at - self.established_at.after(self.first);
-            self.rare().reset_after.get_or_insert(after);
+        if self.marks.has(Marks::CLIENT_WENT_ON)
+            && self.syn_acks() > 0
+            && let Some(established) = self.cold().established_at.after(self.first)
+        {
+            self.rare().reset_after.get_or_insert(raw.at - established);
         }
     }
 
@@ -421,6 +473,10 @@ impl Flow {
         }
     }
 
+    fn syn_acks(&self) -> u32 {
+        self.cold.as_deref().map_or(0, |cold| cold.syn_acks)
+    }
+
     fn cold(&mut self) -> &mut Cold {
         self.cold.get_or_insert_default()
     }
@@ -482,8 +538,8 @@ impl Flow {
             from_server,
             tcp: self.tcp,
             syns: self.syns,
-            syn_acks: self.syn_acks,
-            syn_ack_at: (self.syn_acks > 0).then(|| self.syn_ack_at.after(self.first)),
+            syn_acks: self.syn_acks(),
+            syn_ack_at: cold.filter(|cold| cold.syn_acks > 0).and_then(|cold| cold.syn_ack_at.after(self.first)),
             handshake_rtt: cold.and_then(|cold| cold.handshake_rtt).map(|micros| Span::micros(i64::from(micros))),
             marks: self.marks,
             reset_after: rare.and_then(|rare| rare.reset_after),
@@ -544,64 +600,117 @@ fn merge(known: Option<Heard>, told: signature::Told) -> Heard {
 }
 
 impl Half {
-    /// Follows the sequence numbers, and counts what was sent before.
+    /// Time goes on to this packet. Returns for how many microseconds nothing of this side has been seen, or up to [`SOON`]
+    /// more.
     #[inline]
-    fn sequence(&mut self, tcp: &Tcp, payload_bytes: u32) {
-        let syn = u32::from(tcp.flags.syn());
-        let length = payload_bytes.wrapping_add(syn).wrapping_add(u32::from(tcp.flags.fin()));
+    fn time_passes(&mut self, at: Timestamp) -> u32 {
+        let now = (at.0 / 1_000) as u32;
+        let quiet = now.wrapping_sub(self.noted_at);
+        if quiet >= SOON || self.packets == 1 {
+            // After twice that time even what moved `next` last was sent long enough ago.
+            self.settled = if quiet >= 2 * SOON { self.next } else { self.noted };
+            self.noted = self.next;
+            self.noted_at = now;
+        }
+        quiet
+    }
+
+    /// Follows the sequence numbers, and counts what was sent before. A segment behind the others counts where it cannot
+    /// have been overtaken on the way.
+    #[inline]
+    fn sequence(&mut self, tcp: &Tcp, packet: &Packet<'_>, quiet: u32) {
         if tcp.flags.rst() {
             return;
         }
+        let (payload, length) = (packet.payload_bytes, length(tcp, packet));
         let end = tcp.sequence.wrapping_add(length);
         if !self.started {
             self.started = true;
-            self.start = tcp.sequence.wrapping_add(syn);
-            self.next = end;
-            return;
+            self.start = end.wrapping_sub(payload).wrapping_sub(u32::from(tcp.flags.fin()));
+            // Nothing is settled before the first packet.
+            self.settled = end.wrapping_sub(1 << 30);
+            self.noted = end;
+            self.moves(end, packet, quiet);
+        } else if length == 0 {
+        } else if is_behind(self.next, end) {
+            self.moves(end, packet, quiet);
+        } else if tcp.flags.syn() {
+            if !self.began_with(tcp) {
+                // A SYN with another number: the attempt begins anew.
+                self.start = tcp.sequence.wrapping_add(1);
+                self.moves(end, packet, quiet);
+            }
+            self.repeats(packet);
+        } else {
+            let keepalive = payload <= 1 && length == payload && tcp.sequence.wrapping_add(1) == self.next;
+            if !keepalive && !is_behind(self.settled, end) && !self.was_sent_before(packet, quiet) {
+                self.repeats(packet);
+            }
         }
-        if length == 0 {
-            return;
-        }
-        if (end.wrapping_sub(self.next) as i32) > 0 {
-            self.next = end;
-            return;
-        }
-        let keepalive = payload_bytes <= 1 && length == payload_bytes && tcp.sequence.wrapping_add(1) == self.next;
-        if syn == 1 && tcp.sequence.wrapping_add(1) != self.start {
-            // A SYN with another number: the attempt begins anew.
-            self.start = tcp.sequence.wrapping_add(1);
-            self.next = end;
-        }
-        self.retransmissions += u32::from(!keepalive);
     }
 
-    /// True for a packet that the capture holds twice: same headers, same identification, at nearly the same time.
+    fn moves(&mut self, end: u32, packet: &Packet<'_>, quiet: u32) {
+        self.next = end;
+        if quiet >= SOON {
+            self.noted = end;
+        }
+        self.newest = packet.identification as u16;
+    }
+
+    fn repeats(&mut self, packet: &Packet<'_>) {
+        self.retransmissions += 1;
+        self.newest = packet.identification as u16;
+    }
+
+    /// A SYN or SYN-ACK with the number of the one before.
+    fn began_with(&self, tcp: &Tcp) -> bool {
+        self.started && tcp.sequence.wrapping_add(1) == self.start
+    }
+
+    /// The identification says that it was sent before the newest segment, or that it is the newest.
+    fn was_sent_before(&self, packet: &Packet<'_>, quiet: u32) -> bool {
+        let identification = packet.identification as u16;
+        let known = identification != 0 && self.newest != 0 && quiet <= BLOCK_WINDOW;
+        known && self.newest.wrapping_sub(identification) < ID_WINDOW
+    }
+
+    /// True for a packet that the capture holds twice, because it was captured at several places: same headers, and too
+    /// soon to have been sent again.
     #[inline]
-    fn is_copy(&mut self, packet: &Packet<'_>, at: Timestamp) -> bool {
-        let now = (at.0 / 1_000) as u32;
-        let since = Span::micros(i64::from(now.wrapping_sub(self.last)));
-        self.last = now;
-        let (words, empty) = match packet.transport {
+    fn is_copy(&mut self, packet: &Packet<'_>, quiet: u32, syns_waiting: u8) -> bool {
+        let words = match packet.transport {
             Transport::Tcp(tcp) => {
-                let plain = tcp.flags.0 & !crate::packet::TcpFlags::ACK == 0 && packet.payload_bytes == 0;
-                ((u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement)) ^ u64::from(tcp.flags.0) << 24, plain)
+                (u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement)) ^ u64::from(tcp.flags.0) << 24
             }
-            Transport::Icmp(icmp) => (u64::from(icmp.kind) << 16 | u64::from(icmp.identifier), false),
-            Transport::Udp | Transport::Fragment(_) => (u64::from(packet.source_port), false),
+            Transport::Icmp(icmp) => u64::from(icmp.kind) << 16 | u64::from(icmp.identifier),
+            Transport::Udp | Transport::Fragment(_) => u64::from(packet.source_port),
         };
-        let identified = packet.identification != 0;
-        // Nobody repeats a SYN as soon as this (RFC 6298, 2.1: one second). A SYN-ACK may be: one for the timer, one for a
-        // SYN that was repeated.
-        let opening = matches!(packet.transport, Transport::Tcp(tcp) if tcp.flags.syn() && !tcp.flags.ack());
-        let window = if identified || opening { COPY_WINDOW } else { COPY_WINDOW_WITHOUT_ID };
-        // Without an identification two equal bare ACKs, or two equal datagrams, may well be two packets.
-        let comparable = identified || (!empty && matches!(packet.transport, Transport::Tcp(_)));
         let print = fingerprint(words, packet.identification, packet.payload_bytes);
-        let known = comparable && since <= window && self.recent.contains(&print);
-        if !known {
+        let same = self.recent.contains(&print);
+        let copy = match packet.transport {
+            _ if same && packet.identification != 0 && quiet <= COPY_WINDOW => true,
+            Transport::Tcp(tcp) if tcp.flags.syn() => {
+                self.began_with(&tcp) && self.greets_twice(&tcp, packet, quiet, syns_waiting)
+            }
+            // Without an identification two equal bare ACKs, or two equal datagrams, may well be two packets.
+            Transport::Tcp(tcp) if same && packet.identification == 0 => {
+                let length = length(&tcp, packet);
+                length > 0 && is_behind(self.settled, tcp.sequence.wrapping_add(length))
+            }
+            Transport::Tcp(_) | Transport::Udp | Transport::Icmp(_) | Transport::Fragment(_) => false,
+        };
+        if !copy {
             self.recent = [print, self.recent[0], self.recent[1]];
         }
-        known
+        copy
+    }
+
+    /// A SYN or SYN-ACK comes again too soon. A SYN that was repeated may bring its SYN-ACK at any time.
+    fn greets_twice(&self, tcp: &Tcp, packet: &Packet<'_>, quiet: u32, syns_waiting: u8) -> bool {
+        if packet.identification != 0 {
+            return self.was_sent_before(packet, quiet);
+        }
+        quiet <= HANDSHAKE_PATIENCE && !(tcp.flags.ack() && syns_waiting > 0)
     }
 
     fn counts(self) -> Counts {
@@ -613,6 +722,18 @@ impl Half {
             duplicates: self.duplicates,
         }
     }
+}
+
+/// How far a segment moves the sequence numbers.
+#[inline]
+fn length(tcp: &Tcp, packet: &Packet<'_>) -> u32 {
+    packet.payload_bytes.wrapping_add(u32::from(tcp.flags.syn())).wrapping_add(u32::from(tcp.flags.fin()))
+}
+
+/// Sequence numbers wrap around.
+#[inline]
+fn is_behind(one: u32, other: u32) -> bool {
+    (other.wrapping_sub(one) as i32) > 0
 }
 
 /// Never 0, the value of an unused place.

@@ -48,10 +48,11 @@ impl Address {
         Address(all)
     }
 
-    /// True for a broadcast or multicast destination: nobody answers from that address.
+    /// True for a multicast address and for 255.255.255.255: nobody answers from there. Whether another address is the
+    /// broadcast address of its network, only the link can tell (`Packet::to_many`).
     pub fn is_to_many(self) -> bool {
         match self.ip() {
-            IpAddr::V4(ip) => ip.is_broadcast() || ip.is_multicast() || ip.octets()[3] == 255,
+            IpAddr::V4(ip) => ip.is_broadcast() || ip.is_multicast(),
             IpAddr::V6(ip) => ip.is_multicast(),
         }
     }
@@ -136,6 +137,17 @@ mod tests {
             "ff02::1",
         ] {
             assert!(!address(text).is_public(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_groups_are_surely_many() {
+        for text in ["224.0.0.251", "239.255.255.250", "255.255.255.255", "ff02::1:2"] {
+            assert!(address(text).is_to_many(), "{text}");
+        }
+        // In a network of 23 bits a host may end in 255.
+        for text in ["10.1.0.255", "10.1.1.63", "fd00::ff"] {
+            assert!(!address(text).is_to_many(), "{text}");
         }
     }
 

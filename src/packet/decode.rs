@@ -29,6 +29,9 @@ pub struct Packet<'a> {
     pub fragment: Fragment,
     /// VLAN ids, outermost first.
     pub vlans: Vlans,
+    /// The link carried it to a broadcast or multicast address. Where the link cannot tell: its IPv4 destination ends in
+    /// 255. (A cluster of hosts may share a multicast address of the link for what IP calls one host.)
+    pub to_many: bool,
     /// What stands above IP.
     pub transport: Transport,
 }
@@ -257,10 +260,11 @@ pub mod protocol {
 pub fn decode<'a>(raw: &RawPacket<'a>) -> Result<Packet<'a>, Skip> {
     let (ethertype, offset, vlans) = link_header(raw)?;
     let Some(ip) = raw.bytes.get(offset..).filter(|ip| !ip.is_empty()) else { return Err(Skip::CutHeaders) };
+    let outside = Outside { vlans, carried: carried(raw) };
     let on_wire = raw.original.saturating_sub(offset as u32);
     match ethertype {
-        ETHERTYPE_IPV4 => ipv4(ip, on_wire, vlans),
-        ETHERTYPE_IPV6 => ipv6(ip, on_wire, vlans),
+        ETHERTYPE_IPV4 => ipv4(ip, on_wire, outside),
+        ETHERTYPE_IPV6 => ipv6(ip, on_wire, outside),
         _ => Err(Skip::NotIp),
     }
 }
@@ -307,6 +311,45 @@ fn link_header(raw: &RawPacket<'_>) -> Result<(u16, usize, Vlans), Skip> {
             Ok((ethertype_of_family(family), 4, Vlans::default()))
         }
         _ => Err(Skip::UnknownLink),
+    }
+}
+
+/// What stands around the IP packet and is kept of it.
+#[derive(Clone, Copy)]
+pub(super) struct Outside {
+    pub vlans: Vlans,
+    pub carried: Carried,
+}
+
+/// Whom the link carried a packet to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Carried {
+    ToOne,
+    ToMany,
+    /// The link has no such address.
+    Untold,
+}
+
+/// By the group bit of the destination (IEEE 802, first bit on the wire), or the packet type of a cooked link, which is
+/// untold for packets on their way out. The link header is known to be there.
+#[inline]
+fn carried(raw: &RawPacket<'_>) -> Carried {
+    let bytes = raw.bytes;
+    match raw.link {
+        LinkType::ETHERNET if bytes[0] & 1 == 0 => Carried::ToOne,
+        LinkType::ETHERNET => Carried::ToMany,
+        LinkType::LINUX_SLL => cooked(be(bytes, 0)),
+        LinkType::LINUX_SLL2 => cooked(u16::from(bytes[10])),
+        _ => Carried::Untold,
+    }
+}
+
+/// Packet types of Linux: to this host, broadcast, multicast, to another host, outgoing.
+pub(super) fn cooked(packet_type: u16) -> Carried {
+    match packet_type {
+        0 | 3 => Carried::ToOne,
+        1 | 2 => Carried::ToMany,
+        _ => Carried::Untold,
     }
 }
 
@@ -358,7 +401,7 @@ pub(super) fn ethertype_of_family(family: [u8; 4]) -> u16 {
 }
 
 #[inline]
-fn ipv4<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<Packet<'a>, Skip> {
+fn ipv4<'a>(ip: &'a [u8], on_wire: u32, outside: Outside) -> Result<Packet<'a>, Skip> {
     if ip[0] >> 4 != 4 {
         return Err(Skip::Malformed);
     }
@@ -384,17 +427,17 @@ fn ipv4<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<Packet<'a>, Skip
         identification: u32::from(be(ip, 4)),
         ttl: ip[8],
         fragment: fragment(fragment_word & 0x1fff, fragment_word & 0x2000 != 0),
-        vlans,
+        outside,
     };
     if ip[9] == AUTHENTICATION_HEADER {
-        return general::decode_ip(ip, on_wire, vlans);
+        return general::decode_ip(ip, on_wire, outside);
     }
     let body = &ip[header..ip.len().min(ip_bytes as usize)];
     envelope.transport(ip[9], body, ip_bytes - header as u32)
 }
 
 #[inline]
-fn ipv6<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<Packet<'a>, Skip> {
+fn ipv6<'a>(ip: &'a [u8], on_wire: u32, outside: Outside) -> Result<Packet<'a>, Skip> {
     if ip[0] >> 4 != 6 {
         return Err(Skip::Malformed);
     }
@@ -402,7 +445,7 @@ fn ipv6<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<Packet<'a>, Skip
         return Err(Skip::CutHeaders);
     }
     if is_extension(ip[6]) {
-        return general::decode_ip(ip, on_wire, vlans);
+        return general::decode_ip(ip, on_wire, outside);
     }
     let ip_bytes = match u32::from(be(ip, 4)) {
         0 => on_wire.max(40),
@@ -415,7 +458,7 @@ fn ipv6<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<Packet<'a>, Skip
         identification: 0,
         ttl: ip[7],
         fragment: Fragment::Whole,
-        vlans,
+        outside,
     };
     let body = &ip[40..ip.len().min(ip_bytes as usize)];
     envelope.transport(ip[6], body, ip_bytes - 40)
@@ -444,7 +487,7 @@ pub(super) struct Envelope {
     pub identification: u32,
     pub ttl: u8,
     pub fragment: Fragment,
-    pub vlans: Vlans,
+    pub outside: Outside,
 }
 
 impl Envelope {
@@ -510,6 +553,11 @@ impl Envelope {
         body_bytes: u32,
     ) -> Packet<'a> {
         let payload_bytes = body_bytes.saturating_sub(header as u32);
+        let to_many = match self.outside.carried {
+            Carried::ToOne => false,
+            Carried::ToMany => true,
+            Carried::Untold => self.destination.is_v4() && self.destination.0[15] == 255,
+        };
         Packet {
             source: self.source,
             destination: self.destination,
@@ -521,7 +569,8 @@ impl Envelope {
             identification: self.identification,
             ttl: self.ttl,
             fragment: self.fragment,
-            vlans: self.vlans,
+            vlans: self.outside.vlans,
+            to_many,
             transport,
         }
     }

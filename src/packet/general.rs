@@ -1,12 +1,12 @@
 //! The general decoder, on `etherparse`: slower, and it knows every IPv6 extension header. The short decoder hands it
 //! what it does not know itself, and the tests hold the two against each other.
 
-use super::decode::{Envelope, Fragment, Packet, Skip, Vlans, fragment};
+use super::decode::{Envelope, Fragment, Outside, Packet, Skip, fragment};
 use super::{Address, RawPacket};
 use etherparse::{LaxIpSlice, LaxIpv6Slice};
 
 /// Reads an IP packet from its first byte on; `on_wire` is how long it was behind the link header.
-pub(super) fn decode_ip<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<Packet<'a>, Skip> {
+pub(super) fn decode_ip<'a>(ip: &'a [u8], on_wire: u32, outside: Outside) -> Result<Packet<'a>, Skip> {
     let (slice, stopped) = LaxIpSlice::from_slice(ip).map_err(|problem| header_problem(&problem))?;
     let number = slice.payload_ip_number().0;
     let body = slice.payload().payload;
@@ -21,7 +21,7 @@ pub(super) fn decode_ip<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<
             let fragment = fragment(header.fragments_offset().value(), header.more_fragments());
             let headers = header.slice().len() + v4.extensions().auth.map_or(0, |auth| auth.slice().len());
             let [source, destination] = [header.source(), header.destination()].map(Address::v4);
-            (Envelope { source, destination, ip_bytes, identification, ttl: header.ttl(), fragment, vlans }, headers)
+            (Envelope { source, destination, ip_bytes, identification, ttl: header.ttl(), fragment, outside }, headers)
         }
         LaxIpSlice::Ipv6(v6) => {
             let header = v6.header();
@@ -34,7 +34,7 @@ pub(super) fn decode_ip<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<
             let [source, destination] = [Address(header.source()), Address(header.destination())];
             let headers = 40 + v6.extensions().slice().len();
             (
-                Envelope { source, destination, ip_bytes, identification, ttl: header.hop_limit(), fragment, vlans },
+                Envelope { source, destination, ip_bytes, identification, ttl: header.hop_limit(), fragment, outside },
                 headers,
             )
         }
@@ -50,9 +50,9 @@ pub(super) fn decode_ip<'a>(ip: &'a [u8], on_wire: u32, vlans: Vlans) -> Result<
 
 /// Reads a packet with this decoder alone: the slow way, and the oracle of the short one.
 pub fn decode<'a>(raw: &RawPacket<'a>) -> Result<Packet<'a>, Skip> {
-    let (offset, vlans) = oracle::link_header(raw)?;
+    let (offset, outside) = oracle::link_header(raw)?;
     let ip = raw.bytes.get(offset..).filter(|ip| !ip.is_empty()).ok_or(Skip::CutHeaders)?;
-    decode_ip(ip, raw.original.saturating_sub(offset as u32), vlans)
+    decode_ip(ip, raw.original.saturating_sub(offset as u32), outside)
 }
 
 fn header_problem(problem: &etherparse::err::ip::LaxHeaderSliceError) -> Skip {
@@ -74,36 +74,44 @@ fn ipv6_fragment(v6: &LaxIpv6Slice<'_>) -> (u32, Fragment) {
 
 /// Link headers by way of `etherparse`, independent of the short decoder.
 mod oracle {
-    use super::{RawPacket, Skip, Vlans};
-    use crate::packet::LinkType;
-    use crate::packet::decode::{ethertype_of_family, ethertype_of_version};
+    use super::{Outside, RawPacket, Skip};
+    use crate::packet::decode::{Carried, cooked, ethertype_of_family, ethertype_of_version};
+    use crate::packet::{LinkType, Vlans};
     use etherparse::{Ethernet2HeaderSlice, LinuxSllHeaderSlice, SingleVlanHeaderSlice};
 
-    pub fn link_header(raw: &RawPacket<'_>) -> Result<(usize, Vlans), Skip> {
+    pub fn link_header(raw: &RawPacket<'_>) -> Result<(usize, Outside), Skip> {
         let bytes = raw.bytes;
-        let (ethertype, offset) = match raw.link {
+        let (ethertype, offset, carried) = match raw.link {
             LinkType::ETHERNET => {
                 let header = Ethernet2HeaderSlice::from_slice(bytes).map_err(|_| Skip::CutHeaders)?;
-                (header.ether_type().0, 14)
+                let group = header.destination()[0] % 2 == 1;
+                (header.ether_type().0, 14, if group { Carried::ToMany } else { Carried::ToOne })
             }
             LinkType::LINUX_SLL => match LinuxSllHeaderSlice::from_slice(bytes) {
-                Ok(header) => (u16::from_be_bytes([header.slice()[14], header.slice()[15]]), 16),
+                Ok(header) => {
+                    let carried = cooked(header.packet_type().into());
+                    (u16::from_be_bytes([header.slice()[14], header.slice()[15]]), 16, carried)
+                }
                 Err(etherparse::err::linux_sll::HeaderSliceError::Len(_)) => return Err(Skip::CutHeaders),
                 // Packet types and hardware types that etherparse does not know do not matter here.
-                Err(_) => (u16::from_be_bytes([bytes[14], bytes[15]]), 16),
+                Err(_) => {
+                    let carried = cooked(u16::from_be_bytes([bytes[0], bytes[1]]));
+                    (u16::from_be_bytes([bytes[14], bytes[15]]), 16, carried)
+                }
             },
             LinkType::LINUX_SLL2 if bytes.len() < 20 => return Err(Skip::CutHeaders),
-            LinkType::LINUX_SLL2 => (u16::from_be_bytes([bytes[0], bytes[1]]), 20),
+            LinkType::LINUX_SLL2 => (u16::from_be_bytes([bytes[0], bytes[1]]), 20, cooked(bytes[10].into())),
             LinkType::RAW | LinkType::RAW_OLD | LinkType::RAW_OPENBSD | LinkType::IPV4 | LinkType::IPV6 => {
-                (ethertype_of_version(bytes.first().ok_or(Skip::CutHeaders)? >> 4), 0)
+                (ethertype_of_version(bytes.first().ok_or(Skip::CutHeaders)? >> 4), 0, Carried::Untold)
             }
             LinkType::NULL | LinkType::LOOP => {
                 let family = bytes.first_chunk::<4>().ok_or(Skip::CutHeaders)?;
-                (ethertype_of_family(*family), 4)
+                (ethertype_of_family(*family), 4, Carried::Untold)
             }
             _ => return Err(Skip::UnknownLink),
         };
-        vlan_tags(bytes, ethertype, offset)
+        let (offset, vlans) = vlan_tags(bytes, ethertype, offset)?;
+        Ok((offset, Outside { vlans, carried }))
     }
 
     fn vlan_tags(bytes: &[u8], mut ethertype: u16, mut offset: usize) -> Result<(usize, Vlans), Skip> {

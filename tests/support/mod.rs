@@ -87,6 +87,7 @@ struct Wire {
     snap: usize,
     padded: bool,
     trailer: usize,
+    to_all: bool,
 }
 
 impl Talk {
@@ -108,7 +109,14 @@ impl Talk {
 
     fn new(protocol: u8, client: Place, server: Place) -> Talk {
         assert_eq!(client.ip.is_ipv4(), server.ip.is_ipv4(), "both ends speak one version of IP");
-        let wire = Wire { link: LinkType::ETHERNET, tags: Vec::new(), snap: usize::MAX, padded: false, trailer: 0 };
+        let wire = Wire {
+            link: LinkType::ETHERNET,
+            tags: Vec::new(),
+            snap: usize::MAX,
+            padded: false,
+            trailer: 0,
+            to_all: false,
+        };
         Talk {
             protocol,
             ends: [client, server],
@@ -164,6 +172,12 @@ impl Talk {
     /// Frames end with a check sequence of four bytes, as some capture devices leave it.
     pub fn with_check_sequence(mut self) -> Talk {
         self.wire.trailer = 4;
+        self
+    }
+
+    /// To the broadcast address of the link, where it has one.
+    pub fn broadcast(mut self) -> Talk {
+        self.wire.to_all = true;
         self
     }
 
@@ -435,6 +449,12 @@ impl Talk {
 
     fn put(&mut self, packet: Vec<u8>) {
         let mut bytes = frame(self.wire.link, &self.wire.tags, &packet);
+        match self.wire.link {
+            LinkType::ETHERNET if self.wire.to_all => bytes[..6].fill(0xff),
+            LinkType::LINUX_SLL if self.wire.to_all => bytes[1] = PACKET_BROADCAST,
+            LinkType::LINUX_SLL2 if self.wire.to_all => bytes[10] = PACKET_BROADCAST,
+            _ => {}
+        }
         if self.wire.padded && bytes.len() < 60 {
             bytes.resize(60, 0);
         }
@@ -599,6 +619,8 @@ pub fn fragments(packet: &[u8], mtu: usize, id: u16) -> Vec<Vec<u8>> {
 }
 
 const IPV6_FRAGMENT: u8 = 44;
+/// The packet type of a cooked link.
+const PACKET_BROADCAST: u8 = 1;
 
 /// An IP packet on a link of this type. Tags go where the link has a place for them (Ethernet and the cooked links).
 pub fn frame(link: LinkType, tags: &[u16], packet: &[u8]) -> Vec<u8> {

@@ -46,6 +46,7 @@ struct Dress {
     snap: usize,
     mtu: usize,
     ids: bool,
+    to_all: bool,
     options: usize,
 }
 
@@ -142,9 +143,10 @@ impl Plan {
             Kind::Udp => Talk::udp(client, server),
             Kind::Ping => Talk::ping(client, server),
         };
-        let Dress { link, tags, snap, mtu, ids, options } = self.dress.clone();
+        let Dress { link, tags, snap, mtu, ids, to_all, options } = self.dress.clone();
         let talk = talk.at(START + self.begins).link(link).vlans(&tags).snap(snap).mtu(mtu).ip_options(options);
         let talk = if ids { talk } else { talk.without_ids() };
+        let talk = if to_all { talk.broadcast() } else { talk };
         self.acts.iter().fold(talk, |talk, act| self.act(talk, act)).packets()
     }
 
@@ -274,7 +276,7 @@ const STEPS: &[Span] = &[
     Span::seconds(-7),
     Span::seconds(-600),
     Span::seconds(-100_000),
-    Span::seconds(5_000),
+    Span::seconds(9_000),
 ];
 
 /// Waits that matter: shorter and longer than a mirror's delay, a retry, and every limit of idleness.
@@ -293,8 +295,8 @@ const WAITS: &[Span] = &[
     Span::seconds(121),
     Span::seconds(180),
     Span::seconds(181),
-    Span::seconds(3_600),
-    Span::seconds(3_601),
+    Span::seconds(8_100),
+    Span::seconds(8_101),
 ];
 
 const SERVER_PORTS: &[u16] =
@@ -329,13 +331,9 @@ fn dress() -> impl Strategy<Value = Dress> {
     let snap = prop_oneof![5 => Just(usize::MAX), 1 => select(&[54usize, 64, 68, 96, 128, 164][..])];
     let mtu = prop_oneof![3 => Just(usize::MAX), 2 => select(&[68usize, 576, 1_500][..])];
     let options = prop_oneof![5 => Just(0usize), 1 => 1..11usize];
-    (link, tags, snap, mtu, any::<bool>(), options).prop_map(|(link, tags, snap, mtu, ids, options)| Dress {
-        link,
-        tags,
-        snap,
-        mtu: mtu.max(60 + 8),
-        ids,
-        options,
+    let to_all = prop::bool::weighted(0.1);
+    (link, tags, snap, mtu, any::<bool>(), to_all, options).prop_map(|(link, tags, snap, mtu, ids, to_all, options)| {
+        Dress { link, tags, snap, mtu: mtu.max(60 + 8), ids, to_all, options }
     })
 }
 
