@@ -2,7 +2,7 @@
 //! of it; the parent looks at it from outside. Needs root; elsewhere each test says that it was skipped. It has a `main` of
 //! its own, because only a process of one thread can be confined.
 
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "live", target_os = "linux"))]
 mod netns;
 
 fn main() {
@@ -14,7 +14,6 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::netns::{Host, Net};
     use cap_audit::sandbox::{Confinement, SandboxError, confine};
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, SendFlags, SocketType, send, socket};
@@ -94,10 +93,6 @@ mod linux {
                     other => lines.push(other.to_string()),
                 }
             }
-        }
-
-        fn go_on(&mut self) {
-            self.ask.write_all(b"go on\n").expect("the child listens");
         }
 
         /// A field of proc_pid_status(5) for each thread.
@@ -378,6 +373,7 @@ mod linux {
 
     #[cfg(feature = "live")]
     mod live {
+        use super::super::netns::{Host, Net};
         use super::*;
         use cap_audit::packet::PacketBatch;
         use cap_audit::source::{LiveError, LiveOptions, LiveSource};
@@ -414,6 +410,12 @@ mod linux {
                 println!("loss {:?} {:?} {:?}", loss.received, loss.kernel, loss.card);
             });
             worker.join().expect("no panic");
+        }
+
+        impl Actor {
+            fn go_on(&mut self) {
+                self.ask.write_all(b"go on\n").expect("the child listens");
+            }
         }
 
         fn tell_packets(source: &mut LiveSource) {
