@@ -4,10 +4,12 @@
 mod error;
 #[cfg_attr(not(target_os = "linux"), path = "live/no_links.rs")]
 mod links;
+mod queue;
 
 pub use error::LiveError;
 
 use self::links::{Link, Links};
+use self::queue::Queue;
 use super::CaptureNotes;
 use crate::packet::{LinkType, PacketBatch, Record};
 use crate::time::{SECOND, Span, Timestamp};
@@ -79,10 +81,6 @@ pub struct LiveSource {
     ended: Vec<(String, String)>,
     /// The tap that is read first, in turn, so that none is left behind when batches are full.
     turn: usize,
-    /// Of several interfaces: records that wait for those of other interfaces that may still come before them.
-    unplaced: Vec<Record>,
-    /// The bytes of those that were held back from the last batch. Offsets of `unplaced` point here between calls.
-    held: Vec<u8>,
 }
 
 /// What came of waiting for packets.
@@ -90,7 +88,7 @@ pub struct LiveSource {
 pub struct Tick {
     /// How many packets are in the batch.
     pub packets: usize,
-    /// The batch was full before the wait was over: more is there to be fetched.
+    /// More was there to be fetched at once when the batch was full, or the wait was over.
     pub full: bool,
     /// Whatever was captured up to this moment has been handed out. So far may the audit let time run; a packet that comes
     /// later is younger. It stays behind the clock, because the kernel hands packets over in blocks.
@@ -143,15 +141,15 @@ impl LiveSource {
             taps.push(tap);
         }
         let looked = Instant::now();
-        Ok(LiveSource { taps, options, links, looked, ended, turn: 0, unplaced: Vec::new(), held: Vec::new() })
+        Ok(LiveSource { taps, options, links, looked, ended, turn: 0 })
     }
 
     /// Waits for packets and copies them into the batch, each into the lane that `place` names for it; `place` may also set
     /// the record's time right. Returns when the batch is full, when `wait` is over, whether or not anything came, or when
     /// a signal arrived.
     ///
-    /// Packets of several interfaces are put in the order of their times, for which the youngest are held back until the
-    /// next call.
+    /// Packets of several interfaces are put in the order of their times. For that the youngest are held back until the
+    /// next call, up to 32 MiB of them.
     pub fn fill(
         &mut self,
         batch: &mut PacketBatch,
@@ -186,7 +184,7 @@ impl LiveSource {
             let same = matches!(there, Link::There { index, .. } if Some(index) == tap.index) && tap.handle.is_some();
             let outcome = if same { Ok(()) } else { tap.open(&self.options, &mut self.links) };
             match outcome {
-                Ok(()) => tap.state = State::Open,
+                Ok(()) => (tap.state, tap.up_to) = (State::Open, now()),
                 Err(LiveError::NoSuchInterface { .. } | LiveError::Down { .. }) => continue,
                 Err(_) => tap.state = State::GivenUp,
             }
@@ -224,28 +222,28 @@ impl LiveSource {
         let deadline = Instant::now() + wait;
         batch.clear();
         batch.bytes.clear();
-        batch.bytes.extend_from_slice(&self.held);
-        let mut packets = self.unplaced.len();
+        let mut packets = 0;
         let (full, settled) = loop {
-            let before = now();
-            let full = self.read(batch, place, &mut packets);
+            let looked = now();
+            let more = self.read(batch, place, &mut packets);
             self.look_at_links();
-            if full {
-                break (true, self.settled(before));
-            }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || !self.sleep(left) {
-                break (false, before + Span(-HELD_BACK.0));
+            let read = self.read_up_to(looked);
+            let all = rest == Rest::HandedOut && left.is_zero();
+            let settled = self.put_in_order(batch, place, &mut packets, read, all);
+            if is_full(batch, packets) || left.is_zero() {
+                break (more || settled < read, settled);
+            }
+            if !more && !self.sleep(left) {
+                break (false, settled);
             }
         };
-        self.turn = self.turn.wrapping_add(1);
-        self.place_in_order(batch, place, settled, rest);
         let open = self.taps.iter().filter(|tap| tap.is_read()).count();
-        Tick { packets: packets - self.unplaced.len(), full, settled, open }
+        Tick { packets, full, settled, open }
     }
 
-    /// Copies what has come on all interfaces, a few packets of each in turn. Says whether the batch was full before they
-    /// were empty.
+    /// Copies what has come, a few packets of each interface in turn, about a batch at most: that of a single interface into
+    /// the batch, that of several into their queues. Says whether there may be more.
     fn read(
         &mut self,
         batch: &mut PacketBatch,
@@ -253,67 +251,77 @@ impl LiveSource {
         packets: &mut usize,
     ) -> bool {
         let several = self.taps.len() > 1;
+        let room = if self.is_crowded() { 0 } else { BATCH_BYTES };
+        let mut queued = 0;
+        self.turn = self.turn.wrapping_add(1);
         for tap in &mut self.taps {
             tap.empty = !tap.is_read();
         }
         while self.taps.iter().any(|tap| !tap.empty) {
             for index in 0..self.taps.len() {
-                let place_of_tap = (self.turn + index) % self.taps.len();
-                let tap = &mut self.taps[place_of_tap];
-                if tap.empty {
-                    continue;
+                if queued >= room || is_full(batch, *packets) {
+                    return true;
                 }
-                *packets += tap.read(batch, place, several.then_some(&mut self.unplaced));
-                if batch.bytes.len() >= BATCH_BYTES || *packets >= BATCH_PACKETS {
-                    return self.taps.iter().any(|tap| !tap.empty);
+                let turn = (self.turn + index) % self.taps.len();
+                let tap = &mut self.taps[turn];
+                match several {
+                    _ if tap.empty => {}
+                    true => queued += tap.read_into_queue(),
+                    false => *packets += tap.read_into_batch(batch, place),
                 }
             }
         }
         false
     }
 
-    /// Up to when everything has been handed out although some interface was not read to its end. `read` is when the
-    /// others were.
-    fn settled(&self, read: Timestamp) -> Timestamp {
-        let of_tap = |tap: &Tap| match tap.latest {
-            Some(latest) if !tap.empty => latest,
-            _ => read + Span(-HELD_BACK.0),
-        };
-        self.taps.iter().filter(|tap| tap.is_read()).map(of_tap).min().unwrap_or(read)
+    /// Up to when everything has been read: of an interface that may have more up to its last packet, of the others up to
+    /// where the kernel must have handed it over when it was `looked` at.
+    fn read_up_to(&mut self, looked: Timestamp) -> Timestamp {
+        let handed_over = looked + Span(-HELD_BACK.0);
+        let read = self.taps.iter_mut().filter(|tap| tap.is_read());
+        let up_to = read.map(|tap| {
+            if tap.empty {
+                tap.up_to = handed_over;
+            }
+            tap.up_to
+        });
+        up_to.min().unwrap_or(handed_over)
     }
 
-    /// Hands out the records of several interfaces in the order of their times, as far as none can come before them.
-    fn place_in_order(
+    /// Whether more waits for its order than may be held back.
+    fn is_crowded(&self) -> bool {
+        let sum = |of: fn(&Queue) -> usize| self.taps.iter().map(|tap| of(&tap.queue)).sum::<usize>();
+        sum(Queue::bytes) >= HELD_BYTES || sum(Queue::len) >= HELD_PACKETS
+    }
+
+    /// Hands out the packets of several interfaces in the order of their times, as far as none can come before them, or all
+    /// of them. Says up to when everything has been handed out.
+    fn put_in_order(
         &mut self,
         batch: &mut PacketBatch,
         place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-        settled: Timestamp,
-        rest: Rest,
-    ) {
-        self.held.clear();
-        if self.unplaced.is_empty() {
-            return;
-        }
-        // Where one interface is far behind, order is given up for progress.
-        let crowded = self.unplaced.iter().map(|record| record.captured as usize).sum::<usize>() > BATCH_BYTES / 2
-            || self.unplaced.len() > BATCH_PACKETS / 2;
+        packets: &mut usize,
+        read: Timestamp,
+        all: bool,
+    ) -> Timestamp {
+        // Where there is too much to hold back, order is given up: better than to lose packets.
+        let all = all || self.is_crowded();
         let now = now();
-        let PacketBatch { bytes, lanes } = batch;
-        let held = &mut self.held;
-        self.unplaced.sort_unstable_by_key(|record| (record.at, record.capture, record.number));
-        self.unplaced.retain_mut(|record| {
-            let data = &bytes[record.offset as usize..][..record.captured as usize];
+        loop {
+            let waiting = self.taps.iter_mut().filter_map(|tap| Some((tap.queue.first()?.at, &mut tap.queue)));
+            let Some((at, queue)) = waiting.min_by_key(|(at, _)| *at) else { return read };
             // What is younger than now was captured before the clock was set back.
-            let due = record.at <= settled || record.at > now || rest == Rest::HandedOut || crowded;
-            if due {
-                let lane = place(data, record);
-                lanes[lane].push(*record);
-            } else {
-                record.offset = held.len() as u32;
-                held.extend_from_slice(data);
+            if !all && at > read && at <= now {
+                return read;
             }
-            !due
-        });
+            if is_full(batch, *packets) {
+                return read.min(just_before(at));
+            }
+            let Some(mut record) = queue.pop(&mut batch.bytes) else { return read };
+            let lane = place(record.packet(&batch.bytes).bytes, &mut record);
+            batch.lanes[lane].push(record);
+            *packets += 1;
+        }
     }
 
     /// Ends what has gone or was switched off, twice a second; a socket's error usually tells earlier.
@@ -387,10 +395,12 @@ struct Tap {
     notes: CaptureNotes,
     /// Nothing more was there when it was last read.
     empty: bool,
-    /// The time of its last packet, which need not be the latest of all: a clock can be set back.
-    latest: Option<Timestamp>,
+    /// Up to when it was read: no packet before that will come.
+    up_to: Timestamp,
     /// What libpcap said when it could not be read.
     broken: Option<String>,
+    /// Where several interfaces are watched: packets that wait for those of the others.
+    queue: Queue,
     received: Counter,
     dropped: Counter,
     /// What the card had lost when the interface was opened, and what it lost while it was watched before that.
@@ -427,8 +437,9 @@ impl Tap {
             capture,
             notes: CaptureNotes::new(name, "live"),
             empty: true,
-            latest: None,
+            up_to: Timestamp::default(),
             broken: None,
+            queue: Queue::default(),
             received: Counter::default(),
             dropped: Counter::default(),
             missed: None,
@@ -445,6 +456,7 @@ impl Tap {
         self.notes.detail = format!("{} bytes of a packet", options.snaplen);
         self.handle = Some(handle);
         self.state = State::Open;
+        self.up_to = now();
         self.received.restart();
         self.dropped.restart();
         let (index, missed) = match links.by_name(&name) {
@@ -469,41 +481,49 @@ impl Tap {
         }
     }
 
-    /// Copies a few packets, and places them unless they are to be put in order with those of other interfaces first.
-    fn read(
+    /// Copies a few packets into the batch. Says how many.
+    fn read_into_batch(
         &mut self,
         batch: &mut PacketBatch,
         place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-        mut unplaced: Option<&mut Vec<Record>>,
     ) -> usize {
+        self.read(|_, mut record, data| {
+            record.offset = batch.bytes.len() as u32;
+            batch.bytes.extend_from_slice(data);
+            let lane = place(data, &mut record);
+            batch.lanes[lane].push(record);
+        })
+    }
+
+    /// Copies a few packets into the queue. Says how many bytes.
+    fn read_into_queue(&mut self) -> usize {
+        let before = self.queue.bytes();
+        self.read(Queue::push);
+        self.queue.bytes() - before
+    }
+
+    fn read(&mut self, mut take: impl FnMut(&mut Queue, Record, &[u8])) -> usize {
         let Some(handle) = &mut self.handle else {
             self.empty = true;
             return 0;
         };
-        let (notes, latest, link, capture) = (&mut self.notes, &mut self.latest, self.link, self.capture);
+        let Tap { queue, notes, up_to, link, capture, .. } = self;
         let mut count = 0;
         let outcome = handle.dispatch(Some(AT_ONCE), |packet| {
             let captured = packet.data.len() as u32;
-            let mut record = Record {
+            let record = Record {
                 at: moment(packet.header),
                 number: notes.next_number(),
-                offset: batch.bytes.len() as u32,
+                offset: 0,
                 captured,
                 original: packet.header.len.max(captured),
-                link,
-                capture,
+                link: *link,
+                capture: *capture,
             };
-            batch.bytes.extend_from_slice(packet.data);
             notes.count(&record);
-            *latest = Some(record.at);
+            *up_to = just_before(record.at);
             count += 1;
-            match &mut unplaced {
-                Some(unplaced) => unplaced.push(record),
-                None => {
-                    let lane = place(packet.data, &mut record);
-                    batch.lanes[lane].push(record);
-                }
-            }
+            take(queue, record, packet.data);
         });
         self.empty = !matches!(outcome, Ok(AT_ONCE..));
         if let Err(error) = outcome {
@@ -731,6 +751,16 @@ fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_secs()).unwrap_or(0).saturating_mul(SECOND) + i64::from(since.subsec_nanos()))
 }
 
+/// Another packet may have the same time.
+#[inline]
+fn just_before(at: Timestamp) -> Timestamp {
+    at + Span(-1)
+}
+
+fn is_full(batch: &PacketBatch, packets: usize) -> bool {
+    batch.bytes.len() >= BATCH_BYTES || packets >= BATCH_PACKETS
+}
+
 /// Capture devices of Linux that carry no IP.
 const WITHOUT_IP: [&str; 5] = ["bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
 
@@ -739,6 +769,12 @@ const BATCH_BYTES: usize = 1024 * 1024;
 
 /// A batch is full at so many packets, whatever their size.
 const BATCH_PACKETS: usize = 16 * 1024;
+
+/// So many bytes of several interfaces are held back at most to put packets in order.
+const HELD_BYTES: usize = 32 * 1024 * 1024;
+
+/// So many packets of several interfaces are held back at most to put them in order.
+const HELD_PACKETS: usize = 256 * 1024;
 
 /// Packets that one interface hands out before the next has its turn.
 const AT_ONCE: usize = 64;
