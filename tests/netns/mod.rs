@@ -8,6 +8,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Two network namespaces. In `near` there are `one` and `two`, in `far` their other ends.
@@ -33,12 +34,16 @@ impl Net {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = |host| format!("capaudit-{}-{number}-{host}", std::process::id());
         let net = Net { near: name("near"), far: name("far") };
+        // `ip netns` is not safe against itself where it makes the first namespace of a machine.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         for host in [&net.near, &net.far] {
             if let Err(why) = try_run("ip", &["netns", "add", host]) {
                 println!("skipped: network namespaces need root and iproute2 ({why})");
                 return None;
             }
         }
+        drop(alone);
         net.connect("one", 1);
         net.connect("two", 2);
         net.ip(Host::Near, "link set lo up");
