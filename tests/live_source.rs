@@ -112,7 +112,8 @@ fn silence_returns_when_the_wait_is_over() {
             let (before, begun) = (now(), Instant::now());
             let tick = fill(&mut source, &mut Vec::new(), WAIT);
             let took = begun.elapsed();
-            assert!(took >= WAIT && took < WAIT * 3, "{took:?}");
+            // Without a wait of its own, libpcap would not come back at all; a busy machine may be late.
+            assert!(took >= WAIT && took < Duration::from_secs(5), "{took:?}");
             assert_eq!((tick.packets, tick.full, tick.open), (0, false, 2));
             assert!(tick.settled > before + Span::millis(-200) && tick.settled < now(), "{tick:?}");
         }
