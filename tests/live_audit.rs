@@ -1,0 +1,548 @@
+//! `cap-audit live` from end to end: the program watches one end of a pair of interfaces while real sockets talk, packet filters
+//! drop what they say, and a recording runs beside it. Needs root; elsewhere each test says that it was skipped.
+
+#![cfg(all(feature = "live", target_os = "linux"))]
+
+mod netns;
+
+use netns::{Host, Net};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+// What is told while it happens.
+
+#[test]
+fn a_drop_is_told_when_its_silence_is_certain() {
+    let Some(net) = Net::new() else { return };
+    let Some(firewall) = Firewall::new(&net) else { return };
+    let mut watch = Watch::new(&net, &["one", "--format", "ndjson"]);
+    session(&net, 2598);
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(watch.of_type("finding"), Vec::<Value>::new(), "nothing is wrong yet");
+
+    firewall.rule("tcp dport 2598 drop");
+    let begun = Instant::now();
+    // The client gives up before the finding is due: from then on there is nothing on the wire but silence.
+    give_up(&net, 2598, Duration::from_millis(3_500));
+    let (told, finding) = watch.next_of_type("finding", begun + Duration::from_secs(10));
+    let after = told - begun;
+    assert!(after >= Duration::from_secs(4) && after <= Duration::from_secs(8), "told after {after:?}");
+    assert_eq!((&finding["code"], &finding["severity"]), (&"blocked.silent".into(), &"error".into()), "{finding}");
+    assert_eq!(finding["clients"], Value::from(["10.1.0.1"].as_slice()));
+    assert_eq!(finding["servers"], Value::from(["10.1.0.2"].as_slice()));
+    assert_eq!((&finding["protocol"], &finding["port"]), (&"tcp".into(), &2598.into()));
+    assert_eq!(finding["flow_count"], 1, "the flow that worked is not accused: {finding}");
+
+    watch.signal(Signal::INT);
+    let ended = watch.end();
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    let lines = ended.objects();
+    let last = lines.last().expect("there is a summary");
+    assert_eq!((&last["type"], &last["totals"]["blocked"]), (&"summary".into(), &1.into()), "{last}");
+    let accused: Vec<&Value> = of_type(&lines, "finding").filter(|finding| finding["severity"] != "info").collect();
+    assert_eq!(accused.len(), 1, "told once: {accused:?}");
+    let mut outcomes: Vec<_> = of_type(&lines, "flow")
+        .map(|flow| [&flow["outcome"], &flow["state"], &flow["heard"]].map(|value| value.as_str().unwrap_or("-")))
+        .collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [["established", "SF", "cgp"], ["silent", "S0", "-"]]);
+}
+
+#[test]
+fn an_interface_that_is_deleted_ends_the_audit_with_a_report() {
+    let Some(net) = Net::new() else { return };
+    let mut watch = Watch::new(&net, &["one", "--format", "json"]);
+    session(&net, 2598);
+    thread::sleep(Duration::from_millis(500));
+    net.ip(Host::Near, "link del one");
+    let ended = watch.end();
+    assert!(ended.err.lines().any(|line| line.contains("one is gone")), "{}", ended.err);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let report = ended.object();
+    assert_eq!(report["totals"]["flows"], 1, "{report}");
+    assert_eq!(report["flows"][0]["outcome"], "established");
+}
+
+// The same packets, live and from a file.
+
+/// What must be the same of a flow.
+const OF_FLOW: &[&str] = &[
+    "protocol",
+    "client",
+    "server",
+    "direction_basis",
+    "packets",
+    "ip_bytes",
+    "payload_bytes",
+    "retransmissions",
+    "outcome",
+    "blocked",
+    "state",
+    "verdict",
+    "reason",
+    "basis",
+    "service",
+    "rules",
+    "heard",
+];
+
+/// What must be the same of a finding.
+const OF_FINDING: &[&str] = &["code", "severity", "clients", "servers", "protocol", "port", "service", "flow_count"];
+
+#[test]
+fn live_and_from_a_file_the_same_packets_give_the_same_report() {
+    let Some(net) = Net::new() else { return };
+    let Some(firewall) = Firewall::new(&net) else { return };
+    let place = tempfile::tempdir().expect("there is room for temporary files");
+    let path = |name: &str| place.path().join(name).to_str().expect("the path is text").to_string();
+    let Some(mut recording) = record(&net, &path("case.pcap")) else { return };
+    let live = |workers: &str| {
+        Watch::new(
+            &net,
+            &["one", "--format", "json", "--workers", workers, "-o", &path(&format!("live-{workers}.json"))],
+        )
+    };
+    let mut watches = [live("1"), live("2")];
+
+    for rule in [
+        "tcp dport 1494 drop",
+        "udp dport 2598 drop",
+        "tcp dport 27000 reject with tcp reset",
+        "tcp dport 7279 reject with icmp type admin-prohibited",
+    ] {
+        firewall.rule(rule);
+    }
+    session(&net, 2598);
+    give_up(&net, 27000, Duration::from_secs(1));
+    give_up(&net, 7279, Duration::from_secs(1));
+    thread::scope(|scope| {
+        scope.spawn(|| give_up(&net, 1494, Duration::from_secs(6)));
+        scope.spawn(|| datagrams(&net, 2598, 5));
+    });
+    // A file ends with its last packet: this one ends the grace period of all the others.
+    session(&net, 2598);
+    thread::sleep(Duration::from_secs(1));
+    for watch in &mut watches {
+        watch.signal(Signal::INT);
+    }
+    recording.signal(Signal::INT);
+    for watch in &mut watches {
+        let ended = watch.end();
+        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{}", ended.err);
+    }
+    let recorded = recording.end();
+    assert!(recorded.err.contains("0 packets dropped by kernel"), "{}", recorded.err);
+
+    let from_file = |workers: &str| {
+        let done = program().args(["file", "--format", "json", "--workers", workers, &path("case.pcap")]).output();
+        let done = done.expect("the program runs");
+        assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).expect("the report is JSON")
+    };
+    let expected: Value = from_file("1");
+    let outcomes = counted(&expected["flows"], "outcome");
+    let must = [("established", 2), ("prohibited", 1), ("refused", 1), ("silent", 2)];
+    assert_eq!(outcomes, BTreeMap::from(must.map(|(name, count)| (name.to_string(), count))), "{expected:#}");
+    let read = |name: &str| {
+        let text = fs::read_to_string(path(name)).expect("the report was written");
+        serde_json::from_str::<Value>(&text).expect("the report is JSON")
+    };
+    let others = [
+        ("file, 2 workers", from_file("2")),
+        ("live, 1 worker", read("live-1.json")),
+        ("live, 2 workers", read("live-2.json")),
+    ];
+    for (who, other) in &others {
+        assert_eq!(rows(&other["flows"], OF_FLOW), rows(&expected["flows"], OF_FLOW), "{who}");
+        assert_eq!(rows(&other["findings"], OF_FINDING), rows(&expected["findings"], OF_FINDING), "{who}");
+        assert_eq!(other["totals"], expected["totals"], "{who}");
+    }
+}
+
+/// So many rows have each value of a field.
+fn counted(rows: &Value, field: &str) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for row in rows.as_array().expect("rows are a list") {
+        *counts.entry(row[field].as_str().unwrap_or("-").to_string()).or_default() += 1;
+    }
+    counts
+}
+
+/// The fields of all rows as text, in an order that does not depend on when a row was written.
+fn rows(rows: &Value, fields: &[&str]) -> Vec<String> {
+    let row = |row: &Value| fields.iter().map(|field| format!("{field}={} ", row[*field])).collect::<String>();
+    let mut rows: Vec<String> = rows.as_array().expect("rows are a list").iter().map(row).collect();
+    rows.sort();
+    rows
+}
+
+// How it ends, and what it says when it cannot begin.
+
+#[test]
+fn it_ends_by_itself_after_a_time_or_a_number_of_packets() {
+    let Some(net) = Net::new() else { return };
+    let begun = Instant::now();
+    let ended = Watch::new(&net, &["one", "--duration", "2", "--format", "json"]).end();
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(6), "{took:?}");
+    assert_eq!(ended.code, Some(4), "nothing was sent: {}", ended.err);
+    assert_eq!(ended.object()["totals"]["packets"], 0);
+
+    let mut watch = Watch::new(&net, &["one", "--packets", "5", "--format", "json"]);
+    session(&net, 2598);
+    let ended = watch.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let packets = ended.object()["totals"]["packets"].as_u64();
+    assert!(packets >= Some(5), "{packets:?}");
+}
+
+#[test]
+fn what_cannot_be_watched_is_told_in_a_sentence() {
+    let Some(net) = Net::new() else { return };
+    let told = live(&net, &["eth77"]);
+    assert_eq!((told.code, told.out.as_str()), (Some(3), ""));
+    assert!(told.err.contains("cannot watch eth77: there is no such interface; name one of"), "{}", told.err);
+    let existing = told.err.rsplit(": ").next().unwrap_or_default();
+    for name in ["one", "two", "lo"] {
+        assert!(existing.split(", ").any(|other| other.trim() == name), "{name}: {}", told.err);
+    }
+
+    let told = live(&net, &["one", "--filter", "port port"]);
+    assert_eq!((told.code, told.out.as_str()), (Some(3), ""));
+    assert!(told.err.contains("cannot use the filter `port port`: "), "{}", told.err);
+    // libpcap 1.10 says "can't parse filter expression: syntax error", older ones "syntax error" alone.
+    assert!(told.err.contains("syntax error"), "{}", told.err);
+
+    let told = live(&net, &["one", "--user", "nobody-of-this-name"]);
+    assert_eq!((told.code, told.out.as_str()), (Some(3), ""));
+    assert!(told.err.contains("nobody-of-this-name"), "{}", told.err);
+}
+
+#[test]
+fn without_rights_interfaces_are_listed_and_both_ways_to_rights_are_told() {
+    let Some(net) = Net::new() else { return };
+    let place = tempfile::tempdir().expect("there is room for temporary files");
+    let program = place.path().join("cap-audit");
+    fs::copy(env!("CARGO_BIN_EXE_cap-audit"), &program).expect("the program can be copied");
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("the directory is ours");
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = on(&net, Host::Near, "setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+        Watch::start(command.arg(&program).args(arguments)).end()
+    };
+    let listed = as_nobody(&["live", "--list"]);
+    if matches!(listed.code, Some(126 | 127 | 255)) {
+        println!("skipped: setpriv is missing or cannot run the program ({})", listed.err.trim());
+        return;
+    }
+    assert_eq!(listed.code, Some(0), "{}", listed.err);
+    for (name, address) in [("one", "10.1.0.1"), ("two", "10.2.0.1")] {
+        let line = listed.out.lines().find(|line| line.split_whitespace().next() == Some(name));
+        assert!(line.is_some_and(|line| line.contains(address) && line.contains("up")), "{}", listed.out);
+    }
+    assert_eq!(live(&net, &["--list"]).out, listed.out, "root sees the same");
+
+    let refused = as_nobody(&["live", "one"]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(3), ""));
+    assert!(refused.err.contains("`sudo`"), "{}", refused.err);
+    let setcap = format!("sudo setcap cap_net_raw,cap_net_admin+ep {}", program.display());
+    assert!(refused.err.contains(&setcap), "{}", refused.err);
+}
+
+// What the running program may still do.
+
+#[test]
+fn a_running_audit_has_given_up_its_rights() {
+    let Some(net) = Net::new() else { return };
+    let confined = Watch::new(&net, &["one"]);
+    let free = Watch::new(&net, &["one", "--no-sandbox"]);
+    // Every thread has its own user, capabilities and filter.
+    for status in confined.threads() {
+        let field = |name| field(&status, name);
+        let uids: Vec<u32> = field("Uid").iter().filter_map(|uid| uid.parse().ok()).collect();
+        assert!(uids.len() == 4 && !uids.contains(&0), "{status}");
+        for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
+            assert_eq!(field(set), ["0000000000000000"], "{set}: {status}");
+        }
+        assert_eq!((field("NoNewPrivs"), field("Seccomp")), (vec!["1"], vec!["2"]), "{status}");
+    }
+    for status in free.threads() {
+        assert_eq!(field(&status, "Uid"), ["0"; 4], "{status}");
+        assert_eq!((field(&status, "NoNewPrivs"), field(&status, "Seccomp")), (vec!["0"], vec!["0"]), "{status}");
+    }
+    for mut watch in [confined, free] {
+        watch.signal(Signal::TERM);
+        let ended = watch.end();
+        assert_eq!(ended.code, Some(4), "SIGTERM ends with a report, which has nothing to judge: {}", ended.err);
+    }
+}
+
+/// A field of proc_pid_status(5).
+fn field<'a>(status: &'a str, name: &str) -> Vec<&'a str> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_default().split_whitespace().collect()
+}
+
+// The program under test.
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cap-audit"));
+    command.env_remove("SUDO_UID").env_remove("SUDO_GID");
+    command
+}
+
+/// A program on a host.
+fn on(net: &Net, host: Host, program: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", net.name(host), program]).env_remove("SUDO_UID").env_remove("SUDO_GID");
+    command
+}
+
+/// Runs `cap-audit live` to its end.
+fn live(net: &Net, arguments: &[&str]) -> Ended {
+    Watch::start(on(net, Host::Near, env!("CARGO_BIN_EXE_cap-audit")).arg("live").args(arguments)).end()
+}
+
+/// Records what passes on the near end of `one`; none, with a line that says why, where nothing can record.
+fn record(net: &Net, path: &str) -> Option<Watch> {
+    let mut command = on(net, Host::Near, "tcpdump");
+    command.args(["-i", "one", "-n", "-U", "--immediate-mode", "-B", "16384", "-Z", "root", "-w", path]);
+    let mut recording = Watch::start(&mut command);
+    if recording.wait_for_remark("listening on").is_none() {
+        println!("skipped: tcpdump does not record ({})", recording.end().err.trim());
+        return None;
+    }
+    Some(recording)
+}
+
+/// A program that runs, and what it has said so far. It does not outlive this value.
+struct Watch {
+    child: Child,
+    out: Lines,
+    err: Lines,
+}
+
+/// What a program said until its end.
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Nothing here may take longer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+impl Watch {
+    /// `cap-audit live` on the near host; returns once it watches.
+    fn new(net: &Net, arguments: &[&str]) -> Watch {
+        let mut command = on(net, Host::Near, env!("CARGO_BIN_EXE_cap-audit"));
+        let mut watch = Watch::start(command.arg("live").args(arguments));
+        let ready = watch.wait_for_remark("watching ");
+        assert!(ready.is_some(), "it does not watch: {}", watch.end().err);
+        watch
+    }
+
+    fn start(command: &mut Command) -> Watch {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("iproute2 is there, as the namespaces are");
+        let out = Lines::of(child.stdout.take().expect("it was piped"));
+        let err = Lines::of(child.stderr.take().expect("it was piped"));
+        Watch { child, out, err }
+    }
+
+    /// Waits for a line on standard error; none if the program ended without it.
+    fn wait_for_remark(&mut self, words: &str) -> Option<Instant> {
+        self.err.wait_for(Instant::now() + PATIENCE, |line| line.contains(words)).map(|(at, _)| at)
+    }
+
+    /// The objects of a type that were told so far.
+    fn of_type(&mut self, name: &str) -> Vec<Value> {
+        self.out.take_what_came();
+        let objects: Vec<Value> = self.out.seen.iter().map(|line| object(line)).collect();
+        of_type(&objects, name).cloned().collect()
+    }
+
+    /// The next object of a type that is told, and when that was.
+    fn next_of_type(&mut self, name: &str, until: Instant) -> (Instant, Value) {
+        let told = self.out.wait_for(until, |line| object(line)["type"] == name);
+        let (at, line) = told.unwrap_or_else(|| panic!("no {name} was told: {:?}", self.out.seen));
+        (at, object(&line))
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// `/proc/PID/task/*/status` of every thread. `ip netns exec` has become the program by now.
+    fn threads(&self) -> Vec<String> {
+        let process = format!("/proc/{}", self.child.id());
+        let name = fs::read_to_string(Path::new(&process).join("comm")).expect("it runs");
+        assert_eq!(name.trim(), "cap-audit");
+        let tasks = fs::read_dir(Path::new(&process).join("task")).expect("it runs");
+        let status = |task: io::Result<fs::DirEntry>| fs::read_to_string(task.ok()?.path().join("status")).ok();
+        let threads: Vec<String> = tasks.filter_map(status).collect();
+        assert!(!threads.is_empty());
+        threads
+    }
+
+    /// Waits for the end.
+    fn end(&mut self) -> Ended {
+        let code = self.wait().code();
+        Ended { code, out: self.out.rest(), err: self.err.rest() }
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                return status;
+            }
+            assert!(Instant::now() < until, "it does not end: {:?} {:?}", self.out.seen, self.err.seen);
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The one document.
+    fn object(&self) -> Value {
+        object(&self.out)
+    }
+
+    /// One object a line.
+    fn objects(&self) -> Vec<Value> {
+        self.out.lines().map(object).collect()
+    }
+}
+
+fn object(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn of_type<'a>(objects: &'a [Value], name: &str) -> impl Iterator<Item = &'a Value> {
+    objects.iter().filter(move |object| object["type"] == name)
+}
+
+/// Lines as they come, with the moment at which they came.
+struct Lines {
+    come: Receiver<(Instant, String)>,
+    seen: Vec<String>,
+}
+
+impl Lines {
+    fn of(pipe: impl Read + Send + 'static) -> Lines {
+        let (say, come) = channel();
+        // Ends with the pipe, which ends with the program.
+        thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let _ = say.send((Instant::now(), line));
+            }
+        });
+        Lines { come, seen: Vec::new() }
+    }
+
+    /// The next line that fits; none if there is none until then, or no more lines come.
+    fn wait_for(&mut self, until: Instant, fits: impl Fn(&str) -> bool) -> Option<(Instant, String)> {
+        loop {
+            let (at, line) = self.come.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
+            self.seen.push(line.clone());
+            if fits(&line) {
+                return Some((at, line));
+            }
+        }
+    }
+
+    fn take_what_came(&mut self) {
+        self.seen.extend(self.come.try_iter().map(|(_, line)| line));
+    }
+
+    /// Everything, once the program has ended.
+    fn rest(&mut self) -> String {
+        self.seen.extend(self.come.iter().map(|(_, line)| line));
+        self.seen.iter().map(|line| format!("{line}\n")).collect()
+    }
+}
+
+// What is sent.
+
+/// A packet filter on the far host, which goes with it.
+struct Firewall<'a>(&'a Net);
+
+impl<'a> Firewall<'a> {
+    /// None, with a line that says why, where there are no packet filters.
+    fn new(net: &'a Net) -> Option<Firewall<'a>> {
+        let firewall = Firewall(net);
+        let chain = "add chain inet audit in { type filter hook input priority 0; }";
+        for words in ["add table inet audit", chain] {
+            if let Err(why) = firewall.nft(words) {
+                println!("skipped: packet filters need nftables ({why})");
+                return None;
+            }
+        }
+        Some(firewall)
+    }
+
+    fn rule(&self, rule: &str) {
+        self.nft(&format!("add rule inet audit in {rule}")).unwrap_or_else(|why| panic!("{rule}: {why}"));
+    }
+
+    fn nft(&self, words: &str) -> Result<(), String> {
+        let done = on(self.0, Host::Far, "nft").arg(words).output().map_err(|error| error.to_string())?;
+        if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).trim().to_string()) }
+    }
+}
+
+/// Both sides of CGP greet with this (facts CGP-01); the client then names its service (CGP-04).
+const GREETING: &[u8] = b"\x1ACGP/01";
+const SERVICE: &[u8] = b"\x00\x16Citrix.TcpProxyService";
+
+/// A session that works, from its handshake to the last FIN, with enough behind the greeting for several packets.
+fn session(net: &Net, port: u16) {
+    let listener = net.on(Host::Far, || TcpListener::bind(("10.1.0.2", port)).expect("the port is free"));
+    let mut client = net.on(Host::Near, || TcpStream::connect(("10.1.0.2", port)).expect("the server listens"));
+    let (mut server, _) = listener.accept().expect("the client has connected");
+    for end in [&client, &server] {
+        end.set_read_timeout(Some(PATIENCE)).expect("the time is not zero");
+    }
+    client.write_all(&[GREETING, &[0; 12], SERVICE].concat()).expect("the server is there");
+    server.read_exact(&mut [0; GREETING.len() + 12 + SERVICE.len()]).expect("the client greets");
+    server.write_all(&[GREETING, &[7; 20_000]].concat()).expect("the client is there");
+    client.read_exact(&mut [0; GREETING.len() + 20_000]).expect("the server answers");
+    client.shutdown(Shutdown::Write).expect("the connection stands");
+    server.read_to_end(&mut Vec::new()).expect("the client ends well");
+    drop(server);
+    client.read_to_end(&mut Vec::new()).expect("the server ends well");
+}
+
+/// Tries to connect, in vain, for so long.
+fn give_up(net: &Net, port: u16, patience: Duration) {
+    let to = format!("10.1.0.2:{port}").parse().expect("this is an address");
+    let tried = net.on(Host::Near, || TcpStream::connect_timeout(&to, patience));
+    assert!(tried.is_err(), "the way to port {port} is closed");
+}
+
+/// So many datagrams to a port, one a second.
+fn datagrams(net: &Net, port: u16, count: usize) {
+    let socket = net.on(Host::Near, || UdpSocket::bind("10.1.0.1:0").expect("the address is there"));
+    for _ in 0..count {
+        socket.send_to(&[7; 100], ("10.1.0.2", port)).expect("there is a way to it");
+        thread::sleep(Duration::from_secs(1));
+    }
+}
