@@ -298,3 +298,29 @@ fn openings_that_nobody_ends_give_their_room_back() {
         assert_eq!(named(&audit_with(packets.clone(), options, 7)), 500, "{sweep:?}");
     }
 }
+
+#[test]
+fn room_for_openings_comes_back_at_the_same_moment_swept_or_not() {
+    // A shard filled up four seconds behind a step of ten, by flows that are given up two hours and a quarter later. Before that
+    // moment, behind it, and behind the next step somebody asks for room.
+    let line = [b"GET /".as_slice(), &[b'a'; 3_800]].concat();
+    let begun = |port: u16, at: i64| {
+        let talk = Talk::between(client("10.0.0.14", port), server("10.0.0.22", 80)).at(START + Span::seconds(at));
+        talk.opened().says(&line)
+    };
+    let full = (0..551).map(|number| begun(20_000 + number, 4).packets());
+    let asks = [8_101, 8_107, 8_111]
+        .into_iter()
+        .zip(30_000..)
+        .map(|(at, port)| begun(port, at).says(b" HTTP/1.1\r\nHost: www.example.com\r\n\r\n").packets());
+    let packets = merge(full.chain(asks));
+    for sweep in [Sweep::Never, Sweep::EveryPacket] {
+        let options = Options { workers: 1, sweep, keep_flows: true, ..Options::default() };
+        let harvest = audit_with(packets.clone(), options, 7);
+        let named = |port: u16| {
+            let flow = harvest.flows.iter().find(|flow| flow.record.client.port == port).expect("it was sent");
+            flow.record.heard.as_ref().is_some_and(|heard| heard.server_name.is_some())
+        };
+        assert_eq!([30_000, 30_001, 30_002].map(named), [false, false, true], "{sweep:?}");
+    }
+}
