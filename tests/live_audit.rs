@@ -59,6 +59,30 @@ fn a_drop_is_told_when_its_silence_is_certain() {
 }
 
 #[test]
+fn what_turns_out_to_be_less_is_told_again() {
+    let Some(net) = Net::new() else { return };
+    let Some(firewall) = Firewall::new(&net) else { return };
+    let mut watch = Watch::new(&net, &["one", "--format", "ndjson"]);
+    firewall.rule("tcp dport 2598 drop");
+    give_up(&net, 2598, Duration::from_millis(3_500));
+    let until = Instant::now() + Duration::from_secs(10);
+    let (_, finding) = watch.next_of_type("finding", until);
+    assert_eq!((&finding["code"], &finding["severity"]), (&"blocked.silent".into(), &"error".into()), "{finding}");
+
+    firewall.open();
+    session(&net, 2598);
+    let (_, finding) = watch.next_of_type("finding", Instant::now() + Duration::from_secs(10));
+    assert_eq!((&finding["code"], &finding["severity"]), (&"blocked.silent".into(), &"warning".into()), "{finding}");
+    assert_eq!(finding["servers"], Value::from(["10.1.0.2"].as_slice()));
+
+    watch.signal(Signal::INT);
+    let ended = watch.end();
+    assert_eq!(ended.code, Some(0), "the path is open after all: {}", ended.err);
+    let severities: Vec<Value> = of_type(&ended.objects(), "finding").map(|told| told["severity"].clone()).collect();
+    assert_eq!(severities, ["error", "warning"], "once each");
+}
+
+#[test]
 fn an_interface_that_is_deleted_ends_the_audit_with_a_report() {
     let Some(net) = Net::new() else { return };
     let mut watch = Watch::new(&net, &["one", "--format", "json"]);
@@ -501,6 +525,11 @@ impl<'a> Firewall<'a> {
 
     fn rule(&self, rule: &str) {
         self.nft(&format!("add rule inet audit in {rule}")).unwrap_or_else(|why| panic!("{rule}: {why}"));
+    }
+
+    /// Takes all rules back.
+    fn open(&self) {
+        self.nft("flush chain inet audit in").unwrap_or_else(|why| panic!("{why}"));
     }
 
     fn nft(&self, words: &str) -> Result<(), String> {

@@ -261,8 +261,9 @@ impl Feed for LiveFeed {
     }
 }
 
-/// What tells one finding from another for as long as the audit runs: its code, its port, and the servers.
-type Told = (&'static str, Option<(Transport, u16)>, Vec<Address>);
+/// What tells one finding from another for as long as the audit runs: its code, its port, the servers, and its severity, so
+/// that what turned out to be less or more than was told is told again.
+type Told = (&'static str, Option<(Transport, u16)>, Vec<Address>, Severity);
 
 /// The writing side: collects the workers' answers and tells what is new in them.
 struct Desk<'a> {
@@ -464,7 +465,7 @@ impl<'a> Desk<'a> {
 }
 
 fn told(finding: &Finding) -> Told {
-    (finding.code, finding.port, finding.servers.clone())
+    (finding.code, finding.port, finding.servers.clone(), finding.severity)
 }
 
 /// Writes to standard output at once. Whoever has stopped reading misses the rest.

@@ -225,7 +225,7 @@ mod tests {
                           broken:x:12\n\
                           nobody:x:65534:65533:nobody:/nonexistent:/usr/sbin/nologin\n\
                           toor:x:0:7::/root:/bin/sh\n\
-                          ada:x:1000:1001:Ada,,,:/home/ada:/bin/bash\n";
+                          ada:x:1000:1001:Ada,,,:/srv/ada:/bin/bash\n";
 
     fn user(name: &str, uid: u32, gid: u32) -> User {
         User { name: Some(name.into()), uid, gid }
