@@ -66,7 +66,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Exactly these bytes. Wrong as soon as one differs, short if they break off before that.
+    #[inline]
     pub(super) fn want(&mut self, word: &[u8]) -> Look<()> {
+        // Most looks miss, and at the first byte.
+        if let (Some(first), Some(wanted)) = (self.rest.first(), word.first()) {
+            sure(first == wanted)?;
+        }
         let seen = self.rest.len().min(word.len());
         sure(self.rest[..seen] == word[..seen])?;
         self.take(word.len()).map(|_| ())

@@ -38,6 +38,7 @@ pub(super) struct Voice<'a> {
 
 impl Opening<'_> {
     /// Reads each side on its own with a rule that needs no more than one.
+    #[inline]
     pub(super) fn each_side(&self, read: impl Fn(&Voice<'_>) -> Reading) -> Reading {
         let read_one = |speaker, bytes: &[u8]| match bytes {
             [] => Reading::Foreign,
@@ -87,6 +88,7 @@ impl Reading {
     }
 
     /// The reading of two sides: heard before begun before foreign, and of two that were heard the better one.
+    #[inline]
     pub(super) fn or(self, other: Reading) -> Reading {
         match (self, other) {
             (Reading::Heard(one), Reading::Heard(two)) if two.rank() > one.rank() => {
