@@ -3,7 +3,7 @@
 use crate::classify::{Basis, Judgement, Reason, ServiceRef, Verdict};
 use crate::flow::{Doubt, Evidence, FIRM, FlowRecord, Outcome, PacketRef};
 use crate::packet::{Address, Skip, protocol};
-use crate::portmap::RuleId;
+use crate::portmap::{RuleId, RuleSet};
 use crate::signature::Protocol;
 use crate::time::{Span, Timestamp};
 use hdrhistogram::Histogram;
@@ -77,7 +77,7 @@ pub struct Line {
     /// Flows that carried something, both sides speaking.
     pub working: u64,
     /// Rules that name the ports.
-    pub rules: BTreeSet<RuleId>,
+    pub rules: RuleSet,
     /// Handshake round trips in microseconds.
     pub rtt: Latency,
 }
@@ -564,7 +564,7 @@ impl AddAssign<&Line> for Line {
         self.bytes += bytes;
         self.blocked += blocked;
         self.working += working;
-        self.rules.extend(rules);
+        self.rules += rules;
         self.rtt += rtt;
     }
 }

@@ -302,7 +302,11 @@ fn audit(queue: Queue, map: &Arc<PortMap>, options: Options, progress: &mut dyn 
             |opened| progress(opened),
         );
         audited.failed.extend(harvest.failed.into_iter().map(Error::Read));
-        audited.ledger += &harvest.ledger;
+        if audited.read == 0 {
+            audited.ledger = harvest.ledger;
+        } else {
+            audited.ledger += &harvest.ledger;
+        }
         audited.flows.extend(harvest.flows);
         audited.clock.add(&harvest.clock);
         audited.overlapping += usize::from(waiting.peek().is_some());

@@ -4,6 +4,7 @@
 mod load;
 
 use std::fmt;
+use std::ops::AddAssign;
 use std::ops::RangeInclusive;
 
 pub use load::MapError;
@@ -22,6 +23,46 @@ pub enum Transport {
 /// A rule of one map, by its place in [`PortMap::rules`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RuleId(pub u16);
+
+/// Some rules of one map.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct RuleSet {
+    /// A bit for each rule, the lowest first. Invariant: the last word is not 0.
+    words: Vec<u64>,
+}
+
+impl RuleSet {
+    /// Adds rules.
+    pub fn extend(&mut self, rules: &[RuleId]) {
+        for &RuleId(rule) in rules {
+            let (word, bit) = (usize::from(rule / 64), rule % 64);
+            if word >= self.words.len() {
+                self.words.resize(word + 1, 0);
+            }
+            self.words[word] |= 1 << bit;
+        }
+    }
+
+    /// The rules in the order of the map.
+    pub fn iter(&self) -> impl Iterator<Item = RuleId> {
+        let bits = |(place, word): (usize, &u64)| {
+            let word = *word;
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| RuleId(place as u16 * 64 + bit))
+        };
+        self.words.iter().enumerate().flat_map(bits)
+    }
+}
+
+impl AddAssign<&RuleSet> for RuleSet {
+    fn add_assign(&mut self, other: &RuleSet) {
+        if self.words.len() < other.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
+            *mine |= theirs;
+        }
+    }
+}
 
 /// A service of one map, by its place in [`PortMap::services`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -460,6 +501,21 @@ mod tests {
     }
 
     /// The counts of the five documents, taken by hand and by a script when they were read.
+    #[test]
+    fn a_set_of_rules_gives_back_what_was_added_in_order_and_once() {
+        let set = |rules: &[u16]| {
+            let mut set = RuleSet::default();
+            set.extend(&rules.iter().copied().map(RuleId).collect::<Vec<_>>());
+            set
+        };
+        let mut sum = set(&[308, 64, 0, 64]);
+        assert_eq!(sum.iter().collect::<Vec<_>>(), [0, 64, 308].map(RuleId));
+        sum += &set(&[63, 308, 700]);
+        assert_eq!(sum, set(&[700, 308, 64, 63, 0]), "in whatever order they were added");
+        assert_eq!(sum.iter().last(), Some(RuleId(700)));
+        assert_eq!(set(&[]).iter().count(), 0);
+    }
+
     #[test]
     fn the_embedded_map_is_complete() {
         let map = PortMap::citrix();

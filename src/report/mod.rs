@@ -444,7 +444,7 @@ fn service_line(name: &str, line: &Line, map: &PortMap) -> ServiceLine {
     ServiceLine {
         service: name.into(),
         title: title.into(),
-        rules: line.rules.iter().map(|&rule| map.rule(rule).id.clone()).collect(),
+        rules: line.rules.iter().map(|rule| map.rule(rule).id.clone()).collect(),
         flows: line.flows,
         packets: line.packets,
         bytes: line.bytes,
