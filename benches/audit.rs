@@ -3,9 +3,12 @@
 //! The workload is many TCP flows, interleaved, all of them open. `cargo bench` writes one capture of 1 GB to the system's temporary
 //! directory, reads it from the page cache, and removes it.
 
+#[path = "../tests/support/batches.rs"]
+mod batches;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use batches::Batches;
 use cap_audit::audit::Audit;
 use cap_audit::flow::Limits;
 use cap_audit::packet::{LinkType, RawPacket, decode};
@@ -59,12 +62,12 @@ fn one_packet(criterion: &mut Criterion) {
     for flows in [1_000, 60_000] {
         let (opening, data) = open_flows(flows, 4, 200);
         let mut audit = Audit::new(citrix(), Limits::default(), false);
-        audit.observe_all(opening.iter().enumerate().map(|(index, packet)| raw(index, packet)));
-        let packets: Vec<RawPacket<'_>> = data.iter().enumerate().map(|(index, packet)| raw(index, packet)).collect();
-        audit.observe_all(packets.iter().copied());
-        group.throughput(Throughput::Elements(packets.len() as u64));
+        Batches::new(opening.iter().enumerate().map(|(index, packet)| raw(index, packet))).enter(&mut audit);
+        let mut packets = Batches::new(data.iter().enumerate().map(|(index, packet)| raw(index, packet)));
+        packets.enter(&mut audit);
+        group.throughput(Throughput::Elements(data.len() as u64));
         group.bench_function(format!("to decode and track, one of {flows} known flows"), |bencher| {
-            bencher.iter(|| audit.observe_all(black_box(&packets).iter().copied()));
+            bencher.iter(|| black_box(&mut packets).enter(&mut audit));
         });
     }
     group.finish();

@@ -3,6 +3,10 @@
 //! One mix, held in memory, is read, tracked and classified. It is smaller than that of `cap-audit bench`, so that all questions
 //! are answered in a few minutes: `cargo bench --bench stages -- table` asks only some of them.
 
+#[path = "../tests/support/batches.rs"]
+mod batches;
+
+use batches::Batches;
 use cap_audit::audit::Audit;
 use cap_audit::classify::classify;
 use cap_audit::flow::{FlowRecord, Limits};
@@ -22,19 +26,20 @@ fn table(criterion: &mut Criterion) {
     for flows in [1_000, 60_000, 1_000_000] {
         let frames = Frames::of_open_flows(flows);
         let (opening, data) = frames.packets.split_at(frames.opening);
+        let (mut fresh, mut steady) = (Batches::new(frames.raw(opening)), Batches::new(frames.raw(data)));
         group.throughput(Throughput::Elements(opening.len() as u64));
         group.bench_function(format!("{flows} flows, fresh: handshakes and greetings"), |bencher| {
             bencher.iter_batched_ref(
                 || Audit::new(citrix(), Limits::default(), false),
-                |audit| audit.observe_all(frames.raw(opening)),
+                |audit| fresh.enter(audit),
                 BatchSize::PerIteration,
             );
         });
         let mut audit = Audit::new(citrix(), Limits::default(), false);
-        audit.observe_all(frames.raw(opening));
+        fresh.enter(&mut audit);
         group.throughput(Throughput::Elements(data.len() as u64));
         group.bench_function(format!("{flows} flows, steady: packets of known flows in random order"), |bencher| {
-            bencher.iter(|| audit.observe_all(frames.raw(black_box(data))));
+            bencher.iter(|| black_box(&mut steady).enter(&mut audit));
         });
     }
     group.finish();

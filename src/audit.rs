@@ -3,7 +3,7 @@
 use crate::classify::{Judgement, candidates, classify, transport};
 use crate::flow::{FlowRecord, FlowTable, Limits};
 use crate::ledger::Ledger;
-use crate::packet::{RawPacket, decode};
+use crate::packet::{Lane, RawPacket, decode};
 use crate::portmap::{PortMap, RuleId};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -61,36 +61,31 @@ impl Audit {
         }
     }
 
-    /// Enters packets one after the other, as [`Audit::observe`] does, but in small groups: all of a group are decoded and
-    /// their flows fetched into the cache before the first of them is entered.
-    pub fn observe_all<'a>(&mut self, mut packets: impl Iterator<Item = RawPacket<'a>>) {
+    /// Enters decoded packets one after the other, as [`Audit::observe`] does, but in small groups: the flows of a group are
+    /// fetched into the cache before the first packet of it is entered.
+    pub fn observe_all(&mut self, lane: Lane<'_>) {
         let Audit { table, books } = self;
-        loop {
-            let mut group = [const { None }; GROUP];
-            let mut taken = 0;
-            for raw in packets.by_ref().take(GROUP) {
-                let decoded = decode(&raw).map(|packet| (packet, table.probe(&packet)));
-                group[taken] = Some((raw, decoded));
-                taken += 1;
+        let mut probes = [None; GROUP];
+        let mut slots = [None; GROUP];
+        for group in lane.groups(GROUP) {
+            std::hint::black_box(group.touch());
+            for (probe, packet) in probes.iter_mut().zip(group.packets()) {
+                *probe = packet.as_ref().ok().and_then(|packet| table.probe(packet));
             }
-            let mut slots = [None; GROUP];
-            for (slot, entry) in slots.iter_mut().zip(group.iter().flatten()) {
-                if let (_, Ok((_, Some(probe)))) = entry {
-                    *slot = table.locate(probe);
-                }
+            for (slot, (probe, _)) in slots.iter_mut().zip(probes.iter().zip(group.packets())) {
+                *slot = probe.as_ref().and_then(|probe| table.locate(probe));
             }
-            std::hint::black_box(slots.iter().flatten().fold(0, |sum: u64, &slot| sum.wrapping_add(table.touch(slot))));
-            for (raw, decoded) in group.into_iter().flatten() {
-                let result = decoded.and_then(|(packet, probe)| {
-                    table.observe_probed(&packet, &raw, probe, &mut |record| books.enter(record))
-                });
+            let touched = slots.iter().flatten().fold(0, |sum: u64, &slot| sum.wrapping_add(table.touch(slot)));
+            std::hint::black_box(touched);
+            for ((raw, packet), (probe, slot)) in group.both().zip(probes.iter().zip(&slots)) {
+                let result = match packet {
+                    Ok(packet) => table.observe_probed(packet, &raw, probe, *slot, &mut |record| books.enter(record)),
+                    Err(skip) => Err(*skip),
+                };
                 match result {
                     Ok(()) => books.ledger.decoded += 1,
                     Err(skip) => books.ledger.skip(raw.capture, skip),
                 }
-            }
-            if taken < GROUP {
-                return;
             }
         }
     }
@@ -147,7 +142,7 @@ impl Audit {
 }
 
 /// Packets whose flows are fetched together: about as many as a processor core fetches at the same time.
-const GROUP: usize = 16;
+const GROUP: usize = 32;
 
 /// The first port that Windows hands out to clients.
 const DYNAMIC_PORTS: u16 = 49_152;

@@ -5,14 +5,14 @@
 //!
 //! ```text
 //!  capture thread                                   each worker
-//!  source::CaptureFile   reads a block of a file    packet::decode     bytes      -> Packet
-//!          |             into a PacketBatch         flow::FlowTable    Packet     -> Flow, and at its end a FlowRecord
-//!          v                                        signature::tell    first bytes of both sides -> Protocol
-//!  pipeline::Clock       makes time run forward     classify           FlowRecord + PortMap -> Judgement
-//!          |                                        ledger             counts, histograms, sightings
-//!          v                                             |
-//!  packet::host_pair     picks the worker           Ledger += Ledger   when all workers are done
-//!                                                        v
+//!  source::CaptureFile   reads a block of a file    flow::FlowTable    Packet     -> Flow, and at its end a FlowRecord
+//!          |             into a PacketBatch         signature::tell    first bytes of both sides -> Protocol
+//!          v                                        classify           FlowRecord + PortMap -> Judgement
+//!  pipeline::Clock       makes time run forward     ledger             counts, histograms, sightings
+//!          |                                             |
+//!          v                                        Ledger += Ledger   when all workers are done
+//!  packet::decode        bytes -> Packet, whose          |
+//!                        hosts pick the worker           v
 //!                                                   finding::CHECKS    Ledger -> Finding
 //!                                                   report             Finding, Ledger, flows -> text, JSON, NDJSON, CSV
 //! ```
@@ -45,8 +45,10 @@
 //!
 //! # Where this differs from a textbook
 //!
-//! - **Flows are fetched in groups** ([`audit::Audit::observe_all`]): a table of flows is larger than the caches, so the packets of a
-//!   small group are decoded and their flows touched before the first is entered. Entering packets one by one is the oracle.
+//! - **The capture thread decodes** ([`packet::Decoded`]): it has just read the bytes, so the headers are in its cache. A worker that
+//!   decodes fetches each header from the other core's cache, which takes several times as long as to decode it.
+//! - **Flows are fetched in groups** ([`audit::Audit::observe_all`]): a table of flows is larger than the caches, so the flows of a
+//!   small group of packets are touched before the first is entered. Entering packets one by one is the oracle.
 //! - **Giving up idle flows is a matter of memory only.** A flow that was idle too long has ended, whether or not anybody swept:
 //!   its next packet begins a new one. So the moment of sweeping changes nothing.
 //! - **Whatever is kept within a limit is the first in some order**, never the first to arrive, so that the sum of several workers

@@ -1,16 +1,16 @@
 //! Threads and channels: one capture thread, some workers, batches between them.
 //!
 //! A batch goes to every worker at once; each reads its own lane and sends the batch back. The last one to do so makes it
-//! free again, so the steady state allocates nothing. A full channel makes the capture thread wait: nothing is lost here.
+//! free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is lost here.
 
 use crate::audit::{Audit, JudgedFlow};
 use crate::flow::{Limits, shard};
 use crate::ledger::{Latency, Ledger};
-use crate::packet::{PacketBatch, RawPacket, Record, host_pair};
+use crate::packet::{Decoded, PacketBatch, Record};
 use crate::portmap::PortMap;
 use crate::source::{More, ReadError, Source};
 use crate::time::{Span, Timestamp};
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
@@ -228,11 +228,9 @@ pub fn run_live(
         loop {
             let mut shared = hall.batch();
             let batch = Arc::get_mut(&mut shared).expect("a batch from the hall is nobody else's");
-            let workers = hall.workers;
-            let beat = feed.fill(batch, &mut |bytes: &[u8], record: &mut Record| {
-                record.at = clock.tick(record.at);
-                if workers == 1 { 0 } else { lane(bytes, record, workers) }
-            });
+            let mut decoded = batch.take_decoded();
+            let beat = feed.fill(batch, &mut |bytes, record| enter(bytes, record, clock, &mut decoded, hall.workers));
+            batch.give_decoded(decoded);
             clock.advance(beat.now);
             hall.send(shared, clock.now());
             if beat.ask != Ask::Nothing {
@@ -260,7 +258,7 @@ fn with_workers<S>(
         let mut lanes = Vec::with_capacity(workers);
         let mut results = Vec::with_capacity(workers);
         for lane in 0..workers {
-            let (sender, receiver) = bounded(QUEUE);
+            let (sender, receiver) = bounded(BATCHES);
             let audit = Audit::new(Arc::clone(map), options.limits, options.keep_flows);
             let (give_back, interims) = (give_back.clone(), interims.cloned());
             results.push(scope.spawn(move || {
@@ -294,8 +292,9 @@ fn with_workers<S>(
     })
 }
 
-/// Batches that wait for each worker.
-const QUEUE: usize = 3;
+/// Batches on their way at the same time; the one that came back last is used first, so few are in use where the workers keep up.
+/// A channel has room for all of them: the capture thread waits in one place only, for a batch that is free.
+const BATCHES: usize = 24;
 
 /// What a worker is sent.
 enum Task {
@@ -353,11 +352,9 @@ fn drain<S: Source>(
     loop {
         let mut shared = hall.batch();
         let batch = Arc::get_mut(&mut shared).expect("a batch from the hall is nobody else's");
-        let workers = hall.workers;
-        let more = source.fill(batch, &mut |bytes: &[u8], record: &mut Record| {
-            record.at = clock.tick(record.at);
-            if workers == 1 { 0 } else { lane(bytes, record, workers) }
-        })?;
+        let mut decoded = batch.take_decoded();
+        let more = source.fill(batch, &mut |bytes, record| enter(bytes, record, clock, &mut decoded, hall.workers))?;
+        batch.give_decoded(decoded);
         hall.send(shared, clock.now());
         progress(source);
         if more == More::No {
@@ -366,18 +363,15 @@ fn drain<S: Source>(
     }
 }
 
-/// The worker of a packet: that of its host pair, so that each flow, its errors and its fragments are whole in one worker.
+/// Makes time run forward, decodes a packet, and picks its lane.
 #[inline]
-fn lane(bytes: &[u8], record: &Record, workers: usize) -> usize {
-    let raw = RawPacket {
-        at: record.at,
-        number: record.number,
-        capture: record.capture,
-        link: record.link,
-        original: record.original,
-        bytes,
-    };
-    host_pair(&raw).map_or(0, |(one, other)| shard(one, other) % workers)
+fn enter(bytes: &[u8], record: &mut Record, clock: &mut Clock, decoded: &mut Decoded, workers: usize) -> usize {
+    record.at = clock.tick(record.at);
+    // By host pair, so that each flow, its errors and its fragments are whole in one worker.
+    decoded.enter(&record.with(bytes), |pair| match pair {
+        Some((one, other)) if workers > 1 => shard(one, other) % workers,
+        _ => 0,
+    })
 }
 
 impl Hall {
@@ -390,14 +384,14 @@ impl Hall {
             if let Some(free) = self.waiting.pop() {
                 return free;
             }
-            if self.made < QUEUE + 3 {
+            if self.made < BATCHES {
                 self.made += 1;
                 return Arc::new(PacketBatch::new(self.workers));
             }
-            match self.recycled.recv() {
-                Ok(batch) => self.take_back(batch),
+            match next(&self.recycled) {
+                Some(batch) => self.take_back(batch),
                 // Every worker has died; joining them tells why.
-                Err(_) => return Arc::new(PacketBatch::new(self.workers)),
+                None => return Arc::new(PacketBatch::new(self.workers)),
             }
         }
     }
@@ -437,6 +431,22 @@ impl Hall {
     }
 }
 
+/// The next message; none when nobody is left to send one. To wake a thread that sleeps takes about as long as to work on a batch,
+/// so it stays awake for a while.
+fn next<T>(messages: &Receiver<T>) -> Option<T> {
+    for _ in 0..AWAKE {
+        match messages.try_recv() {
+            Ok(message) => return Some(message),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => std::hint::spin_loop(),
+        }
+    }
+    messages.recv().ok()
+}
+
+/// So many looks at an empty channel before a thread goes to sleep: some hundredths of a millisecond.
+const AWAKE: u32 = 500;
+
 /// One worker thread.
 struct Worker {
     lane: usize,
@@ -451,7 +461,7 @@ impl Worker {
     /// Works until it is told that the capture has ended, and when that was.
     fn work(&mut self, tasks: &Receiver<Task>) -> Timestamp {
         let mut end = Timestamp::default();
-        for task in tasks {
+        while let Some(task) = next(tasks) {
             match task {
                 Task::Batch(batch, now, handed_over) => {
                     self.audit(&batch, now);
@@ -475,10 +485,10 @@ impl Worker {
                 }
             }
             Sweep::EveryBatch => {
-                self.audit.observe_all(batch.packets(self.lane));
-                self.audit.sweep(now, batch.lanes[self.lane].len() / 2 + SWEEP_AT_LEAST);
+                self.audit.observe_all(batch.lane(self.lane));
+                self.audit.sweep(now, batch.lanes[self.lane].len() / 8 + SWEEP_AT_LEAST);
             }
-            Sweep::Never => self.audit.observe_all(batch.packets(self.lane)),
+            Sweep::Never => self.audit.observe_all(batch.lane(self.lane)),
         }
     }
 

@@ -4,7 +4,7 @@ mod support;
 
 use cap_audit::audit::Audit;
 use cap_audit::flow::Limits;
-use cap_audit::packet::RawPacket;
+use cap_audit::packet::{PacketBatch, RawPacket};
 use cap_audit::pipeline::Options;
 use cap_audit::time::Span;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -101,13 +101,14 @@ fn a_packet_of_a_known_flow_allocates_nothing() {
         RawPacket { at: *at, number: place as u64 + 1, capture: 0, link: *link, original: *original, bytes }
     };
     let (known, half) = (packets.len() / 4, packets.len() / 2);
-    audit.observe_all((0..known).map(raw));
+    audit.observe_all(PacketBatch::of((0..known).map(raw)).lane(0));
+    let rest = PacketBatch::of((half..packets.len()).map(raw));
     let before = OF_THIS_THREAD.get();
     for packet in (known..half).map(raw) {
         audit.observe(&packet);
         audit.sweep(packet.at, 8);
     }
-    audit.observe_all((half..packets.len()).map(raw));
+    audit.observe_all(rest.lane(0));
     let allocated = OF_THIS_THREAD.get() - before;
     assert_eq!(allocated, 0, "{allocated} allocations for {} packets", packets.len() - known);
     let (ledger, flows) = audit.finish(packets[packets.len() - 1].0);

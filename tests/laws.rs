@@ -11,7 +11,7 @@ use cap_audit::flow::{
     TcpState,
 };
 use cap_audit::ledger::{Ledger, SIGHTING_LIMIT, Sign};
-use cap_audit::packet::{Address, RawPacket, Vlans, decode, general, host_pair, protocol};
+use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Harvest, Options, Sweep};
 use cap_audit::portmap::Transport;
 use cap_audit::time::{Span, Timestamp};
@@ -57,7 +57,7 @@ proptest! {
         let packets: Vec<Captured> = packets.into_iter().map(|(at, link, more, bytes)| (at, link, u32::from(more), bytes)).collect();
         for packet in &packets {
             let raw = raw(packet, 1);
-            let _ = (decode(&raw), general::decode(&raw), host_pair(&raw));
+            let _ = (PacketBatch::of([raw]), general::decode(&raw), decode(&raw).map(|packet| packet.host_pair(raw.bytes)));
         }
         adds_up(packets)?;
     }

@@ -185,7 +185,7 @@ impl FlowTable {
 
     /// What finding the flow of a packet needs. `None` for what is no flow by itself.
     #[inline]
-    pub fn probe(&self, packet: &Packet<'_>) -> Option<Probe> {
+    pub fn probe(&self, packet: &Packet) -> Option<Probe> {
         let (key, side) = FlowKey::of(packet)?;
         Some(Probe { key, side, hash: self.hash(&key) })
     }
@@ -207,29 +207,32 @@ impl FlowTable {
     #[inline]
     pub fn observe(
         &mut self,
-        packet: &Packet<'_>,
+        packet: &Packet,
         raw: &RawPacket<'_>,
         ended: &mut impl FnMut(FlowRecord),
     ) -> Result<(), Skip> {
         let probe = self.probe(packet);
-        self.observe_probed(packet, raw, probe, ended)
+        self.observe_probed(packet, raw, &probe, None, ended)
     }
 
-    /// Enters one packet of which the probe is known.
+    /// Enters one packet of which the probe is known, and perhaps where [`FlowTable::locate`] found its flow; that may have
+    /// become the place of another one since.
     #[inline]
     pub fn observe_probed(
         &mut self,
-        packet: &Packet<'_>,
+        packet: &Packet,
         raw: &RawPacket<'_>,
-        probe: Option<Probe>,
+        probe: &Option<Probe>,
+        located: Option<u32>,
         ended: &mut impl FnMut(FlowRecord),
     ) -> Result<(), Skip> {
         let Some(Probe { key, side, hash }) = probe else { return self.observe_other(packet, raw, ended) };
-        let slot = match self.find(hash, &key) {
-            Some(slot) => slot,
-            None => self.open(hash, key, side, packet, raw, ended)?,
+        let (side, hash) = (*side, *hash);
+        let known = located.and_then(|slot| Some((slot, self.flows.get_mut(slot)?)));
+        let slot = match known {
+            Some((slot, flow)) if flow.key == *key && flow.goes_on(packet, raw, side) => slot,
+            _ => self.place(hash, *key, side, packet, raw, ended)?,
         };
-        let slot = self.renewed(slot, hash, side, packet, raw, ended)?;
         let flow = self.flows.at(slot);
         let held = flow.bytes_held();
         flow.observe(packet, raw, side);
@@ -237,9 +240,31 @@ impl FlowTable {
             self.hold(slot, held, raw.at, ended);
         }
         if packet.fragment == Fragment::First {
-            self.fragments[shard_of(&key)].remember(fragment_key(key.protocol(), packet), key, raw.at);
+            self.fragments[shard_of(key)].remember(fragment_key(key.protocol(), packet), *key, raw.at);
         }
         Ok(())
+    }
+
+    /// The place of the flow that a packet belongs to; opens one where there is none, or where the old one was idle too long or
+    /// its ports are used again.
+    #[inline(never)]
+    fn place(
+        &mut self,
+        hash: u32,
+        key: FlowKey,
+        side: Side,
+        packet: &Packet,
+        raw: &RawPacket<'_>,
+        ended: &mut impl FnMut(FlowRecord),
+    ) -> Result<u32, Skip> {
+        let Some(slot) = self.find(hash, &key) else { return self.open(hash, key, side, packet, raw, ended) };
+        let flow = self.flows.at(slot);
+        if flow.goes_on(packet, raw, side) {
+            return Ok(slot);
+        }
+        let given_up = flow.is_given_up(raw.at);
+        ended(if given_up { self.give_up(slot, raw.at) } else { self.end(slot, raw.at, false) });
+        self.open(hash, key, side, packet, raw, ended)
     }
 
     /// Enters that a flow holds more bytes of its openings than before, or fewer. Where the share of its shard is used up it
@@ -267,7 +292,7 @@ impl FlowTable {
             self.hand = if self.hand + 1 >= self.flows.places { 0 } else { self.hand + 1 };
             let slot = self.hand;
             if let Some(flow) = self.flows.get(slot)
-                && now - flow.last > flow.patience()
+                && flow.is_given_up(now)
             {
                 ended(self.give_up(slot, now));
             }
@@ -312,11 +337,12 @@ impl FlowTable {
     /// Ends every flow: the capture ended at `end`.
     pub fn finish(&mut self, end: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
         for slot in 0..self.flows.places {
-            let Some(flow) = self.flows.get(slot) else { continue };
+            let Some(flow) = self.flows.get_mut(slot) else { continue };
             let given_up = flow.last + flow.patience();
-            let record = self.close(slot, end.min(given_up), end < given_up);
-            ended(record);
+            ended(flow.finish(end.min(given_up), end < given_up));
         }
+        self.index.clear();
+        self.flows = Slab::default();
     }
 
     #[inline]
@@ -331,37 +357,13 @@ impl FlowTable {
         self.index.find(spread(hash), same).map(|entry| entry.slot)
     }
 
-    /// The slot itself, or that of a new flow where the old one was idle too long or the ports are used again.
-    #[inline]
-    fn renewed(
-        &mut self,
-        slot: u32,
-        hash: u32,
-        side: Side,
-        packet: &Packet<'_>,
-        raw: &RawPacket<'_>,
-        ended: &mut impl FnMut(FlowRecord),
-    ) -> Result<u32, Skip> {
-        let flow = self.flows.at(slot);
-        let idle_until = flow.last + flow.patience();
-        let key = flow.key;
-        match packet.transport {
-            _ if raw.at > idle_until => ended(self.give_up(slot, raw.at)),
-            Transport::Tcp(tcp) if tcp.flags.syn() && flow.is_another(&tcp, side) => {
-                ended(self.end(slot, raw.at, false));
-            }
-            _ => return Ok(slot),
-        }
-        self.open(hash, key, side, packet, raw, ended)
-    }
-
     #[inline(never)]
     fn open(
         &mut self,
         hash: u32,
         key: FlowKey,
         side: Side,
-        packet: &Packet<'_>,
+        packet: &Packet,
         raw: &RawPacket<'_>,
         ended: &mut impl FnMut(FlowRecord),
     ) -> Result<u32, Skip> {
@@ -419,7 +421,7 @@ impl FlowTable {
     }
 
     fn close(&mut self, slot: u32, until: Timestamp, cut_off: bool) -> FlowRecord {
-        let flow = self.flows.remove(slot);
+        let mut flow = self.flows.remove(slot);
         let hash = self.hash(&flow.key);
         if let Ok(entry) = self.index.find_entry(spread(hash), |entry| entry.slot == slot) {
             entry.remove();
@@ -428,7 +430,7 @@ impl FlowTable {
     }
 
     /// Who is the client, by the first packet of a flow.
-    fn direction(&self, key: &FlowKey, sender: Side, packet: &Packet<'_>) -> (Side, DirectionBasis) {
+    fn direction(&self, key: &FlowKey, sender: Side, packet: &Packet) -> (Side, DirectionBasis) {
         match packet.transport {
             Transport::Tcp(tcp) if tcp.flags.syn() => {
                 (if tcp.flags.ack() { !sender } else { sender }, DirectionBasis::Handshake)
@@ -479,21 +481,22 @@ impl FlowTable {
     #[inline(never)]
     fn observe_other(
         &mut self,
-        packet: &Packet<'_>,
+        packet: &Packet,
         raw: &RawPacket<'_>,
         ended: &mut impl FnMut(FlowRecord),
     ) -> Result<(), Skip> {
         match packet.transport {
             Transport::Fragment(number) => self.observe_fragment(number, packet, raw),
-            Transport::Icmp(Icmp { quoted: Some(quoted), v6, kind, code, .. }) => {
+            Transport::Icmp(Icmp { v6, kind, code, .. }) => {
+                let quoted = packet.quoted(raw.bytes).ok_or(Skip::IcmpOther)?;
                 let error = IcmpError { v6, kind, code, sender: packet.source, about_client: true };
                 self.observe_error(error, &quoted, raw, ended)
             }
-            Transport::Icmp(_) | Transport::Tcp(_) | Transport::Udp => Err(Skip::IcmpOther),
+            Transport::Tcp(_) | Transport::Udp => Err(Skip::IcmpOther),
         }
     }
 
-    fn observe_fragment(&mut self, number: u8, packet: &Packet<'_>, raw: &RawPacket<'_>) -> Result<(), Skip> {
+    fn observe_fragment(&mut self, number: u8, packet: &Packet, raw: &RawPacket<'_>) -> Result<(), Skip> {
         let known = &self.fragments[shard(packet.source, packet.destination)];
         let key = known.flow_of(&fragment_key(number, packet), raw.at).ok_or(Skip::FragmentWithoutStart)?;
         let slot = self.find(self.hash(&key), &key).ok_or(Skip::FragmentWithoutStart)?;
@@ -555,7 +558,7 @@ fn shard_of(key: &FlowKey) -> usize {
     shard(key.endpoint(Side::Low).address, key.endpoint(Side::High).address)
 }
 
-fn fragment_key(protocol: u8, packet: &Packet<'_>) -> FragmentKey {
+fn fragment_key(protocol: u8, packet: &Packet) -> FragmentKey {
     FragmentKey {
         source: packet.source,
         destination: packet.destination,

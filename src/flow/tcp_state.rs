@@ -40,6 +40,14 @@ impl TcpState {
     /// The state after one more segment. `empty` says that it carries no payload.
     #[inline]
     pub fn next(self, flags: TcpFlags, from_client: bool, empty: bool) -> TcpState {
+        const ENDS: u8 = TcpFlags::FIN | TcpFlags::RST;
+        if self.client == End::Established && self.server == End::Established && flags.0 & ENDS == 0 {
+            return self;
+        }
+        self.next_in_full(flags, from_client, empty)
+    }
+
+    fn next_in_full(self, flags: TcpFlags, from_client: bool, empty: bool) -> TcpState {
         let (mine, peer) = if from_client { (self.client, self.server) } else { (self.server, self.client) };
         let (mine, peer) = advance(mine, peer, flags, from_client, empty);
         if from_client { TcpState { client: mine, server: peer } } else { TcpState { client: peer, server: mine } }
@@ -128,6 +136,18 @@ fn first_word(peer: End, flags: TcpFlags, from_client: bool, empty: bool) -> (En
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_short_way_of_established_connections_is_the_long_one() {
+        let established = TcpState { client: End::Established, server: End::Established };
+        for flags in (0..=u8::MAX).map(TcpFlags) {
+            for (from_client, empty) in [(false, false), (false, true), (true, false), (true, true)] {
+                let [short, long] =
+                    [established.next(flags, from_client, empty), established.next_in_full(flags, from_client, empty)];
+                assert_eq!(short, long, "{flags:?}, from the client {from_client}, empty {empty}");
+            }
+        }
+    }
 
     const SYN: u8 = TcpFlags::SYN;
     const ACK: u8 = TcpFlags::ACK;

@@ -1,10 +1,11 @@
 //! Addresses: IPv4 and IPv6 in one form of sixteen bytes, so that a flow key has one shape.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IP address. IPv4 is held as an IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Address(pub [u8; 16]);
 
 const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
@@ -77,6 +78,21 @@ impl Address {
             }
             IpAddr::V6(ip) => ip.segments()[0] & 0xe000 == 0x2000,
         }
+    }
+}
+
+impl Ord for Address {
+    /// As numbers, which gives the order of the bytes and is much cheaper than to compare them one by one.
+    #[inline]
+    fn cmp(&self, other: &Address) -> Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for Address {
+    #[inline]
+    fn partial_cmp(&self, other: &Address) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

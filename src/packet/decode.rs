@@ -3,9 +3,9 @@
 
 use super::{Address, LinkType, RawPacket, general};
 
-/// What the headers of one packet say. The payload is lent from the capture.
+/// What the headers of one packet say, and where its payload lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Packet<'a> {
+pub struct Packet {
     /// Sender.
     pub source: Address,
     /// Receiver.
@@ -19,8 +19,10 @@ pub struct Packet<'a> {
     pub ip_bytes: u32,
     /// Bytes of payload behind the transport header, counted from the IP length, captured or not.
     pub payload_bytes: u32,
-    /// The captured part of that payload.
-    pub payload: &'a [u8],
+    /// Where that payload begins in the captured bytes.
+    pub payload_at: u32,
+    /// Bytes of it that were captured.
+    pub payload_captured: u32,
     /// IPv4 identification, or that of an IPv6 fragment header; 0 where there is none.
     pub identification: u32,
     /// Time to live or hop limit.
@@ -34,6 +36,32 @@ pub struct Packet<'a> {
     pub to_many: bool,
     /// What stands above IP.
     pub transport: Transport,
+}
+
+impl Packet {
+    /// The captured part of the payload, out of the captured bytes of this packet.
+    #[inline]
+    pub fn payload<'a>(&self, captured: &'a [u8]) -> &'a [u8] {
+        let start = self.payload_at as usize;
+        captured.get(start..start + self.payload_captured as usize).unwrap_or_default()
+    }
+
+    /// The packet that an ICMP error message quotes, out of the captured bytes of the message.
+    pub fn quoted(&self, captured: &[u8]) -> Option<Quoted> {
+        match self.transport {
+            Transport::Icmp(icmp) if icmp.is_error() => quoted(self.payload(captured)),
+            _ => None,
+        }
+    }
+
+    /// The two addresses whose conversation it belongs to: its own, or those of the packet that it quotes.
+    #[inline]
+    pub fn host_pair(&self, captured: &[u8]) -> (Address, Address) {
+        match self.quoted(captured) {
+            Some(quoted) => (quoted.source, quoted.destination),
+            None => (self.source, self.destination),
+        }
+    }
 }
 
 /// VLAN ids of one packet, outermost first; 0 means that there is none at that place. A third tag is passed over.
@@ -86,8 +114,6 @@ pub struct Tcp {
     pub acknowledgement: u32,
     /// Control bits.
     pub flags: TcpFlags,
-    /// Window as it stands in the header, not scaled; 0 where the header was cut before it.
-    pub window: u16,
 }
 
 /// TCP control bits.
@@ -148,8 +174,6 @@ pub struct Icmp {
     pub code: u8,
     /// Identifier of an echo message, else the first half of the second word.
     pub identifier: u16,
-    /// The packet that an error message quotes.
-    pub quoted: Option<Quoted>,
 }
 
 impl Icmp {
@@ -257,37 +281,67 @@ pub mod protocol {
 
 /// Reads the headers of one packet.
 #[inline]
-pub fn decode<'a>(raw: &RawPacket<'a>) -> Result<Packet<'a>, Skip> {
+pub fn decode(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
+    match decode_most(raw) {
+        Some(packet) => Ok(packet),
+        None => any(raw),
+    }
+}
+
+/// Most packets of most captures: whole TCP segments and UDP datagrams over IPv4 without options, on Ethernet without tags.
+/// Leaves everything else, and whatever contradicts itself, to [`any`].
+#[inline]
+pub(super) fn decode_most(raw: &RawPacket<'_>) -> Option<Packet> {
+    let (head, body) = raw.bytes.split_first_chunk::<34>()?;
+    let plain = raw.link == LinkType::ETHERNET && head[12..15] == [0x08, 0x00, 0x45] && be(head, 20) & 0x3fff == 0;
+    let total = u32::from(be(head, 16));
+    let on_wire = total.checked_sub(20).filter(|_| plain)?;
+    let captured = &body[..body.len().min(on_wire as usize)];
+    let (transport, ports, header) = match head[23] {
+        protocol::TCP => {
+            let start: &[u8; 14] = captured.first_chunk()?;
+            let tcp = Tcp { sequence: be32(start, 4), acknowledgement: be32(start, 8), flags: TcpFlags(start[13]) };
+            (Transport::Tcp(tcp), [be(start, 0), be(start, 2)], u32::from(start[12] >> 4) * 4)
+        }
+        protocol::UDP => {
+            let start: &[u8; 8] = captured.first_chunk()?;
+            (Transport::Udp, [be(start, 0), be(start, 2)], 8)
+        }
+        _ => return None,
+    };
+    let least = if head[23] == protocol::TCP { 20 } else { 8 };
+    if header < least || header > on_wire {
+        return None;
+    }
+    Some(Packet {
+        source: Address::v4(four(head, 26)),
+        destination: Address::v4(four(head, 30)),
+        source_port: ports[0],
+        destination_port: ports[1],
+        ip_bytes: total,
+        payload_bytes: on_wire - header,
+        payload_at: 34 + header,
+        payload_captured: (captured.len() as u32).saturating_sub(header),
+        identification: u32::from(be(head, 18)),
+        ttl: head[22],
+        fragment: Fragment::Whole,
+        vlans: Vlans::default(),
+        to_many: head[0] & 1 != 0,
+        transport,
+    })
+}
+
+/// Any packet that is read at all.
+#[inline(never)]
+fn any(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
     let (ethertype, offset, vlans) = link_header(raw)?;
     let Some(ip) = raw.bytes.get(offset..).filter(|ip| !ip.is_empty()) else { return Err(Skip::CutHeaders) };
-    let outside = Outside { vlans, carried: carried(raw) };
+    let outside = Outside { vlans, carried: carried(raw), length: offset as u32 };
     let on_wire = raw.original.saturating_sub(offset as u32);
     match ethertype {
         ETHERTYPE_IPV4 => ipv4(ip, on_wire, outside),
         ETHERTYPE_IPV6 => ipv6(ip, on_wire, outside),
         _ => Err(Skip::NotIp),
-    }
-}
-
-/// The two addresses whose conversation a packet belongs to: its own, or those of the packet that an ICMP error quotes.
-/// `None` where the packet cannot be decoded. The capture thread picks the lane by them, so it looks no further than it must.
-#[inline]
-pub fn host_pair(raw: &RawPacket<'_>) -> Option<(Address, Address)> {
-    if raw.link == LinkType::ETHERNET && raw.bytes.len() >= 34 && raw.bytes[12] == 8 && raw.bytes[13] == 0 {
-        let ip = &raw.bytes[14..34];
-        if ip[0] == 0x45 && (ip[9] == protocol::TCP || ip[9] == protocol::UDP) {
-            return Some((Address::v4(four(ip, 12)), Address::v4(four(ip, 16))));
-        }
-    }
-    host_pair_slow(raw)
-}
-
-#[inline(never)]
-fn host_pair_slow(raw: &RawPacket<'_>) -> Option<(Address, Address)> {
-    let packet = decode(raw).ok()?;
-    match packet.transport {
-        Transport::Icmp(Icmp { quoted: Some(quoted), .. }) => Some((quoted.source, quoted.destination)),
-        _ => Some((packet.source, packet.destination)),
     }
 }
 
@@ -319,6 +373,8 @@ fn link_header(raw: &RawPacket<'_>) -> Result<(u16, usize, Vlans), Skip> {
 pub(super) struct Outside {
     pub vlans: Vlans,
     pub carried: Carried,
+    /// Bytes in front of it.
+    pub length: u32,
 }
 
 /// Whom the link carried a packet to.
@@ -401,7 +457,7 @@ pub(super) fn ethertype_of_family(family: [u8; 4]) -> u16 {
 }
 
 #[inline]
-fn ipv4<'a>(ip: &'a [u8], on_wire: u32, outside: Outside) -> Result<Packet<'a>, Skip> {
+fn ipv4(ip: &[u8], on_wire: u32, outside: Outside) -> Result<Packet, Skip> {
     if ip[0] >> 4 != 4 {
         return Err(Skip::Malformed);
     }
@@ -432,12 +488,12 @@ fn ipv4<'a>(ip: &'a [u8], on_wire: u32, outside: Outside) -> Result<Packet<'a>, 
     if ip[9] == AUTHENTICATION_HEADER {
         return general::decode_ip(ip, on_wire, outside);
     }
-    let body = &ip[header..ip.len().min(ip_bytes as usize)];
-    envelope.transport(ip[9], body, ip_bytes - header as u32)
+    let body = Body { captured: &ip[header..ip.len().min(ip_bytes as usize)], headers: header as u32 };
+    envelope.transport(ip[9], body)
 }
 
 #[inline]
-fn ipv6<'a>(ip: &'a [u8], on_wire: u32, outside: Outside) -> Result<Packet<'a>, Skip> {
+fn ipv6(ip: &[u8], on_wire: u32, outside: Outside) -> Result<Packet, Skip> {
     if ip[0] >> 4 != 6 {
         return Err(Skip::Malformed);
     }
@@ -460,8 +516,8 @@ fn ipv6<'a>(ip: &'a [u8], on_wire: u32, outside: Outside) -> Result<Packet<'a>, 
         fragment: Fragment::Whole,
         outside,
     };
-    let body = &ip[40..ip.len().min(ip_bytes as usize)];
-    envelope.transport(ip[6], body, ip_bytes - 40)
+    let body = Body { captured: &ip[40..ip.len().min(ip_bytes as usize)], headers: 40 };
+    envelope.transport(ip[6], body)
 }
 
 pub(super) fn fragment(offset: u16, more: bool) -> Fragment {
@@ -490,69 +546,65 @@ pub(super) struct Envelope {
     pub outside: Outside,
 }
 
+/// What stands behind the IP headers.
+pub(super) struct Body<'a> {
+    /// The captured part of it.
+    pub captured: &'a [u8],
+    /// Bytes of the IP headers; no more than the packet has.
+    pub headers: u32,
+}
+
 impl Envelope {
-    /// Reads the transport header from `body`, the captured bytes behind the IP headers; `body_bytes` is their number on
-    /// the wire.
+    /// Reads the transport header.
     #[inline]
-    pub fn transport<'a>(self, number: u8, body: &'a [u8], body_bytes: u32) -> Result<Packet<'a>, Skip> {
+    pub fn transport(self, number: u8, body: Body<'_>) -> Result<Packet, Skip> {
         if self.fragment == Fragment::Later {
-            return Ok(self.packet(Transport::Fragment(number), [0, 0], 0, body, body_bytes));
+            return Ok(self.packet(Transport::Fragment(number), [0, 0], 0, &body));
         }
         match number {
-            protocol::TCP => self.tcp(body, body_bytes),
-            protocol::UDP => self.udp(body, body_bytes),
-            protocol::ICMP => self.icmp(false, body, body_bytes),
-            protocol::ICMPV6 => self.icmp(true, body, body_bytes),
+            protocol::TCP => self.tcp(&body),
+            protocol::UDP => self.udp(&body),
+            protocol::ICMP => self.icmp(false, &body),
+            protocol::ICMPV6 => self.icmp(true, &body),
             _ => Err(Skip::OtherProtocol),
         }
     }
 
     #[inline]
-    fn tcp<'a>(self, body: &'a [u8], body_bytes: u32) -> Result<Packet<'a>, Skip> {
+    fn tcp(self, body: &Body<'_>) -> Result<Packet, Skip> {
+        let (bytes, on_wire) = (body.captured, self.ip_bytes - body.headers);
         // Fourteen bytes reach to the flags; what follows may be cut.
-        if body.len() < 14 {
-            return Err(too_short(body_bytes, 20));
+        if bytes.len() < 14 {
+            return Err(too_short(on_wire, 20));
         }
-        let header = usize::from(body[12] >> 4) * 4;
-        if header < 20 || (header as u32 > body_bytes && self.fragment == Fragment::Whole) {
+        let header = usize::from(bytes[12] >> 4) * 4;
+        if header < 20 || (header as u32 > on_wire && self.fragment == Fragment::Whole) {
             return Err(Skip::Malformed);
         }
-        let tcp = Tcp {
-            sequence: be32(body, 4),
-            acknowledgement: be32(body, 8),
-            flags: TcpFlags(body[13]),
-            window: if body.len() < 16 { 0 } else { be(body, 14) },
-        };
-        Ok(self.packet(Transport::Tcp(tcp), [be(body, 0), be(body, 2)], header, body, body_bytes))
+        let tcp = Tcp { sequence: be32(bytes, 4), acknowledgement: be32(bytes, 8), flags: TcpFlags(bytes[13]) };
+        Ok(self.packet(Transport::Tcp(tcp), [be(bytes, 0), be(bytes, 2)], header, body))
     }
 
     #[inline]
-    fn udp<'a>(self, body: &'a [u8], body_bytes: u32) -> Result<Packet<'a>, Skip> {
-        if body.len() < 8 {
-            return Err(too_short(body_bytes, 8));
+    fn udp(self, body: &Body<'_>) -> Result<Packet, Skip> {
+        let bytes = body.captured;
+        if bytes.len() < 8 {
+            return Err(too_short(self.ip_bytes - body.headers, 8));
         }
-        Ok(self.packet(Transport::Udp, [be(body, 0), be(body, 2)], 8, body, body_bytes))
+        Ok(self.packet(Transport::Udp, [be(bytes, 0), be(bytes, 2)], 8, body))
     }
 
-    fn icmp<'a>(self, v6: bool, body: &'a [u8], body_bytes: u32) -> Result<Packet<'a>, Skip> {
-        if body.len() < 8 {
-            return Err(too_short(body_bytes, 8));
+    fn icmp(self, v6: bool, body: &Body<'_>) -> Result<Packet, Skip> {
+        let bytes = body.captured;
+        if bytes.len() < 8 {
+            return Err(too_short(self.ip_bytes - body.headers, 8));
         }
-        let quoted = if is_icmp_error(v6, body[0]) { quoted(&body[8..]) } else { None };
-        let icmp = Icmp { v6, kind: body[0], code: body[1], identifier: be(body, 4), quoted };
-        Ok(self.packet(Transport::Icmp(icmp), [0, 0], 8, body, body_bytes))
+        let icmp = Icmp { v6, kind: bytes[0], code: bytes[1], identifier: be(bytes, 4) };
+        Ok(self.packet(Transport::Icmp(icmp), [0, 0], 8, body))
     }
 
     #[inline]
-    fn packet<'a>(
-        self,
-        transport: Transport,
-        ports: [u16; 2],
-        header: usize,
-        body: &'a [u8],
-        body_bytes: u32,
-    ) -> Packet<'a> {
-        let payload_bytes = body_bytes.saturating_sub(header as u32);
+    fn packet(self, transport: Transport, ports: [u16; 2], header: usize, body: &Body<'_>) -> Packet {
         let to_many = match self.outside.carried {
             Carried::ToOne => false,
             Carried::ToMany => true,
@@ -564,8 +616,9 @@ impl Envelope {
             source_port: ports[0],
             destination_port: ports[1],
             ip_bytes: self.ip_bytes,
-            payload_bytes,
-            payload: body.get(header..).unwrap_or_default(),
+            payload_bytes: (self.ip_bytes - body.headers).saturating_sub(header as u32),
+            payload_at: self.outside.length + body.headers + header as u32,
+            payload_captured: body.captured.len().saturating_sub(header) as u32,
             identification: self.identification,
             ttl: self.ttl,
             fragment: self.fragment,

@@ -1,12 +1,12 @@
 //! The general decoder, on `etherparse`: slower, and it knows every IPv6 extension header. The short decoder hands it
 //! what it does not know itself, and the tests hold the two against each other.
 
-use super::decode::{Envelope, Fragment, Outside, Packet, Skip, fragment};
+use super::decode::{Body, Envelope, Fragment, Outside, Packet, Skip, fragment};
 use super::{Address, RawPacket};
 use etherparse::{LaxIpSlice, LaxIpv6Slice};
 
 /// Reads an IP packet from its first byte on; `on_wire` is how long it was behind the link header.
-pub(super) fn decode_ip<'a>(ip: &'a [u8], on_wire: u32, outside: Outside) -> Result<Packet<'a>, Skip> {
+pub(super) fn decode_ip(ip: &[u8], on_wire: u32, outside: Outside) -> Result<Packet, Skip> {
     let (slice, stopped) = LaxIpSlice::from_slice(ip).map_err(|problem| header_problem(&problem))?;
     let number = slice.payload_ip_number().0;
     let body = slice.payload().payload;
@@ -44,12 +44,12 @@ pub(super) fn decode_ip<'a>(ip: &'a [u8], on_wire: u32, outside: Outside) -> Res
         return Err(if (ip.len() as u32) < envelope.ip_bytes { Skip::CutHeaders } else { Skip::Malformed });
     }
     let Some(body_bytes) = envelope.ip_bytes.checked_sub(headers as u32) else { return Err(Skip::Malformed) };
-    let body = &body[..body.len().min(body_bytes as usize)];
-    envelope.transport(number, body, body_bytes)
+    let captured = &body[..body.len().min(body_bytes as usize)];
+    envelope.transport(number, Body { captured, headers: headers as u32 })
 }
 
 /// Reads a packet with this decoder alone: the slow way, and the oracle of the short one.
-pub fn decode<'a>(raw: &RawPacket<'a>) -> Result<Packet<'a>, Skip> {
+pub fn decode(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
     let (offset, outside) = oracle::link_header(raw)?;
     let ip = raw.bytes.get(offset..).filter(|ip| !ip.is_empty()).ok_or(Skip::CutHeaders)?;
     decode_ip(ip, raw.original.saturating_sub(offset as u32), outside)
@@ -111,7 +111,7 @@ mod oracle {
             _ => return Err(Skip::UnknownLink),
         };
         let (offset, vlans) = vlan_tags(bytes, ethertype, offset)?;
-        Ok((offset, Outside { vlans, carried }))
+        Ok((offset, Outside { vlans, carried, length: offset as u32 }))
     }
 
     fn vlan_tags(bytes: &[u8], mut ethertype: u16, mut offset: usize) -> Result<(usize, Vlans), Skip> {

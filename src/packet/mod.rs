@@ -7,6 +7,6 @@ pub mod general;
 mod link;
 
 pub use address::Address;
-pub use batch::{PacketBatch, RawPacket, Record};
-pub use decode::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, Transport, Vlans, decode, host_pair, protocol};
+pub use batch::{Decoded, Lane, PacketBatch, RawPacket, Record};
+pub use decode::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, Transport, Vlans, decode, protocol};
 pub use link::LinkType;

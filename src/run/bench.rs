@@ -8,7 +8,7 @@ use crate::finding::count;
 use crate::flow::Limits;
 use crate::ledger::Latency;
 use crate::mix::{Mix, Promise, SERVICES, Sizes, Traffic};
-use crate::packet::{PacketBatch, decode};
+use crate::packet::PacketBatch;
 use crate::pipeline::{Clock, Options, run};
 use crate::portmap::PortMap;
 use crate::report;
@@ -186,14 +186,19 @@ fn step(step: Step, capture: &Capture, map: &Arc<PortMap>) -> Result<(Duration, 
             Step::Read => {
                 black_box(&batch);
             }
-            Step::Decode => batch.packets(0).for_each(|raw| {
-                let _ = black_box(decode(&raw));
-            }),
+            Step::Decode => {
+                batch.decode();
+                black_box(&batch);
+            }
             // A flow is classified when it ends, and most end when they are given up or with the capture.
-            Step::Track => audit.observe_all(batch.packets(0)),
+            Step::Track => {
+                batch.decode();
+                audit.observe_all(batch.lane(0));
+            }
             Step::Classify => {
-                audit.observe_all(batch.packets(0));
-                audit.sweep(clock.now(), batch.lanes[0].len() / 2);
+                batch.decode();
+                audit.observe_all(batch.lane(0));
+                audit.sweep(clock.now(), batch.lanes[0].len() / 8);
             }
         }
         if more == More::No {

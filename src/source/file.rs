@@ -98,7 +98,7 @@ impl CaptureFile {
         if self.ended {
             return Ok(More::No);
         }
-        let PacketBatch { bytes, lanes } = batch;
+        let PacketBatch { bytes, lanes, .. } = batch;
         let mut filled = self.begin(bytes);
         loop {
             while filled < self.need && !self.end_of_input {
@@ -326,7 +326,7 @@ fn read_once(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Bytes of a block, read in one go.
-const BLOCK: usize = 1024 * 1024;
+const BLOCK: usize = 256 * 1024;
 
 /// Blocks above this, in bytes, are not kept from one batch to the next.
 const LARGE_BLOCK: usize = 4 * BLOCK;
