@@ -100,7 +100,7 @@ pub struct LiveArgs {
     /// Stop after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub duration: Option<u64>,
-    /// Stop once at least so many packets have come
+    /// Stop after so many packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub packets: Option<u64>,
     /// Print how things stand every so many seconds (text only)

@@ -222,12 +222,21 @@ fn it_ends_by_itself_after_a_time_or_a_number_of_packets() {
     assert_eq!(ended.code, Some(4), "nothing was sent: {}", ended.err);
     assert_eq!(ended.object()["totals"]["packets"], 0);
 
-    let mut watch = Watch::new(&net, &["one", "--packets", "5", "--format", "json"]);
-    session(&net, 2598);
-    let ended = watch.end();
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
-    let packets = ended.object()["totals"]["packets"].as_u64();
-    assert!(packets >= Some(5), "{packets:?}");
+    // A session has more than a dozen packets, and all of them are there before the first are read.
+    for interfaces in [&["one"][..], &["one", "two"]] {
+        let mut watch = Watch::new(&net, &[interfaces, &["--packets", "5", "--format", "json"]].concat());
+        session(&net, 2598);
+        let ended = watch.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        let report = ended.object();
+        assert_eq!(report["totals"]["packets"], 5, "{interfaces:?}: {report:#}");
+        let packets = &report["flows"][0]["packets"];
+        let of_side = |side: &str| packets[side].as_u64().unwrap_or_default();
+        assert_eq!(of_side("client") + of_side("server"), 5, "{packets}");
+        let captures = report["captures"].as_array().expect("there is one of each interface");
+        let counted: Vec<u64> = captures.iter().filter_map(|capture| capture["packets"].as_u64()).collect();
+        assert_eq!((counted.len(), counted.iter().sum()), (interfaces.len(), 5), "{captures:?}");
+    }
 }
 
 #[test]

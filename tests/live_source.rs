@@ -11,6 +11,7 @@ use cap_audit::time::{Span, Timestamp};
 use netns::{Host, Net};
 use std::net::UdpSocket;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -41,8 +42,13 @@ fn only(filter: &str) -> LiveOptions {
 
 /// One batch, appended to what was seen.
 fn fill(source: &mut LiveSource, seen: &mut Vec<Seen>, wait: Duration) -> Tick {
+    fill_with(source, seen, usize::MAX, wait)
+}
+
+/// One batch of so many packets at most.
+fn fill_with(source: &mut LiveSource, seen: &mut Vec<Seen>, most: usize, wait: Duration) -> Tick {
     let mut batch = PacketBatch::new(1);
-    let tick = source.fill(&mut batch, &mut |_, _| 0, wait);
+    let tick = source.fill(&mut batch, &mut |_, _| 0, most, wait);
     take(&batch, tick, seen);
     tick
 }
@@ -202,10 +208,77 @@ fn the_end_holds_nothing_back() {
         send(1, 4000, 0..10);
         send(2, 4000, 10..20);
         let (mut batch, mut seen) = (PacketBatch::new(1), Vec::new());
-        let tick = source.finish(&mut batch, &mut |_, _| 0);
+        let tick = source.finish(&mut batch, &mut |_, _| 0, usize::MAX);
         take(&batch, tick, &mut seen);
         assert_eq!(seen.iter().map(Seen::mark).collect::<Vec<_>>(), (0..20).collect::<Vec<u8>>());
         assert!(!tick.full);
+    });
+}
+
+#[test]
+fn no_more_packets_are_taken_than_are_wanted() {
+    let Some(net) = Net::new() else { return };
+    net.on(Host::Near, || {
+        for names in [&["one"][..], &["one", "two"]] {
+            let mut source = open(names, only("udp dst port 4000"));
+            for mark in 0..200 {
+                send(1 + mark % names.len() as u8, 4000, [mark]);
+            }
+            thread::sleep(Duration::from_millis(150));
+            // The kernel hands over all of them in one block; 100 is more than are read in one go.
+            let (mut seen, mut wanted, mut settled) = (Vec::new(), 0, Timestamp::default());
+            for most in [1, 2, 100, 7] {
+                wanted += most;
+                let tick = fill_with(&mut source, &mut seen, most, Duration::from_secs(3));
+                assert_eq!((tick.packets, tick.full), (most, true), "{names:?}");
+                let next: Option<&Seen> = seen.get(wanted - most);
+                assert!(next.is_some_and(|next| next.record.at > settled), "{names:?}: {settled} {next:?}");
+                settled = tick.settled;
+                let counted: u64 = source.notes().map(|notes| notes.packets).sum();
+                assert_eq!((seen.len(), counted), (wanted, wanted as u64), "{names:?}");
+            }
+            let mut batch = PacketBatch::new(1);
+            let tick = source.finish(&mut batch, &mut |_, _| 0, 5);
+            take(&batch, tick, &mut seen);
+            assert!(tick.full, "{names:?}: {tick:?}");
+            let tick = source.finish(&mut batch, &mut |_, _| 0, usize::MAX);
+            take(&batch, tick, &mut seen);
+            assert!(!tick.full, "{names:?}: {tick:?}");
+            assert_eq!(seen.iter().map(Seen::mark).collect::<Vec<_>>(), (0..200).collect::<Vec<u8>>(), "{names:?}");
+        }
+    });
+}
+
+#[test]
+fn the_end_does_not_wait_for_what_comes_after_it() {
+    let Some(net) = Net::new() else { return };
+    net.on(Host::Near, || {
+        let mut source = open(&["one"], only("udp dst port 4000"));
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let socket = UdpSocket::bind("10.1.0.1:0").expect("the address is there");
+                let begun = Instant::now();
+                while !stop.load(Ordering::Relaxed) && begun.elapsed() < Duration::from_secs(20) {
+                    let _ = socket.send_to(&[7; 900], "10.1.0.2:4000");
+                }
+            });
+            fill_until(&mut source, 10_000);
+            thread::sleep(Duration::from_millis(100));
+            let (begun, asked) = (Instant::now(), now());
+            let mut batch = PacketBatch::new(1);
+            loop {
+                let tick = source.finish(&mut batch, &mut |_, _| 0, usize::MAX);
+                // A reader that is as slow as its interface is busy.
+                thread::sleep(Duration::from_millis(50));
+                if !tick.full {
+                    assert!(tick.settled >= asked + Span::millis(-200), "{tick:?}");
+                    break;
+                }
+                assert!(begun.elapsed() < Duration::from_secs(15), "it does not end");
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
     });
 }
 

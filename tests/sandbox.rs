@@ -420,7 +420,7 @@ mod linux {
 
         fn tell_packets(source: &mut LiveSource) {
             let mut batch = PacketBatch::new(1);
-            source.fill(&mut batch, &mut |_, _| 0, Duration::from_millis(200));
+            source.fill(&mut batch, &mut |_, _| 0, usize::MAX, Duration::from_millis(200));
             batch.packets(0).for_each(|packet| println!("packet {}", packet.bytes[42]));
         }
 

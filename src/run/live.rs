@@ -189,7 +189,15 @@ impl LiveFeed {
 
     fn is_over(&self) -> bool {
         let stopped = self.stop.load(Ordering::Relaxed);
-        stopped || self.packets_left == Some(0) || self.until.is_some_and(|until| Instant::now() >= until)
+        stopped || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// Counts what has come. Says whether that is enough.
+    fn count(&mut self, packets: usize) -> bool {
+        if let Some(left) = &mut self.packets_left {
+            *left = left.saturating_sub(packets as u64);
+        }
+        self.packets_left == Some(0)
     }
 
     /// Once a second: what was lost, who is still there.
@@ -227,19 +235,17 @@ impl LiveFeed {
 
 impl Feed for LiveFeed {
     fn fill(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) -> Beat {
-        batch.clear();
+        let most = self.packets_left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         if self.is_over() {
-            let tick = self.source.finish(batch, place);
-            let ended = !tick.full || self.packets_left == Some(0);
+            let tick = self.source.finish(batch, place, most);
+            let ended = self.count(tick.packets) || !tick.full;
             if ended {
                 self.second_passes(tick.settled);
             }
             return Beat { now: tick.settled, ask: Ask::Nothing, ended };
         }
-        let tick = self.source.fill(batch, place, WAIT);
-        if let Some(left) = &mut self.packets_left {
-            *left = left.saturating_sub(tick.packets as u64);
-        }
+        let tick = self.source.fill(batch, place, most, WAIT);
+        let enough = self.count(tick.packets);
         let now = Instant::now();
         let mut ask = Ask::Nothing;
         if now >= self.second {
@@ -253,7 +259,7 @@ impl Feed for LiveFeed {
             *due = now + *every;
             ask = Ask::All;
         }
-        let ended = tick.open == 0 && !self.wait;
+        let ended = enough || (tick.open == 0 && !self.wait);
         if ended {
             self.second_passes(tick.settled);
         }

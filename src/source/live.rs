@@ -81,6 +81,8 @@ pub struct LiveSource {
     ended: Vec<(String, String)>,
     /// The tap that is read first, in turn, so that none is left behind when batches are full.
     turn: usize,
+    /// When the end was first asked for.
+    finishing: Option<Timestamp>,
 }
 
 /// What came of waiting for packets.
@@ -88,7 +90,7 @@ pub struct LiveSource {
 pub struct Tick {
     /// How many packets are in the batch.
     pub packets: usize,
-    /// More was there to be fetched at once when the batch was full, or the wait was over.
+    /// More was there to be fetched at once when there was no room for it in the batch, or the wait was over.
     pub full: bool,
     /// Whatever was captured up to this moment has been handed out. So far may the audit let time run; a packet that comes
     /// later is younger. It stays behind the clock, because the kernel hands packets over in blocks.
@@ -141,12 +143,12 @@ impl LiveSource {
             taps.push(tap);
         }
         let looked = Instant::now();
-        Ok(LiveSource { taps, options, links, looked, ended, turn: 0 })
+        Ok(LiveSource { taps, options, links, looked, ended, turn: 0, finishing: None })
     }
 
     /// Waits for packets and copies them into the batch, each into the lane that `place` names for it; `place` may also set
-    /// the record's time right. Returns when the batch is full, when `wait` is over, whether or not anything came, or when
-    /// a signal arrived.
+    /// the record's time right. Returns when the batch is full or has `most` packets, when `wait` is over, whether or not
+    /// anything came, or when a signal arrived. What does not go into this batch waits for the next and is not counted yet.
     ///
     /// Packets of several interfaces are put in the order of their times. For that the youngest are held back until the
     /// next call, up to 32 MiB of them.
@@ -154,15 +156,25 @@ impl LiveSource {
         &mut self,
         batch: &mut PacketBatch,
         place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+        most: usize,
         wait: Duration,
     ) -> Tick {
-        self.collect(batch, place, wait, Rest::HeldBack)
+        self.finishing = None;
+        self.collect(Load::new(batch, place, most), wait, Rest::HeldBack)
     }
 
     /// The last batch: waits until the kernel has handed over what was captured before this call, and holds nothing back.
-    /// On a busy interface the batch may be full before; then [`Tick::full`] says so, and another call brings more.
-    pub fn finish(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) -> Tick {
-        self.collect(batch, place, LINGER, Rest::HandedOut)
+    /// On a busy interface the batch may be full before; then [`Tick::full`] says so, and another call brings more, until all
+    /// that was captured before the first of these calls has been handed out.
+    pub fn finish(
+        &mut self,
+        batch: &mut PacketBatch,
+        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+        most: usize,
+    ) -> Tick {
+        let asked = *self.finishing.get_or_insert_with(now);
+        let tick = self.collect(Load::new(batch, place, most), LINGER, Rest::HandedOut);
+        Tick { full: tick.full && tick.settled < asked, ..tick }
     }
 
     /// Interfaces that ended since the last call: name, and why in one sentence's part, such as `eth0 went down`.
@@ -214,24 +226,20 @@ impl LiveSource {
 
     fn collect(
         &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
+        mut load: Load<'_, impl FnMut(&[u8], &mut Record) -> usize>,
         wait: Duration,
         rest: Rest,
     ) -> Tick {
         let deadline = Instant::now() + wait;
-        batch.clear();
-        batch.bytes.clear();
-        let mut packets = 0;
         let (full, settled) = loop {
             let looked = now();
-            let more = self.read(batch, place, &mut packets);
+            let more = self.read(&mut load);
             self.look_at_links();
             let left = deadline.saturating_duration_since(Instant::now());
             let read = self.read_up_to(looked);
             let all = rest == Rest::HandedOut && left.is_zero();
-            let settled = self.put_in_order(batch, place, &mut packets, read, all);
-            if is_full(batch, packets) || left.is_zero() {
+            let settled = self.put_in_order(&mut load, read, all);
+            if load.is_full() || left.is_zero() {
                 break (more || settled < read, settled);
             }
             if !more && !self.sleep(left) {
@@ -239,17 +247,12 @@ impl LiveSource {
             }
         };
         let open = self.taps.iter().filter(|tap| tap.is_read()).count();
-        Tick { packets, full, settled, open }
+        Tick { packets: load.packets, full, settled, open }
     }
 
     /// Copies what has come, a few packets of each interface in turn, about a batch at most: that of a single interface into
     /// the batch, that of several into their queues. Says whether there may be more.
-    fn read(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-        packets: &mut usize,
-    ) -> bool {
+    fn read(&mut self, load: &mut Load<'_, impl FnMut(&[u8], &mut Record) -> usize>) -> bool {
         let several = self.taps.len() > 1;
         let room = if self.is_crowded() { 0 } else { BATCH_BYTES };
         let mut queued = 0;
@@ -259,7 +262,7 @@ impl LiveSource {
         }
         while self.taps.iter().any(|tap| !tap.empty) {
             for index in 0..self.taps.len() {
-                if queued >= room || is_full(batch, *packets) {
+                if queued >= room || load.is_full() {
                     return true;
                 }
                 let turn = (self.turn + index) % self.taps.len();
@@ -267,7 +270,7 @@ impl LiveSource {
                 match several {
                     _ if tap.empty => {}
                     true => queued += tap.read_into_queue(),
-                    false => *packets += tap.read_into_batch(batch, place),
+                    false => tap.read_into_batch(load),
                 }
             }
         }
@@ -298,9 +301,7 @@ impl LiveSource {
     /// of them. Says up to when everything has been handed out.
     fn put_in_order(
         &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-        packets: &mut usize,
+        load: &mut Load<'_, impl FnMut(&[u8], &mut Record) -> usize>,
         read: Timestamp,
         all: bool,
     ) -> Timestamp {
@@ -308,19 +309,17 @@ impl LiveSource {
         let all = all || self.is_crowded();
         let now = now();
         loop {
-            let waiting = self.taps.iter_mut().filter_map(|tap| Some((tap.queue.first()?.at, &mut tap.queue)));
-            let Some((at, queue)) = waiting.min_by_key(|(at, _)| *at) else { return read };
+            let waiting = self.taps.iter_mut().filter_map(|tap| Some((tap.queue.first()?.at, tap)));
+            let Some((at, tap)) = waiting.min_by_key(|(at, _)| *at) else { return read };
             // What is younger than now was captured before the clock was set back.
             if !all && at > read && at <= now {
                 return read;
             }
-            if is_full(batch, *packets) {
+            if load.is_full() {
                 return read.min(just_before(at));
             }
-            let Some(mut record) = queue.pop(&mut batch.bytes) else { return read };
-            let lane = place(record.packet(&batch.bytes).bytes, &mut record);
-            batch.lanes[lane].push(record);
-            *packets += 1;
+            let Some(record) = tap.queue.pop(&mut load.batch.bytes) else { return read };
+            load.put(record, &mut tap.notes);
         }
     }
 
@@ -373,6 +372,39 @@ impl LiveSource {
     fn sleep(&mut self, wait: Duration) -> bool {
         std::thread::sleep(wait.min(Duration::from_millis(5)));
         true
+    }
+}
+
+/// A batch that is being filled.
+struct Load<'a, P> {
+    batch: &'a mut PacketBatch,
+    place: &'a mut P,
+    packets: usize,
+    most: usize,
+}
+
+impl<'a, P: FnMut(&[u8], &mut Record) -> usize> Load<'a, P> {
+    fn new(batch: &'a mut PacketBatch, place: &'a mut P, most: usize) -> Load<'a, P> {
+        batch.clear();
+        batch.bytes.clear();
+        Load { batch, place, packets: 0, most: most.min(BATCH_PACKETS) }
+    }
+
+    /// Enters a packet whose bytes are in the batch.
+    fn put(&mut self, mut record: Record, notes: &mut CaptureNotes) {
+        notes.count(&record);
+        let lane = (self.place)(record.packet(&self.batch.bytes).bytes, &mut record);
+        self.batch.lanes[lane].push(record);
+        self.packets += 1;
+    }
+
+    /// So many packets it still takes, however small they are.
+    fn room(&self) -> usize {
+        self.most.saturating_sub(self.packets)
+    }
+
+    fn is_full(&self) -> bool {
+        self.batch.bytes.len() >= BATCH_BYTES || self.room() == 0
     }
 }
 
@@ -481,55 +513,54 @@ impl Tap {
         }
     }
 
-    /// Copies a few packets into the batch. Says how many.
-    fn read_into_batch(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    ) -> usize {
-        self.read(|_, mut record, data| {
-            record.offset = batch.bytes.len() as u32;
-            batch.bytes.extend_from_slice(data);
-            let lane = place(data, &mut record);
-            batch.lanes[lane].push(record);
-        })
+    /// Copies a few packets into the batch, which has room for one at least.
+    fn read_into_batch(&mut self, load: &mut Load<'_, impl FnMut(&[u8], &mut Record) -> usize>) {
+        let most = load.room().min(AT_ONCE);
+        self.read(most, |_, notes, mut record, data| {
+            record.offset = load.batch.bytes.len() as u32;
+            load.batch.bytes.extend_from_slice(data);
+            load.put(record, notes);
+        });
     }
 
     /// Copies a few packets into the queue. Says how many bytes.
     fn read_into_queue(&mut self) -> usize {
         let before = self.queue.bytes();
-        self.read(Queue::push);
+        self.read(AT_ONCE, |queue, _, record, data| queue.push(record, data));
         self.queue.bytes() - before
     }
 
-    fn read(&mut self, mut take: impl FnMut(&mut Queue, Record, &[u8])) -> usize {
+    /// Takes `most` packets at most.
+    fn read(&mut self, most: usize, mut take: impl FnMut(&mut Queue, &mut CaptureNotes, Record, &[u8])) {
         let Some(handle) = &mut self.handle else {
             self.empty = true;
-            return 0;
+            return;
         };
         let Tap { queue, notes, up_to, link, capture, .. } = self;
         let mut count = 0;
-        let outcome = handle.dispatch(Some(AT_ONCE), |packet| {
+        let outcome = handle.dispatch(Some(most), |packet| {
+            // Where the system hands packets over in blocks, an old libpcap does not stop within one of them.
+            if count == most {
+                return;
+            }
             let captured = packet.data.len() as u32;
             let record = Record {
                 at: moment(packet.header),
-                number: notes.next_number(),
+                number: notes.next_number() + queue.len() as u64,
                 offset: 0,
                 captured,
                 original: packet.header.len.max(captured),
                 link: *link,
                 capture: *capture,
             };
-            notes.count(&record);
             *up_to = just_before(record.at);
             count += 1;
-            take(queue, record, packet.data);
+            take(queue, notes, record, packet.data);
         });
-        self.empty = !matches!(outcome, Ok(AT_ONCE..));
+        self.empty = !matches!(outcome, Ok(handed_over) if handed_over >= most);
         if let Err(error) = outcome {
             self.broken = Some(words(error));
         }
-        count
     }
 
     /// The socket reports an error: finds out what happened to the interface.
@@ -757,10 +788,6 @@ fn just_before(at: Timestamp) -> Timestamp {
     at + Span(-1)
 }
 
-fn is_full(batch: &PacketBatch, packets: usize) -> bool {
-    batch.bytes.len() >= BATCH_BYTES || packets >= BATCH_PACKETS
-}
-
 /// Capture devices of Linux that carry no IP.
 const WITHOUT_IP: [&str; 5] = ["bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
 
@@ -814,6 +841,78 @@ mod tests {
     fn a_card_that_counts_anew_has_not_lost_less_than_nothing() {
         assert_eq!(Missed { before: 3, at_start: 100, now: 107 }.total(), 10);
         assert_eq!(Missed { before: 3, at_start: 100, now: 2 }.total(), 3);
+    }
+
+    /// Interfaces that have handed over these packets, each by its time, and nothing since.
+    fn waiting(interfaces: &[&[i64]]) -> LiveSource {
+        let tap = |(capture, times): (usize, &&[i64])| {
+            let mut tap = Tap::new(&format!("tap{capture}"), capture as u16);
+            tap.state = State::Open;
+            for (index, &time) in times.iter().enumerate() {
+                let (at, number) = (Timestamp(time), index as u64 + 1);
+                let link = LinkType::ETHERNET;
+                let record = Record { at, number, offset: 0, captured: 1, original: 1, link, capture: tap.capture };
+                tap.queue.push(record, &[time as u8]);
+            }
+            tap
+        };
+        LiveSource {
+            taps: interfaces.iter().enumerate().map(tap).collect(),
+            options: LiveOptions::default(),
+            links: Links::open(),
+            looked: Instant::now(),
+            ended: Vec::new(),
+            turn: 0,
+            finishing: None,
+        }
+    }
+
+    #[test]
+    fn of_several_interfaces_the_first_packets_are_taken_and_the_others_not_counted() {
+        let mut source = waiting(&[&[1, 4, 5, 9], &[2, 3, 6], &[7, 8]]);
+        let (mut batch, mut times) = (PacketBatch::new(1), Vec::new());
+        for (most, counted) in [(1, [1, 0, 0]), (3, [2, 2, 0]), (0, [2, 2, 0]), (2, [3, 3, 0])] {
+            let tick = source.fill(&mut batch, &mut |_, _| 0, most, Duration::from_secs(1));
+            assert_eq!((tick.packets, batch.lanes[0].len(), tick.full), (most, most, true));
+            times.extend(batch.lanes[0].iter().map(|record| (record.at.0, record.packet(&batch.bytes).bytes[0])));
+            assert_eq!(tick.settled, Timestamp(times.len() as i64), "up to just before the next");
+            assert!(source.notes().map(|notes| (notes.packets, notes.bytes)).eq(counted.map(|count| (count, count))));
+        }
+        let tick = source.finish(&mut batch, &mut |_, _| 0, usize::MAX);
+        assert_eq!((tick.packets, tick.full), (3, false));
+        times.extend(batch.lanes[0].iter().map(|record| (record.at.0, record.packet(&batch.bytes).bytes[0])));
+        assert_eq!(times, (1..=9).map(|time| (time, time as u8)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_batch_takes_as_many_packets_as_it_has_room_for() {
+        let (mut batch, mut notes) = (PacketBatch::new(2), CaptureNotes::new("tap", "live"));
+        let mut place = |_: &[u8], record: &mut Record| {
+            record.at = record.at + Span(1_000);
+            usize::from(record.number.is_multiple_of(2))
+        };
+        let record = |number, captured| Record {
+            at: Timestamp(5),
+            number,
+            offset: 0,
+            captured,
+            original: captured,
+            link: LinkType::ETHERNET,
+            capture: 0,
+        };
+        let mut load = Load::new(&mut batch, &mut place, 3);
+        for number in 1..=3 {
+            assert_eq!((load.room(), load.is_full()), (4 - number as usize, false));
+            load.put(record(number, 0), &mut notes);
+        }
+        assert_eq!((load.room(), load.is_full()), (0, true));
+        assert_eq!([0, 1].map(|lane| batch.lanes[lane].len()), [2, 1]);
+        assert_eq!((notes.packets, notes.first), (3, Some(Timestamp(5))), "the notes tell the time of the capture");
+
+        let load = Load::new(&mut batch, &mut place, usize::MAX);
+        assert_eq!((load.room(), load.is_full()), (BATCH_PACKETS, false), "it begins anew");
+        load.batch.bytes.resize(BATCH_BYTES, 0);
+        assert!(load.is_full());
     }
 
     /// An IPv4 header with a UDP header behind it, as RFC 791 and RFC 768 lay them out.
