@@ -247,17 +247,16 @@ impl Feed for LiveFeed {
         let tick = self.source.fill(batch, place, most, WAIT);
         let enough = self.count(tick.packets);
         let now = Instant::now();
-        let mut ask = Ask::Nothing;
-        if now >= self.second {
-            self.second = now + SECOND;
-            self.second_passes(tick.settled);
-            ask = Ask::Questions;
-        }
+        let mut ask = if now >= self.second { Ask::Questions } else { Ask::Nothing };
         if let Some((every, due)) = &mut self.interval
             && now >= *due
         {
             *due = now + *every;
             ask = Ask::All;
+        }
+        if ask != Ask::Nothing {
+            self.second = now + SECOND;
+            self.second_passes(tick.settled);
         }
         let ended = enough || (tick.open == 0 && !self.wait);
         if ended {
@@ -310,11 +309,11 @@ impl<'a> Desk<'a> {
 
     /// Takes what has come and waits a little for more.
     fn attend(&mut self, news: &mpsc::Receiver<News>, interims: &mpsc::Receiver<Interim>) -> Result<(), Error> {
-        while let Ok(news) = news.try_recv() {
-            self.hear(news);
-        }
+        news.try_iter().for_each(|news| self.hear(news));
         let mut next = interims.recv_timeout(WAIT).ok();
         while let Some(interim) = next {
+            // What the capture thread said before it asked belongs to the answers.
+            news.try_iter().for_each(|news| self.hear(news));
             self.answers.push(interim);
             self.put_together()?;
             next = interims.try_recv().ok();
