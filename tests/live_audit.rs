@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -95,6 +95,124 @@ fn an_interface_that_is_deleted_ends_the_audit_with_a_report() {
     let report = ended.object();
     assert_eq!(report["totals"]["flows"], 1, "{report}");
     assert_eq!(report["flows"][0]["outcome"], "established");
+}
+
+#[test]
+fn with_wait_an_interface_that_comes_back_is_watched_again() {
+    let Some(net) = Net::new() else { return };
+    let Some(firewall) = Firewall::new(&net) else { return };
+    let mut watch = Watch::new(&net, &["one", "two", "--wait", "--format", "ndjson"]);
+    session(&net, 2598);
+    net.ip(Host::Near, "link del one");
+    assert!(watch.wait_for_remark("one is gone").is_some(), "{}", watch.end().err);
+    session_to(&net, "10.2.0.2", 1494);
+    net.connect("one", 1);
+    assert!(watch.wait_for_remark("one is watched again").is_some(), "{}", watch.end().err);
+    firewall.rule("tcp dport 2598 drop");
+    give_up(&net, 2598, Duration::from_millis(3_500));
+    let (_, finding) = watch.next_of_type("finding", Instant::now() + Duration::from_secs(10));
+    assert_eq!((&finding["code"], &finding["port"]), (&"blocked.silent".into(), &2598.into()), "{finding}");
+
+    watch.signal(Signal::INT);
+    let ended = watch.end();
+    let lines = ended.objects();
+    let mut told: Vec<_> = of_type(&lines, "flow")
+        .map(|flow| (flow["server"]["address"].clone(), flow["server"]["port"].clone(), flow["outcome"].clone()))
+        .map(|(ip, port, outcome)| format!("{ip} {port} {outcome}").replace('"', ""))
+        .collect();
+    told.sort();
+    assert_eq!(told, ["10.1.0.2 2598 established", "10.1.0.2 2598 silent", "10.2.0.2 1494 established"]);
+    let captures: Vec<&Value> = of_type(&lines, "capture").map(|capture| &capture["name"]).collect();
+    assert_eq!(captures, ["one", "two"], "what came back is the same capture");
+}
+
+#[test]
+fn a_drop_over_ipv6_is_told() {
+    let Some(net) = Net::new() else { return };
+    let Some(firewall) = Firewall::new(&net) else { return };
+    if !net.connect_v6("one", 1) {
+        println!("skipped: there is no IPv6");
+        return;
+    }
+    let mut watch = Watch::new(&net, &["one", "--format", "ndjson"]);
+    session_to(&net, "fd00:1::2", 2598);
+    firewall.rule("tcp dport 2598 drop");
+    give_up_to(&net, "fd00:1::2", 2598, Duration::from_millis(3_500));
+    let (_, finding) = watch.next_of_type("finding", Instant::now() + Duration::from_secs(10));
+    assert_eq!((&finding["code"], &finding["flow_count"]), (&"blocked.silent".into(), &1.into()), "{finding}");
+    assert_eq!(finding["clients"], Value::from(["fd00:1::1"].as_slice()));
+    assert_eq!(finding["servers"], Value::from(["fd00:1::2"].as_slice()));
+    watch.signal(Signal::INT);
+    let ended = watch.end();
+    let lines = ended.objects();
+    let mut outcomes: Vec<&Value> = of_type(&lines, "flow").map(|flow| &flow["outcome"]).collect();
+    outcomes.sort_by_key(|outcome| outcome.to_string());
+    assert_eq!(outcomes, ["established", "silent"], "{}", ended.out);
+}
+
+#[test]
+fn a_flow_that_has_ended_is_a_line_at_once_and_only_once() {
+    let Some(net) = Net::new() else { return };
+    let mut watch = Watch::new(&net, &["one", "--format", "ndjson", "--workers", "2"]);
+    // Nobody listens. Whoever uses his port again has ended the flow before.
+    for _ in 0..3 {
+        be_refused(&net, 40_000, 27_000);
+    }
+    let until = Instant::now() + Duration::from_secs(10);
+    for _ in 0..2 {
+        let (_, flow) = watch.next_of_type("flow", until);
+        assert_eq!((&flow["client"]["port"], &flow["outcome"]), (&40_000.into(), &"refused".into()), "{flow}");
+    }
+    thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(watch.of_type("flow").len(), 2, "the third may go on");
+    assert_eq!(watch.of_type("finding").len(), 1);
+    assert_eq!(watch.of_type("summary").len(), 0, "it has not ended");
+
+    watch.signal(Signal::TERM);
+    let ended = watch.end();
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    let lines = ended.objects();
+    let mut tries: Vec<_> = of_type(&lines, "flow").map(|flow| flow["first"].to_string()).collect();
+    tries.sort();
+    tries.dedup();
+    assert_eq!((tries.len(), of_type(&lines, "flow").count()), (3, 3), "{}", ended.out);
+    let numbers: Vec<&Value> = of_type(&lines, "flow").map(|flow| &flow["id"]).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let last = lines.last().expect("there is a summary");
+    assert_eq!((&last["type"], &last["totals"]["flows"]), (&"summary".into(), &3.into()), "{last}");
+    assert_eq!(of_type(&lines, "summary").count(), 1);
+}
+
+#[test]
+fn reports_in_between_come_at_intervals_and_the_last_is_complete() {
+    let Some(net) = Net::new() else { return };
+    let mut watch = Watch::new(&net, &["one", "--interval", "1"]);
+    session(&net, 2598);
+    let until = Instant::now() + PATIENCE;
+    for report in 1..=3 {
+        let told = watch.out.wait_for(until, |line| line.starts_with("one (live, ethernet): "));
+        let (_, line) = told.unwrap_or_else(|| panic!("report {report} did not come: {:?}", watch.out.seen));
+        let services = watch.out.wait_for(until, |line| line.starts_with("cgp "));
+        let services = services.map(|(_, line)| line).unwrap_or_default();
+        // The first second may have ended within the session.
+        if report > 1 {
+            assert!(!line.contains(": 0 packets"), "{line}");
+            assert_eq!(services.split_whitespace().take(3).collect::<Vec<_>>(), ["cgp", "1", "0"], "{services}");
+        }
+    }
+    session(&net, 2598);
+    session(&net, 2598);
+    watch.signal(Signal::INT);
+    let ended = watch.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let reports: Vec<&str> = ended.out.split("cap-audit 0").skip(1).collect();
+    let [rest @ .., last] = &reports[..] else { panic!("{}", ended.out) };
+    assert!(rest.len() >= 3, "{}", ended.out);
+    for report in &reports {
+        assert!(report.contains("one (live, ethernet): "), "each says what it is about: {report}");
+    }
+    let services = last.lines().find(|line| line.starts_with("cgp ")).unwrap_or_default();
+    assert_eq!(services.split_whitespace().take(3).collect::<Vec<_>>(), ["cgp", "3", "0"], "{last}");
 }
 
 // The same packets, live and from a file.
@@ -193,6 +311,32 @@ fn live_and_from_a_file_the_same_packets_give_the_same_report() {
     }
 }
 
+#[test]
+fn all_interfaces_at_once_tell_the_same_as_the_one() {
+    let Some(net) = Net::new() else { return };
+    let Some(firewall) = Firewall::new(&net) else { return };
+    let mut watches = ["one", "any"].map(|name| Watch::new(&net, &[name, "--format", "json"]));
+    firewall.rule("tcp dport 1494 drop");
+    firewall.rule("tcp dport 7279 reject with icmp type admin-prohibited");
+    session(&net, 2598);
+    give_up(&net, 7279, Duration::from_secs(1));
+    give_up(&net, 27000, Duration::from_secs(1));
+    give_up(&net, 1494, Duration::from_secs(5));
+    thread::sleep(Duration::from_millis(500));
+    watches.iter().for_each(|watch| watch.signal(Signal::INT));
+    let [one, any] = watches.map(|mut watch| {
+        let ended = watch.end();
+        assert_eq!(ended.code, Some(1), "{}", ended.err);
+        ended.object()
+    });
+    assert_eq!(counted(&one["flows"], "outcome").len(), 4, "{one:#}");
+    assert_eq!(rows(&any["findings"], OF_FINDING), rows(&one["findings"], OF_FINDING));
+    assert_eq!(rows(&any["flows"], OF_FLOW), rows(&one["flows"], OF_FLOW));
+    assert_eq!(any["totals"]["packets"], one["totals"]["packets"]);
+    let links = [&one, &any].map(|report| report["captures"][0]["link_types"].to_string());
+    assert_ne!(links[0], links[1], "a cooked link was read as one");
+}
+
 /// So many rows have each value of a field.
 fn counted(rows: &Value, field: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
@@ -237,6 +381,26 @@ fn it_ends_by_itself_after_a_time_or_a_number_of_packets() {
         let counted: Vec<u64> = captures.iter().filter_map(|capture| capture["packets"].as_u64()).collect();
         assert_eq!((counted.len(), counted.iter().sum()), (interfaces.len(), 5), "{captures:?}");
     }
+}
+
+#[test]
+fn the_second_ctrl_c_ends_at_once() {
+    let Some(net) = Net::new() else { return };
+    // The end takes a moment, in which what was captured is read; a busy machine may miss it.
+    for _ in 0..10 {
+        let mut watch = Watch::new(&net, &["one", "--format", "json"]);
+        session(&net, 2598);
+        watch.signal(Signal::INT);
+        thread::sleep(Duration::from_millis(20));
+        watch.signal(Signal::INT);
+        let ended = watch.end();
+        if ended.code == Some(130) {
+            assert_eq!(ended.out, "", "there was no time for a report");
+            return;
+        }
+        assert_eq!((ended.code, &ended.object()["totals"]["flows"]), (Some(0), &1.into()), "{}", ended.err);
+    }
+    panic!("it never ended at once");
 }
 
 #[test]
@@ -553,8 +717,12 @@ const SERVICE: &[u8] = b"\x00\x16Citrix.TcpProxyService";
 
 /// A session that works, from its handshake to the last FIN, with enough behind the greeting for several packets.
 fn session(net: &Net, port: u16) {
-    let listener = net.on(Host::Far, || TcpListener::bind(("10.1.0.2", port)).expect("the port is free"));
-    let mut client = net.on(Host::Near, || TcpStream::connect(("10.1.0.2", port)).expect("the server listens"));
+    session_to(net, "10.1.0.2", port);
+}
+
+fn session_to(net: &Net, server: &str, port: u16) {
+    let listener = net.on(Host::Far, || TcpListener::bind((server, port)).expect("the port is free"));
+    let mut client = net.on(Host::Near, || TcpStream::connect((server, port)).expect("the server listens"));
     let (mut server, _) = listener.accept().expect("the client has connected");
     for end in [&client, &server] {
         end.set_read_timeout(Some(PATIENCE)).expect("the time is not zero");
@@ -571,9 +739,25 @@ fn session(net: &Net, port: u16) {
 
 /// Tries to connect, in vain, for so long.
 fn give_up(net: &Net, port: u16, patience: Duration) {
-    let to = format!("10.1.0.2:{port}").parse().expect("this is an address");
+    give_up_to(net, "10.1.0.2", port, patience);
+}
+
+fn give_up_to(net: &Net, server: &str, port: u16, patience: Duration) {
+    let to = SocketAddr::new(server.parse().expect("this is an address"), port);
     let tried = net.on(Host::Near, || TcpStream::connect_timeout(&to, patience));
     assert!(tried.is_err(), "the way to port {port} is closed");
+}
+
+/// Tries to connect from this port, and is refused.
+fn be_refused(net: &Net, from: u16, port: u16) {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let [from, to] = [([10, 1, 0, 1], from), ([10, 1, 0, 2], port)].map(SocketAddr::from);
+    let tried = net.on(Host::Near, || {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("there is IP");
+        bind(&socket, &from).expect("the port is free");
+        connect(&socket, &to)
+    });
+    assert_eq!(tried, Err(rustix::io::Errno::CONNREFUSED));
 }
 
 /// So many datagrams to a port, one a second.

@@ -6,6 +6,7 @@
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -65,6 +66,21 @@ impl Net {
                 mac(other)
             ));
         }
+    }
+
+    /// Gives a pair of interfaces fd00:NETWORK::1 and ::2 as well. IPv6 then talks by itself. Says no where the kernel has none.
+    pub fn connect_v6(&self, name: &str, network: u8) -> bool {
+        if !Path::new("/proc/net/if_inet6").exists() {
+            return false;
+        }
+        for (host, own, other) in [(&self.near, 1, 2), (&self.far, 2, 1)] {
+            run(&format!("ip netns exec {host} sysctl -qw net.ipv6.conf.{name}.disable_ipv6=0"));
+            run(&format!("ip -n {host} addr add fd00:{network}::{own}/64 dev {name} nodad"));
+            run(&format!(
+                "ip -n {host} neigh replace fd00:{network}::{other} lladdr 02:00:00:00:0{network}:0{other} dev {name} nud permanent"
+            ));
+        }
+        true
     }
 
     /// Runs `ip` with these words on a host.
