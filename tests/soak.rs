@@ -1,4 +1,4 @@
-//! Ten million short flows, with one worker and with two: nothing is lost or counted twice, and memory stays where it is.
+//! Twenty million short flows, with one worker and with two: nothing is lost or counted twice, and memory stays where it is.
 //!
 //! `cargo test --release --test soak -- --ignored --nocapture` takes about three minutes and prints the memory as it goes.
 
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use support::{START, Talk, citrix, client, server};
 
 /// Flows of one run ...
-const FLOWS: u64 = 10_000_000;
+const FLOWS: u64 = 20_000_000;
 /// ... which begins no more of them after this time.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// So much of a run passes before memory is held to what it is then: by that time the flows that the table gives up are as
