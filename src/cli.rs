@@ -75,9 +75,19 @@ Examples:
 
 Exit codes are those of cap-audit file.";
 
-/// `cap-audit live`.
+/// `cap-audit live`. Some of what every audit knows is told in other words.
 #[cfg(feature = "live")]
 #[derive(Args, Debug)]
+#[command(
+    mut_arg("format", |arg| arg.help("How the report is written; ndjson tells findings and flows as they come")),
+    mut_arg("workers", |arg| arg.help(
+        "Threads that judge, beside the one that reads [default: one less than the machine has cores]"
+    )),
+    mut_arg("fail_on", |arg| arg.value_name("FAIL_ON").help("Exit with 1 when a finding is at least this severe")),
+    mut_arg("color", |arg| arg.value_name("COLOR").help("Colours in the text report")),
+    mut_arg("quiet", |arg| arg.help("No status line and no remarks on standard error; errors are still told")),
+    mut_arg("verbose", |arg| arg.help("Name all rules of each finding, and tell what is being done")),
+)]
 pub struct LiveArgs {
     /// Interfaces to watch, or any for all of them
     #[arg(required_unless_present = "list", value_name = "INTERFACE")]
@@ -115,33 +125,9 @@ pub struct LiveArgs {
     /// Stay root, and keep every system call and file within reach
     #[arg(long)]
     pub no_sandbox: bool,
-    /// How the report is written; ndjson tells findings and flows as they come
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Write the report to a file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Judge by another port map: a TOML file written like the built-in one
-    #[arg(long, value_name = "FILE")]
-    pub port_map: Option<PathBuf>,
-    /// Threads that judge, beside the one that reads [default: one less than the machine has cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub workers: Option<u16>,
-    /// Exit with 1 when a finding is at least this severe
-    #[arg(long, value_enum, default_value_t = FailOn::Error)]
-    pub fail_on: FailOn,
-    /// List every flow in the text report
-    #[arg(long)]
-    pub flows: bool,
-    /// Colours in the text report
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
-    /// No status line and no remarks on standard error; errors are still told
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Name all rules of each finding, and tell what is being done
-    #[arg(short, long)]
-    pub verbose: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub audit: AuditArgs,
 }
 
 /// `cap-audit file`.
@@ -150,6 +136,14 @@ pub struct FileArgs {
     /// Capture files, directories (all captures right in them), or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
+    /// The rest.
+    #[command(flatten)]
+    pub audit: AuditArgs,
+}
+
+/// What every audit can be told, wherever its packets come from.
+#[derive(Args, Debug)]
+pub struct AuditArgs {
     /// How the report is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

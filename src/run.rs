@@ -6,7 +6,7 @@ mod inputs;
 mod live;
 
 use self::inputs::{Input, Inputs, Opened, Queue, Waiting};
-use crate::cli::{Cli, Color, Command, FailOn, FileArgs, Format, PortsArgs, PortsFormat};
+use crate::cli::{AuditArgs, Cli, Color, Command, FailOn, FileArgs, Format, PortsArgs, PortsFormat};
 use crate::error::Error;
 use crate::finding::{Finding, Scene, count, findings};
 use crate::ledger::{self, Ledger};
@@ -51,14 +51,10 @@ pub fn run(cli: &Cli) -> Result<Exit, Error> {
     }
 }
 
-fn audit_files(args: &FileArgs) -> Result<Exit, Error> {
+fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
-    let inputs = Inputs::named(&args.captures, args.quiet);
-    let options = Options {
-        workers: workers(args.workers),
-        keep_flows: args.flows || args.format != Format::Text,
-        ..Options::default()
-    };
+    let inputs = Inputs::named(captures, args.quiet);
+    let options = options(args);
     let mut progress = Progress::new(&inputs.files, args.quiet);
     let queue = inputs.in_time_order(args.quiet);
     if let Some(output) = &args.output {
@@ -77,14 +73,7 @@ fn audit_files(args: &FileArgs) -> Result<Exit, Error> {
     if audited.read == 0 {
         return Ok(Exit::Unreadable);
     }
-    let telling = Telling {
-        format: args.format,
-        output: args.output.as_deref().map_or(Target::Standard, Target::File),
-        fail_on: args.fail_on,
-        flows: args.flows,
-        color: args.color,
-        verbose: args.verbose,
-    };
+    let telling = Telling::of(args, args.output.as_deref().map_or(Target::Standard, Target::File));
     let exit = conclude(&audited, &map, &telling)?;
     Ok(if audited.failed.is_empty() { exit } else { Exit::Unreadable })
 }
@@ -99,7 +88,12 @@ struct Telling<'a> {
     verbose: bool,
 }
 
-impl Telling<'_> {
+impl<'a> Telling<'a> {
+    fn of(args: &AuditArgs, output: Target<'a>) -> Telling<'a> {
+        let AuditArgs { format, fail_on, flows, color, verbose, .. } = *args;
+        Telling { format, output, fail_on, flows, color, verbose }
+    }
+
     fn look(&self, terminal: bool) -> Look {
         let color = match self.color {
             Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
@@ -127,10 +121,14 @@ fn conclude(audited: &Audited, map: &PortMap, telling: &Telling<'_>) -> Result<E
     })
 }
 
-/// As many as were asked for, or one for every core but the one that reads.
-fn workers(asked: Option<u16>) -> usize {
+/// As many workers as were asked for, or one for every core but the one that reads; flows are kept where they are told.
+fn options(args: &AuditArgs) -> Options {
     let spare = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
-    asked.map_or(spare, usize::from)
+    Options {
+        workers: args.workers.map_or(spare, usize::from),
+        keep_flows: args.flows || args.format != Format::Text,
+        ..Options::default()
+    }
 }
 
 fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {

@@ -3,13 +3,13 @@
 //! One thread captures and never waits for output; the workers judge; this one writes. What the capture thread and the workers have to say
 //! comes over channels that do not block them.
 
-use super::{Audited, Exit, Target, Telling, conclude, port_map, remark, tell, workers};
-use crate::cli::{Format, LiveArgs};
+use super::{Audited, Exit, Target, Telling, conclude, port_map, remark, tell};
+use crate::cli::{AuditArgs, Format, LiveArgs};
 use crate::error::Error;
 use crate::finding::{Finding, Scene, Severity, findings};
 use crate::ledger::{self, Ledger};
 use crate::packet::{Address, PacketBatch, Record};
-use crate::pipeline::{Ask, Beat, Feed, Interim, Options, run_live};
+use crate::pipeline::{Ask, Beat, Feed, Interim, run_live};
 use crate::portmap::{PortMap, Transport};
 use crate::report::{self, Report};
 use crate::sandbox::{Confinement, confine};
@@ -30,7 +30,8 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     if args.list {
         return show_interfaces();
     }
-    let map = Arc::new(port_map(args.port_map.as_deref())?);
+    let audit = &args.audit;
+    let map = Arc::new(port_map(audit.port_map.as_deref())?);
     let options = LiveOptions {
         filter: args.filter.clone(),
         snaplen: args.snaplen,
@@ -40,20 +41,19 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     };
     let stop = stop_on_signals().map_err(Error::Signals)?;
     let source = LiveSource::open(&args.interfaces, options, 0)?;
-    let output = match &args.output {
+    let output = match &audit.output {
         Some(path) => {
             Some(File::create(path).map_err(|error| Error::Write { target: path.display().to_string(), error })?)
         }
         None => None,
     };
     confine_unless_told_not_to(args, &source)?;
-    let keep_flows = args.flows || args.format != Format::Text;
-    let pipeline = Options { workers: workers(args.workers), keep_flows, ..Options::default() };
-    remark(args.quiet, &format!("watching {}; Ctrl-C ends with a report", args.interfaces.join(", ")));
+    let pipeline = super::options(audit);
+    remark(audit.quiet, &format!("watching {}; Ctrl-C ends with a report", args.interfaces.join(", ")));
     let (news, hear) = mpsc::channel();
     let mut feed = LiveFeed::new(source, args, stop, news);
     let (answers, interims) = mpsc::channel();
-    let mut desk = Desk::new(args, &map, pipeline.workers);
+    let mut desk = Desk::new(audit, &map, pipeline.workers);
     let harvest = thread::scope(|scope| {
         let capture = scope.spawn(|| run_live(&map, pipeline, &mut feed, &answers));
         while !capture.is_finished() {
@@ -74,18 +74,12 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     };
     audited.flows.extend(harvest.flows);
     audited.settle();
-    let telling = Telling {
-        format: args.format,
-        output: match (&output, &args.output) {
-            (Some(file), Some(path)) => Target::Open(file, path),
-            _ => Target::Standard,
-        },
-        fail_on: args.fail_on,
-        flows: args.flows,
-        color: args.color,
-        verbose: args.verbose,
+    let target = match (&output, &audit.output) {
+        (Some(file), Some(path)) => Target::Open(file, path),
+        _ => Target::Standard,
     };
-    if args.format == Format::Ndjson && args.output.is_none() {
+    let telling = Telling::of(audit, target);
+    if audit.format == Format::Ndjson && audit.output.is_none() {
         return desk.end(&audited, &telling);
     }
     conclude(&audited, &map, &telling)
@@ -102,7 +96,7 @@ fn confine_unless_told_not_to(args: &LiveArgs, source: &LiveSource) -> Result<()
     let read_only = Vec::new();
     let applied =
         confine(&Confinement { user: args.user.clone(), read_only, reopen: args.wait }).map_err(Error::Sandbox)?;
-    if args.verbose {
+    if args.audit.verbose {
         applied.done.iter().for_each(|done| tell(&format!("confined: {done}")));
         applied.missing.iter().for_each(|missing| tell(&format!("not confined: {missing}")));
     }
@@ -272,7 +266,7 @@ type Told = (&'static str, Option<(Transport, u16)>, Vec<Address>, Severity);
 
 /// The writing side: collects the workers' answers and tells what is new in them.
 struct Desk<'a> {
-    args: &'a LiveArgs,
+    args: &'a AuditArgs,
     map: &'a PortMap,
     workers: usize,
     /// Answers to the question that is being put together.
@@ -289,7 +283,7 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    fn new(args: &'a LiveArgs, map: &'a PortMap, workers: usize) -> Desk<'a> {
+    fn new(args: &'a AuditArgs, map: &'a PortMap, workers: usize) -> Desk<'a> {
         let silent = args.quiet || !io::stderr().is_terminal();
         Desk {
             args,
@@ -434,14 +428,7 @@ impl<'a> Desk<'a> {
     }
 
     fn telling(&self) -> Telling<'a> {
-        Telling {
-            format: self.args.format,
-            output: Target::Standard,
-            fail_on: self.args.fail_on,
-            flows: false,
-            color: self.args.color,
-            verbose: self.args.verbose,
-        }
+        Telling { flows: false, ..Telling::of(self.args, Target::Standard) }
     }
 
     fn close(&self) {
