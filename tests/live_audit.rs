@@ -315,7 +315,7 @@ fn live_and_from_a_file_the_same_packets_give_the_same_report() {
 fn all_interfaces_at_once_tell_the_same_as_the_one() {
     let Some(net) = Net::new() else { return };
     let Some(firewall) = Firewall::new(&net) else { return };
-    let mut watches = ["one", "any"].map(|name| Watch::new(&net, &[name, "--format", "json"]));
+    let watches = ["one", "any"].map(|name| Watch::new(&net, &[name, "--format", "json"]));
     firewall.rule("tcp dport 1494 drop");
     firewall.rule("tcp dport 7279 reject with icmp type admin-prohibited");
     session(&net, 2598);
