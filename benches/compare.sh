@@ -55,10 +55,12 @@ rounds_of() {
     esac
 }
 
-# A program that takes too long is stopped and counts as the limit.
+# A program that takes too long is stopped and counts as the limit. The capture is read once before each run, because a system may
+# have put a part of it out of the page cache meanwhile.
 export -f run_cat run_cap_audit run_tcpdump run_argus run_ndpiReader run_tshark
 export capture cap_audit work ports
 measure() {
+    run_cat
     local begun=$EPOCHREALTIME
     timeout "$limit" bash -c "run_$1" 2> "$work/$1.log" || echo "$1 ended with $?: $(tail -n 1 "$work/$1.log")" >&2
     local ended=$EPOCHREALTIME
@@ -67,7 +69,6 @@ measure() {
 
 median() { sort -n "$1" | awk '{ value[NR] = $1 } END { print NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2 }'; }
 
-run_cat
 for ((round = 1; round <= rounds; round++)); do
     for program in "${programs[@]}"; do
         if ((round <= $(rounds_of "$program"))); then
