@@ -29,6 +29,8 @@ pub(super) struct Flow {
     halves: [Half; 2],
     first: Timestamp,
     opener: Packed,
+    /// The first packets that were noted behind the opener; the others lie apart.
+    evidence: [Packed; NOTED_HERE],
     /// The last SYN.
     syn_at: Since,
     syns: u32,
@@ -126,7 +128,7 @@ struct Cold {
     openings: Option<Box<[Vec<u8>; 2]>>,
     heard: Option<Heard>,
     vlans: Vlans,
-    evidence: [Packed; EVIDENCE_LIMIT - 1],
+    evidence: [Packed; EVIDENCE_LIMIT - 1 - NOTED_HERE],
     rare: Option<Box<Rare>>,
 }
 
@@ -191,6 +193,7 @@ impl Flow {
             halves: [Half::default(); 2],
             first: raw.at,
             opener: Packed::new(Note::First, raw),
+            evidence: [Packed::default(); NOTED_HERE],
             syn_at: Since::default(),
             syns: 0,
             syn_ack_at: Since::default(),
@@ -554,7 +557,12 @@ impl Flow {
             }
             return;
         }
-        if let Some(free) = self.cold().evidence.iter_mut().find(|place| **place == Packed::default()) {
+        let is_free = |place: &&mut Packed| **place == Packed::default();
+        let free = match self.evidence.iter_mut().find(is_free) {
+            Some(free) => Some(free),
+            None => self.cold.get_or_insert_default().evidence.iter_mut().find(is_free),
+        };
+        if let Some(free) = free {
             *free = packed;
         }
     }
@@ -575,7 +583,8 @@ impl Flow {
         let [from_client, from_server] = self.halves.map(Half::counts);
         let cold = self.cold.as_deref();
         let rare = cold.and_then(|cold| cold.rare.as_deref());
-        let noted = cold.into_iter().flat_map(|cold| cold.evidence).filter(|packed| *packed != Packed::default());
+        let apart = cold.into_iter().flat_map(|cold| cold.evidence);
+        let noted = self.evidence.into_iter().chain(apart).filter(|packed| *packed != Packed::default());
         let evidence = [self.opener].into_iter().chain(noted).map(Packed::evidence).collect();
         FlowRecord {
             protocol: self.key.protocol(),
@@ -614,6 +623,9 @@ impl Flow {
         Endpoint { port: if side == self.client { request } else { 0 }, ..endpoint }
     }
 }
+
+/// So many packets of evidence fit into the flow's last line of the cache, beside the opener.
+const NOTED_HERE: usize = 2;
 
 /// So many tries are noted as evidence.
 const TRIES_NOTED: u32 = 3;
@@ -883,7 +895,7 @@ mod tests {
     fn a_flow_stays_small() {
         // A million flows have to stay under 400 MB, opening bytes and evidence included.
         assert_eq!(size_of::<Option<Flow>>(), 256);
-        assert!(size_of::<Cold>() <= 96, "{}", size_of::<Cold>());
+        assert!(size_of::<Cold>() <= 72, "{}", size_of::<Cold>());
     }
 
     #[test]
