@@ -142,5 +142,7 @@ mod tests {
         let (key, side) = FlowKey::new(protocol::TCP, end(1, 50_000), end(1, 1494));
         assert_eq!(key.endpoint(side).port, 50_000);
         assert_eq!(key.endpoint(!side).port, 1494);
+        let (back, other) = FlowKey::new(protocol::TCP, end(1, 1494), end(1, 50_000));
+        assert_eq!((back, other), (key, !side), "both directions have one key here too");
     }
 }
