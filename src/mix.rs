@@ -209,9 +209,9 @@ impl fmt::Display for MixError {
             MixError::TooFewPackets { needed } => {
                 write!(f, "to open and close so many flows takes {needed} packets; ask for more packets or fewer flows")
             }
-            MixError::NobodyTalks => {
-                f.write_str("none of these services can carry so many packets; give one of the others a share")
-            }
+            MixError::NobodyTalks => f.write_str(
+                "none of the flows can carry so many packets; ask for more flows, or give another service a share",
+            ),
         }
     }
 }
