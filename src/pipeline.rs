@@ -486,7 +486,7 @@ impl Worker {
             }
             Sweep::EveryBatch => {
                 self.audit.observe_all(batch.lane(self.lane));
-                self.audit.sweep(now, batch.lanes[self.lane].len() / 8 + SWEEP_AT_LEAST);
+                self.audit.sweep(now, batch.lanes[self.lane].len() / 2 + SWEEP_AT_LEAST);
             }
             Sweep::Never => self.audit.observe_all(batch.lane(self.lane)),
         }
@@ -502,7 +502,8 @@ impl Worker {
     }
 }
 
-/// So many places are looked at after a batch, however small it was.
+/// So many places are looked at after a batch, however small it was. Beyond that half as many as it has packets: fewer than flows
+/// begin would let the table grow for ever, and the shortest flows have two packets.
 const SWEEP_AT_LEAST: usize = 64;
 
 #[cfg(test)]

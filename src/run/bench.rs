@@ -198,7 +198,7 @@ fn step(step: Step, capture: &Capture, map: &Arc<PortMap>) -> Result<(Duration, 
             Step::Classify => {
                 batch.decode();
                 audit.observe_all(batch.lane(0));
-                audit.sweep(clock.now(), batch.lanes[0].len() / 8);
+                audit.sweep(clock.now(), batch.lanes[0].len() / 2);
             }
         }
         if more == More::No {
