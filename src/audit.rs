@@ -72,14 +72,16 @@ impl Audit {
             for (probe, packet) in probes.iter_mut().zip(group.packets()) {
                 *probe = packet.as_ref().ok().and_then(|packet| table.probe(packet));
             }
-            for (slot, (probe, _)) in slots.iter_mut().zip(probes.iter().zip(group.packets())) {
+            for (slot, probe) in slots.iter_mut().zip(&probes[..group.len()]) {
                 *slot = probe.as_ref().and_then(|probe| table.locate(probe));
             }
             let touched = slots.iter().flatten().fold(0, |sum: u64, &slot| sum.wrapping_add(table.touch(slot)));
             std::hint::black_box(touched);
-            for ((raw, packet), (probe, slot)) in group.both().zip(probes.iter().zip(&slots)) {
+            for ((raw, packet), (probe, slot)) in group.raw_and_decoded().zip(probes.iter().zip(&slots)) {
                 let result = match packet {
-                    Ok(packet) => table.observe_probed(packet, &raw, probe, *slot, &mut |record| books.enter(record)),
+                    Ok(packet) => {
+                        table.observe_probed(packet, &raw, probe.as_ref(), *slot, &mut |record| books.enter(record))
+                    }
                     Err(skip) => Err(*skip),
                 };
                 match result {

@@ -502,8 +502,8 @@ impl Worker {
     }
 }
 
-/// So many places are looked at after a batch, however small it was. Beyond that half as many as it has packets: fewer than flows
-/// begin would let the table grow for ever, and the shortest flows have two packets.
+/// So many places are looked at after a batch, however small it was. Beyond that half as many as it has packets: with fewer, flows
+/// of some packets begin faster than they are swept. Where most have a single packet the table grows to its limit all the same.
 const SWEEP_AT_LEAST: usize = 64;
 
 #[cfg(test)]

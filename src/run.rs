@@ -300,6 +300,7 @@ fn audit(queue: Queue, map: &Arc<PortMap>, options: Options, progress: &mut dyn 
             |opened| progress(opened),
         );
         audited.failed.extend(harvest.failed.into_iter().map(Error::Read));
+        // The first ledger may be large, and is moved.
         if audited.read == 0 {
             audited.ledger = harvest.ledger;
         } else {

@@ -212,7 +212,7 @@ impl FlowTable {
         ended: &mut impl FnMut(FlowRecord),
     ) -> Result<(), Skip> {
         let probe = self.probe(packet);
-        self.observe_probed(packet, raw, &probe, None, ended)
+        self.observe_probed(packet, raw, probe.as_ref(), None, ended)
     }
 
     /// Enters one packet of which the probe is known, and perhaps where [`FlowTable::locate`] found its flow; that may have
@@ -222,16 +222,16 @@ impl FlowTable {
         &mut self,
         packet: &Packet,
         raw: &RawPacket<'_>,
-        probe: &Option<Probe>,
+        probe: Option<&Probe>,
         located: Option<u32>,
         ended: &mut impl FnMut(FlowRecord),
     ) -> Result<(), Skip> {
-        let Some(Probe { key, side, hash }) = probe else { return self.observe_other(packet, raw, ended) };
-        let (side, hash) = (*side, *hash);
+        let Some(probe) = probe else { return self.observe_other(packet, raw, ended) };
+        let Probe { key, side, .. } = *probe;
         let known = located.and_then(|slot| Some((slot, self.flows.get_mut(slot)?)));
         let slot = match known {
-            Some((slot, flow)) if flow.key == *key && flow.goes_on(packet, raw, side) => slot,
-            _ => self.place(hash, *key, side, packet, raw, ended)?,
+            Some((slot, flow)) if flow.key == key && flow.goes_on(packet, raw, side) => slot,
+            _ => self.place(probe, packet, raw, ended)?,
         };
         let flow = self.flows.at(slot);
         let held = flow.bytes_held();
@@ -240,7 +240,7 @@ impl FlowTable {
             self.hold(slot, held, raw.at, ended);
         }
         if packet.fragment == Fragment::First {
-            self.fragments[shard_of(key)].remember(fragment_key(key.protocol(), packet), *key, raw.at);
+            self.fragments[shard_of(&key)].remember(fragment_key(key.protocol(), packet), key, raw.at);
         }
         Ok(())
     }
@@ -250,21 +250,19 @@ impl FlowTable {
     #[inline(never)]
     fn place(
         &mut self,
-        hash: u32,
-        key: FlowKey,
-        side: Side,
+        probe: &Probe,
         packet: &Packet,
         raw: &RawPacket<'_>,
         ended: &mut impl FnMut(FlowRecord),
     ) -> Result<u32, Skip> {
-        let Some(slot) = self.find(hash, &key) else { return self.open(hash, key, side, packet, raw, ended) };
+        let Some(slot) = self.find(probe.hash, &probe.key) else { return self.open(probe, packet, raw, ended) };
         let flow = self.flows.at(slot);
-        if flow.goes_on(packet, raw, side) {
+        if flow.goes_on(packet, raw, probe.side) {
             return Ok(slot);
         }
         let given_up = flow.is_given_up(raw.at);
         ended(if given_up { self.give_up(slot, raw.at) } else { self.end(slot, raw.at, false) });
-        self.open(hash, key, side, packet, raw, ended)
+        self.open(probe, packet, raw, ended)
     }
 
     /// Enters that a flow holds more bytes of its openings than before, or fewer. Where the share of its shard is used up it
@@ -360,9 +358,7 @@ impl FlowTable {
     #[inline(never)]
     fn open(
         &mut self,
-        hash: u32,
-        key: FlowKey,
-        side: Side,
+        &Probe { key, side, hash }: &Probe,
         packet: &Packet,
         raw: &RawPacket<'_>,
         ended: &mut impl FnMut(FlowRecord),

@@ -1,7 +1,7 @@
 //! Many packets on their way from the capture thread to a worker: one block of bytes, where the packets lie in it, and what
 //! their headers say.
 
-use super::decode::decode_most;
+use super::decode::{decode_any, decode_most};
 use super::{Address, LinkType, Packet, Skip, decode};
 use crate::time::Timestamp;
 
@@ -81,7 +81,7 @@ impl Decoded {
 
     #[inline(never)]
     fn enter_any(&mut self, raw: &RawPacket<'_>, pick: impl FnOnce(Option<(Address, Address)>) -> usize) -> usize {
-        let packet = decode(raw);
+        let packet = decode_any(raw);
         let lane = pick(packet.as_ref().ok().map(|packet| packet.host_pair(raw.bytes)));
         self.0[lane].push(packet);
         lane
@@ -111,6 +111,18 @@ impl<'a> Lane<'a> {
         packets.fold(records, |sum, packet| sum.wrapping_add(packet.payload_bytes))
     }
 
+    /// How many packets.
+    #[inline]
+    pub fn len(self) -> usize {
+        self.records.len()
+    }
+
+    /// True without a packet.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.records.is_empty()
+    }
+
     /// What the headers say.
     #[inline]
     pub fn packets(self) -> impl Iterator<Item = &'a Result<Packet, Skip>> {
@@ -119,7 +131,7 @@ impl<'a> Lane<'a> {
 
     /// Packets as captured, with what their headers say.
     #[inline]
-    pub fn both(self) -> impl Iterator<Item = (RawPacket<'a>, &'a Result<Packet, Skip>)> {
+    pub fn raw_and_decoded(self) -> impl Iterator<Item = (RawPacket<'a>, &'a Result<Packet, Skip>)> {
         self.records.iter().map(move |record| record.packet(self.block)).zip(self.packets)
     }
 }

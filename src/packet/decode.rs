@@ -284,12 +284,12 @@ pub mod protocol {
 pub fn decode(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
     match decode_most(raw) {
         Some(packet) => Ok(packet),
-        None => any(raw),
+        None => decode_any(raw),
     }
 }
 
 /// Most packets of most captures: whole TCP segments and UDP datagrams over IPv4 without options, on Ethernet without tags.
-/// Leaves everything else, and whatever contradicts itself, to [`any`].
+/// Leaves everything else, and whatever contradicts itself, to [`decode_any`].
 #[inline]
 pub(super) fn decode_most(raw: &RawPacket<'_>) -> Option<Packet> {
     let (head, body) = raw.bytes.split_first_chunk::<34>()?;
@@ -331,9 +331,9 @@ pub(super) fn decode_most(raw: &RawPacket<'_>) -> Option<Packet> {
     })
 }
 
-/// Any packet that is read at all.
+/// Any packet that is read at all, the common ones included.
 #[inline(never)]
-fn any(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
+pub(super) fn decode_any(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
     let (ethertype, offset, vlans) = link_header(raw)?;
     let Some(ip) = raw.bytes.get(offset..).filter(|ip| !ip.is_empty()) else { return Err(Skip::CutHeaders) };
     let outside = Outside { vlans, carried: carried(raw), length: offset as u32 };
