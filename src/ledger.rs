@@ -618,7 +618,8 @@ impl AddAssign for Carried {
         self.flows += flows;
         self.first = self.first.min(first);
         self.last = self.last.max(last);
-        if opener.at < self.opener.at {
+        // Whole pairs, so that the order of a sum does not matter where two ledgers name the same packet.
+        if (opener, client_port) < (self.opener, self.client_port) {
             self.opener = opener;
             self.client_port = client_port;
         }
@@ -638,5 +639,26 @@ impl AddAssign for Visibility {
         let Visibility { both, one } = other;
         self.both += both;
         self.one += one;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Note;
+
+    #[test]
+    fn paths_that_name_the_same_packet_add_up_in_any_order() {
+        let path = |client_port| Carried {
+            flows: 1,
+            first: Timestamp::default(),
+            last: Timestamp::default(),
+            opener: Evidence { at: PacketRef { capture: 0, packet: 1 }, note: Note::First },
+            client_port,
+        };
+        let (mut one, mut other) = (path(6910), path(6911));
+        one += path(6911);
+        other += path(6910);
+        assert_eq!(one, other);
     }
 }
