@@ -1,11 +1,12 @@
 //! The front door of the core: raw packets in, a `Ledger` and finished flows out. It knows no thread, no file and no clock.
 
-use crate::classify::{Judgement, candidates, classify, transport};
+use crate::classify::{Judgement, candidates, classify};
 use crate::flow::{FlowRecord, FlowTable, Limits};
 use crate::ledger::Ledger;
 use crate::packet::{Lane, RawPacket, decode};
 use crate::portmap::{PortMap, RuleId};
 use crate::time::Timestamp;
+use crate::transport::Transport;
 use std::sync::Arc;
 
 /// A finished flow and what is held of it.
@@ -39,7 +40,7 @@ impl Audit {
     pub fn new(map: Arc<PortMap>, limits: Limits, keep_flows: bool) -> Audit {
         let known = Arc::clone(&map);
         let knows_port = move |protocol: u8, port: u16| {
-            let candidates = transport(protocol).and_then(|transport| known.lookup(transport, port));
+            let candidates = Transport::of_protocol(protocol).and_then(|transport| known.lookup(transport, port));
             // The range that Windows hands out to clients stands in two rules and says nothing about who is the server.
             candidates.is_some_and(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS))
         };

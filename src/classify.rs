@@ -3,8 +3,9 @@
 
 use crate::flow::{DirectionBasis, Doubt, FlowRecord, Heard, Outcome, outcome};
 use crate::packet::protocol;
-use crate::portmap::{Candidates, PortMap, ServiceId, Transport};
+use crate::portmap::{Candidates, PortMap, ServiceId};
 use crate::signature::{Protocol, Strength};
+use crate::transport::Transport;
 
 /// What is held of a flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,19 +125,9 @@ impl ServiceRef {
     }
 }
 
-/// The map's transport of an IP protocol number.
-pub fn transport(number: u8) -> Option<Transport> {
-    match number {
-        protocol::TCP => Some(Transport::Tcp),
-        protocol::UDP => Some(Transport::Udp),
-        protocol::ICMP | protocol::ICMPV6 => Some(Transport::Icmp),
-        _ => None,
-    }
-}
-
 /// The rules that name the server's port of a flow.
 pub fn candidates<'m>(flow: &FlowRecord, map: &'m PortMap) -> Option<&'m Candidates> {
-    let transport = transport(flow.protocol)?;
+    let transport = Transport::of_protocol(flow.protocol)?;
     map.lookup(transport, if transport == Transport::Icmp { 0 } else { flow.server.port })
 }
 
@@ -158,7 +149,7 @@ pub fn classify(flow: &FlowRecord, map: &PortMap) -> Judgement {
         service: None,
         generic: candidates.is_some_and(|candidates| candidates.generic),
     };
-    let judged = match transport(flow.protocol) {
+    let judged = match Transport::of_protocol(flow.protocol) {
         Some(transport @ (Transport::Tcp | Transport::Udp)) => by_payload(flow, map, transport, candidates, blank)
             .or_else(|| by_port(flow, transport, candidates, blank))
             .or_else(|| by_other_transport(flow, map, transport, blank))

@@ -2,7 +2,8 @@
 
 use crate::finding::Severity;
 use crate::mix::{SERVICES, Sizes};
-use crate::portmap::Transport;
+use crate::transport::Transport;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -232,8 +233,8 @@ pub struct PortsArgs {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// Only rules over this protocol
-    #[arg(long, value_enum)]
-    pub protocol: Option<TransportName>,
+    #[arg(long, value_parser = transport())]
+    pub protocol: Option<Transport>,
     /// Only rules from or to this role, such as StoreFront; a part of its name is enough
     #[arg(long, value_name = "NAME")]
     pub role: Option<String>,
@@ -248,25 +249,10 @@ pub struct PortsArgs {
     pub port_map: Option<PathBuf>,
 }
 
-/// A transport by its name.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TransportName {
-    /// TCP
-    Tcp,
-    /// UDP
-    Udp,
-    /// ICMP
-    Icmp,
-}
-
-impl From<TransportName> for Transport {
-    fn from(name: TransportName) -> Transport {
-        match name {
-            TransportName::Tcp => Transport::Tcp,
-            TransportName::Udp => Transport::Udp,
-            TransportName::Icmp => Transport::Icmp,
-        }
-    }
+/// Reads a transport by its name.
+fn transport() -> impl TypedValueParser<Value = Transport> {
+    let names = Transport::ALL.map(|transport| PossibleValue::new(transport.name()));
+    PossibleValuesParser::new(names).try_map(|name| Transport::named(&name).ok_or("tcp, udp or icmp"))
 }
 
 /// How rules are written.

@@ -23,7 +23,7 @@
 //!
 //! # Floors
 //!
-//! A file imports only what stands lower: `time` / `packet`, `signature` / `source`, `flow`, `portmap` (three wings that do not know
+//! A file imports only what stands lower: `time`, `transport` / `packet`, `signature` / `source`, `flow`, `portmap` (three wings that do not know
 //! each other; `flow` also reads `signature`) / `classify` / `ledger` / `audit`, `finding`, `mix` / `pipeline`, `report` / `error`, `cli`,
 //! `run`, `main`. Each outside crate has one door: `etherparse` in `packet/general.rs`, `crossbeam-channel` in `pipeline.rs`,
 //! `hdrhistogram` in `ledger.rs`, `hashbrown` and `foldhash` in `flow/table.rs`, `toml` in `portmap/load.rs`, `clap` in `cli.rs`
@@ -75,3 +75,4 @@ pub mod sandbox;
 pub mod signature;
 pub mod source;
 pub mod time;
+pub mod transport;

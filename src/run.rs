@@ -137,7 +137,7 @@ fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {
     let query = ports::Query {
         product: args.product.clone(),
         port: args.port,
-        protocol: args.protocol.map(Into::into),
+        protocol: args.protocol,
         role: args.role.clone(),
         text,
     };

@@ -3,7 +3,8 @@
 mod support;
 
 use cap_audit::packet::{
-    Decoded, Fragment, LinkType, Packet, PacketBatch, Quoted, RawPacket, Skip, Transport, decode, general, protocol,
+    Decoded, Fragment, LinkType, Packet, PacketBatch, Quoted, RawPacket, Skip, TransportHeader, decode, general,
+    protocol,
 };
 use etherparse::{LaxSlicedPacket, TransportSlice};
 use proptest::collection::vec;
@@ -229,7 +230,7 @@ proptest! {
         match theirs {
             Some(TransportSlice::Tcp(theirs)) => {
                 let ours = ours.map_err(|skip| TestCaseError::fail(format!("{skip:?}")))?;
-                let Transport::Tcp(tcp) = ours.transport else { return Err(TestCaseError::fail("not TCP")) };
+                let TransportHeader::Tcp(tcp) = ours.transport else { return Err(TestCaseError::fail("not TCP")) };
                 prop_assert_eq!((ours.source_port, ours.destination_port), (theirs.source_port(), theirs.destination_port()));
                 prop_assert_eq!((tcp.sequence, tcp.acknowledgement), (theirs.sequence_number(), theirs.acknowledgment_number()));
                 prop_assert_eq!((tcp.flags.fin(), tcp.flags.syn(), tcp.flags.rst(), tcp.flags.ack()), (theirs.fin(), theirs.syn(), theirs.rst(), theirs.ack()));
@@ -239,7 +240,7 @@ proptest! {
             Some(TransportSlice::Udp(theirs)) => {
                 let ours = ours.map_err(|skip| TestCaseError::fail(format!("{skip:?}")))?;
                 prop_assert_eq!((ours.source_port, ours.destination_port), (theirs.source_port(), theirs.destination_port()));
-                prop_assert_eq!(ours.transport, Transport::Udp);
+                prop_assert_eq!(ours.transport, TransportHeader::Udp);
                 // The IP length counts, not that of UDP, which is as likely to be wrong (facts on capture formats).
                 prop_assert_eq!(ours.payload(&packet), &body[8..]);
             }
@@ -392,7 +393,7 @@ fn a_tcp_header_cut_within_its_options_is_read() {
         let raw = raw(LinkType::ETHERNET, bytes.len() as u32, &bytes[..length]);
         let read = decode(&raw).unwrap_or_else(|skip| panic!("{skip:?} at {length}"));
         assert_eq!((read.payload_bytes, read.payload_captured, read.ip_bytes), (0, 0, 60));
-        assert!(matches!(read.transport, Transport::Tcp(tcp) if tcp.flags.syn()));
+        assert!(matches!(read.transport, TransportHeader::Tcp(tcp) if tcp.flags.syn()));
     }
     for length in 34..14 + 20 + 14 {
         assert_eq!(
@@ -431,7 +432,7 @@ fn a_length_that_offload_left_at_0_is_that_of_the_frame() {
 
 fn quoted(packet: &Captured) -> Option<Quoted> {
     let read = read(packet);
-    assert!(matches!(read.transport, Transport::Icmp(_)), "not ICMP: {read:?}");
+    assert!(matches!(read.transport, TransportHeader::Icmp(_)), "not ICMP: {read:?}");
     read.quoted(&packet.3)
 }
 
@@ -519,7 +520,7 @@ fn fragments_are_told_apart() {
         let kinds: Vec<Fragment> = packets.iter().map(|packet| read(packet).fragment).collect();
         assert_eq!(kinds, [Fragment::First, Fragment::Later, Fragment::Later]);
         assert_eq!(read(&packets[0]).destination_port, 2598);
-        assert_eq!(read(&packets[1]).transport, Transport::Fragment(protocol::UDP));
+        assert_eq!(read(&packets[1]).transport, TransportHeader::Fragment(protocol::UDP));
         let identifications: Vec<u32> = packets.iter().map(|packet| read(packet).identification).collect();
         assert!(identifications[0] != 0 && identifications.iter().all(|id| *id == identifications[0]));
         let payload: u32 = packets.iter().map(|packet| read(packet).payload_bytes).sum();

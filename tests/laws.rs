@@ -13,8 +13,8 @@ use cap_audit::flow::{
 use cap_audit::ledger::{Ledger, SIGHTING_LIMIT, Sign};
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Harvest, Options, Sweep};
-use cap_audit::portmap::Transport;
 use cap_audit::time::{Span, Timestamp};
+use cap_audit::transport::Transport;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::scene::{later, link, moment, scene};

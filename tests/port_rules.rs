@@ -3,13 +3,14 @@
 
 mod support;
 
-use cap_audit::classify::{candidates, transport};
+use cap_audit::classify::candidates;
 use cap_audit::finding::{Finding, Severity};
 use cap_audit::flow::{Doubt, Marks, Outcome};
 use cap_audit::ledger::{self, Sign};
 use cap_audit::packet::LinkType;
-use cap_audit::portmap::{Layer, PortRule, Transport};
+use cap_audit::portmap::{Layer, PortRule};
 use cap_audit::time::Span;
+use cap_audit::transport::Transport;
 use support::*;
 
 const CLIENT: &str = "10.0.0.14";
@@ -125,7 +126,7 @@ fn names(rule: &PortRule, over: Transport, port: u16) -> bool {
     };
     let harvest = audit(talk.packets());
     let [flow] = harvest.flows.as_slice() else { panic!("{} flows on {over} {port}", harvest.flows.len()) };
-    assert_eq!(transport(flow.record.protocol), Some(over));
+    assert_eq!(Transport::of_protocol(flow.record.protocol), Some(over));
     assert_eq!(flow.record.server.address, address(SERVER), "{over} {port}");
     assert!(!flow.judgement.outcome.is_blocked());
     let map = citrix();

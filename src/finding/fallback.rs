@@ -5,8 +5,8 @@ use crate::classify::ServiceRef;
 use crate::flow::Outcome;
 use crate::ledger::{Carried, Path, Seen, Sign};
 use crate::packet::{Address, protocol};
-use crate::portmap::Transport;
 use crate::time::Span;
+use crate::transport::Transport;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,9 +9,10 @@ use crate::classify::ServiceRef;
 use crate::flow::{Evidence, PacketRef};
 use crate::ledger::{Carried, Ledger, Path, Seen, Sighting, Sign};
 use crate::packet::{Address, protocol};
-use crate::portmap::{PortMap, RuleId, Transport};
+use crate::portmap::{PortMap, RuleId};
 use crate::source::CaptureNotes;
 use crate::time::Timestamp;
+use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How bad it is.
@@ -175,7 +176,7 @@ impl Scene<'_> {
     pub(super) fn groups(&self, wanted: impl Fn(Sign) -> bool) -> Vec<(Sign, Group)> {
         let mut groups: BTreeMap<(Sign, Address, u8, u16), Group> = BTreeMap::new();
         for (key, seen) in self.ledger.sightings.iter().filter(|(key, _)| wanted(key.sign)) {
-            let Some(transport) = crate::classify::transport(key.protocol) else { continue };
+            let Some(transport) = Transport::of_protocol(key.protocol) else { continue };
             let Sighting { sign, client, server, protocol, port } = *key;
             match groups.entry((sign, server, protocol, port)) {
                 std::collections::btree_map::Entry::Occupied(mut entry) => {

@@ -2,8 +2,8 @@
 
 use super::{Check, Confidence, Finding, Scene, Severity, count, names};
 use crate::ledger::Sign;
-use crate::portmap::Transport;
 use crate::signature::Protocol;
+use crate::transport::Transport;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {

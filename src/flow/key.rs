@@ -1,6 +1,6 @@
 //! The key of a flow: both endpoints in one order, so that both directions find the same flow.
 
-use crate::packet::{Address, Packet, Transport, protocol};
+use crate::packet::{Address, Packet, TransportHeader, protocol};
 use std::hash::{Hash, Hasher};
 use std::ops::Not;
 
@@ -58,12 +58,12 @@ impl FlowKey {
     #[inline]
     pub fn of(packet: &Packet) -> Option<(FlowKey, Side)> {
         let (number, ports) = match packet.transport {
-            Transport::Tcp(_) => (protocol::TCP, [packet.source_port, packet.destination_port]),
-            Transport::Udp => (protocol::UDP, [packet.source_port, packet.destination_port]),
-            Transport::Icmp(icmp) if icmp.is_echo_request() || icmp.is_echo_reply() => {
+            TransportHeader::Tcp(_) => (protocol::TCP, [packet.source_port, packet.destination_port]),
+            TransportHeader::Udp => (protocol::UDP, [packet.source_port, packet.destination_port]),
+            TransportHeader::Icmp(icmp) if icmp.is_echo_request() || icmp.is_echo_reply() => {
                 (if icmp.v6 { protocol::ICMPV6 } else { protocol::ICMP }, [icmp.identifier; 2])
             }
-            Transport::Icmp(_) | Transport::Fragment(_) => return None,
+            TransportHeader::Icmp(_) | TransportHeader::Fragment(_) => return None,
         };
         let from = Endpoint { address: packet.source, port: ports[0] };
         let to = Endpoint { address: packet.destination, port: ports[1] };

@@ -2,7 +2,7 @@
 
 use super::track::Flow;
 use super::{DirectionBasis, Endpoint, FlowKey, FlowRecord, IcmpError, Marks, Side};
-use crate::packet::{Address, Fragment, Icmp, Packet, Quoted, RawPacket, Skip, Transport, protocol};
+use crate::packet::{Address, Fragment, Icmp, Packet, Quoted, RawPacket, Skip, TransportHeader, protocol};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -363,7 +363,7 @@ impl FlowTable {
         raw: &RawPacket<'_>,
         ended: &mut impl FnMut(FlowRecord),
     ) -> Result<u32, Skip> {
-        let tftp = matches!(packet.transport, Transport::Udp) && self.answers_tftp(&key, side, raw.at);
+        let tftp = matches!(packet.transport, TransportHeader::Udp) && self.answers_tftp(&key, side, raw.at);
         let (client, basis) = match packet.transport {
             _ if tftp => (!side, DirectionBasis::Payload),
             _ => self.direction(&key, side, packet),
@@ -428,12 +428,14 @@ impl FlowTable {
     /// Who is the client, by the first packet of a flow.
     fn direction(&self, key: &FlowKey, sender: Side, packet: &Packet) -> (Side, DirectionBasis) {
         match packet.transport {
-            Transport::Tcp(tcp) if tcp.flags.syn() => {
+            TransportHeader::Tcp(tcp) if tcp.flags.syn() => {
                 (if tcp.flags.ack() { !sender } else { sender }, DirectionBasis::Handshake)
             }
-            Transport::Icmp(icmp) => (if icmp.is_echo_reply() { !sender } else { sender }, DirectionBasis::Payload),
-            Transport::Udp => self.by_port(key, sender).unwrap_or((sender, DirectionBasis::Payload)),
-            Transport::Tcp(_) | Transport::Fragment(_) => {
+            TransportHeader::Icmp(icmp) => {
+                (if icmp.is_echo_reply() { !sender } else { sender }, DirectionBasis::Payload)
+            }
+            TransportHeader::Udp => self.by_port(key, sender).unwrap_or((sender, DirectionBasis::Payload)),
+            TransportHeader::Tcp(_) | TransportHeader::Fragment(_) => {
                 self.by_port(key, sender).unwrap_or_else(|| by_order(key, sender))
             }
         }
@@ -482,13 +484,13 @@ impl FlowTable {
         ended: &mut impl FnMut(FlowRecord),
     ) -> Result<(), Skip> {
         match packet.transport {
-            Transport::Fragment(number) => self.observe_fragment(number, packet, raw),
-            Transport::Icmp(Icmp { v6, kind, code, .. }) => {
+            TransportHeader::Fragment(number) => self.observe_fragment(number, packet, raw),
+            TransportHeader::Icmp(Icmp { v6, kind, code, .. }) => {
                 let quoted = packet.quoted(raw.bytes).ok_or(Skip::IcmpOther)?;
                 let error = IcmpError { v6, kind, code, sender: packet.source, about_client: true };
                 self.observe_error(error, &quoted, raw, ended)
             }
-            Transport::Tcp(_) | Transport::Udp => Err(Skip::IcmpOther),
+            TransportHeader::Tcp(_) | TransportHeader::Udp => Err(Skip::IcmpOther),
         }
     }
 

@@ -5,9 +5,10 @@ use super::{
     Counts, DirectionBasis, EVIDENCE_LIMIT, Endpoint, Evidence, FlowKey, FlowRecord, Heard, IcmpError, Marks, Note,
     PacketRef, Side, TcpState,
 };
-use crate::packet::{Packet, RawPacket, Tcp, Transport, Vlans, protocol};
+use crate::packet::{Packet, RawPacket, Tcp, TransportHeader, Vlans, protocol};
 use crate::signature::{self, Answer, OPENING_LIMIT, Opening};
 use crate::time::{Span, Timestamp};
+use crate::transport::Transport;
 use std::num::NonZeroU32;
 
 /// One conversation while it lives: four lines of the cache, of which most packets need two. In the first stands what every
@@ -234,8 +235,11 @@ impl Flow {
     #[inline]
     pub fn goes_on(&self, packet: &Packet, raw: &RawPacket<'_>, side: Side) -> bool {
         let another = match &packet.transport {
-            Transport::Tcp(tcp) if tcp.flags.syn() => self.is_another(tcp, side),
-            Transport::Tcp(_) | Transport::Udp | Transport::Icmp(_) | Transport::Fragment(_) => false,
+            TransportHeader::Tcp(tcp) if tcp.flags.syn() => self.is_another(tcp, side),
+            TransportHeader::Tcp(_)
+            | TransportHeader::Udp
+            | TransportHeader::Icmp(_)
+            | TransportHeader::Fragment(_) => false,
         };
         !another && !self.is_given_up(raw.at)
     }
@@ -282,9 +286,9 @@ impl Flow {
             return;
         }
         match packet.transport {
-            Transport::Tcp(tcp) => self.segment(&tcp, packet, raw, who, quiet),
-            Transport::Udp => self.datagram(packet, raw, who),
-            Transport::Icmp(_) | Transport::Fragment(_) => {}
+            TransportHeader::Tcp(tcp) => self.segment(&tcp, packet, raw, who, quiet),
+            TransportHeader::Udp => self.datagram(packet, raw, who),
+            TransportHeader::Icmp(_) | TransportHeader::Fragment(_) => {}
         }
     }
 
@@ -496,8 +500,7 @@ impl Flow {
     /// Tells the protocol by what both sides have said until now, and by what one of them says next.
     fn tell(&mut self, next: Option<(usize, &[u8])>, ended: bool) {
         let ports = [self.client, !self.client].map(|side| self.key.endpoint(side).port);
-        let transport =
-            if self.key.protocol() == protocol::TCP { signature::Transport::Tcp } else { signature::Transport::Udp };
+        let transport = if self.key.protocol() == protocol::TCP { Transport::Tcp } else { Transport::Udp };
         let cut = self.listening.0 & Listening::CUT != 0;
         let Some(cold) = self.cold.as_deref_mut() else { return };
         let Some(openings) = cold.openings.as_deref_mut() else { return };
@@ -744,25 +747,28 @@ impl Half {
     #[inline]
     fn is_copy(&mut self, packet: &Packet, quiet: u32, syns_waiting: u8) -> bool {
         let words = match packet.transport {
-            Transport::Tcp(tcp) => {
+            TransportHeader::Tcp(tcp) => {
                 (u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement)) ^ u64::from(tcp.flags.0) << 24
             }
-            Transport::Icmp(icmp) => u64::from(icmp.kind) << 16 | u64::from(icmp.identifier),
-            Transport::Udp | Transport::Fragment(_) => u64::from(packet.source_port),
+            TransportHeader::Icmp(icmp) => u64::from(icmp.kind) << 16 | u64::from(icmp.identifier),
+            TransportHeader::Udp | TransportHeader::Fragment(_) => u64::from(packet.source_port),
         };
         let print = fingerprint(words, packet.identification, packet.payload_bytes);
         let same = self.recent.contains(&print);
         let copy = match packet.transport {
             _ if same && packet.identification != 0 && quiet <= COPY_WINDOW => true,
-            Transport::Tcp(tcp) if tcp.flags.syn() => {
+            TransportHeader::Tcp(tcp) if tcp.flags.syn() => {
                 self.began_with(&tcp) && self.greets_twice(&tcp, packet, quiet, syns_waiting)
             }
             // Without an identification two equal bare ACKs, or two equal datagrams, may well be two packets.
-            Transport::Tcp(tcp) if same && packet.identification == 0 => {
+            TransportHeader::Tcp(tcp) if same && packet.identification == 0 => {
                 let length = length(&tcp, packet);
                 length > 0 && is_behind(self.settled, tcp.sequence.wrapping_add(length))
             }
-            Transport::Tcp(_) | Transport::Udp | Transport::Icmp(_) | Transport::Fragment(_) => false,
+            TransportHeader::Tcp(_)
+            | TransportHeader::Udp
+            | TransportHeader::Icmp(_)
+            | TransportHeader::Fragment(_) => false,
         };
         if !copy {
             self.recent = [print, self.recent[0], self.recent[1]];

@@ -2,6 +2,7 @@
 //! IPv6, TCP, UDP, ICMP). What it does not know it hands to the general decoder, which is also its oracle in the tests.
 
 use super::{Address, LinkType, RawPacket, general};
+use crate::transport::protocol;
 
 /// What the headers of one packet say, and where its payload lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +36,7 @@ pub struct Packet {
     /// 255. (A cluster of hosts may share a multicast address of the link for what IP calls one host.)
     pub to_many: bool,
     /// What stands above IP.
-    pub transport: Transport,
+    pub transport: TransportHeader,
 }
 
 impl Packet {
@@ -49,7 +50,7 @@ impl Packet {
     /// The packet that an ICMP error message quotes, out of the captured bytes of the message.
     pub fn quoted(&self, captured: &[u8]) -> Option<Quoted> {
         match self.transport {
-            Transport::Icmp(icmp) if icmp.is_error() => quoted(self.payload(captured)),
+            TransportHeader::Icmp(icmp) if icmp.is_error() => quoted(self.payload(captured)),
             _ => None,
         }
     }
@@ -94,7 +95,7 @@ pub enum Fragment {
 
 /// What stands above IP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Transport {
+pub enum TransportHeader {
     /// A TCP segment.
     Tcp(Tcp),
     /// A UDP datagram.
@@ -267,18 +268,6 @@ impl Skip {
     }
 }
 
-/// IP protocol numbers (IANA).
-pub mod protocol {
-    /// ICMP.
-    pub const ICMP: u8 = 1;
-    /// TCP.
-    pub const TCP: u8 = 6;
-    /// UDP.
-    pub const UDP: u8 = 17;
-    /// ICMPv6.
-    pub const ICMPV6: u8 = 58;
-}
-
 /// Reads the headers of one packet.
 #[inline]
 pub fn decode(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
@@ -301,11 +290,11 @@ pub(super) fn decode_most(raw: &RawPacket<'_>) -> Option<Packet> {
         protocol::TCP => {
             let start: &[u8; 14] = captured.first_chunk()?;
             let tcp = Tcp { sequence: be32(start, 4), acknowledgement: be32(start, 8), flags: TcpFlags(start[13]) };
-            (Transport::Tcp(tcp), [be(start, 0), be(start, 2)], u32::from(start[12] >> 4) * 4)
+            (TransportHeader::Tcp(tcp), [be(start, 0), be(start, 2)], u32::from(start[12] >> 4) * 4)
         }
         protocol::UDP => {
             let start: &[u8; 8] = captured.first_chunk()?;
-            (Transport::Udp, [be(start, 0), be(start, 2)], 8)
+            (TransportHeader::Udp, [be(start, 0), be(start, 2)], 8)
         }
         _ => return None,
     };
@@ -559,7 +548,7 @@ impl Envelope {
     #[inline]
     pub fn transport(self, number: u8, body: Body<'_>) -> Result<Packet, Skip> {
         if self.fragment == Fragment::Later {
-            return Ok(self.packet(Transport::Fragment(number), [0, 0], 0, &body));
+            return Ok(self.packet(TransportHeader::Fragment(number), [0, 0], 0, &body));
         }
         match number {
             protocol::TCP => self.tcp(&body),
@@ -582,7 +571,7 @@ impl Envelope {
             return Err(Skip::Malformed);
         }
         let tcp = Tcp { sequence: be32(bytes, 4), acknowledgement: be32(bytes, 8), flags: TcpFlags(bytes[13]) };
-        Ok(self.packet(Transport::Tcp(tcp), [be(bytes, 0), be(bytes, 2)], header, body))
+        Ok(self.packet(TransportHeader::Tcp(tcp), [be(bytes, 0), be(bytes, 2)], header, body))
     }
 
     #[inline]
@@ -591,7 +580,7 @@ impl Envelope {
         if bytes.len() < 8 {
             return Err(too_short(self.ip_bytes - body.headers, 8));
         }
-        Ok(self.packet(Transport::Udp, [be(bytes, 0), be(bytes, 2)], 8, body))
+        Ok(self.packet(TransportHeader::Udp, [be(bytes, 0), be(bytes, 2)], 8, body))
     }
 
     fn icmp(self, v6: bool, body: &Body<'_>) -> Result<Packet, Skip> {
@@ -600,11 +589,11 @@ impl Envelope {
             return Err(too_short(self.ip_bytes - body.headers, 8));
         }
         let icmp = Icmp { v6, kind: bytes[0], code: bytes[1], identifier: be(bytes, 4) };
-        Ok(self.packet(Transport::Icmp(icmp), [0, 0], 8, body))
+        Ok(self.packet(TransportHeader::Icmp(icmp), [0, 0], 8, body))
     }
 
     #[inline]
-    fn packet(self, transport: Transport, ports: [u16; 2], header: usize, body: &Body<'_>) -> Packet {
+    fn packet(self, transport: TransportHeader, ports: [u16; 2], header: usize, body: &Body<'_>) -> Packet {
         let to_many = match self.outside.carried {
             Carried::ToOne => false,
             Carried::ToMany => true,

@@ -6,7 +6,8 @@ mod decode;
 pub mod general;
 mod link;
 
+pub use crate::transport::protocol;
 pub use address::Address;
 pub use batch::{Decoded, Lane, PacketBatch, RawPacket, Record};
-pub use decode::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, Transport, Vlans, decode, protocol};
+pub use decode::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, TransportHeader, Vlans, decode};
 pub use link::LinkType;

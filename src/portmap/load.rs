@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
 use toml::Spanned;
 
-use super::{Direction, Document, Generic, Layer, Parts, PortMap, PortRule, Service, ServiceId, Transport};
+use super::{Direction, Document, Generic, Layer, Parts, PortMap, PortRule, Service, ServiceId};
+use crate::transport::Transport;
 
 /// What is wrong with a port map, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -3,22 +3,11 @@
 
 mod load;
 
-use std::fmt;
+use crate::transport::Transport;
 use std::ops::AddAssign;
 use std::ops::RangeInclusive;
 
 pub use load::MapError;
-
-/// A transport protocol that a rule can name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Transport {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// ICMP and ICMPv6, which have no ports.
-    Icmp,
-}
 
 /// A rule of one map, by its place in [`PortMap::rules`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -182,31 +171,6 @@ pub struct PortMap {
     tcp: PortTable,
     udp: PortTable,
     icmp: Option<Candidates>,
-}
-
-impl Transport {
-    /// Every transport, in the order in which rules list them.
-    pub const ALL: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
-
-    /// The name in the map and in the report: `tcp`, `udp` or `icmp`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Transport::Tcp => "tcp",
-            Transport::Udp => "udp",
-            Transport::Icmp => "icmp",
-        }
-    }
-
-    /// The transport of that name, in small or capital letters.
-    pub fn named(name: &str) -> Option<Transport> {
-        Transport::ALL.into_iter().find(|transport| transport.name().eq_ignore_ascii_case(name))
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 impl Direction {

@@ -7,7 +7,8 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
 use super::csv_flows::io_error;
-use crate::portmap::{Direction, Layer, PortMap, PortRule, RuleId, ServiceId, Transport};
+use crate::portmap::{Direction, Layer, PortMap, PortRule, RuleId, ServiceId};
+use crate::transport::Transport;
 
 /// Which rules to show. What is `None` excludes nothing; every other field must fit. Capital and small letters are equal.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

@@ -13,7 +13,7 @@ pub(super) fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {
         let look = match opening.transport {
             Transport::Tcp => counted_message(voice.bytes),
-            Transport::Udp => message(Reader::new(voice.bytes)),
+            Transport::Udp | Transport::Icmp => message(Reader::new(voice.bytes)),
         };
         voice.reading(look, Strength::Strong)
     })

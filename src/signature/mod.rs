@@ -2,6 +2,7 @@
 //! Each protocol has its own file; a new one is a file and its line in [`SIGNATURES`]. Facts ids are those of the
 //! project's fact sheet on Citrix protocols.
 
+use crate::transport::Transport;
 use std::fmt;
 
 use voice::{Clue, Reading, Speaker};
@@ -91,15 +92,6 @@ pub struct Opening<'a> {
     pub cut: bool,
     /// No more bytes will come.
     pub ended: bool,
-}
-
-/// What carries a flow.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Transport {
-    /// A stream of bytes.
-    Tcp,
-    /// Datagrams.
-    Udp,
 }
 
 /// What [`tell`] has to say about an opening.

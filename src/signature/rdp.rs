@@ -13,7 +13,7 @@ pub(super) fn read(opening: &Opening<'_>) -> Reading {
         (Transport::Tcp, true) => voice.reading(transport_head(voice.bytes).map(|_| ()), Strength::Strong),
         (Transport::Tcp, false) => voice.reading(cookie(voice.bytes), Strength::Strong),
         (Transport::Udp, true) => voice.reading(datagram(voice), Strength::Soft),
-        (Transport::Udp, false) => Reading::Foreign,
+        (Transport::Udp, false) | (Transport::Icmp, _) => Reading::Foreign,
     })
 }
 
