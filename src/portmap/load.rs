@@ -1,6 +1,6 @@
 //! From TOML to a `PortMap`. Everything is checked here, once, and what is wrong is told with its line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
 use toml::Spanned;
 
-use super::{Direction, Document, Generic, Layer, Parts, PortMap, PortRule, Service, ServiceId};
+use super::{Direction, Document, Fallback, Generic, Instead, Layer, Parts, PortMap, PortRule, Service, ServiceId};
+use crate::signature::Protocol;
 use crate::transport::Transport;
 
 /// What is wrong with a port map, and where.
@@ -87,6 +88,19 @@ struct DocumentText {
 struct ServiceText {
     name: Spanned<Word>,
     title: Word,
+    proved_by: Option<Spanned<Spoken>>,
+    speaks: Option<Vec<Spoken>>,
+    #[serde(default)]
+    session: bool,
+    blocked: Option<Word>,
+    instead: Option<InsteadText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InsteadText {
+    services: Spanned<Vec<Spanned<Word>>>,
+    fallback: Taken,
 }
 
 #[derive(Deserialize)]
@@ -106,7 +120,7 @@ struct RuleText {
     product: Word,
     source: Spanned<Vec<Word>>,
     destination: Spanned<Vec<Word>>,
-    protocol: Spanned<Vec<Protocol>>,
+    protocol: Spanned<Vec<Carrier>>,
     #[serde(default)]
     ports: Vec<Ports>,
     direction: Way,
@@ -130,11 +144,17 @@ impl File {
             keys.add(&document.key)?;
             documents.push(document.made());
         }
-        let mut services = Vec::new();
         let mut names = Names::new("service");
-        for service in self.services {
+        for service in &self.services {
             names.add(&service.name)?;
-            services.push(Service { name: service.name.into_inner().0, title: service.title.0 });
+        }
+        let mut services = Vec::new();
+        let mut proved = HashSet::new();
+        for service in self.services {
+            if let Some(by) = service.proved_by.as_ref().filter(|by| !proved.insert(by.as_ref().0)) {
+                return Err(fault(by, format!("the protocol '{}' proves another service already", by.as_ref().0)));
+            }
+            services.push(service.check(&names)?);
         }
         let mut generic = Vec::new();
         for ports in self.generic {
@@ -168,6 +188,50 @@ impl DocumentText {
             original: self.original.map(|original| original.0),
             origin: self.origin.0,
         }
+    }
+}
+
+impl ServiceText {
+    fn check(self, names: &Names) -> Result<Service, Fault> {
+        let id = names.service(&self.name)?;
+        let speaks: Option<Vec<Protocol>> =
+            self.speaks.map(|speaks| speaks.into_iter().map(|Spoken(protocol)| protocol).collect());
+        if let (Some(by), Some(speaks)) = (&self.proved_by, &speaks) {
+            let Spoken(protocol) = by.as_ref();
+            if !speaks.contains(protocol) {
+                return Err(fault(by, format!("speaks lacks the protocol '{protocol}', which proves the service")));
+            }
+        }
+        Ok(Service {
+            name: self.name.into_inner().0,
+            title: self.title.0,
+            proved_by: self.proved_by.map(|by| by.into_inner().0),
+            speaks,
+            session: self.session,
+            blocked: self.blocked.map(|Word(blocked)| blocked),
+            instead: self.instead.map(|instead| instead.check(id, names)).transpose()?,
+        })
+    }
+}
+
+impl InsteadText {
+    /// What takes the place of `blocked`.
+    fn check(self, blocked: ServiceId, names: &Names) -> Result<Instead, Fault> {
+        let mut services = Vec::new();
+        for name in self.services.as_ref() {
+            let service = names.service(name)?;
+            if service == blocked {
+                return Err(fault(name, "a service does not take its own place"));
+            }
+            if services.contains(&service) {
+                return Err(fault(name, format!("the service '{}' stands there already", name.as_ref().0)));
+            }
+            services.push(service);
+        }
+        if services.is_empty() {
+            return Err(fault(&self.services, "instead needs at least one service"));
+        }
+        Ok(Instead { services, fallback: self.fallback.0 })
     }
 }
 
@@ -304,13 +368,37 @@ impl<'de> Deserialize<'de> for Word {
     }
 }
 
-struct Protocol(Transport);
+/// What a rule calls a protocol: a transport.
+struct Carrier(Transport);
 
-impl<'de> Deserialize<'de> for Protocol {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Protocol, D::Error> {
+impl<'de> Deserialize<'de> for Carrier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Carrier, D::Error> {
         let name = String::deserialize(deserializer)?;
         let transport = Transport::named(&name);
-        transport.map(Protocol).ok_or_else(|| D::Error::custom(format!("'{name}' is not tcp, udp or icmp")))
+        transport.map(Carrier).ok_or_else(|| D::Error::custom(format!("'{name}' is not tcp, udp or icmp")))
+    }
+}
+
+/// A protocol that is recognised by its first bytes.
+struct Spoken(Protocol);
+
+impl<'de> Deserialize<'de> for Spoken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Spoken, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let protocol = Protocol::all().iter().copied().find(|protocol| protocol.name() == name);
+        protocol.map(Spoken).ok_or_else(|| D::Error::custom(format!("no signature recognises a protocol '{name}'")))
+    }
+}
+
+/// The name of a fallback.
+struct Taken(Fallback);
+
+impl<'de> Deserialize<'de> for Taken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Taken, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let names = || Fallback::all().iter().map(|fallback| fallback.name()).collect::<Vec<_>>().join(" or ");
+        let fallback = Fallback::named(&name);
+        fallback.map(Taken).ok_or_else(|| D::Error::custom(format!("'{name}' is not {}", names())))
     }
 }
 
@@ -389,6 +477,14 @@ title = "A paper"
 language = "en"
 origin = "Nobody"
 [[service]]
+name = "cgp"
+title = "CGP"
+proved_by = "cgp"
+speaks = ["cgp", "tls"]
+session = true
+blocked = "Less comfort."
+instead = { services = ["ica"], fallback = "cgp-to-ica" }
+[[service]]
 name = "ica"
 title = "ICA"
 [[generic]]
@@ -418,6 +514,9 @@ why = "It is missing."
 cited = "Somebody"
 "#;
 
+    /// The line of the good map that says what takes the place of another service, which is declared after it.
+    const INSTEAD: &str = r#"instead = { services = ["ica"], fallback = "cgp-to-ica" }"#;
+
     fn fault_of(text: &str) -> MapError {
         PortMap::parse(text).expect_err("a spoiled map")
     }
@@ -426,6 +525,22 @@ cited = "Somebody"
     fn a_good_map_is_read() {
         let map = PortMap::parse(GOOD).expect("a good map");
         assert_eq!((map.name(), map.version(), map.documented()), ("small", "1", 1));
+        let [cgp, ica] = map.services() else { panic!("{:?}", map.services()) };
+        assert_eq!(cgp.proved_by, Some(Protocol::Cgp));
+        assert_eq!(cgp.speaks, Some(vec![Protocol::Cgp, Protocol::Tls]));
+        assert_eq!(cgp.blocked.as_deref(), Some("Less comfort."));
+        let ica_instead = Instead { services: vec![ServiceId(1)], fallback: Fallback::CgpToIca };
+        assert_eq!((cgp.session, &cgp.instead), (true, &Some(ica_instead)));
+        let nothing_known = Service {
+            name: "ica".into(),
+            title: "ICA".into(),
+            proved_by: None,
+            speaks: None,
+            session: false,
+            blocked: None,
+            instead: None,
+        };
+        assert_eq!(*ica, nothing_known);
         let rule = map.rule(RuleId(0));
         assert_eq!(rule.ports, [1494..=1494, 8082..=8083]);
         assert_eq!(rule.transports, [Transport::Tcp, Transport::Udp]);
@@ -463,7 +578,23 @@ cited = "Somebody"
             (r#"protocol = ["tcp", "udp"]"#, "protocol = []", "a rule needs at least one protocol"),
             (r#"protocol = ["tcp", "udp"]"#, r#"protocol = ["icmp"]"#, "icmp has no ports"),
             (r#"direction = "one-way""#, r#"direction = "in""#, "'in' is not one-way or both"),
-            (r#"service = "ica""#, r#"service = "cgp""#, "there is no service 'cgp'"),
+            (r#"service = "ica""#, r#"service = "icq""#, "there is no service 'icq'"),
+            (r#"proved_by = "cgp""#, r#"proved_by = "cpg""#, "no signature recognises a protocol 'cpg'"),
+            (r#"speaks = ["cgp", "tls"]"#, r#"speaks = ["cgp", "tcp"]"#, "no signature recognises a protocol 'tcp'"),
+            (r#"speaks = ["cgp", "tls"]"#, r#"speak = ["cgp"]"#, "unknown field `speak`"),
+            ("session = true", r#"session = "yes""#, "invalid type: string"),
+            (r#"blocked = "Less comfort.""#, r#"blocked = """#, "an empty text"),
+            (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""ica", "icq""#), "there is no service 'icq'"),
+            (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""cgp""#), "a service does not take its own place"),
+            (INSTEAD, &INSTEAD.replace(r#""ica""#, ""), "instead needs at least one service"),
+            (INSTEAD, &INSTEAD.replace("cgp-to-ica", "cgp"), "'cgp' is not cgp-to-ica or edt-to-tcp"),
+            (INSTEAD, &INSTEAD.replace("fallback", "kind"), "unknown field `kind`"),
+            (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""ica", "ica""#), "the service 'ica' stands there already"),
+            (
+                r#"proved_by = "cgp""#,
+                r#"proved_by = "ica""#,
+                "speaks lacks the protocol 'ica', which proves the service",
+            ),
             (r#"reply = [1494]"#, r#"udp_service = "edt""#, "there is no service 'edt'"),
             (r#"reply = [1494]"#, "reply = [1495]", "reply names what is no UDP port of the rule"),
             (r#"reply = [1494]"#, r#"reply = ["8082-8084"]"#, "reply names what is no UDP port of the rule"),
@@ -485,18 +616,18 @@ cited = "Somebody"
     #[test]
     fn a_rule_over_tcp_alone_has_no_udp_side() {
         let tcp = GOOD.replacen(r#"protocol = ["tcp", "udp"]"#, r#"protocol = ["tcp"]"#, 1);
-        assert_eq!(fault_of(&tcp), MapError { line: 23, what: "reply names what is no UDP port of the rule".into() });
+        assert_eq!(fault_of(&tcp), MapError { line: 31, what: "reply names what is no UDP port of the rule".into() });
         let named = tcp.replacen("reply = [1494]", r#"udp_service = "ica""#, 1);
-        assert_eq!(fault_of(&named), MapError { line: 23, what: "udp_service stands in a rule without udp".into() });
+        assert_eq!(fault_of(&named), MapError { line: 31, what: "udp_service stands in a rule without udp".into() });
     }
 
     #[test]
     fn what_is_missing_is_told_where_it_should_stand() {
         let error = fault_of(&GOOD.replacen("detail = \"Sessions\"\n", "", 1));
         assert!(error.what.contains("missing field `detail`"), "{error}");
-        assert_eq!(error.line, 14, "the head of the rule");
+        assert_eq!(error.line, 22, "the head of the rule");
         let error = fault_of(&GOOD.replacen("why = \"It is missing.\"\n", "", 1));
-        assert_eq!(error, MapError { line: 27, what: "a correction needs `why` and `cited`".into() });
+        assert_eq!(error, MapError { line: 35, what: "a correction needs `why` and `cited`".into() });
         let error = fault_of("");
         assert!(error.what.contains("missing field `name`"), "{error}");
     }
@@ -525,7 +656,9 @@ cited = "Somebody"
     fn names_are_given_once() {
         let service = "[[service]]\nname = \"ica\"\ntitle = \"Again\"\n";
         let error = fault_of(&GOOD.replacen("[[generic]]", &format!("{service}[[generic]]"), 1));
-        assert_eq!(error, MapError { line: 13, what: "the service 'ica' stands in the map already".into() });
+        assert_eq!(error, MapError { line: 21, what: "the service 'ica' stands in the map already".into() });
+        let error = fault_of(&GOOD.replacen("title = \"ICA\"", "title = \"ICA\"\nproved_by = \"cgp\"", 1));
+        assert_eq!(error, MapError { line: 20, what: "the protocol 'cgp' proves another service already".into() });
     }
 
     #[test]
@@ -539,6 +672,6 @@ cited = "Somebody"
     #[test]
     fn an_error_is_a_sentence() {
         let error = fault_of(&GOOD.replacen("[1494, \"8082-8083\"]", "[\"808x\"]", 1));
-        assert_eq!(error.to_string(), "port map, line 20: '808x' is not a port or a range");
+        assert_eq!(error.to_string(), "port map, line 28: '808x' is not a port or a range");
     }
 }

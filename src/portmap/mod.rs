@@ -3,6 +3,7 @@
 
 mod load;
 
+use crate::signature::Protocol;
 use crate::transport::Transport;
 use std::ops::AddAssign;
 use std::ops::RangeInclusive;
@@ -121,6 +122,37 @@ pub struct Service {
     pub name: String,
     /// The name for people, for example "CGP (session with session reliability)".
     pub title: String,
+    /// The protocol whose first bytes prove this service. No other service of the map has it.
+    pub proved_by: Option<Protocol>,
+    /// The protocols that may be heard on its ports; another one there contradicts the rule. `None`: the service is not
+    /// known well enough to be contradicted.
+    pub speaks: Option<Vec<Protocol>>,
+    /// Its ports are session ports: ICA and CGP are both at home there, nothing but Citrix is, and the internet must not
+    /// reach them.
+    pub session: bool,
+    /// What it means for people when it is blocked, in one or two sentences.
+    pub blocked: Option<String>,
+    /// What is used while it is blocked.
+    pub instead: Option<Instead>,
+}
+
+/// What is used while a service is blocked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Instead {
+    /// Other services of the same map, in order of preference. Never empty.
+    pub services: Vec<ServiceId>,
+    /// Which kind of fallback that is.
+    pub fallback: Fallback,
+}
+
+/// A way from a better service to the next one. The names are parts of the codes of findings: `fallback.cgp-to-ica`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Fallback {
+    /// From a session with session reliability to one without.
+    CgpToIca,
+    /// From a session over UDP to one over TCP.
+    EdtToTcp,
 }
 
 /// A document that the map was made from.
@@ -155,6 +187,8 @@ pub struct Candidates {
     /// Over UDP: the service always answers, so silence means trouble. Always false for TCP, where the handshake tells,
     /// and for ICMP.
     pub reply_due: bool,
+    /// A session port: not generic, and one of `services` is a session.
+    pub session: bool,
     /// The name of the traffic as long as only the port is known: what a generic port usually carries, where the map says
     /// so; else the names of `services` joined with `/`, at most three.
     pub service: String,
@@ -190,6 +224,26 @@ impl Layer {
             Layer::Document => "document",
             Layer::Correction { .. } => "correction",
         }
+    }
+}
+
+impl Fallback {
+    /// Every fallback, in the order of the type.
+    pub const fn all() -> &'static [Fallback] {
+        &[Fallback::CgpToIca, Fallback::EdtToTcp]
+    }
+
+    /// The name in the map and in the report: `cgp-to-ica` or `edt-to-tcp`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Fallback::CgpToIca => "cgp-to-ica",
+            Fallback::EdtToTcp => "edt-to-tcp",
+        }
+    }
+
+    /// The fallback of that name.
+    pub fn named(name: &str) -> Option<Fallback> {
+        Fallback::all().iter().copied().find(|fallback| fallback.name() == name)
     }
 }
 
@@ -271,14 +325,34 @@ impl PortMap {
         &self.services
     }
 
+    /// A service of this map. An id of another map may panic.
+    pub fn service(&self, service: ServiceId) -> &Service {
+        &self.services[usize::from(service.0)]
+    }
+
     /// The name of a service of this map. An id of another map may panic.
     pub fn service_name(&self, service: ServiceId) -> &str {
-        &self.services[usize::from(service.0)].name
+        &self.service(service).name
     }
 
     /// The service of that name.
     pub fn service_named(&self, name: &str) -> Option<ServiceId> {
         self.services.iter().position(|service| service.name == name).map(|place| ServiceId(small(place)))
+    }
+
+    /// The service that this protocol proves, if the map has one.
+    pub fn service_proved_by(&self, protocol: Protocol) -> Option<ServiceId> {
+        self.services
+            .iter()
+            .position(|service| service.proved_by == Some(protocol))
+            .map(|place| ServiceId(small(place)))
+    }
+
+    /// The ports that belong to a service over a transport, rising: those that are not generic and have the service among
+    /// their [`Candidates::services`]. Walks over all ports: ask once, not for every flow.
+    pub fn specific_ports(&self, service: ServiceId, transport: Transport) -> Vec<u16> {
+        let belongs = |found: &Candidates| !found.generic && found.services.contains(&service);
+        (0..=u16::MAX).filter(|&port| self.lookup(transport, port).is_some_and(belongs)).collect()
     }
 
     /// All rules: those of the documents in their order, then the corrections.
@@ -416,9 +490,11 @@ fn candidates(
     }
     let named = generic.iter().find(|generic| generic.holds(transport, port));
     let usual = named.and_then(|generic| generic.service).map(|service| vec![service]);
+    let generic = named.is_some() || transport == Transport::Icmp;
     Some(Candidates {
         most_specific,
-        generic: named.is_some() || transport == Transport::Icmp,
+        generic,
+        session: !generic && spoken.iter().any(|service| services[usize::from(service.0)].session),
         reply_due: transport == Transport::Udp && leading().all(|rule| rule.answers_on(port)),
         service: joined(usual.as_ref().unwrap_or(&spoken), services),
         services: spoken,
@@ -464,7 +540,6 @@ mod tests {
         rules.iter().map(|&rule| map.rule(rule).id.as_str()).collect()
     }
 
-    /// The counts of the five documents, taken by hand and by a script when they were read.
     #[test]
     fn a_set_of_rules_gives_back_what_was_added_in_order_and_once() {
         let set = |rules: &[u16]| {
@@ -480,6 +555,7 @@ mod tests {
         assert_eq!(set(&[]).iter().count(), 0);
     }
 
+    /// The counts of the five documents, taken by hand and by a script when they were read.
     #[test]
     fn the_embedded_map_is_complete() {
         let map = PortMap::citrix();
@@ -584,6 +660,74 @@ mod tests {
         }
         let titles: BTreeSet<&str> = map.services().iter().map(|service| service.title.as_str()).collect();
         assert_eq!(titles.len(), map.services().len());
+    }
+
+    /// Exactly these ports belong to a session: who opens them to the internet is told so.
+    #[test]
+    fn the_ports_of_a_session_belong_to_its_services_alone() {
+        let map = PortMap::citrix();
+        let named = |name| map.service_named(name).expect("a service of the map");
+        let expected: [(&str, &[u16], &[u16]); 3] =
+            [("ica", &[1494], &[]), ("cgp", &[2598], &[]), ("edt", &[], &[1494, 2598])];
+        for (name, tcp, udp) in expected {
+            assert_eq!(map.specific_ports(named(name), Transport::Tcp), tcp, "{name}");
+            assert_eq!(map.specific_ports(named(name), Transport::Udp), udp, "{name}");
+        }
+        assert_eq!(map.specific_ports(named("ping"), Transport::Icmp), [0u16; 0], "any host pings");
+        for transport in [Transport::Tcp, Transport::Udp, Transport::Icmp] {
+            for port in 0..=u16::MAX {
+                let told = map.lookup(transport, port).is_some_and(|candidates| candidates.session);
+                let expected = transport != Transport::Icmp && [1494, 2598].contains(&port);
+                assert_eq!(told, expected, "{transport} {port}");
+            }
+        }
+    }
+
+    /// UDP 443 carries EDT through a Gateway, and much else.
+    #[test]
+    fn a_generic_port_is_no_session_port() {
+        let map = PortMap::citrix();
+        let edt = map.service_named("edt").expect("a service of the map");
+        let gateway = at(&map, Transport::Udp, 443);
+        assert!(gateway.services.contains(&edt) && map.service(edt).session);
+        assert!(gateway.generic && !gateway.session);
+    }
+
+    #[test]
+    fn a_protocol_proves_its_service() {
+        let map = PortMap::citrix();
+        for protocol in Protocol::all() {
+            let expected = match protocol {
+                Protocol::Ica | Protocol::Cgp | Protocol::Edt => map.service_named(protocol.name()),
+                _ => None,
+            };
+            assert_eq!(map.service_proved_by(*protocol), expected, "{protocol}");
+        }
+        assert!(map.service_proved_by(Protocol::Cgp).is_some());
+    }
+
+    /// A port of several services is contradicted by nothing, so a service that can be contradicted has ports of its own.
+    #[test]
+    fn what_can_be_contradicted_or_replaced_has_ports_of_its_own() {
+        let map = PortMap::citrix();
+        for (place, service) in map.services().iter().enumerate() {
+            let id = ServiceId(small(place));
+            let ports = |transport| {
+                let of = map.specific_ports(id, transport);
+                of.into_iter().any(|port| at(&map, transport, port).services == [id])
+            };
+            let own = ports(Transport::Tcp) || ports(Transport::Udp);
+            let known = service.speaks.is_some() || service.proved_by.is_some() || service.instead.is_some();
+            assert!(own || !known, "{}", service.name);
+        }
+    }
+
+    #[test]
+    fn a_fallback_is_found_by_its_name() {
+        for &fallback in Fallback::all() {
+            assert_eq!(Fallback::named(fallback.name()), Some(fallback));
+        }
+        assert_eq!(Fallback::named("ica-to-cgp"), None);
     }
 
     #[test]
