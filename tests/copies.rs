@@ -216,7 +216,7 @@ fn what_comes_too_late_to_be_timed_is_not_guessed() {
     let [talk, ..] = three_kinds();
     let tries = (0..32).fold(talk.syn(), |talk, _| talk.wait(Span::seconds(150)).syn_again());
     let record = record(tries.syn_ack().wait(Span::seconds(1)).syn_ack_again().packets());
-    assert_eq!((record.syn_acks, record.syn_ack_at), (2, None));
+    assert_eq!((record.syn_acks, record.answered_at), (2, None));
 }
 
 // Bounds.

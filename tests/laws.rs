@@ -233,8 +233,8 @@ fn a_year_earlier(finding: Finding) -> Finding {
 fn a_year_younger(flow: JudgedFlow) -> JudgedFlow {
     let record = flow.record;
     let (first, last, until) = (back(record.first), back(record.last), back(record.until));
-    let syn_ack_at = record.syn_ack_at.map(back);
-    JudgedFlow { record: FlowRecord { first, last, until, syn_ack_at, ..record }, ..flow }
+    let (answered_at, established_at) = (record.answered_at.map(back), record.established_at.map(back));
+    JudgedFlow { record: FlowRecord { first, last, until, answered_at, established_at, ..record }, ..flow }
 }
 
 // Beyond the limits.
@@ -260,10 +260,13 @@ fn silent(number: u32) -> (FlowRecord, Judgement) {
         tcp: TcpState::default(),
         syns: 3,
         syn_acks: 0,
-        syn_ack_at: None,
+        answered_at: None,
+        established_at: None,
         handshake_rtt: None,
         marks: Marks(Marks::SYN_SEEN),
         reset_after: None,
+        greeting: None,
+        reset: None,
         vlans: Vlans::default(),
         heard: None,
         icmp: None,

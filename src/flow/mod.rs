@@ -7,13 +7,15 @@ mod outcome;
 mod record;
 mod table;
 mod tcp_state;
+#[cfg(test)]
+mod tests;
 mod track;
 
 pub use community_id::community_id;
 pub use key::{Endpoint, FlowKey, Side};
 pub use outcome::{Doubt, EARLY, FIRM, GRACE, Outcome, TCP_TRIES, UDP_TRIES, outcome};
 pub use record::{
-    Counts, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef,
+    Counts, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef, Sender,
 };
 pub use table::{FlowTable, KnowsPort, Limits, Probe, SHARDS, shard};
 pub use tcp_state::{End, TcpState};

@@ -225,7 +225,7 @@ fn unacknowledged(flow: &FlowRecord) -> (Outcome, Option<Doubt>) {
         return (Outcome::Established, None);
     }
     let repeated = flow.syn_acks >= 2 || flow.marks.has(Marks::SYN_AFTER_SYN_ACK);
-    let watched = flow.syn_ack_at.is_some_and(|at| flow.until - at >= GRACE);
+    let watched = flow.answered_at.is_some_and(|at| flow.until - at >= GRACE);
     if repeated && watched {
         return (Outcome::HalfOpen, None);
     }

@@ -1,7 +1,7 @@
 //! What a flow leaves behind when it ends: plain facts, from which the outcome, the verdict and the findings are drawn.
 
 use super::{Endpoint, TcpState};
-use crate::packet::{Address, Vlans};
+use crate::packet::{Address, Packet, TransportHeader, Vlans};
 use crate::signature::{Protocol, Strength};
 use crate::time::{Span, Timestamp};
 
@@ -86,6 +86,30 @@ pub struct Counts {
     pub retransmissions: u32,
     /// Packets that the capture holds twice, as far as that can be proved.
     pub duplicates: u32,
+    /// Time to live or hop limit of the first packet; 0 where there was none.
+    pub ttl: u8,
+}
+
+/// Headers of one packet, by which one sender is told from another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Sender {
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// IPv4 identification, or the lower half of that of an IPv6 fragment header; 0 where there is none.
+    pub identification: u16,
+    /// TCP receive window, not scaled; 0 without TCP, and where the capture cut it off.
+    pub window: u16,
+}
+
+impl Sender {
+    /// What the headers of this packet show.
+    pub fn of(packet: &Packet) -> Sender {
+        let window = match packet.transport {
+            TransportHeader::Tcp(tcp) => tcp.window,
+            TransportHeader::Udp | TransportHeader::Icmp(_) | TransportHeader::Fragment(_) => 0,
+        };
+        Sender { ttl: packet.ttl, identification: packet.identification as u16, window }
+    }
 }
 
 /// An ICMP or ICMPv6 error about a flow.
@@ -99,6 +123,10 @@ pub struct IcmpError {
     pub code: u8,
     /// Who sent it.
     pub sender: Address,
+    /// Time to live or hop limit of the message itself, not of what it quotes.
+    pub ttl: u8,
+    /// IPv4 identification of the message itself, or the lower half of that of an IPv6 fragment header; 0 where there is none.
+    pub identification: u16,
     /// True where the quoted packet came from the client.
     pub about_client: bool,
 }
@@ -150,15 +178,23 @@ pub struct FlowRecord {
     pub syns: u32,
     /// SYN-ACKs of the server, duplicates left out.
     pub syn_acks: u32,
-    /// When the first SYN-ACK came.
-    pub syn_ack_at: Option<Timestamp>,
+    /// When the server first answered: of TCP its first SYN-ACK, of UDP and ICMP its first packet. To the microsecond. `None` also
+    /// where that was more than 71 minutes after the first packet of the flow.
+    pub answered_at: Option<Timestamp>,
+    /// When the client first went on after the SYN or the SYN-ACK that the capture holds: the end of the TCP handshake. Kept like
+    /// `answered_at`.
+    pub established_at: Option<Timestamp>,
     /// From the SYN to the client's ACK, if neither was repeated.
     pub handshake_rtt: Option<Span>,
     /// What else was seen.
     pub marks: Marks,
     /// From the end of the handshake to the server's reset.
     pub reset_after: Option<Span>,
-    /// VLAN ids of the first tagged packet.
+    /// Who answered: the packet of `answered_at`.
+    pub greeting: Option<Sender>,
+    /// Who sent the first reset of the server's side.
+    pub reset: Option<Sender>,
+    /// VLAN ids of the first packet.
     pub vlans: Vlans,
     /// What the payload told.
     pub heard: Option<Heard>,

@@ -1,7 +1,7 @@
 //! All flows of one worker: finds the flow of a packet, opens new ones, gives up idle ones.
 
 use super::track::Flow;
-use super::{DirectionBasis, Endpoint, FlowKey, FlowRecord, IcmpError, Marks, Side};
+use super::{DirectionBasis, Endpoint, FlowKey, FlowRecord, IcmpError, Marks, Sender, Side};
 use crate::packet::{Address, Fragment, Icmp, Packet, Quoted, RawPacket, Skip, TransportHeader, protocol};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
@@ -487,7 +487,9 @@ impl FlowTable {
             TransportHeader::Fragment(number) => self.observe_fragment(number, packet, raw),
             TransportHeader::Icmp(Icmp { v6, kind, code, .. }) => {
                 let quoted = packet.quoted(raw.bytes).ok_or(Skip::IcmpOther)?;
-                let error = IcmpError { v6, kind, code, sender: packet.source, about_client: true };
+                let Sender { ttl, identification, .. } = Sender::of(packet);
+                let error =
+                    IcmpError { v6, kind, code, sender: packet.source, ttl, identification, about_client: true };
                 self.observe_error(error, &quoted, raw, ended)
             }
             TransportHeader::Tcp(_) | TransportHeader::Udp => Err(Skip::IcmpOther),

@@ -3,7 +3,7 @@
 
 use super::{
     Counts, DirectionBasis, EVIDENCE_LIMIT, Endpoint, Evidence, FlowKey, FlowRecord, Heard, IcmpError, Marks, Note,
-    PacketRef, Side, TcpState,
+    PacketRef, Sender, Side, TcpState,
 };
 use crate::packet::{Packet, RawPacket, Tcp, TransportHeader, Vlans, protocol};
 use crate::signature::{self, Answer, OPENING_LIMIT, Opening};
@@ -35,13 +35,15 @@ pub(super) struct Flow {
     /// The last SYN.
     syn_at: Since,
     syns: u32,
-    /// The first SYN-ACK.
-    syn_ack_at: Since,
+    /// The first answer: of TCP the first SYN-ACK, else the server's first packet.
+    answered_at: Since,
     syn_acks: u32,
     /// The end of the handshake.
     established_at: Since,
     handshake_rtt: Option<Rtt>,
     basis: DirectionBasis,
+    /// Who sent the first answer. Until there is one, who sent the server's first reset: a refused flow needs no more room for it.
+    server: Sender,
 }
 
 /// The round trip of the handshake in microseconds and one, so that nothing takes no more room than something.
@@ -65,6 +67,11 @@ struct Spoke(u8);
 
 impl Spoke {
     const BOTH: Spoke = Spoke(3);
+
+    #[inline]
+    fn has(self, who: usize) -> bool {
+        self.0 & 1 << who != 0
+    }
 
     #[inline]
     fn set(&mut self, who: usize) {
@@ -116,6 +123,8 @@ struct Half {
     /// IP identification of the segment that was sent last as far as is known.
     newest: u16,
     started: bool,
+    /// Of the first packet.
+    ttl: u8,
     ip_bytes: u64,
     payload_bytes: u64,
     /// Fingerprints of the last packets, to know a copy.
@@ -137,6 +146,8 @@ struct Cold {
 #[derive(Default)]
 struct Rare {
     reset_after: Option<Span>,
+    /// Who sent the server's first reset, where there was an answer as well.
+    reset: Option<Sender>,
     icmp: Option<IcmpError>,
 }
 
@@ -185,6 +196,7 @@ impl Flow {
             key,
             client,
             basis,
+            server: Sender::default(),
             last: raw.at,
             cold: None,
             marks: Marks::default(),
@@ -197,7 +209,7 @@ impl Flow {
             evidence: [Packed::default(); NOTED_HERE],
             syn_at: Since::default(),
             syns: 0,
-            syn_ack_at: Since::default(),
+            answered_at: Since::default(),
             syn_acks: 0,
             established_at: Since::default(),
             handshake_rtt: None,
@@ -269,10 +281,9 @@ impl Flow {
     pub fn observe(&mut self, packet: &Packet, raw: &RawPacket<'_>, side: Side) {
         let who = usize::from(side != self.client);
         self.last = raw.at;
-        if packet.vlans != Vlans::default() && self.spoke == Spoke::default() {
-            self.cold().vlans = packet.vlans;
+        if !self.spoke.has(who) {
+            self.speaks_first(packet, raw, who);
         }
-        self.spoke.set(who);
         if packet.to_many && who == 0 {
             self.marks.set(Marks::SENT_TO_MANY);
         }
@@ -296,11 +307,27 @@ impl Flow {
     pub fn observe_fragment(&mut self, packet: &Packet, raw: &RawPacket<'_>, side: Side) {
         self.last = raw.at;
         let who = usize::from(side != self.client);
-        self.spoke.set(who);
+        if !self.spoke.has(who) {
+            self.speaks_first(packet, raw, who);
+        }
         let half = &mut self.halves[who];
         half.packets += 1;
         half.ip_bytes += u64::from(packet.ip_bytes);
         half.payload_bytes += u64::from(packet.payload_bytes);
+    }
+
+    /// Keeps what the first packet of a side shows.
+    #[inline(never)]
+    fn speaks_first(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: usize) {
+        if packet.vlans != Vlans::default() && self.spoke == Spoke::default() {
+            self.cold().vlans = packet.vlans;
+        }
+        self.spoke.set(who);
+        self.halves[who].ttl = packet.ttl;
+        if who == 1 && self.key.protocol() != protocol::TCP {
+            self.answered_at = Since::new(self.first, raw.at);
+            self.server = Sender::of(packet);
+        }
     }
 
     /// Enters an ICMP error that quotes a packet of this flow.
@@ -409,7 +436,7 @@ impl Flow {
         self.marks.clear(Marks::UNWATCHED);
         let flags = tcp.flags;
         if flags.rst() {
-            return self.server_resets(tcp, raw);
+            return self.server_resets(tcp, packet, raw);
         }
         if flags.syn() {
             if !self.halves[0].started {
@@ -417,7 +444,7 @@ impl Flow {
             }
             self.syns_waiting = self.syns_waiting.saturating_sub(1);
             if self.syn_acks == 0 {
-                self.syn_ack_at = Since::new(self.first, raw.at);
+                self.server_answers(packet, raw);
             }
             self.syn_acks += 1;
             self.note_try(Note::SynAck, self.syn_acks, raw);
@@ -430,9 +457,22 @@ impl Flow {
         }
     }
 
-    fn server_resets(&mut self, tcp: &Tcp, raw: &RawPacket<'_>) {
+    /// The first SYN-ACK.
+    fn server_answers(&mut self, packet: &Packet, raw: &RawPacket<'_>) {
+        self.answered_at = Since::new(self.first, raw.at);
+        let before = std::mem::replace(&mut self.server, Sender::of(packet));
+        if self.marks.has(Marks::SERVER_RESET) {
+            self.rare().reset = Some(before);
+        }
+    }
+
+    fn server_resets(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>) {
         if !self.marks.has(Marks::SERVER_RESET) {
             self.note(Note::Reset, raw);
+            match self.syn_acks {
+                0 => self.server = Sender::of(packet),
+                _ => self.rare().reset = Some(Sender::of(packet)),
+            }
         }
         self.marks.set(Marks::SERVER_RESET);
         let answers_syn = tcp.flags.ack() && self.halves[0].started && {
@@ -589,6 +629,11 @@ impl Flow {
         let apart = cold.into_iter().flat_map(|cold| cold.evidence);
         let noted = self.evidence.into_iter().chain(apart).filter(|packed| *packed != Packed::default());
         let evidence = [self.opener].into_iter().chain(noted).map(Packed::evidence).collect();
+        let answered = match self.key.protocol() {
+            protocol::TCP => self.syn_acks > 0,
+            _ => self.spoke.has(1),
+        };
+        let reset = if answered { rare.and_then(|rare| rare.reset) } else { Some(self.server) };
         FlowRecord {
             protocol: self.key.protocol(),
             client: ends[0],
@@ -604,10 +649,13 @@ impl Flow {
             tcp: self.tcp,
             syns: self.syns,
             syn_acks: self.syn_acks,
-            syn_ack_at: self.syn_ack_at.after(self.first).filter(|_| self.syn_acks > 0),
+            answered_at: self.answered_at.after(self.first).filter(|_| answered),
+            established_at: self.established_at.after(self.first).filter(|_| self.marks.has(Marks::CLIENT_WENT_ON)),
             handshake_rtt: self.handshake_rtt.map(Rtt::span),
             marks: self.marks,
             reset_after: rare.and_then(|rare| rare.reset_after),
+            greeting: Some(self.server).filter(|_| answered),
+            reset: reset.filter(|_| self.marks.has(Marks::SERVER_RESET)),
             vlans: cold.map(|cold| cold.vlans).unwrap_or_default(),
             heard: cold.and_then(|cold| cold.heard.clone()),
             icmp: rare.and_then(|rare| rare.icmp),
@@ -791,6 +839,7 @@ impl Half {
             payload_bytes: self.payload_bytes,
             retransmissions: self.retransmissions,
             duplicates: self.duplicates,
+            ttl: self.ttl,
         }
     }
 }

@@ -115,6 +115,8 @@ pub struct Tcp {
     pub acknowledgement: u32,
     /// Control bits.
     pub flags: TcpFlags,
+    /// Receive window as the header has it, not scaled; 0 where the capture cut it off.
+    pub window: u16,
 }
 
 /// TCP control bits.
@@ -288,8 +290,9 @@ pub(super) fn decode_most(raw: &RawPacket<'_>) -> Option<Packet> {
     let captured = &body[..body.len().min(on_wire as usize)];
     let (transport, ports, header) = match head[23] {
         protocol::TCP => {
-            let start: &[u8; 14] = captured.first_chunk()?;
-            let tcp = Tcp { sequence: be32(start, 4), acknowledgement: be32(start, 8), flags: TcpFlags(start[13]) };
+            let start: &[u8; 16] = captured.first_chunk()?;
+            let (sequence, acknowledgement) = (be32(start, 4), be32(start, 8));
+            let tcp = Tcp { sequence, acknowledgement, flags: TcpFlags(start[13]), window: be(start, 14) };
             (TransportHeader::Tcp(tcp), [be(start, 0), be(start, 2)], u32::from(start[12] >> 4) * 4)
         }
         protocol::UDP => {
@@ -570,7 +573,8 @@ impl Envelope {
         if header < 20 || (header as u32 > on_wire && self.fragment == Fragment::Whole) {
             return Err(Skip::Malformed);
         }
-        let tcp = Tcp { sequence: be32(bytes, 4), acknowledgement: be32(bytes, 8), flags: TcpFlags(bytes[13]) };
+        let window = if bytes.len() < 16 { 0 } else { be(bytes, 14) };
+        let tcp = Tcp { sequence: be32(bytes, 4), acknowledgement: be32(bytes, 8), flags: TcpFlags(bytes[13]), window };
         Ok(self.packet(TransportHeader::Tcp(tcp), [be(bytes, 0), be(bytes, 2)], header, body))
     }
 

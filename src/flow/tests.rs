@@ -1,0 +1,175 @@
+//! Facts that a record keeps of single packets, by packets made by hand.
+
+use super::*;
+use crate::packet::{Address, Fragment, Icmp, LinkType, Packet, RawPacket, Tcp, TcpFlags, TransportHeader, Vlans};
+use crate::time::{Span, Timestamp};
+
+const CLIENT: [u8; 4] = [10, 0, 0, 14];
+const SERVER: [u8; 4] = [10, 0, 0, 22];
+const START: Timestamp = Timestamp(1_700_000_000_000_000_000);
+
+/// One packet, and how many milliseconds after the start it was captured.
+type Sent = (i64, Packet);
+
+fn packet(from_client: bool, transport: TransportHeader, sender: Sender) -> Packet {
+    let ends = [(CLIENT, 40_000), (SERVER, 2598)];
+    let [from, to] = if from_client { ends } else { [ends[1], ends[0]] };
+    Packet {
+        source: Address::v4(from.0),
+        destination: Address::v4(to.0),
+        source_port: from.1,
+        destination_port: to.1,
+        ip_bytes: 40,
+        payload_bytes: 0,
+        payload_at: 54,
+        payload_captured: 0,
+        identification: u32::from(sender.identification),
+        ttl: sender.ttl,
+        fragment: Fragment::Whole,
+        vlans: Vlans::default(),
+        to_many: false,
+        transport,
+    }
+}
+
+fn sender(ttl: u8, identification: u16, window: u16) -> Sender {
+    Sender { ttl, identification, window }
+}
+
+/// A segment of the client, whose numbers begin at 100, or of the server, whose numbers begin at 500.
+fn segment(after: i64, from_client: bool, flags: u8, sender: Sender) -> Sent {
+    let [mine, other] = if from_client { [100, 500] } else { [500, 100] };
+    let sequence = mine + u32::from(flags & TcpFlags::SYN == 0);
+    let flags = TcpFlags(flags);
+    let tcp = Tcp { sequence, acknowledgement: other + 1, flags, window: sender.window };
+    (after, packet(from_client, TransportHeader::Tcp(tcp), sender))
+}
+
+fn datagram(after: i64, from_client: bool, sender: Sender) -> Sent {
+    (after, packet(from_client, TransportHeader::Udp, sender))
+}
+
+fn echo(after: i64, from_client: bool, sender: Sender) -> Sent {
+    let icmp = Icmp { v6: false, kind: if from_client { 8 } else { 0 }, code: 0, identifier: 7 };
+    (after, packet(from_client, TransportHeader::Icmp(icmp), sender))
+}
+
+/// The one flow of these packets.
+fn record(packets: impl IntoIterator<Item = Sent>) -> FlowRecord {
+    let mut table = FlowTable::new(Limits::default(), Box::new(|_, port| port == 2598));
+    let mut records = Vec::new();
+    let mut end = START;
+    for (number, (after, packet)) in (1..).zip(packets) {
+        end = START + Span::millis(after);
+        let raw = RawPacket { at: end, number, capture: 0, link: LinkType::ETHERNET, original: 54, bytes: &[] };
+        table.observe(&packet, &raw, &mut |record| records.push(record)).expect("these packets belong to flows");
+    }
+    table.finish(end, &mut |record| records.push(record));
+    assert_eq!(records.len(), 1, "{records:#?}");
+    records.remove(0)
+}
+
+fn after(millis: i64) -> Option<Timestamp> {
+    Some(START + Span::millis(millis))
+}
+
+const SYN: u8 = TcpFlags::SYN;
+const ACK: u8 = TcpFlags::ACK;
+const RST: u8 = TcpFlags::RST;
+
+#[test]
+fn the_first_syn_ack_is_the_greeting_and_the_first_reset_is_kept_beside_it() {
+    let kept = record([
+        segment(0, true, SYN, sender(128, 1, 64_240)),
+        segment(10, false, SYN | ACK, sender(61, 700, 8_192)),
+        // Again after a second: not the first.
+        segment(1_010, false, SYN | ACK, sender(61, 800, 8_192)),
+        segment(1_011, true, ACK, sender(128, 2, 1_026)),
+        segment(1_500, false, RST, sender(250, 9, 0)),
+        segment(1_900, false, RST, sender(249, 12, 3)),
+    ]);
+    assert_eq!((kept.syn_acks, kept.answered_at, kept.established_at), (2, after(10), after(1_011)));
+    assert_eq!(kept.greeting, Some(sender(61, 700, 8_192)));
+    assert_eq!(kept.reset, Some(sender(250, 9, 0)));
+    assert_eq!((kept.from_client.ttl, kept.from_server.ttl), (128, 61));
+}
+
+#[test]
+fn a_refused_attempt_has_a_reset_and_no_greeting() {
+    let reset = segment(1, false, RST | ACK, sender(64, 0, 0));
+    let kept = record([segment(0, true, SYN, sender(128, 1, 64_240)), reset]);
+    assert!(kept.marks.has(Marks::REFUSED), "{kept:#?}");
+    assert_eq!((kept.greeting, kept.reset), (None, Some(sender(64, 0, 0))));
+    assert_eq!((kept.answered_at, kept.established_at), (None, None));
+    assert_eq!((kept.from_client.ttl, kept.from_server.ttl), (128, 64));
+}
+
+#[test]
+fn a_reset_before_the_syn_ack_is_not_taken_for_the_greeting() {
+    // A middlebox refuses, and the server answers all the same.
+    let kept = record([
+        segment(0, true, SYN, sender(128, 1, 64_240)),
+        segment(1, false, RST, sender(254, 5, 16)),
+        segment(9, false, SYN | ACK, sender(61, 700, 8_192)),
+    ]);
+    assert_eq!((kept.greeting, kept.reset), (Some(sender(61, 700, 8_192)), Some(sender(254, 5, 16))));
+    assert_eq!(kept.answered_at, after(9));
+}
+
+#[test]
+fn an_attempt_without_an_answer_has_neither() {
+    let kept = record([segment(0, true, SYN, sender(128, 1, 1)), segment(1_000, true, SYN, sender(128, 2, 1))]);
+    assert_eq!((kept.greeting, kept.reset, kept.answered_at, kept.established_at), (None, None, None, None));
+    assert_eq!((kept.from_client.ttl, kept.from_server.ttl), (128, 0));
+}
+
+#[test]
+fn datagrams_and_echoes_are_answered_by_the_first_packet_of_the_server() {
+    for made in [datagram, echo] {
+        let asked = [made(0, true, sender(128, 1, 0)), made(400, true, sender(128, 2, 0))];
+        let answers = [made(500, false, sender(61, 700, 0)), made(600, false, sender(60, 701, 0))];
+        let kept = record(asked.into_iter().chain(answers));
+        assert_eq!((kept.answered_at, kept.established_at), (after(500), None));
+        assert_eq!((kept.greeting, kept.reset), (Some(sender(61, 700, 0)), None));
+        assert_eq!((kept.from_client.ttl, kept.from_server.ttl), (128, 61));
+        let silent = record(asked);
+        assert_eq!((silent.answered_at, silent.greeting, silent.from_server.ttl), (None, None, 0));
+    }
+}
+
+#[test]
+fn an_answer_after_71_minutes_has_no_time_and_is_one() {
+    let asks = (0..45).map(|ask| datagram(ask * 100_000, true, sender(128, ask as u16 + 1, 0)));
+    let kept = record(asks.chain([datagram(4_400_001, false, sender(61, 700, 0))]));
+    assert_eq!((kept.answered_at, kept.greeting), (None, Some(sender(61, 700, 0))));
+}
+
+#[test]
+fn an_icmp_error_is_told_with_the_headers_of_its_own_packet() {
+    // The quoted SYN: its header says TTL 3 and identification 0x1111, which are not those of the message.
+    let quoted = [
+        &[0x45, 0, 0, 40, 0x11, 0x11, 0, 0, 3, 6, 0, 0][..],
+        &CLIENT,
+        &SERVER,
+        &40_000u16.to_be_bytes(),
+        &2598u16.to_be_bytes(),
+        &[0; 4],
+    ]
+    .concat();
+    let mut table = FlowTable::new(Limits::default(), Box::new(|_, _| false));
+    let mut records = Vec::new();
+    let mut see = |number, packet: Packet, bytes: &[u8]| {
+        let raw = RawPacket { at: START, number, capture: 0, link: LinkType::ETHERNET, original: 70, bytes };
+        table.observe(&packet, &raw, &mut |record| records.push(record)).expect("it belongs to the flow");
+    };
+    see(1, segment(0, true, SYN, sender(128, 1, 64_240)).1, &[]);
+    let icmp = TransportHeader::Icmp(Icmp { v6: false, kind: 3, code: 13, identifier: 0 });
+    let length = quoted.len() as u32;
+    let error = Packet { payload_at: 0, payload_captured: length, ..packet(false, icmp, sender(252, 0x2222, 0)) };
+    see(2, Packet { source: Address::v4([10, 0, 0, 1]), ..error }, &quoted);
+    table.finish(START, &mut |record| records.push(record));
+    let error = records[0].icmp.expect("the error quotes the flow");
+    assert_eq!((error.ttl, error.identification), (252, 0x2222));
+    assert_eq!((error.sender, error.code, error.about_client), (Address::v4([10, 0, 0, 1]), 13, true));
+    assert_eq!(records[0].from_server.ttl, 0, "the message is not a packet of the server");
+}
