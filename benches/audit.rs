@@ -9,7 +9,7 @@ mod batches;
 mod support;
 
 use batches::Batches;
-use cap_audit::audit::Audit;
+use cap_audit::audit::{Audit, Flows};
 use cap_audit::flow::Limits;
 use cap_audit::packet::{LinkType, RawPacket, decode};
 use cap_audit::pipeline::{Options, run};
@@ -61,7 +61,7 @@ fn one_packet(criterion: &mut Criterion) {
     });
     for flows in [1_000, 60_000] {
         let (opening, data) = open_flows(flows, 4, 200);
-        let mut audit = Audit::new(citrix(), Limits::default(), false);
+        let mut audit = Audit::new(citrix(), Limits::default(), Flows::Counted);
         Batches::new(opening.iter().enumerate().map(|(index, packet)| raw(index, packet))).enter(&mut audit);
         let mut packets = Batches::new(data.iter().enumerate().map(|(index, packet)| raw(index, packet)));
         packets.enter(&mut audit);

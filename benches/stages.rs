@@ -7,9 +7,9 @@
 mod batches;
 
 use batches::Batches;
-use cap_audit::audit::Audit;
-use cap_audit::classify::classify;
+use cap_audit::audit::{Audit, Flows};
 use cap_audit::flow::{FlowRecord, Limits};
+use cap_audit::ledger::Ledger;
 use cap_audit::mix::{Mix, MixError, SERVICES, Sizes};
 use cap_audit::packet::{LinkType, PacketBatch, RawPacket, TcpFlags};
 use cap_audit::pipeline::{Options, run};
@@ -31,12 +31,12 @@ fn table(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(opening.len() as u64));
         group.bench_function(format!("{flows} flows, fresh: handshakes and greetings"), |bencher| {
             bencher.iter_batched_ref(
-                || Audit::new(citrix(), Limits::default(), false),
+                || Audit::new(citrix(), Limits::default(), Flows::Counted),
                 |audit| fresh.enter(audit),
                 BatchSize::PerIteration,
             );
         });
-        let mut audit = Audit::new(citrix(), Limits::default(), false);
+        let mut audit = Audit::new(citrix(), Limits::default(), Flows::Counted);
         fresh.enter(&mut audit);
         group.throughput(Throughput::Elements(data.len() as u64));
         group.bench_function(format!("{flows} flows, steady: packets of known flows in random order"), |bencher| {
@@ -49,12 +49,13 @@ fn table(criterion: &mut Criterion) {
 fn finished_flow(criterion: &mut Criterion) {
     let map = citrix();
     let records = records();
-    let mut group = criterion.benchmark_group("how long does it take to classify a finished flow");
+    let mut group = criterion.benchmark_group("how long does it take to enter a finished flow");
     group.throughput(Throughput::Elements(records.len() as u64));
     group.bench_function("all services of the mix", |bencher| {
+        let mut ledger = Ledger::default();
         bencher.iter(|| {
             for record in black_box(&records) {
-                black_box(classify(record, &map));
+                ledger.enter(record, &map);
             }
         });
     });
@@ -189,14 +190,14 @@ impl Frames {
 fn records() -> Vec<FlowRecord> {
     let mix = Mix { packets: 30_000, flows: 1_000, ..Mix::default() };
     let mut traffic = mix.traffic().expect("there are enough packets");
-    let mut audit = Audit::new(citrix(), Limits::default(), true);
+    let mut audit = Audit::new(citrix(), Limits::default(), Flows::Kept);
     let (mut number, mut end) = (0, Timestamp::default());
     while let Some((at, bytes)) = traffic.packet() {
         (number, end) = (number + 1, at);
         let original = bytes.len() as u32;
         audit.observe(&RawPacket { at, number, capture: 0, link: LinkType::ETHERNET, original, bytes });
     }
-    audit.finish(end).1.into_iter().map(|flow| flow.record).collect()
+    audit.finish(end).1
 }
 
 fn pcap_of(mix: &Mix) -> Arc<Vec<u8>> {

@@ -1,22 +1,12 @@
 //! The front door of the core: raw packets in, a `Ledger` and finished flows out. It knows no thread, no file and no clock.
 
-use crate::classify::{Judgement, candidates, classify};
 use crate::flow::{FlowRecord, FlowTable, Limits};
 use crate::ledger::Ledger;
 use crate::packet::{Lane, RawPacket, decode};
-use crate::portmap::{PortMap, RuleId};
+use crate::portmap::PortMap;
 use crate::time::Timestamp;
 use crate::transport::Transport;
 use std::sync::Arc;
-
-/// A finished flow and what is held of it.
-#[derive(Clone, PartialEq, Debug)]
-pub struct JudgedFlow {
-    /// What was seen.
-    pub record: FlowRecord,
-    /// What is held of it.
-    pub judgement: Judgement,
-}
 
 /// An audit of one lane of packets, in the order of the capture.
 pub struct Audit {
@@ -24,27 +14,44 @@ pub struct Audit {
     books: Books,
 }
 
+/// What becomes of finished flows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flows {
+    /// They are counted, and forgotten.
+    Counted,
+    /// They are counted, and kept for a report that lists them.
+    Kept,
+}
+
+/// How much is asked for of an audit that goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Depth {
+    /// What findings are made of, at the cost of the flows that are still open questions.
+    Questions,
+    /// Every count, at the cost of all flows that are alive.
+    Everything,
+}
+
 /// Where finished flows are entered.
 struct Books {
     map: Arc<PortMap>,
     ledger: Ledger,
     /// The flows themselves, where the report lists them.
-    flows: Option<Vec<JudgedFlow>>,
+    flows: Option<Vec<FlowRecord>>,
     /// What live flows have shown that is not looked at again while they live.
     shown: Ledger,
 }
 
 impl Audit {
-    /// An audit against a port map. `keep_flows` keeps every finished flow for a report that lists them; otherwise only
-    /// the ledger remembers.
-    pub fn new(map: Arc<PortMap>, limits: Limits, keep_flows: bool) -> Audit {
+    /// An audit against a port map.
+    pub fn new(map: Arc<PortMap>, limits: Limits, flows: Flows) -> Audit {
         let known = Arc::clone(&map);
         let knows_port = move |protocol: u8, port: u16| {
             let candidates = Transport::of_protocol(protocol).and_then(|transport| known.lookup(transport, port));
             // The range that Windows hands out to clients stands in two rules and says nothing about who is the server.
             candidates.is_some_and(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS))
         };
-        let flows = keep_flows.then(Vec::new);
+        let flows = (flows == Flows::Kept).then(Vec::new);
         Audit {
             table: FlowTable::new(limits, Box::new(knows_port)),
             books: Books { map, ledger: Ledger::default(), flows, shown: Ledger::default() },
@@ -107,27 +114,25 @@ impl Audit {
         table.stop_waiting(at, &mut |record| books.enter(record));
     }
 
-    /// What was seen until now, live flows included, while they go on. With `all` the counts are complete; otherwise only
-    /// what findings are made of is, at the cost of the flows that are still open questions.
-    pub fn interim(&mut self, now: Timestamp, all: bool) -> Ledger {
+    /// What was seen until now, live flows included, while they go on.
+    pub fn interim(&mut self, now: Timestamp, depth: Depth) -> Ledger {
         let Audit { table, books } = self;
         let map = Arc::clone(&books.map);
         let mut ledger = books.ledger.clone();
-        if !all {
+        if depth == Depth::Questions {
             ledger += &books.shown;
         }
-        table.glance(now, all, &mut |record, last_word| {
-            let (judgement, rules) = judge(&record, &map);
-            ledger.enter(&record, &judgement, rules);
+        table.glance(now, depth == Depth::Everything, &mut |record, last_word| {
+            ledger.enter(&record, &map);
             if last_word {
-                books.shown.enter(&record, &judgement, rules);
+                books.shown.enter(&record, &map);
             }
         });
         ledger
     }
 
     /// Finished flows since the last time this was asked, where flows are kept.
-    pub fn take_finished(&mut self) -> Vec<JudgedFlow> {
+    pub fn take_finished(&mut self) -> Vec<FlowRecord> {
         self.books.flows.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -137,7 +142,7 @@ impl Audit {
     }
 
     /// The capture ended at `end`: what was seen, and the flows if they were kept, in no particular order.
-    pub fn finish(mut self, end: Timestamp) -> (Ledger, Vec<JudgedFlow>) {
+    pub fn finish(mut self, end: Timestamp) -> (Ledger, Vec<FlowRecord>) {
         let Audit { table, books } = &mut self;
         table.finish(end, &mut |record| books.enter(record));
         (self.books.ledger, self.books.flows.unwrap_or_default())
@@ -152,16 +157,9 @@ const DYNAMIC_PORTS: u16 = 49_152;
 
 impl Books {
     fn enter(&mut self, record: FlowRecord) {
-        let (judgement, rules) = judge(&record, &self.map);
-        self.ledger.enter(&record, &judgement, rules);
+        self.ledger.enter(&record, &self.map);
         if let Some(flows) = &mut self.flows {
-            flows.push(JudgedFlow { record, judgement });
+            flows.push(record);
         }
     }
-}
-
-/// What is held of a flow, and the rules that name its port.
-fn judge<'m>(record: &FlowRecord, map: &'m PortMap) -> (Judgement, &'m [RuleId]) {
-    let rules = candidates(record, map).map_or(&[][..], |candidates| &candidates.rules);
-    (classify(record, map), rules)
 }

@@ -59,12 +59,14 @@
 #![warn(missing_docs)]
 
 pub mod audit;
-pub mod classify;
+pub mod case;
 pub mod cli;
 pub mod error;
 pub mod finding;
 pub mod flow;
+pub mod judge;
 pub mod ledger;
+pub mod matching;
 pub mod mix;
 pub mod packet;
 pub mod pipeline;

@@ -694,8 +694,9 @@ const NOISE: usize = 1 << 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Audit;
-    use crate::flow::{Limits, Outcome};
+    use crate::audit::{Audit, Flows};
+    use crate::flow::Limits;
+    use crate::judge::{Judge, Outcome};
     use crate::packet::RawPacket;
     use crate::portmap::PortMap;
     use std::collections::BTreeSet;
@@ -737,7 +738,8 @@ mod tests {
     #[test]
     fn an_audit_finds_what_is_promised() {
         let mut traffic = small().traffic().expect("the mix is possible");
-        let mut audit = Audit::new(Arc::new(PortMap::citrix()), Limits::default(), true);
+        let map = Arc::new(PortMap::citrix());
+        let mut audit = Audit::new(Arc::clone(&map), Limits::default(), Flows::Kept);
         let (mut number, mut end) = (0, Timestamp(0));
         while let Some((at, bytes)) = traffic.packet() {
             (number, end) = (number + 1, at);
@@ -746,12 +748,13 @@ mod tests {
         }
         let (ledger, flows) = audit.finish(end);
         assert_eq!((ledger.decoded, ledger.received(), ledger.duplicates), (20_000, 20_000, 0));
+        let judge = Judge::new(&map, &ledger);
         let promise = traffic.promise();
         assert_eq!(flows.len() as u64, promise.flows_that(|_| true));
         assert_eq!(flows.len(), 500);
         let heard = ["cgp", "ica", "edt", "tls", "dns", "", "", "", "http", "", ""];
         for (place, service) in SERVICES.iter().enumerate() {
-            let mine = flows.iter().filter(|flow| flow.record.server.address.wire_bytes()[2] == place as u8);
+            let mine = flows.iter().filter(|flow| flow.server.address.wire_bytes()[2] == place as u8);
             let expected = match service.conduct {
                 Conduct::Session { .. } => Outcome::Established,
                 Conduct::Datagrams | Conduct::Question => Outcome::Answered,
@@ -760,14 +763,12 @@ mod tests {
             };
             let mut count = 0;
             for flow in mine {
-                let protocol = flow.record.heard.as_ref().map_or("", |heard| heard.protocol.name());
-                let (outcome, retransmissions) = (
-                    flow.judgement.outcome,
-                    flow.record.from_client.retransmissions + flow.record.from_server.retransmissions,
-                );
+                let protocol = flow.heard.as_ref().map_or("", |heard| heard.protocol.name());
+                let (outcome, retransmissions) =
+                    (judge.flow(flow).outcome, flow.from_client.retransmissions + flow.from_server.retransmissions);
                 assert_eq!((outcome, protocol), (expected, heard[place]), "{}", service.name);
                 assert_eq!(retransmissions, if service.conduct == Conduct::Silent { 3 } else { 0 }, "{}", service.name);
-                assert_eq!(flow.record.server.port, service.port);
+                assert_eq!(flow.server.port, service.port);
                 count += 1;
             }
             assert_eq!(count, promise.flows[place], "{}", service.name);

@@ -3,8 +3,8 @@
 //! A batch goes to every worker at once; each reads its own lane and sends the batch back. The last one to do so makes it
 //! free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is lost here.
 
-use crate::audit::{Audit, JudgedFlow};
-use crate::flow::{Limits, shard};
+use crate::audit::{Audit, Depth, Flows};
+use crate::flow::{FlowRecord, Limits, shard};
 use crate::ledger::{Latency, Ledger};
 use crate::packet::{Decoded, PacketBatch, Record};
 use crate::portmap::PortMap;
@@ -22,8 +22,8 @@ pub struct Options {
     pub workers: usize,
     /// Limits of memory.
     pub limits: Limits,
-    /// Keep every flow for a report that lists them.
-    pub keep_flows: bool,
+    /// What becomes of finished flows.
+    pub flows: Flows,
     /// When idle flows are given up.
     pub sweep: Sweep,
 }
@@ -41,17 +41,17 @@ pub enum Sweep {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { workers: 1, limits: Limits::default(), keep_flows: false, sweep: Sweep::EveryBatch }
+        Options { workers: 1, limits: Limits::default(), flows: Flows::Counted, sweep: Sweep::EveryBatch }
     }
 }
 
 /// What an audit brought home.
 #[derive(Debug)]
 pub struct Harvest {
-    /// What was seen, not yet settled.
+    /// What was seen.
     pub ledger: Ledger,
     /// The flows, in the order of their first packets, where they were kept.
-    pub flows: Vec<JudgedFlow>,
+    pub flows: Vec<FlowRecord>,
     /// How time ran.
     pub clock: Clock,
     /// Sources that could not be read.
@@ -192,10 +192,8 @@ pub struct Beat {
 pub enum Ask {
     /// Nothing.
     Nothing,
-    /// What findings are made of.
-    Questions,
-    /// Everything.
-    All,
+    /// How things stand, this deep.
+    Standing(Depth),
 }
 
 /// How things stand in one worker.
@@ -205,12 +203,12 @@ pub struct Interim {
     pub serial: u64,
     /// When it was asked.
     pub at: Timestamp,
-    /// Everything was asked for.
-    pub all: bool,
+    /// What was asked for.
+    pub depth: Depth,
     /// What was seen until then, live flows included.
     pub ledger: Ledger,
     /// Flows that have ended since the last answer, where flows are kept.
-    pub finished: Vec<JudgedFlow>,
+    pub finished: Vec<FlowRecord>,
     /// Flows that are alive.
     pub live: usize,
 }
@@ -233,8 +231,8 @@ pub fn run_live(
             batch.give_decoded(decoded);
             clock.advance(beat.now);
             hall.send(shared, clock.now());
-            if beat.ask != Ask::Nothing {
-                hall.ask(serial, clock.now(), beat.ask == Ask::All);
+            if let Ask::Standing(depth) = beat.ask {
+                hall.ask(serial, clock.now(), depth);
                 serial += 1;
             }
             if beat.ended {
@@ -259,7 +257,7 @@ fn with_workers<S>(
         let mut results = Vec::with_capacity(workers);
         for lane in 0..workers {
             let (sender, receiver) = bounded(BATCHES);
-            let audit = Audit::new(Arc::clone(map), options.limits, options.keep_flows);
+            let audit = Audit::new(Arc::clone(map), options.limits, options.flows);
             let (give_back, interims) = (give_back.clone(), interims.cloned());
             results.push(scope.spawn(move || {
                 let batches = Latency::default();
@@ -287,7 +285,7 @@ fn with_workers<S>(
                 harvest.flows.extend(flows);
             }
         }
-        harvest.flows.sort_by_key(|flow| flow.record.opener);
+        harvest.flows.sort_by_key(|flow| flow.opener);
         (harvest, sources)
     })
 }
@@ -302,7 +300,7 @@ enum Task {
     Ask {
         serial: u64,
         at: Timestamp,
-        all: bool,
+        depth: Depth,
     },
     /// Nothing was captured from this moment until the next packet.
     Gap(Timestamp),
@@ -412,9 +410,9 @@ impl Hall {
         drop(batch);
     }
 
-    fn ask(&self, serial: u64, at: Timestamp, all: bool) {
+    fn ask(&self, serial: u64, at: Timestamp, depth: Depth) {
         for lane in &self.lanes {
-            let _ = lane.send(Task::Ask { serial, at, all });
+            let _ = lane.send(Task::Ask { serial, at, depth });
         }
     }
 
@@ -468,7 +466,7 @@ impl Worker {
                     self.batches.record(handed_over.elapsed().into());
                     let _ = self.give_back.send(batch);
                 }
-                Task::Ask { serial, at, all } => self.answer(serial, at, all),
+                Task::Ask { serial, at, depth } => self.answer(serial, at, depth),
                 Task::Gap(at) => self.audit.gap(at),
                 Task::Finish(at) => end = at,
             }
@@ -492,13 +490,13 @@ impl Worker {
         }
     }
 
-    fn answer(&mut self, serial: u64, at: Timestamp, all: bool) {
+    fn answer(&mut self, serial: u64, at: Timestamp, depth: Depth) {
         let Some(interims) = &self.interims else { return };
-        let ledger = self.audit.interim(at, all);
+        let ledger = self.audit.interim(at, depth);
         let finished = self.audit.take_finished();
         let live = self.audit.live_flows();
         // Nobody listens any more when the audit is being ended.
-        let _ = interims.send(Interim { serial, at, all, ledger, finished, live });
+        let _ = interims.send(Interim { serial, at, depth, ledger, finished, live });
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use cap_audit::audit::Audit;
+use cap_audit::audit::{Audit, Flows};
 use cap_audit::flow::Limits;
 use cap_audit::packet::{PacketBatch, RawPacket};
 use cap_audit::pipeline::Options;
@@ -95,7 +95,7 @@ fn traffic(rounds: usize) -> Vec<Captured> {
 fn a_packet_of_a_known_flow_allocates_nothing() {
     let _turn = turn();
     let packets = traffic(60);
-    let mut audit = Audit::new(citrix(), Limits::default(), true);
+    let mut audit = Audit::new(citrix(), Limits::default(), Flows::Kept);
     let raw = |place: usize| {
         let (at, link, original, bytes) = &packets[place];
         RawPacket { at: *at, number: place as u64 + 1, capture: 0, link: *link, original: *original, bytes }

@@ -3,10 +3,10 @@
 
 mod support;
 
-use cap_audit::audit::JudgedFlow;
-use cap_audit::flow::{FlowRecord, Outcome};
+use cap_audit::flow::FlowRecord;
+use cap_audit::judge::Outcome;
 use cap_audit::packet::Skip;
-use cap_audit::pipeline::{Harvest, Options, Sweep};
+use cap_audit::pipeline::{Options, Sweep};
 use cap_audit::time::Span;
 use support::*;
 
@@ -259,7 +259,7 @@ fn unfinished(count: u16) -> Vec<Captured> {
     merge(talks)
 }
 
-fn named(harvest: &Harvest) -> usize {
+fn named(harvest: &Audited) -> usize {
     let has_name = |flow: &&JudgedFlow| flow.record.heard.as_ref().is_some_and(|heard| heard.server_name.is_some());
     harvest.flows.iter().filter(has_name).count()
 }
@@ -270,9 +270,7 @@ fn beyond_the_limit_of_openings_a_protocol_is_told_by_what_was_heard() {
     assert_eq!(named(&few), 500);
     // One shard keeps two megabytes: 551 lines of 3805 bytes.
     let packets = unfinished(700);
-    let told = |workers: usize, sweep: Sweep| {
-        audit_with(packets.clone(), Options { workers, sweep, keep_flows: true, ..Options::default() }, 7)
-    };
+    let told = |workers: usize, sweep: Sweep| audit_with(packets.clone(), Options { workers, sweep, ..keeping() }, 7);
     let one = told(1, Sweep::Never);
     assert_eq!((named(&one), one.flows.len()), (551, 700));
     for (workers, sweep) in [(1, Sweep::EveryPacket), (3, Sweep::EveryBatch), (7, Sweep::Never)] {
@@ -294,7 +292,7 @@ fn openings_that_nobody_ends_give_their_room_back() {
     let later = scene::later(&unfinished(500), Span::seconds(10_800));
     let packets = [begun(540, 50_000), later].concat();
     for sweep in [Sweep::Never, Sweep::EveryPacket] {
-        let options = Options { workers: 1, sweep, keep_flows: true, ..Options::default() };
+        let options = Options { workers: 1, sweep, ..keeping() };
         assert_eq!(named(&audit_with(packets.clone(), options, 7)), 500, "{sweep:?}");
     }
 }
@@ -315,7 +313,7 @@ fn room_for_openings_comes_back_at_the_same_moment_swept_or_not() {
         .map(|(at, port)| begun(port, at).says(b" HTTP/1.1\r\nHost: www.example.com\r\n\r\n").packets());
     let packets = merge(full.chain(asks));
     for sweep in [Sweep::Never, Sweep::EveryPacket] {
-        let options = Options { workers: 1, sweep, keep_flows: true, ..Options::default() };
+        let options = Options { workers: 1, sweep, ..keeping() };
         let harvest = audit_with(packets.clone(), options, 7);
         let named = |port: u16| {
             let flow = harvest.flows.iter().find(|flow| flow.record.client.port == port).expect("it was sent");

@@ -3,12 +3,14 @@
 mod support;
 
 use cap_audit::finding::{Finding, Severity};
-use cap_audit::flow::Outcome;
+use cap_audit::judge::Outcome;
 use cap_audit::packet::TcpFlags;
-use cap_audit::pipeline::{Options, run};
+use cap_audit::pipeline::run;
 use cap_audit::source::MemorySource;
 use cap_audit::time::{Span, Timestamp};
-use support::{Captured, Place, Talk, Who, audit, citrix, client, findings_of, meanwhile, merge, server};
+use support::{
+    Audited, Captured, Place, Talk, Who, audit, citrix, client, findings_of, keeping, meanwhile, merge, server,
+};
 
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000_000);
 const CGP: u16 = 2598;
@@ -49,8 +51,7 @@ fn nobody_watches_between_two_files() {
     let next_day: Vec<Captured> = next_day.into_iter().filter(|packet| packet.0 >= at(86_000)).collect();
     assert!(!next_day.is_empty());
     let mut files = [MemorySource::new(tries, 100), MemorySource::new(next_day, 100)];
-    let harvest =
-        run(&mut files, &citrix(), Options { keep_flows: true, ..Options::default() }).expect("memory can be read");
+    let harvest = Audited::of(run(&mut files, &citrix(), keeping()).expect("memory can be read"));
     let flow = support::flow_to(&harvest, CGP);
     assert_eq!(flow.judgement.outcome, Outcome::Undecided);
     assert_eq!(codes(&findings_of(&harvest)), [("quality.ends-early", Severity::Info)]);
@@ -60,8 +61,7 @@ fn nobody_watches_between_two_files() {
 fn a_syn_repeated_in_the_next_file_proves_that_none_answered() {
     let tries = blocked(CGP).packets();
     let mut files = tries.chunks(2).map(|file| MemorySource::new(file.to_vec(), 100)).collect::<Vec<_>>();
-    let harvest =
-        run(&mut files, &citrix(), Options { keep_flows: true, ..Options::default() }).expect("memory can be read");
+    let harvest = Audited::of(run(&mut files, &citrix(), keeping()).expect("memory can be read"));
     assert_eq!(support::flow_to(&harvest, CGP).judgement.outcome, Outcome::Silent);
 }
 

@@ -3,18 +3,15 @@
 
 mod support;
 
-use cap_audit::audit::JudgedFlow;
-use cap_audit::classify::{Basis, Judgement, Reason, ServiceRef, Verdict};
 use cap_audit::finding::Finding;
 use cap_audit::flow::{
-    Counts, DirectionBasis, Doubt, Endpoint, Evidence, FlowKey, FlowRecord, Limits, Marks, Note, Outcome, PacketRef,
-    TcpState,
+    Counts, DirectionBasis, Endpoint, Evidence, FlowKey, FlowRecord, Limits, Marks, Note, PacketRef, TcpState,
 };
-use cap_audit::ledger::{Ledger, SIGHTING_LIMIT, Sign};
+use cap_audit::judge::{Judge, Judgement, Sign, Verdict};
+use cap_audit::ledger::{KIND_LIMIT, Ledger, NETWORK_LIMIT, PATH_LIMIT, SIGHTING_LIMIT};
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
-use cap_audit::pipeline::{Harvest, Options, Sweep};
+use cap_audit::pipeline::{Clock, Options, Sweep};
 use cap_audit::time::{Span, Timestamp};
-use cap_audit::transport::Transport;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::scene::{later, link, moment, scene};
@@ -29,12 +26,12 @@ const BATCH: usize = 7;
 const YEAR: Span = Span::seconds(365 * 24 * 3_600);
 
 fn with(workers: usize, sweep: Sweep) -> Options {
-    Options { workers, sweep, keep_flows: true, ..Options::default() }
+    Options { workers, sweep, ..keeping() }
 }
 
 /// What a law compares: what was seen, every flow, and how time ran.
-fn told(harvest: Harvest) -> (Ledger, Vec<JudgedFlow>, String) {
-    (harvest.ledger, harvest.flows, format!("{:?}", harvest.clock))
+fn told(audited: Audited) -> (Ledger, Vec<JudgedFlow>, Clock) {
+    (audited.ledger, audited.flows, audited.clock)
 }
 
 fn raw(captured: &Captured, number: u64) -> RawPacket<'_> {
@@ -128,8 +125,8 @@ proptest! {
         let then = audit_with(later(&packets, YEAR), with(1, Sweep::EveryBatch), BATCH);
         let earlier: Vec<Finding> = findings_of(&then).into_iter().map(a_year_earlier).collect();
         prop_assert_eq!(findings_of(&now), earlier);
-        prop_assert_eq!(now.ledger.tally, then.ledger.tally);
-        prop_assert_eq!(now.ledger.lines, then.ledger.lines);
+        prop_assert_eq!(now.tally(), then.tally());
+        prop_assert_eq!(now.services(), then.services());
         let earlier: Vec<JudgedFlow> = then.flows.into_iter().map(a_year_younger).collect();
         prop_assert_eq!(now.flows, earlier);
     }
@@ -142,33 +139,39 @@ proptest! {
     ) {
         let parts: Vec<Ledger> = scenes.iter().map(|scene| audit(scene.packets()).ledger).collect();
         same_sum(&parts, &order, split)?;
-        same_sum(&parts.iter().map(|part| settled(part.clone())).collect::<Vec<_>>(), &order, split)?;
     }
 
     #[test]
-    fn what_is_settled_is_settled(scene in scene()) {
-        let mut harvest = audit(scene.packets());
-        let before = harvest.ledger.tally;
-        harvest.ledger.settle();
-        let once = harvest.ledger.clone();
-        harvest.ledger.settle();
-        prop_assert_eq!(&once, &harvest.ledger);
-        for flow in &mut harvest.flows {
-            cap_audit::ledger::settle(&once, &flow.record, &mut flow.judgement);
+    fn the_sums_and_the_flows_tell_one_story(scene in scene()) {
+        let audited = audit(scene.packets());
+        let tally = audited.tally();
+        let count = |wanted: fn(&Judgement<'_>) -> bool| audited.flows.iter().filter(|flow| wanted(&flow.judgement)).count() as u64;
+        prop_assert_eq!(tally.blocked, count(|judgement| judgement.outcome.is_blocked()));
+        prop_assert_eq!(tally.expected, count(|judgement| judgement.verdict == Verdict::Expected));
+        prop_assert_eq!(tally.unexpected, count(|judgement| judgement.verdict == Verdict::Unexpected));
+        prop_assert_eq!(tally.unmapped, count(|judgement| judgement.verdict == Verdict::Unmapped));
+        prop_assert_eq!(tally.not_evaluable, count(|judgement| judgement.verdict == Verdict::NotEvaluable));
+        prop_assert_eq!(tally.evaluable, count(|judgement| judgement.outcome.is_evaluable()));
+        prop_assert_eq!(tally.flows, audited.flows.len() as u64);
+        let services = audited.services();
+        prop_assert_eq!(services.values().map(|service| service.blocked).sum::<u64>(), tally.blocked);
+        prop_assert_eq!(services.values().map(|service| service.carried.flows).sum::<u64>(), tally.flows);
+        prop_assert_eq!(services.values().map(|service| service.carried.packets).sum::<u64>(), audited.ledger.flow_packets);
+        for (service, told) in &services {
+            let of_service = |flow: &&JudgedFlow| flow.judgement.service == *service;
+            prop_assert_eq!(told.carried.flows, audited.flows.iter().filter(of_service).count() as u64);
         }
-        // The ledger and the flows tell one story.
-        let count = |wanted: fn(&Judgement) -> bool| harvest.flows.iter().filter(|flow| wanted(&flow.judgement)).count() as u64;
-        prop_assert_eq!(once.tally.blocked, count(|judgement| judgement.outcome.is_blocked()));
-        prop_assert_eq!(once.tally.expected, count(|judgement| judgement.verdict == Verdict::Expected));
-        prop_assert_eq!(once.tally.unexpected, count(|judgement| judgement.verdict == Verdict::Unexpected));
-        prop_assert_eq!(once.tally.unmapped, count(|judgement| judgement.verdict == Verdict::Unmapped));
-        prop_assert_eq!(once.tally.not_evaluable, count(|judgement| judgement.verdict == Verdict::NotEvaluable));
-        prop_assert_eq!(once.tally.evaluable, count(|judgement| judgement.outcome.is_evaluable()));
-        prop_assert_eq!(once.tally.flows, harvest.flows.len() as u64);
-        prop_assert_eq!(before.flows, once.tally.flows);
-        prop_assert_eq!(once.lines.values().map(|line| line.blocked).sum::<u64>(), once.tally.blocked);
-        prop_assert_eq!(once.lines.values().map(|line| line.flows).sum::<u64>(), once.tally.flows);
-        prop_assert_eq!(once.lines.values().map(|line| line.packets).sum::<u64>(), once.flow_packets);
+        // Every blocked flow that may concern Citrix is a sighting, and none other is a sign of a block.
+        let judge = Judge::new(map(), &audited.ledger);
+        let is_block = |sign: &Sign| matches!(sign, Sign::Blocked(_));
+        let sighted: u64 = audited.ledger.sightings.iter()
+            .filter(|(sighting, _)| judge.signs(sighting).iter().flatten().any(is_block))
+            .map(|(_, seen)| seen.flows)
+            .sum();
+        let concerning = |judgement: &Judgement<'_>| {
+            judgement.outcome.is_blocked() && (judgement.verdict != Verdict::Unmapped || judgement.generic)
+        };
+        prop_assert_eq!(sighted, count(concerning));
     }
 }
 
@@ -192,11 +195,6 @@ fn adds_up(packets: Vec<Captured>) -> Result<(), TestCaseError> {
 /// Packets that were not decoded, for whatever reason, in whatever capture.
 fn skipped(ledger: &Ledger) -> u64 {
     ledger.skipped.values().flatten().sum()
-}
-
-fn settled(mut ledger: Ledger) -> Ledger {
-    ledger.settle();
-    ledger
 }
 
 /// The sum in this order and grouping is that from left to right, and zero changes nothing.
@@ -240,12 +238,12 @@ fn a_year_younger(flow: JudgedFlow) -> JudgedFlow {
 // Beyond the limits.
 
 /// A silent TCP flow from one of very many clients.
-fn silent(number: u32) -> (FlowRecord, Judgement) {
+fn silent(number: u32) -> FlowRecord {
     let [_, a, b, c] = number.to_be_bytes();
     let end = |octets: [u8; 4], port| Endpoint { address: Address::v4(octets), port };
     let opener = PacketRef { capture: 0, packet: u64::from(number) + 1 };
     let at = START + Span::millis(i64::from(number));
-    let flow = FlowRecord {
+    FlowRecord {
         protocol: protocol::TCP,
         client: end([10, a, b, c], 40_000),
         server: end([11, a, b, c], 2598),
@@ -271,34 +269,46 @@ fn silent(number: u32) -> (FlowRecord, Judgement) {
         heard: None,
         icmp: None,
         evidence: vec![Evidence { at: opener, note: Note::Syn(1) }],
-    };
-    let judgement = Judgement {
-        outcome: Outcome::Silent,
-        doubt: None,
-        verdict: Verdict::Expected,
-        reason: None,
-        basis: Basis::Port,
-        service: Some(ServiceRef::Shared(Transport::Tcp, 2598)),
-        generic: false,
-    };
-    (flow, judgement)
+    }
 }
 
 /// The other direction of such a flow is missing: it makes the network pair known, and nothing else.
-fn unseen(number: u32) -> (FlowRecord, Judgement) {
-    let (flow, judgement) = silent(number);
-    let reason = Some(Reason::Doubt(Doubt::OneDirection));
-    (flow, Judgement { outcome: Outcome::OneWay, verdict: Verdict::Unmapped, reason, service: None, ..judgement })
+fn unseen(number: u32) -> FlowRecord {
+    let flow = silent(number);
+    let elsewhere = Endpoint { port: 12_345, ..flow.server };
+    FlowRecord { server: elsewhere, marks: Marks(Marks::SYN_SEEN | Marks::CLIENT_SPOKE), ..flow }
 }
 
-fn book(flows: impl IntoIterator<Item = (FlowRecord, Judgement)>) -> Ledger {
+/// Datagrams that a Citrix server always answers, without an answer.
+fn unheard(number: u32) -> FlowRecord {
+    let flow = silent(number);
+    FlowRecord { protocol: protocol::UDP, syns: 0, marks: Marks::default(), basis: DirectionBasis::Payload, ..flow }
+}
+
+/// A session that carried something both ways.
+fn session(number: u32) -> FlowRecord {
+    let flow = silent(number);
+    let said = Counts { packets: 3, ip_bytes: 220, payload_bytes: 100, ..Counts::default() };
+    let marks = Marks(Marks::SYN_SEEN | Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON | Marks::CLIENT_SPOKE);
+    FlowRecord {
+        from_client: said,
+        from_server: said,
+        syns: 1,
+        syn_acks: 1,
+        answered_at: Some(flow.first),
+        marks,
+        ..flow
+    }
+}
+
+fn book(flows: impl IntoIterator<Item = FlowRecord>) -> Ledger {
     let mut ledger = Ledger::default();
-    flows.into_iter().for_each(|(flow, judgement)| ledger.enter(&flow, &judgement, &[]));
+    flows.into_iter().for_each(|flow| ledger.enter(&flow, map()));
     ledger
 }
 
 /// The sums of the same flows in one book, in reverse, and dealt to three in two ways.
-fn books(count: u32, flow: fn(u32) -> (FlowRecord, Judgement)) -> [Ledger; 4] {
+fn books(count: u32, flow: fn(u32) -> FlowRecord) -> [Ledger; 4] {
     let straight = book((0..count).map(flow));
     let reverse = book((0..count).rev().map(flow));
     let dealt = |forward: bool| {
@@ -316,9 +326,9 @@ fn beyond_the_limit_of_sightings_the_sum_is_still_the_same() {
     let more = SIGHTING_LIMIT as u32 + 5_000;
     let [straight, others @ ..] = books(more, silent);
     assert_eq!(straight.sightings.len(), SIGHTING_LIMIT);
-    assert_eq!(straight.unlisted, 5_000);
+    assert_eq!(straight.sightings.unlisted, 5_000);
     for other in others {
-        assert_eq!((straight.unlisted, straight.sightings.len()), (other.unlisted, other.sightings.len()));
+        assert_eq!(straight.sightings.unlisted, other.sightings.unlisted);
         assert!(straight == other);
     }
 }
@@ -327,8 +337,29 @@ fn beyond_the_limit_of_sightings_the_sum_is_still_the_same() {
 fn beyond_the_limit_of_networks_the_sum_is_still_the_same() {
     // Each flow lies between two networks of its own, in more networks than are kept.
     let [straight, others @ ..] = books(60_000, |number| unseen(number << 8));
+    assert_eq!(straight.visibility.networks.len(), NETWORK_LIMIT);
     for other in others {
-        assert_eq!(straight.visibility.len(), other.visibility.len());
+        assert!(straight == other);
+    }
+}
+
+#[test]
+fn beyond_the_limit_of_kinds_the_sum_is_still_the_same() {
+    let count = KIND_LIMIT as u32 + 7_000;
+    let [straight, others @ ..] = books(count, |number| unheard(number << 8));
+    assert_eq!(straight.kinds.without_networks, 7_000);
+    let flows: u64 = straight.kinds.iter().map(|(_, carried)| carried.flows).sum();
+    assert_eq!(flows, u64::from(count), "a flow that is not told apart is still counted");
+    for other in others {
+        assert!(straight == other);
+    }
+}
+
+#[test]
+fn beyond_the_limit_of_paths_the_sum_is_still_the_same() {
+    let [straight, others @ ..] = books(PATH_LIMIT as u32 + 3_000, session);
+    assert_eq!((straight.paths.len(), straight.paths.incomplete), (PATH_LIMIT, true));
+    for other in others {
         assert!(straight == other);
     }
 }
@@ -344,9 +375,11 @@ fn beyond_the_limit_of_sightings_the_number_of_workers_changes_nothing() {
     };
     let packets: Vec<Captured> = (0..count).flat_map(attempt).collect();
     let one = audit_with(packets.clone(), with(1, Sweep::EveryBatch), 256).ledger;
-    assert!(one.sightings.keys().all(|key| matches!(key.sign, Sign::Doubtful(_))));
+    let judge = Judge::new(map(), &one);
+    let doubtful = |sign: &Sign| matches!(sign, Sign::Doubtful(_));
+    assert!(one.sightings.iter().all(|(sighting, _)| judge.signs(sighting).iter().flatten().all(doubtful)));
     // The first 20 seconds and more of the attempts were watched long enough to tell that they were too few.
-    assert_eq!((one.sightings.len(), one.unlisted), (SIGHTING_LIMIT, 1_000));
+    assert_eq!((one.sightings.len(), one.sightings.unlisted), (SIGHTING_LIMIT, 1_000));
     let three = audit_with(packets, with(3, Sweep::EveryBatch), 64).ledger;
     assert!(one == three);
 }
@@ -385,6 +418,7 @@ fn beyond_the_limit_of_flows_idle_ones_make_room_in_the_same_way() {
     for (workers, sweep) in [(1, Sweep::EveryBatch), (1, Sweep::EveryPacket), (3, Sweep::Never), (7, Sweep::EveryBatch)]
     {
         let other = told(audit_with(packets.clone(), Options { limits, ..with(workers, sweep) }, BATCH));
-        assert_eq!(never.0.tally.flows, other.0.tally.flows, "{workers} workers, {sweep:?}");
+        let flows = |told: &(Ledger, Vec<JudgedFlow>, Clock)| Judge::new(map(), &told.0).tally().flows;
+        assert_eq!(flows(&never), flows(&other), "{workers} workers, {sweep:?}");
     }
 }

@@ -2,7 +2,8 @@
 
 mod support;
 
-use cap_audit::finding::{Confidence, Scene, Severity, findings};
+use cap_audit::case::Case;
+use cap_audit::finding::{Confidence, Severity};
 use cap_audit::source::CaptureNotes;
 use cap_audit::time::{Span, Timestamp};
 use support::{Talk, audit, citrix, client, meanwhile, merge, server};
@@ -13,9 +14,9 @@ const BEGIN: i64 = 1_700_000_000;
 fn told(notes: CaptureNotes) -> (Severity, Confidence, String) {
     let talk = Talk::between(client("10.0.0.14", 50_123), server("10.0.0.22", 2598)).at(Timestamp::new(BEGIN, 0));
     let tries = talk.syn().wait(Span::seconds(3)).syn_again().wait(Span::seconds(6)).syn_again().packets();
-    let mut harvest = audit(merge([tries, meanwhile(Timestamp::new(BEGIN + 60, 0))]));
-    harvest.ledger.settle();
-    let found = findings(&Scene { ledger: &harvest.ledger, map: &citrix(), captures: &[notes] });
+    let audited = audit(merge([tries, meanwhile(Timestamp::new(BEGIN + 60, 0))]));
+    let case = Case { ledger: audited.ledger, captures: vec![notes], ..Case::new(citrix()) };
+    let found = case.conclude().findings;
     let finding = found.iter().find(|finding| finding.code == "blocked.silent").expect("silence is found");
     (finding.severity, finding.confidence, finding.meaning.clone())
 }

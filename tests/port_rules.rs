@@ -3,10 +3,9 @@
 
 mod support;
 
-use cap_audit::classify::candidates;
 use cap_audit::finding::{Finding, Severity};
-use cap_audit::flow::{Doubt, Marks, Outcome};
-use cap_audit::ledger::{self, Sign};
+use cap_audit::flow::{Doubt, Marks};
+use cap_audit::judge::{Judge, Outcome, Sign};
 use cap_audit::packet::LinkType;
 use cap_audit::portmap::{Layer, PortRule};
 use cap_audit::time::Span;
@@ -35,7 +34,7 @@ fn seconds(seconds: i64) -> Span {
 }
 
 /// The talk, in a capture that goes on for so long after its beginning.
-fn watched(talk: Talk, long: Span) -> cap_audit::pipeline::Harvest {
+fn watched(talk: Talk, long: Span) -> Audited {
     audit(merge([talk.packets(), meanwhile(START + long)]))
 }
 
@@ -45,8 +44,10 @@ const THREE_MINUTES: Span = Span::seconds(190);
 fn judged(talk: Talk, long: Span, port: u16) -> (Outcome, Option<Doubt>) {
     let harvest = watched(talk, long);
     let judgement = flow_to(&harvest, port).judgement;
-    assert_eq!(harvest.ledger.tally.blocked, u64::from(judgement.outcome.is_blocked()));
-    let blocked = harvest.ledger.sightings.keys().any(|key| matches!(key.sign, Sign::Blocked(_)));
+    assert_eq!(harvest.tally().blocked, u64::from(judgement.outcome.is_blocked()));
+    let judge = Judge::new(map(), &harvest.ledger);
+    let signs = harvest.ledger.sightings.iter().flat_map(|(sighting, _)| judge.signs(sighting)).flatten();
+    let blocked = signs.into_iter().any(|sign| matches!(sign, Sign::Blocked(_)));
     assert_eq!(blocked, judgement.outcome.is_blocked(), "a sighting of every block, and of nothing else");
     (judgement.outcome, judgement.doubt)
 }
@@ -129,8 +130,7 @@ fn names(rule: &PortRule, over: Transport, port: u16) -> bool {
     assert_eq!(Transport::of_protocol(flow.record.protocol), Some(over));
     assert_eq!(flow.record.server.address, address(SERVER), "{over} {port}");
     assert!(!flow.judgement.outcome.is_blocked());
-    let map = citrix();
-    candidates(&flow.record, &map).is_some_and(|found| found.rules.iter().any(|&id| map.rule(id).id == rule.id))
+    flow.judgement.rules.iter().any(|&id| map().rule(id).id == rule.id)
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn tftp_is_answered_from_another_port() {
     assert_eq!(flow_to(&harvest, 69).judgement.outcome, Outcome::Answered);
     let data = flow_to(&harvest, 50_001);
     assert_eq!((data.judgement.outcome, data.record.client.port), (Outcome::Answered, CLIENT_PORT));
-    assert_eq!(harvest.ledger.tally.blocked, 0);
+    assert_eq!(harvest.tally().blocked, 0);
 }
 
 #[test]
@@ -605,15 +605,11 @@ fn silent_datagrams_are_withheld_where_tcp_shows_one_direction_only() {
     let silent = || dropped_udp(CGP).packets();
 
     let harvest = audit(merge([silent(), one_way("10.0.0"), meanwhile(START + seconds(60))]));
-    assert_eq!(harvest.ledger.tally.blocked, 1, "before the ledger is settled");
-    let mut settled = harvest.ledger.clone();
-    settled.settle();
-    assert_eq!(settled.tally.blocked, 0);
-    assert_eq!((settled.tally.not_evaluable, settled.tally.expected), (2, 0));
-    assert!(!findings_in(&settled).iter().any(|finding| finding.code == "blocked.silent"));
-    let mut judgement = harvest.flows.iter().find(|flow| flow.record.protocol == 17).expect("the datagrams").clone();
-    ledger::settle(&settled, &judgement.record, &mut judgement.judgement);
-    assert_eq!(judgement.judgement.outcome, Outcome::OneWay);
+    let tally = harvest.tally();
+    assert_eq!((tally.blocked, tally.not_evaluable, tally.expected), (0, 2, 0));
+    assert!(!findings_of(&harvest).iter().any(|finding| finding.code == "blocked.silent"));
+    let datagrams = harvest.flows.iter().find(|flow| flow.record.protocol == 17).expect("the datagrams");
+    assert_eq!(datagrams.judgement.outcome, Outcome::OneWay);
 
     let elsewhere = audit(merge([silent(), one_way("10.7.7"), meanwhile(START + seconds(60))]));
     assert_eq!(findings_of(&elsewhere).iter().filter(|finding| finding.code == "blocked.silent").count(), 1);
@@ -628,14 +624,14 @@ fn withheld_datagrams_leave_the_totals_right() {
     let plain = to_443(40_004).says(b"?").wait(seconds(3)).says(b"?");
     let one_way =
         Talk::between(client(CLIENT, 40_002), server(SERVER, CGP)).syn().syn_ack().unseen().ack().says(b"hello");
-    let talks = [hinted.packets(), plain.packets(), one_way.packets(), dropped_udp(CGP).packets()];
-    let mut harvest = audit(merge(talks.into_iter().chain([meanwhile(START + seconds(60))])));
-    let before = harvest.ledger.tally;
-    assert_eq!((before.flows, before.blocked, before.expected, before.unmapped, before.not_evaluable), (5, 3, 2, 2, 1));
-    harvest.ledger.settle();
-    let after = harvest.ledger.tally;
-    assert_eq!((after.flows, after.blocked, after.expected, after.unmapped, after.not_evaluable), (5, 0, 0, 2, 3));
-    assert!(harvest.ledger.lines.values().all(|line| line.blocked == 0));
+    let both_ways = |talks: [Vec<Captured>; 3]| audit(merge(talks.into_iter().chain([meanwhile(START + seconds(60))])));
+    let silent = [hinted.packets(), plain.packets(), dropped_udp(CGP).packets()];
+    let seen = both_ways(silent.clone()).tally();
+    assert_eq!((seen.flows, seen.blocked, seen.expected, seen.unmapped, seen.not_evaluable), (4, 3, 2, 2, 0));
+    let half_seen = audit(merge(silent.into_iter().chain([one_way.packets(), meanwhile(START + seconds(60))])));
+    let tally = half_seen.tally();
+    assert_eq!((tally.flows, tally.blocked, tally.expected, tally.unmapped, tally.not_evaluable), (5, 0, 0, 2, 3));
+    assert!(half_seen.services().values().all(|service| service.blocked == 0));
 }
 
 #[test]

@@ -6,8 +6,9 @@
 
 mod support;
 
-use cap_audit::classify::ServiceRef;
-use cap_audit::ledger::{Line, PATH_LIMIT, SIGHTING_LIMIT};
+use cap_audit::judge::{Judge, ServiceTally};
+use cap_audit::ledger::{Carried, PATH_LIMIT, SIGHTING_LIMIT};
+use cap_audit::matching::ServiceRef;
 use cap_audit::packet::{LinkType, PacketBatch, Record, Skip};
 use cap_audit::pipeline::{Options, run};
 use cap_audit::source::{More, ReadError, Source};
@@ -17,7 +18,7 @@ use std::fs;
 use std::ops::AddAssign;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::{START, Talk, citrix, client, server};
+use support::{START, Talk, citrix, client, map, server};
 
 /// Flows of one run ...
 const FLOWS: u64 = 20_000_000;
@@ -59,8 +60,8 @@ fn soak(workers: usize) {
     let mut traffic = Traffic::new();
     let options = Options { workers, ..Options::default() };
     let harvest = run(&mut [&mut traffic], &citrix(), options).expect("memory can be read");
-    let mut ledger = harvest.ledger;
-    ledger.settle();
+    let ledger = harvest.ledger;
+    let judge = Judge::new(map(), &ledger);
     println!(
         "  {} flows, {} packets, {:.1} hours of capture in {:.0} s; {} sightings, {} paths",
         traffic.begun,
@@ -68,7 +69,7 @@ fn soak(workers: usize) {
         (harvest.clock.now() - START).as_seconds() / 3_600.0,
         begun.elapsed().as_secs_f64(),
         ledger.sightings.len(),
-        ledger.working.len(),
+        ledger.paths.len(),
     );
 
     traffic.memory.assert_flat();
@@ -80,25 +81,24 @@ fn soak(workers: usize) {
     assert_eq!(ledger.decoded, traffic.sent - traffic.not_ip, "all of them were understood");
     assert_eq!((sum(|made| made.packets), ledger.flow_packets), (ledger.decoded, ledger.decoded));
     assert_eq!((ledger.duplicates, harvest.clock.steps_back, harvest.clock.held), (0, 0, 0));
-    let tally = ledger.tally;
+    let tally = judge.tally();
     assert_eq!((tally.flows, tally.evaluable, tally.blocked), (traffic.begun, traffic.begun, sum(|made| made.blocked)));
     assert_eq!((tally.unexpected, tally.not_evaluable), (0, 0));
     assert_eq!(tally.unmapped, made[UNMAPPED].flows);
     assert_eq!(tally.expected + tally.unmapped, tally.flows);
 
-    let map = citrix();
     let mut lines: BTreeMap<&str, Expected> = BTreeMap::new();
-    for (service, line) in &ledger.lines {
-        let name = service.map_or(UNMAPPED, |service: ServiceRef| service.name(&map));
+    for (service, line) in &judge.services() {
+        let name = service.map_or(UNMAPPED, |service: ServiceRef| service.name(map()));
         *lines.entry(name).or_default() += line.into();
     }
     assert_eq!(lines, made, "each service has what was made of it");
 
     // The limits were reached, or this test would say nothing about them.
-    assert_eq!((ledger.sightings.len(), ledger.working.len()), (SIGHTING_LIMIT, PATH_LIMIT));
-    assert!(ledger.working_unlisted);
-    let listed: u64 = ledger.sightings.values().map(|seen| seen.flows).sum();
-    assert_eq!(listed + ledger.unlisted, tally.blocked, "a blocked flow is listed or counted as unlisted");
+    assert_eq!((ledger.sightings.len(), ledger.paths.len()), (SIGHTING_LIMIT, PATH_LIMIT));
+    assert!(ledger.paths.incomplete);
+    let listed: u64 = ledger.sightings.iter().map(|(_, seen)| seen.flows).sum();
+    assert_eq!(listed + ledger.sightings.unlisted, tally.blocked, "a blocked flow is listed or counted as unlisted");
 }
 
 // What passes.
@@ -110,28 +110,25 @@ struct Expected {
     packets: u64,
     bytes: u64,
     blocked: u64,
-    working: u64,
     round_trips: u64,
 }
 
 impl AddAssign for Expected {
     fn add_assign(&mut self, other: Expected) {
-        let Expected { flows, packets, bytes, blocked, working, round_trips } = other;
+        let Expected { flows, packets, bytes, blocked, round_trips } = other;
         self.flows += flows;
         self.packets += packets;
         self.bytes += bytes;
         self.blocked += blocked;
-        self.working += working;
         self.round_trips += round_trips;
     }
 }
 
-impl From<&Line> for Expected {
-    fn from(line: &Line) -> Expected {
-        let Line { flows, packets, bytes, blocked, working, rtt, .. } = line;
-        let round_trips = rtt.count();
-        let [flows, packets, bytes, blocked, working] = [flows, packets, bytes, blocked, working].map(|count| *count);
-        Expected { flows, packets, bytes, blocked, working, round_trips }
+impl From<&ServiceTally> for Expected {
+    fn from(service: &ServiceTally) -> Expected {
+        let ServiceTally { carried: Carried { flows, packets, bytes }, blocked, round_trips, .. } = service;
+        let [flows, packets, bytes, blocked] = [flows, packets, bytes, blocked].map(|count| *count);
+        Expected { flows, packets, bytes, blocked, round_trips: round_trips.count() }
     }
 }
 
@@ -214,7 +211,6 @@ impl Kind {
             packets: flows * self.packets.len() as u64,
             bytes: flows * bytes as u64,
             blocked: if self.blocked { flows } else { 0 },
-            working: if self.blocked { 0 } else { flows },
             round_trips: if handshake { flows } else { 0 },
         }
     }

@@ -1,8 +1,8 @@
 //! Conversations that did not come about: silence, refusal, prohibition, half a handshake, an early reset.
 
 use super::{Check, Confidence, Finding, Group, Scene, Severity, count, list, names};
-use crate::flow::Outcome;
-use crate::ledger::Sign;
+use crate::judge::{Outcome, Sign};
+use crate::ledger::Networks;
 use crate::packet::Address;
 use crate::source::CaptureNotes;
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, outcome: Outcome) {
     for (_, group) in scene.groups(|sign| sign == Sign::Blocked(outcome)) {
         let doubts = Doubts::of(scene, &group, outcome);
-        let severity = if group.seen.generic || doubts.any() { Severity::Warning } else { Severity::Error };
+        let severity = if group.generic || doubts.any() { Severity::Warning } else { Severity::Error };
         let mut finding = group.finding(check, scene, severity, confidence(&group, outcome, &doubts));
         finding.title = format!(
             "{}, {}, to {}: {}",
@@ -69,11 +69,12 @@ struct Doubts {
 }
 
 impl Doubts {
-    fn of(scene: &Scene<'_>, group: &Group, outcome: Outcome) -> Doubts {
+    fn of(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome) -> Doubts {
         let absence = matches!(outcome, Outcome::Silent | Outcome::HalfOpen);
-        let one_direction = |&client: &Address| scene.ledger.is_one_direction(client, group.server);
+        let one_direction =
+            |&client: &Address| scene.ledger.visibility.is_one_direction(Some(Networks::of(client, group.server)));
         let lost = |notes: &CaptureNotes| notes.may_have_lost(group.seen.first, group.seen.last);
-        let worked = |&client: &Address| scene.works(client, group).map_or(0, |carried| carried.flows);
+        let worked = |&client: &Address| scene.works(client, group).map_or(0, |working| working.flows);
         let all_work_again = group.clients.keys().all(|&client| scene.works_again(client, group));
         Doubts {
             one_direction: outcome == Outcome::Silent && group.clients.keys().all(one_direction),
@@ -87,7 +88,7 @@ impl Doubts {
     }
 }
 
-fn confidence(group: &Group, outcome: Outcome, doubts: &Doubts) -> Confidence {
+fn confidence(group: &Group<'_>, outcome: Outcome, doubts: &Doubts) -> Confidence {
     match outcome {
         _ if doubts.one_direction || doubts.lossy => Confidence::Low,
         Outcome::Refused => Confidence::High,
@@ -97,7 +98,7 @@ fn confidence(group: &Group, outcome: Outcome, doubts: &Doubts) -> Confidence {
     }
 }
 
-fn what(group: &Group, outcome: Outcome) -> &'static str {
+fn what(group: &Group<'_>, outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Refused => "refused",
         Outcome::Prohibited => match cause(group) {
@@ -123,7 +124,7 @@ enum Cause {
     Policy,
 }
 
-fn cause(group: &Group) -> Cause {
+fn cause(group: &Group<'_>) -> Cause {
     let errors = &group.seen.errors;
     let closed =
         |&(v6, _, code, sender): &(bool, u8, u8, Address)| sender == group.server && code == if v6 { 4 } else { 3 };
@@ -139,11 +140,11 @@ fn cause(group: &Group) -> Cause {
 }
 
 /// Every error came from the server's own address.
-fn by_host(group: &Group) -> bool {
+fn by_host(group: &Group<'_>) -> bool {
     group.seen.errors.iter().all(|&(.., sender)| sender == group.server)
 }
 
-fn meaning(group: &Group, outcome: Outcome, service: Option<&str>, doubts: &Doubts) -> String {
+fn meaning(group: &Group<'_>, outcome: Outcome, service: Option<&str>, doubts: &Doubts) -> String {
     let clients = names(&group.clients);
     let flows = count(group.seen.flows, "flow");
     let seen = match outcome {
@@ -169,7 +170,7 @@ fn meaning(group: &Group, outcome: Outcome, service: Option<&str>, doubts: &Doub
         ),
     };
     let mut parts = vec![seen];
-    if group.seen.generic {
+    if group.generic {
         parts.push("Many programs use this port, so it may have nothing to do with Citrix.".into());
     } else if doubts.worked == 0 {
         parts.push(consequence(service.unwrap_or_default()).into());
@@ -188,14 +189,14 @@ fn meaning(group: &Group, outcome: Outcome, service: Option<&str>, doubts: &Doub
 }
 
 /// What to do where the path works at other times.
-fn unsteady(group: &Group) -> String {
+fn unsteady(group: &Group<'_>) -> String {
     format!(
         "No firewall rule is missing. Look at {} at that time: was it restarted, overloaded, or at a limit of connections?",
         group.server
     )
 }
 
-fn prohibition(group: &Group, clients: &str) -> String {
+fn prohibition(group: &Group<'_>, clients: &str) -> String {
     let senders: BTreeSet<Address> = group.seen.errors.iter().map(|&(.., sender)| sender).collect();
     let senders = list(&senders);
     let words: BTreeSet<String> =
@@ -245,7 +246,7 @@ fn consequence(service: &str) -> &'static str {
     }
 }
 
-fn remedy(group: &Group, outcome: Outcome) -> String {
+fn remedy(group: &Group<'_>, outcome: Outcome) -> String {
     let (port, clients, server) = (group.port_name(), names(&group.clients), group.server);
     let netstat = format!("on Windows, `netstat -ano | findstr :{}` shows it", group.port);
     match outcome {

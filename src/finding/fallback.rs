@@ -1,9 +1,9 @@
 //! Sessions that work, but not the way they should: the better transport was blocked and the next one taken.
 
 use super::{Check, Confidence, Finding, Group, Ports, Scene, Severity, names};
-use crate::classify::ServiceRef;
-use crate::flow::Outcome;
-use crate::ledger::{Carried, Path, Seen, Sign};
+use crate::judge::{Outcome, Sign};
+use crate::ledger::{Path, Seen, Working};
+use crate::matching::service_of;
 use crate::packet::{Address, protocol};
 use crate::time::Span;
 use crate::transport::Transport;
@@ -60,15 +60,15 @@ fn look(
     words: Words,
 ) {
     let groups = scene.groups(is_no_connection);
-    let mut ways: BTreeMap<(Address, u16), Group> = BTreeMap::new();
+    let mut ways: BTreeMap<(Address, u16), Group<'_>> = BTreeMap::new();
     for (_, group) in groups.iter().filter(|(_, group)| (group.transport, group.port) == blocked) {
         for &client in group.clients.keys() {
             if scene.works_again(client, group) {
                 continue;
             }
             for &port in instead {
-                if let Some(carried) = taken_instead(scene, client, group, port) {
-                    add(scene, &mut ways, client, group.server, port, carried);
+                if let Some(working) = taken_instead(scene, client, group, port) {
+                    add(scene, &mut ways, client, group.server, port, working);
                 }
             }
         }
@@ -89,22 +89,22 @@ fn is_no_connection(sign: Sign) -> bool {
 }
 
 /// A session on another port that ran when the blocked one was tried, or began within a minute.
-fn taken_instead<'a>(scene: &'a Scene<'_>, client: Address, blocked: &Group, port: u16) -> Option<&'a Carried> {
+fn taken_instead<'a>(scene: &'a Scene<'_>, client: Address, blocked: &Group<'_>, port: u16) -> Option<&'a Working> {
     let path = Path { protocol: protocol::TCP, port, server: blocked.server, client };
-    let carried = scene.ledger.working.get(&path)?;
-    let in_time = carried.first <= blocked.seen.last + Span::seconds(60) && blocked.seen.first <= carried.last;
-    in_time.then_some(carried)
+    let working = scene.ledger.paths.working(&path)?;
+    let in_time = working.first <= blocked.seen.last + Span::seconds(60) && blocked.seen.first <= working.last;
+    in_time.then_some(working)
 }
 
-fn add(
-    scene: &Scene<'_>,
-    ways: &mut BTreeMap<(Address, u16), Group>,
+fn add<'a>(
+    scene: &Scene<'a>,
+    ways: &mut BTreeMap<(Address, u16), Group<'a>>,
     client: Address,
     server: Address,
     port: u16,
-    carried: &Carried,
+    working: &Working,
 ) {
-    let seen = seen(scene, port, carried);
+    let seen = seen(working);
     match ways.entry((server, port)) {
         Entry::Occupied(mut entry) => {
             let group = entry.get_mut();
@@ -113,26 +113,27 @@ fn add(
         }
         Entry::Vacant(entry) => {
             let clients = BTreeMap::from([(client, Ports::of(&seen))]);
-            entry.insert(Group { server, transport: Transport::Tcp, port, clients, seen });
+            let place = scene.map.place(Transport::Tcp, port);
+            let service = place.and_then(|place| service_of(place, scene.map.at(place)));
+            let rules = place.map_or(&[][..], |place| &scene.map.at(place).rules);
+            let transport = Transport::Tcp;
+            entry.insert(Group { server, transport, port, clients, seen, generic: false, service, rules });
         }
     }
 }
 
-fn seen(scene: &Scene<'_>, port: u16, carried: &Carried) -> Seen {
-    let service = scene.map.lookup(Transport::Tcp, port).and_then(|candidates| candidates.services.first());
+fn seen(working: &Working) -> Seen {
     Seen {
-        flows: carried.flows,
-        first: carried.first,
-        last: carried.last,
-        generic: false,
-        service: service.map(|&service| ServiceRef::One(service)),
-        lines: BTreeMap::new(),
-        expected: carried.flows,
-        watched: carried.last - carried.first,
-        evidence: BTreeSet::from([carried.opener]),
-        openers: BTreeSet::from([carried.opener.at]),
-        client_ports: BTreeSet::from([carried.client_port]),
+        flows: working.flows,
+        first: working.first,
+        last: working.last,
+        watched: working.last - working.first,
+        evidence: BTreeSet::from([working.opener]),
+        openers: BTreeSet::from([working.opener.at]),
+        client_ports: BTreeSet::from([working.client_port]),
         tries: 1,
         errors: BTreeSet::new(),
+        signs: BTreeSet::new(),
+        vlans: BTreeSet::new(),
     }
 }

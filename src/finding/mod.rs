@@ -5,14 +5,17 @@ mod fallback;
 mod quality;
 mod unexpected;
 
-use crate::classify::ServiceRef;
 use crate::flow::{Evidence, PacketRef};
-use crate::ledger::{Carried, Ledger, Path, Seen, Sighting, Sign};
+use crate::judge::{Judge, Judgement, Sign};
+use crate::ledger::{Ledger, Path, Seen, Working};
+use crate::matching::ServiceRef;
 use crate::packet::{Address, protocol};
 use crate::portmap::{PortMap, RuleId};
 use crate::source::CaptureNotes;
 use crate::time::Timestamp;
 use crate::transport::Transport;
+use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How bad it is.
@@ -106,12 +109,22 @@ pub struct Finding {
 
 /// What a check may look at.
 pub struct Scene<'a> {
-    /// What was seen, complete and settled.
+    /// Who judges.
+    pub judge: Judge<'a, 'a>,
+    /// What was seen, complete.
     pub ledger: &'a Ledger,
     /// The map it was judged by.
     pub map: &'a PortMap,
     /// The captures it was seen in.
     pub captures: &'a [CaptureNotes],
+    /// What the sightings are signs of, by path.
+    signs: BTreeMap<(Sign, Path), Sighted<'a>>,
+}
+
+/// What is known of a sign on a path, and what is held of the flows that show it.
+struct Sighted<'a> {
+    seen: Cow<'a, Seen>,
+    judgement: Judgement<'a>,
 }
 
 /// One kind of finding.
@@ -145,12 +158,17 @@ pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 /// Flows of one kind towards one server and port: what one finding tells.
-pub(super) struct Group {
+pub(super) struct Group<'a> {
     pub server: Address,
     pub transport: Transport,
     pub port: u16,
     pub clients: BTreeMap<Address, Ports>,
     pub seen: Seen,
+    /// The port proves nothing by itself.
+    pub generic: bool,
+    pub service: Option<ServiceRef>,
+    /// The rules that it rests on.
+    pub rules: &'a [RuleId],
 }
 
 /// The ports that a client used, and for how many flows.
@@ -171,22 +189,47 @@ impl Ports {
     }
 }
 
-impl Scene<'_> {
-    /// Sightings of the wanted signs, grouped by server and port, in order.
-    pub(super) fn groups(&self, wanted: impl Fn(Sign) -> bool) -> Vec<(Sign, Group)> {
-        let mut groups: BTreeMap<(Sign, Address, u8, u16), Group> = BTreeMap::new();
-        for (key, seen) in self.ledger.sightings.iter().filter(|(key, _)| wanted(key.sign)) {
-            let Some(transport) = Transport::of_protocol(key.protocol) else { continue };
-            let Sighting { sign, client, server, protocol, port } = *key;
+impl<'a> Scene<'a> {
+    /// Everything that a judge knows, and the captures that it was seen in.
+    pub fn new(judge: Judge<'a, 'a>, captures: &'a [CaptureNotes]) -> Scene<'a> {
+        let mut signs: BTreeMap<(Sign, Path), Sighted<'a>> = BTreeMap::new();
+        for (sighting, seen) in judge.ledger.sightings.iter() {
+            for sign in judge.signs(sighting).into_iter().flatten() {
+                let judgement = judge.sighting(sighting);
+                match signs.entry((sign, sighting.path)) {
+                    Entry::Occupied(mut entry) => entry.get_mut().add(seen, &judgement),
+                    Entry::Vacant(entry) => _ = entry.insert(Sighted { seen: Cow::Borrowed(seen), judgement }),
+                }
+            }
+        }
+        Scene { judge, ledger: judge.ledger, map: judge.map, captures, signs }
+    }
+
+    /// What was sighted of the wanted signs, in order.
+    pub(super) fn sighted(&self, wanted: impl Fn(Sign) -> bool) -> impl Iterator<Item = &Seen> {
+        self.signs.iter().filter(move |((sign, _), _)| wanted(*sign)).map(|(_, sighted)| &*sighted.seen)
+    }
+
+    /// The wanted signs, grouped by server and port, in order.
+    pub(super) fn groups(&self, wanted: impl Fn(Sign) -> bool) -> Vec<(Sign, Group<'a>)> {
+        let mut groups: BTreeMap<(Sign, Address, u8, u16), Group<'a>> = BTreeMap::new();
+        for (&(sign, path), sighted) in self.signs.iter().filter(|((sign, _), _)| wanted(*sign)) {
+            let Some(transport) = Transport::of_protocol(path.protocol) else { continue };
+            let Sighted { seen, judgement } = sighted;
+            let Path { protocol, port, server, client } = path;
             match groups.entry((sign, server, protocol, port)) {
-                std::collections::btree_map::Entry::Occupied(mut entry) => {
+                Entry::Occupied(mut entry) => {
                     let group = entry.get_mut();
                     group.clients.insert(client, Ports::of(seen));
                     group.seen += seen;
+                    group.generic &= judgement.generic;
+                    group.service = group.service.min(judgement.service);
                 }
-                std::collections::btree_map::Entry::Vacant(entry) => {
+                Entry::Vacant(entry) => {
                     let clients = BTreeMap::from([(client, Ports::of(seen))]);
-                    entry.insert(Group { server, transport, port, clients, seen: seen.clone() });
+                    let Judgement { generic, service, rules, .. } = *judgement;
+                    let seen = Seen::clone(seen);
+                    entry.insert(Group { server, transport, port, clients, seen, generic, service, rules });
                 }
             }
         }
@@ -194,18 +237,18 @@ impl Scene<'_> {
     }
 
     /// What worked on the same path as a blocked flow of this client, at whatever time.
-    pub(super) fn works(&self, client: Address, group: &Group) -> Option<&Carried> {
+    pub(super) fn works(&self, client: Address, group: &Group<'_>) -> Option<&Working> {
         let protocol = match group.transport {
             Transport::Tcp => protocol::TCP,
             Transport::Udp => protocol::UDP,
             Transport::Icmp => return None,
         };
-        self.ledger.working.get(&Path { protocol, port: group.port, server: group.server, client })
+        self.ledger.paths.working(&Path { protocol, port: group.port, server: group.server, client })
     }
 
     /// True where the blocked path worked later on.
-    pub(super) fn works_again(&self, client: Address, group: &Group) -> bool {
-        self.works(client, group).is_some_and(|carried| carried.last > group.seen.first)
+    pub(super) fn works_again(&self, client: Address, group: &Group<'_>) -> bool {
+        self.works(client, group).is_some_and(|working| working.last > group.seen.first)
     }
 
     /// The name of a service for people, and in the report.
@@ -239,7 +282,15 @@ impl Scene<'_> {
     }
 }
 
-impl Group {
+impl Sighted<'_> {
+    fn add(&mut self, seen: &Seen, judgement: &Judgement<'_>) {
+        *self.seen.to_mut() += seen;
+        self.judgement.generic &= judgement.generic;
+        self.judgement.service = self.judgement.service.min(judgement.service);
+    }
+}
+
+impl Group<'_> {
     /// "TCP 2598".
     pub(super) fn port_name(&self) -> String {
         format!("{} {}", self.transport.name().to_uppercase(), self.port)
@@ -253,7 +304,7 @@ impl Group {
         severity: Severity,
         confidence: Confidence,
     ) -> Finding {
-        let rules = scene.rules(self.transport, self.port);
+        let rules = self.rules;
         let (wireshark_filter, filter_is_exact) = self.filter();
         Finding {
             code: check.code,
@@ -267,7 +318,7 @@ impl Group {
             clients: self.clients.keys().copied().collect(),
             servers: vec![self.server],
             port: Some((self.transport, self.port)),
-            service: scene.service(self.seen.service).map(String::from),
+            service: scene.service(self.service).map(String::from),
             rules: rules.iter().map(|&rule| scene.map.rule(rule).id.clone()).collect(),
             openers: self.seen.openers.iter().copied().collect(),
             flow_count: self.seen.flows,

@@ -2,7 +2,8 @@
 
 use super::{Check, Confidence, Finding, Scene, Severity, count};
 use crate::flow::{Doubt, PacketRef};
-use crate::ledger::{Seen, Sign};
+use crate::judge::Sign;
+use crate::ledger::Seen;
 use std::collections::BTreeSet;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -49,9 +50,9 @@ fn no_packets(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
 }
 
 fn one_direction(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let tally = &scene.ledger.tally;
+    let seen = scene.ledger.visibility.all;
     // A few such flows are packets that were lost, or the edges of the capture.
-    if tally.tcp_one_way == 0 || tally.tcp_one_way * 10 < tally.tcp_one_way + tally.tcp_both {
+    if seen.one == 0 || seen.one * 10 < seen.one + seen.both {
         return;
     }
     found.push(about_capture(
@@ -60,7 +61,7 @@ fn one_direction(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         format!(
             "Of {} only one side is in the capture, although the other plainly answered. Whether these were blocked \
              cannot be told from here.",
-            count(tally.tcp_one_way, "TCP flow")
+            count(seen.one, "TCP flow")
         ),
         "Capture at a place that both directions pass, or mirror both directions of the port.",
     ));
@@ -119,7 +120,7 @@ fn ends_early(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
 
 /// All sightings of a sign together.
 fn sum(scene: &Scene<'_>, wanted: impl Fn(Sign) -> bool) -> Option<Seen> {
-    let mut sightings = scene.ledger.sightings.iter().filter(|(key, _)| wanted(key.sign)).map(|(_, seen)| seen);
+    let mut sightings = scene.sighted(wanted);
     let mut all = sightings.next()?.clone();
     sightings.for_each(|seen| all += seen);
     Some(all)

@@ -1,7 +1,7 @@
 //! What should not be there: foreign protocols on Citrix ports, Citrix elsewhere, the wrong transport, the internet.
 
 use super::{Check, Confidence, Finding, Scene, Severity, count, names};
-use crate::ledger::Sign;
+use crate::judge::Sign;
 use crate::signature::Protocol;
 use crate::transport::Transport;
 

@@ -3,8 +3,8 @@
 
 mod community_id;
 mod key;
-mod outcome;
 mod record;
+mod showing;
 mod table;
 mod tcp_state;
 #[cfg(test)]
@@ -13,9 +13,9 @@ mod track;
 
 pub use community_id::community_id;
 pub use key::{Endpoint, FlowKey, Side};
-pub use outcome::{Doubt, EARLY, FIRM, GRACE, Outcome, TCP_TRIES, UDP_TRIES, outcome};
 pub use record::{
     Counts, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef, Sender,
 };
+pub use showing::{Doubt, EARLY, FIRM, GRACE, Showing, TCP_TRIES, UDP_TRIES, showing};
 pub use table::{FlowTable, KnowsPort, Limits, Probe, SHARDS, shard};
 pub use tcp_state::{End, TcpState};

@@ -194,6 +194,25 @@ pub struct Candidates {
     pub service: String,
 }
 
+/// Ports of one transport of which a map says the same. It is named by the lowest of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Place {
+    transport: Transport,
+    port: u16,
+}
+
+impl Place {
+    /// The transport.
+    pub fn transport(self) -> Transport {
+        self.transport
+    }
+
+    /// The lowest of the ports; 0 for ICMP.
+    pub fn port(self) -> u16 {
+        self.port
+    }
+}
+
 /// The port map. Made from TOML once, then only read.
 #[derive(Clone, Debug)]
 pub struct PortMap {
@@ -375,6 +394,21 @@ impl PortMap {
         self.rules.iter().filter(|rule| rule.layer == Layer::Document).count()
     }
 
+    /// The ports of which the map says the same as of this one; `None` when no rule names it.
+    pub fn place(&self, transport: Transport, port: u16) -> Option<Place> {
+        let port = match transport {
+            Transport::Tcp => self.tcp.first(port),
+            Transport::Udp => self.udp.first(port),
+            Transport::Icmp => (port == 0 && self.icmp.is_some()).then_some(0),
+        };
+        port.map(|port| Place { transport, port })
+    }
+
+    /// What the map says about the ports of a place of this map. A place of another map may panic.
+    pub fn at(&self, place: Place) -> &Candidates {
+        self.lookup(place.transport, place.port).expect("a place is made where a rule names the port")
+    }
+
     /// What the map says about a destination port; `None` when no rule names it. Takes the same short time for every port.
     ///
     /// ICMP has no ports: its rules are found at port 0. A rule that may use any port is never found here.
@@ -425,26 +459,34 @@ struct PortTable {
     places: Box<[u16]>,
     /// Each different answer once, shared by all ports that have it.
     entries: Vec<Candidates>,
+    /// The lowest port of each answer.
+    firsts: Vec<u16>,
 }
 
 impl PortTable {
     fn new(transport: Transport, rules: &[PortRule], services: &[Service], generic: &[Generic]) -> PortTable {
-        let mut table = PortTable { places: vec![NO_RULE; PORTS].into_boxed_slice(), entries: Vec::new() };
+        let mut table =
+            PortTable { places: vec![NO_RULE; PORTS].into_boxed_slice(), entries: Vec::new(), firsts: Vec::new() };
         for stretch in edges(transport, rules, generic).windows(2) {
             let port = u16::try_from(stretch[0]).expect("the last edge, 65536, begins no stretch");
             let Some(found) = candidates(transport, port, rules, services, generic) else { continue };
-            let place = table.place_of(found);
+            let place = table.place_of(found, port);
             table.places[stretch[0]..stretch[1]].fill(place);
         }
         table
     }
 
-    fn place_of(&mut self, found: Candidates) -> u16 {
+    fn place_of(&mut self, found: Candidates, port: u16) -> u16 {
         let place = self.entries.iter().position(|entry| *entry == found).unwrap_or_else(|| {
             self.entries.push(found);
+            self.firsts.push(port);
             self.entries.len() - 1
         });
         small(place)
+    }
+
+    fn first(&self, port: u16) -> Option<u16> {
+        self.firsts.get(usize::from(self.places[usize::from(port)])).copied()
     }
 
     fn at(&self, port: u16) -> Option<&Candidates> {

@@ -18,13 +18,28 @@ pub fn write_json(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
 /// # Errors
 /// What writing gives.
 pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    let Report { schema, program, port_map, captures, quality, totals, services, findings, flows } = report;
-    for capture in captures {
-        line(out, "capture", capture)?;
-    }
-    for flow in flows.lines() {
+    write_captures(out, report)?;
+    for flow in report.flows.lines() {
         write_flow(out, &flow)?;
     }
+    write_after_flows(out, report)
+}
+
+/// The same without the flows, which were written before.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_ndjson_without_flows(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+    write_captures(out, report)?;
+    write_after_flows(out, report)
+}
+
+fn write_captures(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+    report.captures.iter().try_for_each(|capture| line(out, "capture", capture))
+}
+
+fn write_after_flows(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+    let Report { schema, program, port_map, captures: _, quality, totals, services, findings, flows: _ } = report;
     for finding in findings {
         write_finding(out, finding)?;
     }

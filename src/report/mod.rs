@@ -8,17 +8,17 @@ mod quality;
 mod text;
 
 pub use csv_flows::write_csv;
-pub use json::{write_finding, write_flow, write_json, write_ndjson};
+pub use json::{write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows};
 pub use names::{bytes, printable};
 pub use text::{Look, write_text};
 
-use crate::audit::JudgedFlow;
-use crate::classify::candidates;
-use crate::finding::{Finding, Severity, protocol_name};
-use crate::flow::{Counts, Evidence, PacketRef};
-use crate::ledger::{Latency, Ledger, Line};
+use crate::case::Conclusion;
+use crate::finding::{Finding, protocol_name};
+use crate::flow::{Counts, Evidence, FlowRecord, PacketRef};
+use crate::judge::{Judge, Judgement, ServiceTally};
+use crate::ledger::{Latency, Ledger};
+use crate::matching::ServiceRef;
 use crate::packet::Skip;
-use crate::pipeline::Clock;
 use crate::portmap::PortMap;
 use crate::source::CaptureNotes;
 use crate::time::Timestamp;
@@ -271,9 +271,9 @@ pub struct EvidenceLine {
 /// Every flow, written out one by one.
 pub struct FlowList<'a> {
     /// The flows in order; the id of a flow is its place, counted from 1.
-    pub flows: &'a [JudgedFlow],
-    /// For the names of rules and services.
-    pub map: &'a PortMap,
+    pub flows: &'a [FlowRecord],
+    /// Who judges them.
+    pub judge: Judge<'a, 'a>,
 }
 
 /// An address and a port.
@@ -351,33 +351,14 @@ pub struct FlowLine<'a> {
     pub reason: Option<&'static str>,
 }
 
-/// What a report is made from.
-pub struct Material<'a> {
-    /// What was seen, settled.
-    pub ledger: &'a Ledger,
-    /// The flows, settled, if they were kept.
-    pub flows: &'a [JudgedFlow],
-    /// What was found.
-    pub findings: &'a [Finding],
-    /// The captures.
-    pub captures: &'a [CaptureNotes],
-    /// How time ran.
-    pub clock: Clock,
-    /// Captures whose time overlaps with another's.
-    pub overlapping: usize,
-    /// The map.
-    pub map: &'a PortMap,
-}
-
 impl<'a> Report<'a> {
     /// Puts the report together.
-    pub fn new(material: &Material<'a>) -> Report<'a> {
-        let Material { ledger, flows, findings, captures, map, .. } = *material;
-        let tally = ledger.tally;
-        let mut services: Vec<ServiceLine> = ledger
-            .lines
+    pub fn new(conclusion: &Conclusion<'a>) -> Report<'a> {
+        let Conclusion { case, judge, tally, services, findings } = conclusion;
+        let (captures, map, ledger) = (&case.captures, judge.map, judge.ledger);
+        let mut services: Vec<ServiceLine> = services
             .iter()
-            .filter_map(|(service, line)| service.map(|service| service_line(service.name(map), line, map)))
+            .filter_map(|(service, tally)| service.map(|service| service_line(service, tally, map)))
             .collect();
         services.sort_by(|one, other| other.flows.cmp(&one.flows).then_with(|| one.service.cmp(&other.service)));
         Report {
@@ -390,7 +371,7 @@ impl<'a> Report<'a> {
                 corrections: map.rules().len() - map.documented(),
             },
             captures: captures.iter().enumerate().map(|(index, notes)| capture_line(index, notes, ledger)).collect(),
-            quality: quality::quality(material),
+            quality: quality::quality(conclusion),
             totals: Totals {
                 packets: captures.iter().map(|capture| capture.packets).sum(),
                 bytes: captures.iter().map(|capture| capture.bytes).sum(),
@@ -403,8 +384,8 @@ impl<'a> Report<'a> {
                 evaluable: tally.evaluable,
             },
             services,
-            findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),
-            flows: FlowList { flows, map },
+            findings: findings.iter().map(|finding| finding_line(finding, &case.flows)).collect(),
+            flows: FlowList { flows: &case.flows, judge: *judge },
         }
     }
 }
@@ -439,17 +420,16 @@ fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureL
     }
 }
 
-fn service_line(name: &str, line: &Line, map: &PortMap) -> ServiceLine {
-    let title = map.service_named(name).map_or(name, |service| map.services()[service.0 as usize].title.as_str());
+fn service_line(service: ServiceRef, tally: &ServiceTally, map: &PortMap) -> ServiceLine {
     ServiceLine {
-        service: name.into(),
-        title: title.into(),
-        rules: line.rules.iter().map(|rule| map.rule(rule).id.clone()).collect(),
-        flows: line.flows,
-        packets: line.packets,
-        bytes: line.bytes,
-        blocked: line.blocked,
-        handshake_rtt_us: rtt_line(&line.rtt),
+        service: service.name(map).into(),
+        title: service.title(map).into(),
+        rules: tally.rules.iter().map(|rule| map.rule(rule).id.clone()).collect(),
+        flows: tally.carried.flows,
+        packets: tally.carried.packets,
+        bytes: tally.carried.bytes,
+        blocked: tally.blocked,
+        handshake_rtt_us: rtt_line(&tally.round_trips),
     }
 }
 
@@ -467,7 +447,7 @@ fn rtt_line(rtt: &Latency) -> RttLine {
 }
 
 /// A finding as it is told. The ids of its flows are known where the flows are.
-pub fn finding_line(finding: &Finding, flows: &[JudgedFlow]) -> FindingLine {
+pub fn finding_line(finding: &Finding, flows: &[FlowRecord]) -> FindingLine {
     let texts = |addresses: &[crate::packet::Address]| addresses.iter().map(ToString::to_string).collect();
     FindingLine {
         code: finding.code,
@@ -496,8 +476,8 @@ pub fn finding_line(finding: &Finding, flows: &[JudgedFlow]) -> FindingLine {
 }
 
 /// Flows are sorted by their first packets.
-fn flow_id(opener: PacketRef, flows: &[JudgedFlow]) -> Option<u64> {
-    flows.binary_search_by_key(&opener, |flow| flow.record.opener).ok().map(|index| index as u64 + 1)
+fn flow_id(opener: PacketRef, flows: &[FlowRecord]) -> Option<u64> {
+    flows.binary_search_by_key(&opener, |flow| flow.opener).ok().map(|index| index as u64 + 1)
 }
 
 fn evidence_line(evidence: &Evidence) -> EvidenceLine {
@@ -507,8 +487,11 @@ fn evidence_line(evidence: &Evidence) -> EvidenceLine {
 impl<'a> FlowList<'a> {
     /// The flows as they are told.
     pub fn lines(&self) -> impl Iterator<Item = FlowLine<'a>> + use<'a> {
-        let map = self.map;
-        self.flows.iter().enumerate().map(move |(index, flow)| flow_line(index as u64 + 1, flow, map))
+        let judge = self.judge;
+        self.flows
+            .iter()
+            .enumerate()
+            .map(move |(index, record)| flow_line(index as u64 + 1, record, judge.flow(record), judge.map))
     }
 }
 
@@ -519,9 +502,7 @@ impl Serialize for FlowList<'_> {
 }
 
 /// A flow as it is told.
-pub fn flow_line<'a>(id: u64, flow: &'a JudgedFlow, map: &'a PortMap) -> FlowLine<'a> {
-    let (record, judgement) = (&flow.record, &flow.judgement);
-    let rules = candidates(record, map).map_or(&[][..], |candidates| &candidates.rules);
+pub fn flow_line<'a>(id: u64, record: &'a FlowRecord, judgement: Judgement<'a>, map: &'a PortMap) -> FlowLine<'a> {
     let both = |of: fn(&Counts) -> u64| BothSides { client: of(&record.from_client), server: of(&record.from_server) };
     let heard = record.heard.as_ref();
     FlowLine {
@@ -547,14 +528,9 @@ pub fn flow_line<'a>(id: u64, flow: &'a JudgedFlow, map: &'a PortMap) -> FlowLin
         server_name: heard.and_then(|heard| heard.server_name.as_deref()),
         heard: heard.map(|heard| heard.protocol.name()),
         service: judgement.service.map(|service| service.name(map)),
-        rules: rules.iter().map(|&rule| map.rule(rule).id.as_str()).collect(),
+        rules: judgement.rules.iter().map(|&rule| map.rule(rule).id.as_str()).collect(),
         basis: judgement.basis.name(),
         verdict: judgement.verdict.name(),
         reason: judgement.reason.map(|reason| reason.name()),
     }
-}
-
-/// The worst severity among findings.
-pub fn worst(findings: &[Finding]) -> Option<Severity> {
-    findings.iter().map(|finding| finding.severity).max()
 }

@@ -1,6 +1,7 @@
 //! What the captures allow to be judged, in a word and in sentences.
 
-use super::{Material, Quality};
+use super::Quality;
+use crate::case::Conclusion;
 use crate::finding::count;
 use crate::packet::Skip;
 use crate::source::CaptureNotes;
@@ -9,20 +10,20 @@ use std::collections::BTreeSet;
 
 /// `poor` where only one direction was captured or nothing could be judged, `limited` where something is missing, else
 /// `good`.
-pub fn quality(material: &Material<'_>) -> Quality {
+pub fn quality(conclusion: &Conclusion<'_>) -> Quality {
     let mut remarks = Vec::new();
-    for capture in material.captures {
+    for capture in &conclusion.case.captures {
         about_capture(capture, &mut remarks);
     }
-    about_packets(material, &mut remarks);
-    for finding in material.findings.iter().filter(|finding| finding.code.starts_with("quality.")) {
+    about_packets(conclusion, &mut remarks);
+    for finding in conclusion.findings.iter().filter(|finding| finding.code.starts_with("quality.")) {
         remarks.push(format!("{}: {}", finding.title, finding.meaning));
     }
-    let nothing_judged = material.ledger.tally.evaluable == 0;
+    let nothing_judged = conclusion.tally.evaluable == 0;
     if nothing_judged {
-        remarks.extend(why_nothing_was_judged(material, remarks.is_empty()));
+        remarks.extend(why_nothing_was_judged(conclusion, remarks.is_empty()));
     }
-    let bad = |code: &str| material.findings.iter().any(|finding| finding.code == code);
+    let bad = |code: &str| conclusion.findings.iter().any(|finding| finding.code == code);
     let verdict = match () {
         () if nothing_judged || bad("quality.one-direction") => "poor",
         () if !remarks.is_empty() => "limited",
@@ -32,21 +33,21 @@ pub fn quality(material: &Material<'_>) -> Quality {
 }
 
 /// What no other remark tells: packets of other kinds only, or conversations of which too little is seen.
-fn why_nothing_was_judged(material: &Material<'_>, untold: bool) -> Option<String> {
+fn why_nothing_was_judged(conclusion: &Conclusion<'_>, untold: bool) -> Option<String> {
     let kinds = [
         (Skip::NotIp, "not IP"),
         (Skip::OtherProtocol, "neither TCP, UDP nor ICMP"),
         (Skip::FragmentWithoutStart, "fragments whose start is missing"),
         (Skip::IcmpOther, "ICMP messages that belong to no conversation"),
     ];
-    let flows = material.ledger.tally.flows;
+    let flows = conclusion.tally.flows;
     if flows > 0 {
         let seen = count(flows, "conversation");
         return untold.then(|| format!("Of {seen} the capture shows too little to tell what became of them."));
     }
     let parts: Vec<String> = kinds
         .into_iter()
-        .map(|(skip, what)| (material.ledger.skipped(skip), what))
+        .map(|(skip, what)| (conclusion.judge.ledger.skipped(skip), what))
         .filter(|(packets, _)| *packets > 0)
         .map(|(packets, what)| format!("{packets} {} {what}", if packets == 1 { "is" } else { "are" }))
         .collect();
@@ -99,13 +100,14 @@ fn about_capture(capture: &CaptureNotes, remarks: &mut Vec<String>) {
     }
 }
 
-fn about_packets(material: &Material<'_>, remarks: &mut Vec<String>) {
-    let ledger = material.ledger;
+fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Vec<String>) {
+    let ledger = conclusion.judge.ledger;
     let skipped = |skip: Skip| Some(ledger.skipped(skip)).filter(|&count| count > 0);
     if let Some(packets) = skipped(Skip::UnknownLink) {
-        let links = material.captures.iter().flat_map(|capture| &capture.link_types).filter(|link| !link.is_read());
+        let links =
+            conclusion.case.captures.iter().flat_map(|capture| &capture.link_types).filter(|link| !link.is_read());
         let names: BTreeSet<String> = links.map(|link| link.name().into_owned()).collect();
-        let strange: u64 = material.captures.iter().map(|capture| capture.unknown_interface).sum();
+        let strange: u64 = conclusion.case.captures.iter().map(|capture| capture.unknown_interface).sum();
         if packets > strange {
             let which =
                 if names.is_empty() { String::new() } else { format!(" ({})", Vec::from_iter(names).join(", ")) };
@@ -126,17 +128,17 @@ fn about_packets(material: &Material<'_>, remarks: &mut Vec<String>) {
     if let Some(packets) = skipped(Skip::FlowLimit) {
         remarks.push(format!("The limit of flows was reached: {} were left out.", count(packets, "packet")));
     }
-    if ledger.unlisted > 0 {
+    if ledger.sightings.unlisted > 0 {
         remarks.push(format!(
             "There is more to tell than is kept: {} are counted but not told.",
-            count(ledger.unlisted, "flow")
+            count(ledger.sightings.unlisted, "flow")
         ));
     }
-    let blocked = material.findings.iter().any(|finding| finding.code.starts_with("blocked."));
-    if ledger.working_unlisted && blocked {
+    let blocked = conclusion.findings.iter().any(|finding| finding.code.starts_with("blocked."));
+    if ledger.paths.incomplete && blocked {
         remarks.push("Sessions ran between so many hosts that some ways around a blocked port may not be told.".into());
     }
-    let clock = material.clock;
+    let clock = conclusion.case.clock;
     if clock.steps_back > 0 {
         remarks.push(format!(
             "The clock of the capture steps back {}, by up to {:.0} s; times behind such a step are held, or moved forward where they stay behind.",
@@ -156,7 +158,7 @@ fn about_packets(material: &Material<'_>, remarks: &mut Vec<String>) {
             100.0 * ledger.duplicates as f64 / ledger.flow_packets as f64
         ));
     }
-    if material.overlapping > 0 {
+    if conclusion.case.overlapping > 0 {
         remarks.push("Captures overlap in time: what is seen in several of them is counted in each.".into());
     }
 }

@@ -1,7 +1,8 @@
 //! `cap-audit bench`: how many packets a second this machine classifies, and what each step of the way costs.
 
-use super::{Exit, tell};
-use crate::audit::Audit;
+use super::Exit;
+use super::console::{Target, tell, write_to};
+use crate::audit::{Audit, Flows};
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::error::Error;
 use crate::finding::count;
@@ -175,7 +176,7 @@ fn step(step: Step, capture: &Capture, map: &Arc<PortMap>) -> Result<(Duration, 
     let mut file = capture.open()?;
     let mut batch = PacketBatch::new(1);
     let mut clock = Clock::default();
-    let mut audit = Audit::new(Arc::clone(map), Limits::default(), false);
+    let mut audit = Audit::new(Arc::clone(map), Limits::default(), Flows::Counted);
     let started = Instant::now();
     loop {
         let more = file.fill(&mut batch, &mut |_, record| {
@@ -431,7 +432,7 @@ trait Tell: Serialize {
 }
 
 fn print(format: BenchFormat, what: &impl Tell) -> Result<(), Error> {
-    super::write_to(super::Target::Standard, |out, _| match format {
+    write_to(Target::Standard, |out, _| match format {
         BenchFormat::Text => what.text(out),
         BenchFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, what)?;

@@ -7,14 +7,19 @@
 
 pub mod scene;
 
-use cap_audit::audit::JudgedFlow;
-use cap_audit::finding::{Finding, Scene, findings};
+use cap_audit::audit::Flows;
+use cap_audit::case::Case;
+use cap_audit::finding::Finding;
+use cap_audit::flow::FlowRecord;
+use cap_audit::judge::{Judge, Judgement, ServiceTally, Tally};
 use cap_audit::ledger::Ledger;
+use cap_audit::matching::ServiceRef;
 use cap_audit::packet::{Address, LinkType, TcpFlags, protocol};
-use cap_audit::pipeline::{Harvest, Options, run};
+use cap_audit::pipeline::{Clock, Harvest, Options, run};
 use cap_audit::portmap::PortMap;
 use cap_audit::source::{MemorySource, PcapWriter};
 use cap_audit::time::{Span, Timestamp};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -492,34 +497,80 @@ pub fn citrix() -> Arc<PortMap> {
     Arc::clone(MAP.get_or_init(|| Arc::new(PortMap::citrix())))
 }
 
+/// What an audit saw, and what is held of each flow.
+#[derive(PartialEq, Debug)]
+pub struct Audited {
+    pub ledger: Ledger,
+    pub flows: Vec<JudgedFlow>,
+    pub clock: Clock,
+}
+
+/// A finished flow and what is held of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct JudgedFlow {
+    pub record: FlowRecord,
+    pub judgement: Judgement<'static>,
+}
+
+impl Audited {
+    /// Judges each flow by all that was seen.
+    pub fn of(harvest: Harvest) -> Audited {
+        let Harvest { ledger, flows, clock, .. } = harvest;
+        let judge = Judge::new(map(), &ledger);
+        let judged = |record: FlowRecord| JudgedFlow { judgement: judge.flow(&record), record };
+        let flows = flows.into_iter().map(judged).collect();
+        Audited { ledger, flows, clock }
+    }
+
+    /// Flows by what is held of them.
+    pub fn tally(&self) -> Tally {
+        Judge::new(map(), &self.ledger).tally()
+    }
+
+    /// What was seen of each service.
+    pub fn services(&self) -> BTreeMap<Option<ServiceRef>, ServiceTally> {
+        Judge::new(map(), &self.ledger).services()
+    }
+}
+
+/// The embedded map for as long as a test runs.
+pub fn map() -> &'static PortMap {
+    static MAP: OnceLock<Arc<PortMap>> = OnceLock::new();
+    MAP.get_or_init(citrix)
+}
+
+/// Keeps every flow.
+pub fn keeping() -> Options {
+    Options { flows: Flows::Kept, ..Options::default() }
+}
+
 /// Runs packets through the pipeline and keeps every flow.
-pub fn audit(packets: Vec<Captured>) -> Harvest {
-    audit_with(packets, Options { keep_flows: true, ..Options::default() }, 256)
+pub fn audit(packets: Vec<Captured>) -> Audited {
+    audit_with(packets, keeping(), 256)
 }
 
 /// Runs packets through the pipeline in batches of this size.
-pub fn audit_with(packets: Vec<Captured>, options: Options, batch: usize) -> Harvest {
-    run(&mut [MemorySource::new(packets, batch)], &citrix(), options).expect("memory can be read")
+pub fn audit_with(packets: Vec<Captured>, options: Options, batch: usize) -> Audited {
+    Audited::of(run(&mut [MemorySource::new(packets, batch)], &citrix(), options).expect("memory can be read"))
 }
 
 /// The only flow to a server's port.
-pub fn flow_to(harvest: &Harvest, port: u16) -> &JudgedFlow {
-    let mut flows = harvest.flows.iter().filter(|flow| flow.record.server.port == port);
-    let flow = flows.next().unwrap_or_else(|| panic!("no flow to port {port}: {:#?}", harvest.flows));
-    assert!(flows.next().is_none(), "several flows to port {port}: {:#?}", harvest.flows);
+pub fn flow_to(audited: &Audited, port: u16) -> &JudgedFlow {
+    let mut flows = audited.flows.iter().filter(|flow| flow.record.server.port == port);
+    let flow = flows.next().unwrap_or_else(|| panic!("no flow to port {port}: {:#?}", audited.flows));
+    assert!(flows.next().is_none(), "several flows to port {port}: {:#?}", audited.flows);
     flow
 }
 
-/// What the checks find in a harvest, after the ledger is settled.
-pub fn findings_of(harvest: &Harvest) -> Vec<Finding> {
-    let mut ledger = harvest.ledger.clone();
-    ledger.settle();
-    findings_in(&ledger)
+/// What the checks find in what an audit saw.
+pub fn findings_of(audited: &Audited) -> Vec<Finding> {
+    findings_in(&audited.ledger)
 }
 
-/// What the checks find in a settled ledger.
+/// What the checks find in a ledger.
 pub fn findings_in(ledger: &Ledger) -> Vec<Finding> {
-    findings(&Scene { ledger, map: &citrix(), captures: &[] })
+    let case = Case { ledger: ledger.clone(), ..Case::new(citrix()) };
+    case.conclude().findings
 }
 
 /// Writes packets as a pcap file with nanoseconds; all of them must be of one link type.

@@ -1,0 +1,110 @@
+//! All that one audit knows, and the one way to conclude from it.
+
+use crate::finding::{Finding, Scene, Severity, findings};
+use crate::flow::FlowRecord;
+use crate::judge::{Judge, ServiceTally, Tally};
+use crate::ledger::Ledger;
+use crate::matching::ServiceRef;
+use crate::pipeline::{Clock, Harvest};
+use crate::portmap::PortMap;
+use crate::source::CaptureNotes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All that one audit knows: what was seen, in which captures, by which map it is to be judged, and how time ran. An audit of
+/// files, a live one, and each interim report of a live one are cases.
+///
+/// A case is facts only. [`Case::conclude`] draws the conclusions, as often as wanted; it changes nothing.
+///
+/// ```
+/// use cap_audit::{case::Case, pipeline, portmap::PortMap, source::CaptureFile};
+/// use std::{path::Path, sync::Arc};
+///
+/// let map = Arc::new(PortMap::citrix());
+/// let mut file = CaptureFile::open(Path::new("fixtures/office/capture.pcap"), 0)?;
+/// let harvest = pipeline::run(std::slice::from_mut(&mut file), &map, pipeline::Options::default())?;
+/// let case = Case::of(harvest, vec![file.notes().clone()], map);
+/// let conclusion = case.conclude();
+/// let codes: Vec<&str> = conclusion.findings.iter().map(|finding| finding.code).collect();
+/// assert!(codes.contains(&"blocked.silent"));
+/// # Ok::<(), cap_audit::source::ReadError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The map that it is judged by.
+    pub map: Arc<PortMap>,
+    /// What was seen.
+    pub ledger: Ledger,
+    /// The flows, where they were kept, in the order of their first packets.
+    pub flows: Vec<FlowRecord>,
+    /// The captures, by the numbers that packets carry.
+    pub captures: Vec<CaptureNotes>,
+    /// How time ran.
+    pub clock: Clock,
+    /// Captures whose time overlaps with another's.
+    pub overlapping: usize,
+}
+
+/// What a case comes to.
+#[derive(Debug)]
+pub struct Conclusion<'a> {
+    /// What it is drawn from.
+    pub case: &'a Case,
+    /// Who judges single flows.
+    pub judge: Judge<'a, 'a>,
+    /// Flows by what is held of them.
+    pub tally: Tally,
+    /// What was seen of each service; `None` is everything that belongs to none.
+    pub services: BTreeMap<Option<ServiceRef>, ServiceTally>,
+    /// What should be known, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Case {
+    /// A case with nothing in it yet.
+    pub fn new(map: Arc<PortMap>) -> Case {
+        Case {
+            map,
+            ledger: Ledger::default(),
+            flows: Vec::new(),
+            captures: Vec::new(),
+            clock: Clock::default(),
+            overlapping: 0,
+        }
+    }
+
+    /// The case of one harvest.
+    pub fn of(harvest: Harvest, captures: Vec<CaptureNotes>, map: Arc<PortMap>) -> Case {
+        let mut case = Case { captures, ..Case::new(map) };
+        case.add(harvest);
+        case
+    }
+
+    /// Adds what another line of time brought home.
+    pub fn add(&mut self, harvest: Harvest) {
+        let Harvest { ledger, flows, clock, failed: _, batches: _ } = harvest;
+        // The first ledger may be large, and is moved.
+        if self.ledger == Ledger::default() {
+            self.ledger = ledger;
+        } else {
+            self.ledger += &ledger;
+        }
+        self.flows.extend(flows);
+        self.flows.sort_by_key(|flow| flow.opener);
+        self.clock.add(&clock);
+    }
+
+    /// Draws the conclusions. Only now, when the sum is complete: what one flow means may depend on all others.
+    pub fn conclude(&self) -> Conclusion<'_> {
+        let judge = Judge::new(&self.map, &self.ledger);
+        let findings = findings(&Scene::new(judge, &self.captures));
+        Conclusion { case: self, judge, tally: judge.tally(), services: judge.services(), findings }
+    }
+}
+
+impl Conclusion<'_> {
+    /// The worst severity among the findings.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+}

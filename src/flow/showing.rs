@@ -1,0 +1,248 @@
+//! What the packets of a flow show by themselves: answered, refused, silent for long enough, or not to be told. What that means is
+//! concluded later, by the judge, who also knows the port map and what the whole capture shows. Grace periods are those of
+//! facts 8.5.
+
+use super::{DirectionBasis, FlowRecord, Marks};
+use crate::packet::protocol;
+use crate::time::Span;
+
+/// What the packets of a flow show. The order is that in which sightings are kept at a limit: what may be a block comes
+/// first, what cannot be told last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Showing {
+    /// TCP: at least [`TCP_TRIES`] SYNs, watched for at least [`GRACE`], and nothing came back.
+    Silence,
+    /// UDP or ICMP: no reply. Without a doubt: it was asked often and long enough for one. Whether a reply is due, and
+    /// whether the capture would hold it, is not known here.
+    NoReply(Option<Doubt>),
+    /// TCP: a reset answered the first SYN.
+    Refusal,
+    /// An ICMP error said that the client's packets do not arrive.
+    Unreachable,
+    /// TCP: SYN-ACKs, and no sign that the client got one.
+    Unacknowledged,
+    /// TCP: the server's side reset right after the handshake, before the server said anything.
+    EarlyReset,
+    /// TCP: the handshake was completed, or the client wanted no more than the answer to its SYN.
+    Handshake,
+    /// UDP or ICMP: both sides spoke.
+    Exchange,
+    /// Both sides speak; the start was not captured.
+    Midstream,
+    /// Sent to a broadcast or multicast address: nobody answers from there.
+    SentToMany,
+    /// One direction is missing from the capture, although it plainly exists.
+    OneDirection,
+    /// The capture ended, or shows too little, before the question could be answered.
+    Unclear(Doubt),
+}
+
+/// Why something is not more certain. The names are part of the report.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Doubt {
+    /// The capture ended within the grace period.
+    CaptureTooShort,
+    /// The opener gave up before it had tried often enough.
+    TooFewTries,
+    /// One direction is missing from the capture.
+    OneDirection,
+    /// Sent to a broadcast or multicast address: nobody answers from there.
+    SentToMany,
+    /// Nothing but a reset, or the client reset its own attempt.
+    ResetOnly,
+    /// The flow is known only from an ICMP error.
+    QuotedOnly,
+    /// Neither an answer nor a clear sign that there was none.
+    NoClearAnswer,
+}
+
+impl Doubt {
+    /// Every doubt, in order.
+    pub const ALL: [Doubt; 7] = [
+        Doubt::CaptureTooShort,
+        Doubt::TooFewTries,
+        Doubt::OneDirection,
+        Doubt::SentToMany,
+        Doubt::ResetOnly,
+        Doubt::QuotedOnly,
+        Doubt::NoClearAnswer,
+    ];
+
+    /// The name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Doubt::CaptureTooShort => "capture-too-short",
+            Doubt::TooFewTries => "too-few-tries",
+            Doubt::OneDirection => "one-direction",
+            Doubt::SentToMany => "sent-to-many",
+            Doubt::ResetOnly => "reset-only",
+            Doubt::QuotedOnly => "quoted-only",
+            Doubt::NoClearAnswer => "no-clear-answer",
+        }
+    }
+}
+
+impl Showing {
+    /// The server was seen to answer: a handshake, or both sides spoke.
+    pub fn is_answered(self) -> bool {
+        matches!(self, Showing::Handshake | Showing::Exchange)
+    }
+}
+
+/// Minimum number of SYNs before silence is certain enough to be called so.
+pub const TCP_TRIES: u32 = 3;
+/// Minimum number of datagrams: one repetition.
+pub const UDP_TRIES: u64 = 2;
+/// Minimum time between the first datagram and the last: datagrams at one moment are one try, or one packet captured twice.
+pub const REPETITION: Span = Span::seconds(1);
+/// Minimum time watched since the first packet (facts 8.5).
+pub const GRACE: Span = Span::seconds(4);
+/// From here on silence is certain: the shortest schedule of a Windows client has ended (facts 8.5).
+pub const FIRM: Span = Span::seconds(21);
+/// Maximum time between the handshake and an early reset, where the client has said something.
+pub const EARLY: Span = Span::seconds(10);
+/// The same where the client has said nothing.
+const AT_ONCE: Span = Span::seconds(1);
+
+/// Reads in the record of a flow what its packets show.
+pub fn showing(flow: &FlowRecord) -> Showing {
+    match flow.protocol {
+        protocol::TCP => tcp(flow),
+        protocol::UDP => udp(flow),
+        _ => icmp(flow),
+    }
+}
+
+fn tcp(flow: &FlowRecord) -> Showing {
+    match (flow.from_client.packets > 0, flow.from_server.packets > 0) {
+        (false, false) => quoted_only(flow),
+        (true, false) => client_alone(flow),
+        (false, true) => server_alone(flow),
+        (true, true) => both_sides(flow),
+    }
+}
+
+/// Known only from an ICMP error. Which way the quoted packet went is told by the port map or not at all.
+fn quoted_only(flow: &FlowRecord) -> Showing {
+    let certain = flow.basis == DirectionBasis::PortMap;
+    if certain && unreachable(flow) { Showing::Unreachable } else { Showing::Unclear(Doubt::QuotedOnly) }
+}
+
+fn unreachable(flow: &FlowRecord) -> bool {
+    flow.icmp.is_some_and(|icmp| {
+        icmp.about_client && if icmp.v6 { icmp.kind == 1 } else { icmp.kind == 3 && icmp.code != 4 }
+    })
+}
+
+/// An ICMP error quotes a packet of the server: it did answer, though the capture does not hold it.
+fn answer_quoted(flow: &FlowRecord) -> bool {
+    flow.icmp.is_some_and(|icmp| !icmp.about_client)
+}
+
+fn client_alone(flow: &FlowRecord) -> Showing {
+    if flow.marks.has(Marks::CLIENT_SPOKE) {
+        // An ACK or data of the client proves an answer that the capture does not hold (facts 8.4).
+        return Showing::OneDirection;
+    }
+    if unreachable(flow) {
+        return Showing::Unreachable;
+    }
+    if answer_quoted(flow) {
+        return Showing::OneDirection;
+    }
+    if flow.syns == 0 {
+        return Showing::Unclear(Doubt::ResetOnly);
+    }
+    if flow.syns >= TCP_TRIES && flow.watched() >= GRACE {
+        return Showing::Silence;
+    }
+    Showing::Unclear(patience(flow))
+}
+
+/// Why there was no further try: the capture ended, or the opener gave up.
+fn patience(flow: &FlowRecord) -> Doubt {
+    if flow.cut_off && flow.watched() < FIRM { Doubt::CaptureTooShort } else { Doubt::TooFewTries }
+}
+
+fn server_alone(flow: &FlowRecord) -> Showing {
+    if flow.syn_acks == 0 && !flow.marks.has(Marks::SERVER_WENT_ON) {
+        return Showing::Unclear(Doubt::ResetOnly);
+    }
+    Showing::OneDirection
+}
+
+fn both_sides(flow: &FlowRecord) -> Showing {
+    let syn = flow.marks.has(Marks::SYN_SEEN);
+    if syn && flow.syn_acks == 0 && !flow.marks.has(Marks::SERVER_WENT_ON) {
+        return unanswered_syn(flow);
+    }
+    if flow.syn_acks > 0 && !flow.marks.has(Marks::SERVER_WENT_ON) && !flow.marks.has(Marks::CLIENT_WENT_ON) {
+        return unacknowledged(flow);
+    }
+    if is_reset_early(flow) {
+        return Showing::EarlyReset;
+    }
+    if syn || flow.syn_acks > 0 { Showing::Handshake } else { Showing::Midstream }
+}
+
+/// The server's side cut what the client had begun to say, or cut at once. A server that closes a connection on which
+/// nobody spoke for a while only tidies up.
+fn is_reset_early(flow: &FlowRecord) -> bool {
+    let limit = if flow.from_client.payload_bytes > 0 { EARLY } else { AT_ONCE };
+    flow.reset_after.is_some_and(|after| after <= limit)
+        && flow.from_server.payload_bytes == 0
+        && !flow.marks.has(Marks::CLIENT_ENDED_FIRST)
+}
+
+/// SYNs, and of the server nothing but resets.
+fn unanswered_syn(flow: &FlowRecord) -> Showing {
+    if flow.marks.has(Marks::REFUSED) { Showing::Refusal } else { Showing::Unclear(Doubt::NoClearAnswer) }
+}
+
+/// SYN-ACKs, and no sign that the client got one.
+fn unacknowledged(flow: &FlowRecord) -> Showing {
+    if flow.marks.has(Marks::CLIENT_RESET) {
+        // A monitor or a scanner: the port answers, and that was all it wanted to know.
+        return Showing::Handshake;
+    }
+    let repeated = flow.syn_acks >= 2 || flow.marks.has(Marks::SYN_AFTER_SYN_ACK);
+    let watched = flow.answered_at.is_some_and(|at| flow.until - at >= GRACE);
+    if repeated && watched {
+        return Showing::Unacknowledged;
+    }
+    Showing::Unclear(if flow.cut_off { Doubt::CaptureTooShort } else { Doubt::NoClearAnswer })
+}
+
+fn udp(flow: &FlowRecord) -> Showing {
+    match (flow.from_client.packets > 0, flow.from_server.packets > 0) {
+        (true, true) => return Showing::Exchange,
+        (false, true) => return Showing::OneDirection,
+        (false, false) => return quoted_only(flow),
+        (true, false) => {}
+    }
+    if flow.marks.has(Marks::ANSWERED_ELSEWHERE) {
+        return Showing::Exchange;
+    }
+    if flow.marks.has(Marks::SENT_TO_MANY) || flow.server.address.is_to_many() {
+        return Showing::SentToMany;
+    }
+    if unreachable(flow) {
+        return Showing::Unreachable;
+    }
+    if answer_quoted(flow) {
+        return Showing::OneDirection;
+    }
+    let tries = flow.from_client.packets - u64::from(flow.from_client.duplicates);
+    let repeated = tries >= UDP_TRIES && flow.last - flow.first >= REPETITION;
+    let enough = repeated && flow.watched() >= GRACE;
+    Showing::NoReply((!enough).then(|| patience(flow)))
+}
+
+fn icmp(flow: &FlowRecord) -> Showing {
+    match (flow.from_client.packets > 0, flow.from_server.packets > 0) {
+        (true, true) => Showing::Exchange,
+        (true, false) if unreachable(flow) => Showing::Unreachable,
+        (true, false) => Showing::NoReply(None),
+        (false, _) => Showing::OneDirection,
+    }
+}

@@ -1,0 +1,98 @@
+//! What was seen, in a form that adds up: facts, counted by what bounds them. Whatever way the packets were dealt to workers, the
+//! sum is the same. What it means is concluded later, once, by the judge.
+
+mod kind;
+mod latency;
+mod path;
+mod sighting;
+mod visibility;
+
+pub use kind::{Carried, KIND_LIMIT, Kind, Kinds};
+pub use latency::Latency;
+pub use path::{Answered, Answers, PATH_LIMIT, Path, Paths, Working};
+pub use sighting::{NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed};
+pub use visibility::{Directions, NETWORK_LIMIT, Networks, Visibility};
+
+use crate::flow::{FlowRecord, showing};
+use crate::matching::{Matching, ServiceRef};
+use crate::packet::Skip;
+use crate::portmap::PortMap;
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+/// What one audit saw. `default()` is the zero of the sum.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Ledger {
+    /// Packets that were decoded.
+    pub decoded: u64,
+    /// Packets that were not, by capture, and by the place of the reason in [`Skip::ALL`].
+    pub skipped: BTreeMap<u16, [u64; Skip::ALL.len()]>,
+    /// Flows by kind.
+    pub kinds: Kinds,
+    /// Handshake round trips by service; `None` is everything that belongs to none.
+    pub round_trips: BTreeMap<Option<ServiceRef>, Latency>,
+    /// What a finding may be made of.
+    pub sightings: Sightings,
+    /// What was answered on Citrix ports, by whom and where.
+    pub paths: Paths,
+    /// Which directions were captured.
+    pub visibility: Visibility,
+    /// Packets that the capture holds twice.
+    pub duplicates: u64,
+    /// Packets of flows, duplicates among them.
+    pub flow_packets: u64,
+}
+
+impl Ledger {
+    /// Counts a packet of this capture that could not be decoded.
+    pub fn skip(&mut self, capture: u16, skip: Skip) {
+        self.skipped.entry(capture).or_default()[skip.index()] += 1;
+    }
+
+    /// How many packets were not decoded for this reason, over all captures.
+    pub fn skipped(&self, skip: Skip) -> u64 {
+        self.skipped.values().map(|counts| counts[skip.index()]).sum()
+    }
+
+    /// Enters a finished flow.
+    pub fn enter(&mut self, flow: &FlowRecord, map: &PortMap) {
+        let showing = showing(flow);
+        let matching = Matching::of(flow, showing, map);
+        self.duplicates += u64::from(flow.from_client.duplicates) + u64::from(flow.from_server.duplicates);
+        self.flow_packets += flow.packets();
+        let carried = Carried { flows: 1, packets: flow.packets(), bytes: flow.ip_bytes() };
+        self.kinds.add(Kind::of(flow, showing, matching), carried);
+        if let Some(round_trip) = flow.handshake_rtt {
+            self.round_trips.entry(matching.service).or_default().record(round_trip);
+        }
+        self.visibility.enter(flow, showing);
+        self.paths.enter(flow, showing, &matching);
+        self.sightings.enter(flow, showing, &matching);
+    }
+
+    /// What the report calls received: decoded and skipped.
+    pub fn received(&self) -> u64 {
+        self.decoded + Skip::ALL.into_iter().map(|skip| self.skipped(skip)).sum::<u64>()
+    }
+}
+
+impl AddAssign<&Ledger> for Ledger {
+    fn add_assign(&mut self, other: &Ledger) {
+        let Ledger { decoded, skipped, kinds, round_trips, sightings, paths, visibility, duplicates, flow_packets } =
+            other;
+        self.decoded += decoded;
+        for (capture, counts) in skipped {
+            let mine = self.skipped.entry(*capture).or_default();
+            mine.iter_mut().zip(counts).for_each(|(mine, theirs)| *mine += theirs);
+        }
+        self.kinds += kinds;
+        for (service, latency) in round_trips {
+            *self.round_trips.entry(*service).or_default() += latency;
+        }
+        self.sightings += sightings;
+        self.paths += paths;
+        self.visibility += visibility;
+        self.duplicates += duplicates;
+        self.flow_packets += flow_packets;
+    }
+}

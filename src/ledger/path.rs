@@ -1,0 +1,221 @@
+//! What was answered, and what works, from whom to which port of whom: what a blocked transport may have fallen back to, and whether
+//! what was blocked once was answered at other times.
+
+use crate::flow::{Evidence, FlowRecord, Showing};
+use crate::matching::{Fit, Matching};
+use crate::packet::{Address, Vlans};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+/// From whom to which port of whom.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Path {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// The server's port.
+    pub port: u16,
+    /// The server.
+    pub server: Address,
+    /// The client.
+    pub client: Address,
+}
+
+/// What is known of the flows that were answered on a path. Small, because there may be very many paths.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answered {
+    /// When the server answered: the first SYN-ACK, or the first datagram. None where the captures begin after it.
+    pub answers: Option<Answers>,
+    /// Flows that carried something both ways.
+    pub working: Option<Working>,
+    /// The smallest time to live of the server's first packets, and the largest: what comes with another one may come from
+    /// somebody else.
+    pub ttl: (u8, u8),
+    /// VLAN ids; of several the lowest.
+    pub vlans: Vlans,
+}
+
+/// Flows that the server was seen to answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answers {
+    /// How many.
+    pub flows: u64,
+    /// When the first was answered.
+    pub first: Timestamp,
+    /// When the last was answered.
+    pub last: Timestamp,
+}
+
+/// Flows that carried something both ways and were not torn down by the server. A connection that is opened and closed is a
+/// monitor's, not a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Working {
+    /// How many.
+    pub flows: u64,
+    /// When the first began.
+    pub first: Timestamp,
+    /// When the last ended.
+    pub last: Timestamp,
+    /// The first packet of the first flow in the order of the captures.
+    pub opener: Evidence,
+    /// The client's port of that flow.
+    pub client_port: u16,
+}
+
+/// Answered paths, on ports that mean Citrix.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Paths {
+    paths: BTreeMap<Path, Answered>,
+    /// Paths were left out because there were too many.
+    pub incomplete: bool,
+}
+
+/// Maximum number of paths that are remembered because they were answered.
+pub const PATH_LIMIT: usize = 50_000;
+
+impl Path {
+    /// The path of a flow.
+    pub fn of(flow: &FlowRecord) -> Path {
+        Path {
+            protocol: flow.protocol,
+            port: flow.server.port,
+            server: flow.server.address,
+            client: flow.client.address,
+        }
+    }
+}
+
+impl Paths {
+    /// Enters a flow, if it was answered on a port that means Citrix.
+    pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
+        if matching.fit != Fit::Fits || matching.port.generic {
+            return;
+        }
+        let answers = flow.answered_at.map(|at| Answers { flows: 1, first: at, last: at });
+        let working = working(flow, showing);
+        if answers.is_none() && working.is_none() {
+            return;
+        }
+        let ttl = flow.from_server.ttl;
+        self.add(Path::of(flow), Answered { answers, working, ttl: (ttl, ttl), vlans: flow.vlans });
+        self.keep();
+    }
+
+    /// What was answered on a path.
+    pub fn get(&self, path: &Path) -> Option<&Answered> {
+        self.paths.get(path)
+    }
+
+    /// What works on a path.
+    pub fn working(&self, path: &Path) -> Option<&Working> {
+        self.paths.get(path)?.working.as_ref()
+    }
+
+    /// Every path, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, &Answered)> {
+        self.paths.iter()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// True without any.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    pub(super) fn add(&mut self, path: Path, answered: Answered) {
+        self.paths.entry(path).and_modify(|known| *known += answered).or_insert(answered);
+    }
+
+    /// Keeps the first in order, so that the order in which they came does not matter.
+    pub(super) fn keep(&mut self) {
+        while self.paths.len() > PATH_LIMIT {
+            self.paths.pop_last();
+            self.incomplete = true;
+        }
+    }
+}
+
+fn working(flow: &FlowRecord, showing: Showing) -> Option<Working> {
+    let works = matches!(showing, Showing::Handshake | Showing::Exchange | Showing::Midstream);
+    let both_ways = flow.from_client.payload_bytes > 0 && flow.from_server.payload_bytes > 0;
+    let &opener = flow.evidence.first().filter(|_| works && both_ways)?;
+    Some(Working { flows: 1, first: flow.first, last: flow.last, opener, client_port: flow.client.port })
+}
+
+impl AddAssign<&Paths> for Paths {
+    fn add_assign(&mut self, other: &Paths) {
+        let Paths { paths, incomplete } = other;
+        paths.iter().for_each(|(path, answered)| self.add(*path, *answered));
+        self.incomplete = self.incomplete || *incomplete;
+        self.keep();
+    }
+}
+
+impl AddAssign for Answered {
+    fn add_assign(&mut self, other: Answered) {
+        let Answered { answers, working, ttl, vlans } = other;
+        self.answers = both(self.answers, answers, |mine, theirs| *mine += theirs);
+        self.working = both(self.working, working, |mine, theirs| *mine += theirs);
+        self.ttl = (self.ttl.0.min(ttl.0), self.ttl.1.max(ttl.1));
+        self.vlans = self.vlans.min(vlans);
+    }
+}
+
+/// The sum of two that may be missing.
+fn both<T>(one: Option<T>, other: Option<T>, add: impl FnOnce(&mut T, T)) -> Option<T> {
+    match (one, other) {
+        (Some(mut one), Some(other)) => {
+            add(&mut one, other);
+            Some(one)
+        }
+        (one, other) => one.or(other),
+    }
+}
+
+impl AddAssign for Answers {
+    fn add_assign(&mut self, other: Answers) {
+        let Answers { flows, first, last } = other;
+        self.flows += flows;
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
+    }
+}
+
+impl AddAssign for Working {
+    fn add_assign(&mut self, other: Working) {
+        let Working { flows, first, last, opener, client_port } = other;
+        self.flows += flows;
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
+        // Whole pairs, so that the order of a sum does not matter where two ledgers name the same packet.
+        if (opener, client_port) < (self.opener, self.client_port) {
+            self.opener = opener;
+            self.client_port = client_port;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Note, PacketRef};
+
+    #[test]
+    fn paths_that_name_the_same_packet_add_up_in_any_order() {
+        let working = |client_port| Working {
+            flows: 1,
+            first: Timestamp::default(),
+            last: Timestamp::default(),
+            opener: Evidence { at: PacketRef { capture: 0, packet: 1 }, note: Note::First },
+            client_port,
+        };
+        let (mut one, mut other) = (working(6910), working(6911));
+        one += working(6911);
+        other += working(6910);
+        assert_eq!(one, other);
+    }
+}

@@ -1,0 +1,262 @@
+//! In which line of the port map a flow stands: what its port and its payload say, whatever became of it. Pure.
+
+use crate::flow::{DirectionBasis, FlowRecord, Heard, Showing};
+use crate::portmap::{Candidates, Place, PortMap, ServiceId};
+use crate::signature::{Protocol, Strength};
+use crate::transport::Transport;
+
+/// Where a flow stands in the port map.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Matching {
+    /// How port and payload agree with the map.
+    pub fit: Fit,
+    /// What ties the flow to its service.
+    pub basis: Basis,
+    /// The service.
+    pub service: Option<ServiceRef>,
+    /// The ports of which the map says the same as of this one; none where no rule names it.
+    pub place: Option<Place>,
+    /// What the map says of the port alone. Follows from `place`.
+    pub port: PortNature,
+    /// Only the client spoke, and not what the port is for.
+    pub foreign_attempt: bool,
+}
+
+/// How port and payload agree with the map.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Fit {
+    /// A rule explains them.
+    Fits,
+    /// The payload is that of another protocol than the one the port belongs to.
+    Foreign(Protocol),
+    /// A Citrix protocol on a port that is not its own.
+    CitrixElsewhere(Protocol),
+    /// The port belongs to a Citrix service of the other transport, and something answered.
+    OtherTransport,
+    /// The port stands in many rules and proves nothing.
+    GenericPort,
+    /// No rule names the port.
+    UnknownPort,
+}
+
+/// What the map says of a port alone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PortNature {
+    /// The number proves nothing by itself.
+    pub generic: bool,
+    /// Over UDP: the service always answers.
+    pub reply_due: bool,
+    /// A session port: nobody but Citrix is at home there.
+    pub session: bool,
+}
+
+/// What ties a flow to its service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Basis {
+    /// The payload.
+    Signature,
+    /// The port alone.
+    Port,
+    /// Nothing.
+    None,
+}
+
+impl Basis {
+    /// The name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Basis::Signature => "signature",
+            Basis::Port => "port",
+            Basis::None => "none",
+        }
+    }
+}
+
+/// A service of the map, or the several services that share a port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ServiceRef {
+    /// One service.
+    One(ServiceId),
+    /// The services that share these ports.
+    Shared(Place),
+}
+
+impl ServiceRef {
+    /// The name in the report; several names are joined with a slash.
+    pub fn name(self, map: &PortMap) -> &str {
+        match self {
+            ServiceRef::One(service) => &map.service(service).name,
+            ServiceRef::Shared(place) => &map.at(place).service,
+        }
+    }
+
+    /// The name for people; of several services their joined names.
+    pub fn title(self, map: &PortMap) -> &str {
+        match self {
+            ServiceRef::One(service) => &map.service(service).title,
+            ServiceRef::Shared(place) => &map.at(place).service,
+        }
+    }
+}
+
+/// What the map says of the server's port of a flow, and where.
+struct Known<'m> {
+    place: Place,
+    candidates: &'m Candidates,
+}
+
+impl Known<'_> {
+    fn service(&self) -> Option<ServiceRef> {
+        service_of(self.place, self.candidates)
+    }
+}
+
+/// The service of a port, or those that share it.
+pub fn service_of(place: Place, candidates: &Candidates) -> Option<ServiceRef> {
+    match candidates.services.as_slice() {
+        [] => None,
+        [one] => Some(ServiceRef::One(*one)),
+        _ => Some(ServiceRef::Shared(place)),
+    }
+}
+
+impl Matching {
+    /// Finds a flow's place in the map.
+    pub fn of(flow: &FlowRecord, showing: Showing, map: &PortMap) -> Matching {
+        let transport = Transport::of_protocol(flow.protocol);
+        let port = if transport == Some(Transport::Icmp) { 0 } else { flow.server.port };
+        let known = transport.and_then(|transport| known(map, transport, port));
+        let known = known.as_ref();
+        let blank = Matching {
+            fit: Fit::UnknownPort,
+            basis: Basis::None,
+            service: None,
+            place: known.map(|known| known.place),
+            port: PortNature::of(known.map(|known| known.candidates)),
+            foreign_attempt: is_foreign_attempt(flow, known, map),
+        };
+        match transport {
+            Some(transport @ (Transport::Tcp | Transport::Udp)) => by_payload(flow, map, transport, known, blank)
+                .or_else(|| by_port(known, blank))
+                .or_else(|| by_other_transport(flow, showing, map, transport, blank))
+                .unwrap_or(blank),
+            // Any host pings.
+            _ => Matching { fit: Fit::GenericPort, port: PortNature { generic: true, ..blank.port }, ..blank },
+        }
+    }
+}
+
+impl PortNature {
+    /// What the map says of a port; `None` where no rule names it.
+    pub fn of(candidates: Option<&Candidates>) -> PortNature {
+        PortNature {
+            generic: candidates.is_some_and(|candidates| candidates.generic),
+            reply_due: candidates.is_some_and(|candidates| candidates.reply_due),
+            session: candidates.is_some_and(|candidates| candidates.session),
+        }
+    }
+}
+
+fn known(map: &PortMap, transport: Transport, port: u16) -> Option<Known<'_>> {
+    map.place(transport, port).map(|place| Known { place, candidates: map.at(place) })
+}
+
+/// A payload that proves its service, points to Citrix, or contradicts the port.
+fn by_payload(
+    flow: &FlowRecord,
+    map: &PortMap,
+    transport: Transport,
+    known: Option<&Known<'_>>,
+    blank: Matching,
+) -> Option<Matching> {
+    let heard = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong)?;
+    let fits = Matching { fit: Fit::Fits, basis: Basis::Signature, ..blank };
+    let here = || known.and_then(Known::service);
+    let proved = map.service_proved_by(heard.protocol);
+    let service = proved.map(ServiceRef::One);
+    match heard.protocol {
+        protocol if protocol.is_citrix() && proved.is_some() && transport == Transport::Tcp => {
+            // Both are at home on both session ports: which is spoken depends on session reliability.
+            if known.is_some_and(|known| known.candidates.session) {
+                return Some(Matching { service, ..fits });
+            }
+            // The client's greeting alone may be a probe of anything.
+            heard.by_server.then_some(Matching { fit: Fit::CitrixElsewhere(protocol), service, ..fits })
+        }
+        // Other programs speak it as well, so it counts on its own port only (facts EDT-10).
+        protocol if !protocol.is_citrix() && proved.is_some_and(|proved| is_its_port(known, proved)) => {
+            Some(Matching { service, ..fits })
+        }
+        _ if heard.citrix_hint && known.is_some() => Some(Matching { service: here(), ..fits }),
+        protocol if heard.by_server && contradicts(flow, heard, known, map) => {
+            Some(Matching { fit: Fit::Foreign(protocol), service: here(), ..fits })
+        }
+        _ => None,
+    }
+}
+
+fn is_its_port(known: Option<&Known<'_>>, service: ServiceId) -> bool {
+    known.is_some_and(|known| !known.candidates.generic && known.candidates.services == [service])
+}
+
+/// Only the client spoke, and not what the port is for.
+fn is_foreign_attempt(flow: &FlowRecord, known: Option<&Known<'_>>, map: &PortMap) -> bool {
+    let heard = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong && !heard.by_server);
+    heard.is_some_and(|heard| contradicts(flow, heard, known, map))
+}
+
+/// Another protocol than those that the service of the port speaks, as far as they are known.
+fn contradicts(flow: &FlowRecord, heard: &Heard, known: Option<&Known<'_>>, map: &PortMap) -> bool {
+    let Some(candidates) = known.map(|known| known.candidates).filter(|candidates| !candidates.generic) else {
+        return false;
+    };
+    // Only an opening tells: bytes from the middle of a conversation may look like anything, and a port that only the map
+    // made the server's may be the client's. Nobody but Citrix is at home on the session ports.
+    let opening = match flow.basis {
+        DirectionBasis::Handshake | DirectionBasis::Payload => true,
+        DirectionBasis::PortMap => Transport::of_protocol(flow.protocol) == Some(Transport::Udp) && candidates.session,
+        DirectionBasis::PortOrder | DirectionBasis::FirstPacket => false,
+    };
+    let [service] = candidates.services[..] else { return false };
+    let speaks = map.service(service).speaks.as_deref();
+    opening && speaks.is_some_and(|speaks| !speaks.contains(&heard.protocol))
+}
+
+fn by_port(known: Option<&Known<'_>>, blank: Matching) -> Option<Matching> {
+    let known = known?;
+    if known.candidates.generic {
+        return Some(Matching { fit: Fit::GenericPort, ..blank });
+    }
+    Some(Matching { fit: Fit::Fits, basis: Basis::Port, service: known.service(), ..blank })
+}
+
+/// A port that belongs to a Citrix service of the other transport only, and on which something answered. Ports that
+/// systems hand out to clients are left out.
+fn by_other_transport(
+    flow: &FlowRecord,
+    showing: Showing,
+    map: &PortMap,
+    transport: Transport,
+    blank: Matching,
+) -> Option<Matching> {
+    let (other, seen_to_open) = match transport {
+        Transport::Tcp => (Transport::Udp, flow.basis == DirectionBasis::Handshake),
+        Transport::Udp => {
+            let opened = flow.basis == DirectionBasis::Payload && flow.client.port >= CLIENT_PORTS;
+            (Transport::Tcp, opened)
+        }
+        Transport::Icmp => return None,
+    };
+    // Servers on the internet use every port for something.
+    if flow.server.address.is_public() {
+        return None;
+    }
+    if !seen_to_open || !showing.is_answered() || flow.server.port >= CLIENT_PORTS {
+        return None;
+    }
+    let there = known(map, other, flow.server.port).filter(|there| !there.candidates.generic)?;
+    Some(Matching { fit: Fit::OtherTransport, basis: Basis::Port, service: there.service(), ..blank })
+}
+
+/// The first port that systems hand out to clients (Linux; Windows begins at 49152).
+const CLIENT_PORTS: u16 = 32_768;

@@ -1,0 +1,109 @@
+//! `cap-audit file`: opens captures, audits them in the order of their time, and reports.
+
+use super::Exit;
+use super::console::{Remarks, Target, tell};
+use super::inputs::{Inputs, Opened, Queue, Waiting};
+use super::ports::port_map;
+use super::progress::Progress;
+use super::telling::Telling;
+use crate::audit::Flows;
+use crate::case::Case;
+use crate::cli::{AuditArgs, FileArgs, Format};
+use crate::error::Error;
+use crate::finding::count;
+use crate::pipeline::{Options, run_all};
+use crate::portmap::PortMap;
+use crate::source::CaptureNotes;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Result<Exit, Error> {
+    let map = Arc::new(port_map(args.port_map.as_deref())?);
+    let remarks = Remarks::unless(args.quiet);
+    let inputs = Inputs::named(captures, remarks);
+    let options = options(args);
+    let mut progress = Progress::new(&inputs.files, args.quiet);
+    let queue = inputs.in_time_order(remarks);
+    if let Some(output) = &args.output {
+        check_output(output, &queue)?;
+    }
+    if args.verbose {
+        let [captures, workers] = [(queue.waiting.len(), "capture"), (options.workers, "worker thread")]
+            .map(|(number, what)| count(number as u64, what));
+        tell(&format!("reading {captures} with {workers}"));
+    }
+    let audited = audit(queue, map, options, &mut |opened| progress.show(opened));
+    progress.done();
+    for error in &audited.failed {
+        tell(&error.to_string());
+    }
+    if audited.read == 0 {
+        return Ok(Exit::Unreadable);
+    }
+    let telling = Telling::of(args, args.output.as_deref().map_or(Target::Standard, Target::File));
+    let exit = telling.conclude(&audited.case)?;
+    Ok(if audited.failed.is_empty() { exit } else { Exit::Unreadable })
+}
+
+/// As many workers as were asked for, or one for every core but the one that reads; flows are kept where they are told.
+pub(super) fn options(args: &AuditArgs) -> Options {
+    let spare = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
+    let listed = args.flows || args.format != Format::Text;
+    Options {
+        workers: args.workers.map_or(spare, usize::from),
+        flows: if listed { Flows::Kept } else { Flows::Counted },
+        ..Options::default()
+    }
+}
+
+/// Finds out before a long audit what would only show after it.
+fn check_output(path: &Path, queue: &Queue) -> Result<(), Error> {
+    if queue.holds(path) {
+        return Err(Error::OutputIsInput { path: path.into() });
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let reason = match directory {
+        _ if path.is_dir() => io::ErrorKind::IsADirectory,
+        Some(directory) if !directory.is_dir() => io::ErrorKind::NotFound,
+        _ => return Ok(()),
+    };
+    Err(Error::Write { target: path.display().to_string(), error: reason.into() })
+}
+
+/// What an audit of files brought home.
+struct Audited {
+    case: Case,
+    /// How many captures could be read.
+    read: usize,
+    failed: Vec<Error>,
+}
+
+/// Audits captures in the order of their first packets. A capture that begins where another ended goes on with its flows,
+/// as the files of a ring buffer do; one that overlaps is seen for itself.
+fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(&Opened)) -> Audited {
+    let Queue { waiting, failed, .. } = queue;
+    let mut audited = Audited { case: Case::new(Arc::clone(&map)), read: 0, failed };
+    // A capture keeps its number, which its packets carry, whatever becomes of it.
+    let mut notes: BTreeMap<u16, CaptureNotes> =
+        waiting.iter().map(|waiting| (waiting.capture(), waiting.lost())).collect();
+    let mut waiting = waiting.into_iter().peekable();
+    while waiting.peek().is_some() {
+        let (mut harvest, opened) = run_all(
+            &map,
+            options,
+            |now| waiting.next_if(|next| next.follows(now)).map(Waiting::open).transpose(),
+            |opened| progress(opened),
+        );
+        audited.failed.extend(harvest.failed.drain(..).map(Error::Read));
+        audited.case.add(harvest);
+        audited.case.overlapping += usize::from(waiting.peek().is_some());
+        for opened in opened.iter().filter(|opened| !opened.failed) {
+            audited.read += 1;
+            notes.insert(opened.capture, opened.file.notes().clone());
+        }
+    }
+    audited.case.captures = notes.into_values().collect();
+    audited
+}

@@ -1,0 +1,140 @@
+//! The capture thread's side of a live audit: interfaces, limits, and the second that goes by.
+
+use crate::audit::Depth;
+use crate::cli::LiveArgs;
+use crate::packet::{PacketBatch, Record};
+use crate::pipeline::{Ask, Beat, Feed};
+use crate::source::{CaptureNotes, LiveSource, Loss};
+use crate::time::{Span, Timestamp};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// What the capture thread tells once a second.
+pub(super) struct News {
+    pub at: Timestamp,
+    pub packets: u64,
+    pub bytes: u64,
+    pub losses: Vec<Loss>,
+    pub notes: Vec<CaptureNotes>,
+    /// Interfaces that ended or came back, in a sentence each.
+    pub remarks: Vec<String>,
+}
+
+/// The capture thread's side: interfaces, limits, and the second that goes by.
+pub(super) struct LiveFeed {
+    source: LiveSource,
+    stop: Arc<AtomicBool>,
+    until: Option<Instant>,
+    packets_left: Option<u64>,
+    second: Instant,
+    interval: Option<(Duration, Instant)>,
+    wait: bool,
+    /// What was lost until the last second, by interface.
+    lost: Vec<u64>,
+    lossy_seconds: Vec<Vec<Timestamp>>,
+    news: mpsc::Sender<News>,
+}
+
+/// Maximum time of one wait for packets, or for news.
+pub(super) const WAIT: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
+/// Maximum number of lossy seconds that are remembered for each interface.
+const LOSSY_LIMIT: usize = 100_000;
+
+impl LiveFeed {
+    pub fn new(source: LiveSource, args: &LiveArgs, stop: Arc<AtomicBool>, news: mpsc::Sender<News>) -> LiveFeed {
+        let now = Instant::now();
+        let interfaces = source.notes().count();
+        LiveFeed {
+            source,
+            stop,
+            until: args.duration.map(|seconds| now + Duration::from_secs(seconds)),
+            packets_left: args.packets,
+            second: now + SECOND,
+            interval: args.interval.map(Duration::from_secs).map(|every| (every, now + every)),
+            wait: args.wait,
+            lost: vec![0; interfaces],
+            lossy_seconds: vec![Vec::new(); interfaces],
+            news,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let stopped = self.stop.load(Ordering::Relaxed);
+        stopped || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// Counts what has come. Says whether that is enough.
+    fn count(&mut self, packets: usize) -> bool {
+        if let Some(left) = &mut self.packets_left {
+            *left = left.saturating_sub(packets as u64);
+        }
+        self.packets_left == Some(0)
+    }
+
+    /// Once a second: what was lost, who is still there.
+    fn second_passes(&mut self, at: Timestamp) {
+        let losses = self.source.loss();
+        for (index, loss) in losses.iter().enumerate() {
+            let lost = loss.kernel.unwrap_or(0) + loss.card.unwrap_or(0);
+            if lost > self.lost[index] && self.lossy_seconds[index].len() < LOSSY_LIMIT {
+                self.lossy_seconds[index].push(at + Span::seconds(-1));
+            }
+            self.lost[index] = lost;
+        }
+        let mut remarks: Vec<String> = self.source.ended().into_iter().map(|(_, why)| why).collect();
+        if self.wait {
+            remarks.extend(self.source.reopen().into_iter().map(|(name, outcome)| match outcome {
+                Ok(()) => format!("{name} is watched again"),
+                Err(error) => error.to_string(),
+            }));
+        }
+        let notes = self.notes();
+        let sum = |of: fn(&CaptureNotes) -> u64| notes.iter().map(of).sum();
+        let (packets, bytes) = (sum(|notes| notes.packets), sum(|notes| notes.bytes));
+        // Nobody listens any more once writing has failed.
+        let _ = self.news.send(News { at, packets, bytes, losses, notes, remarks });
+    }
+
+    pub fn notes(&self) -> Vec<CaptureNotes> {
+        let mut notes: Vec<CaptureNotes> = self.source.notes().cloned().collect();
+        for (notes, seconds) in notes.iter_mut().zip(&self.lossy_seconds) {
+            notes.lossy_seconds.clone_from(seconds);
+        }
+        notes
+    }
+}
+
+impl Feed for LiveFeed {
+    fn fill(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) -> Beat {
+        let most = self.packets_left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        if self.is_over() {
+            let tick = self.source.finish(batch, place, most);
+            let ended = self.count(tick.packets) || !tick.full;
+            if ended {
+                self.second_passes(tick.settled);
+            }
+            return Beat { now: tick.settled, ask: Ask::Nothing, ended };
+        }
+        let tick = self.source.fill(batch, place, most, WAIT);
+        let enough = self.count(tick.packets);
+        let now = Instant::now();
+        let mut ask = if now >= self.second { Ask::Standing(Depth::Questions) } else { Ask::Nothing };
+        if let Some((every, due)) = &mut self.interval
+            && now >= *due
+        {
+            *due = now + *every;
+            ask = Ask::Standing(Depth::Everything);
+        }
+        if ask != Ask::Nothing {
+            self.second = now + SECOND;
+            self.second_passes(tick.settled);
+        }
+        let ended = enough || (tick.open == 0 && !self.wait);
+        if ended {
+            self.second_passes(tick.settled);
+        }
+        Beat { now: tick.settled, ask, ended }
+    }
+}

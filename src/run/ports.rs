@@ -1,0 +1,37 @@
+//! `cap-audit ports`: searches and exports the port map. Also where a map is read for every other command.
+
+use super::Exit;
+use super::console::{Target, write_to};
+use crate::cli::{PortsArgs, PortsFormat};
+use crate::error::Error;
+use crate::portmap::PortMap;
+use crate::report::ports;
+use std::fs;
+use std::path::Path;
+
+pub(super) fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {
+    let map = port_map(args.port_map.as_deref())?;
+    let text = (!args.words.is_empty()).then(|| args.words.join(" "));
+    let query = ports::Query {
+        product: args.product.clone(),
+        port: args.port,
+        protocol: args.protocol,
+        role: args.role.clone(),
+        text,
+    };
+    let rules = ports::select(&map, &query);
+    let target = args.output.as_deref().map_or(Target::Standard, Target::File);
+    write_to(target, |out, paper| match args.format {
+        PortsFormat::Text => ports::write_text(out, &map, &rules, paper.width()),
+        PortsFormat::Csv => ports::write_csv(out, &map, &rules),
+        PortsFormat::Json => ports::write_json(out, &map, &rules),
+    })?;
+    Ok(Exit::Clean)
+}
+
+/// The map of that file, or the embedded one.
+pub(super) fn port_map(path: Option<&Path>) -> Result<PortMap, Error> {
+    let Some(path) = path else { return Ok(PortMap::citrix()) };
+    let text = fs::read_to_string(path).map_err(|error| Error::OpenPortMap { path: path.into(), error })?;
+    PortMap::parse(&text).map_err(|error| Error::PortMap { path: path.into(), error })
+}

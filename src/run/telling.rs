@@ -1,0 +1,65 @@
+//! From a case to a report in the format that was asked for, and to the exit code.
+
+use super::Exit;
+use super::console::{Paper, Target, write_to};
+use crate::case::{Case, Conclusion};
+use crate::cli::{AuditArgs, Color, FailOn, Format};
+use crate::error::Error;
+use crate::report::{self, Look, Report};
+
+/// How the end of an audit is told.
+pub(super) struct Telling<'a> {
+    pub format: Format,
+    pub output: Target<'a>,
+    pub fail_on: FailOn,
+    pub flows: bool,
+    pub color: Color,
+    pub verbose: bool,
+}
+
+impl<'a> Telling<'a> {
+    pub fn of(args: &AuditArgs, output: Target<'a>) -> Telling<'a> {
+        let AuditArgs { format, fail_on, flows, color, verbose, .. } = *args;
+        Telling { format, output, fail_on, flows, color, verbose }
+    }
+
+    /// How text looks on this paper.
+    pub fn look(&self, paper: Paper) -> Look {
+        let color = match self.color {
+            Color::Auto => {
+                let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+                paper == Paper::Terminal && wanted
+            }
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Look { width: paper.width(), color, flows: self.flows, verbose: self.verbose }
+    }
+
+    /// Concludes a case, writes the report, and says how the command ends.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn conclude(&self, case: &Case) -> Result<Exit, Error> {
+        let conclusion = case.conclude();
+        let report = Report::new(&conclusion);
+        write_to(self.output, |out, paper| match self.format {
+            Format::Text => report::write_text(out, &report, self.look(paper)),
+            Format::Json => report::write_json(out, &report),
+            Format::Ndjson => report::write_ndjson(out, &report),
+            Format::Csv => report::write_csv(out, &report),
+        })?;
+        Ok(self.exit(&conclusion))
+    }
+
+    /// How a command ends that came to this conclusion.
+    pub fn exit(&self, conclusion: &Conclusion<'_>) -> Exit {
+        if conclusion.tally.evaluable == 0 {
+            Exit::NothingJudged
+        } else if self.fail_on.fails(conclusion.worst()) {
+            Exit::Found
+        } else {
+            Exit::Clean
+        }
+    }
+}
