@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::finding::{Finding, Scene, count, findings};
 use crate::ledger::{self, Ledger};
 use crate::pipeline::{Clock, Options, run_all};
-use crate::portmap::PortMap;
+use crate::portmap::{PortMap, Query};
 use crate::report::{self, Look, Material, Report, ports};
 use crate::source::CaptureNotes;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -134,14 +134,14 @@ fn options(args: &AuditArgs) -> Options {
 fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {
     let map = port_map(args.port_map.as_deref())?;
     let text = (!args.words.is_empty()).then(|| args.words.join(" "));
-    let query = ports::Query {
+    let query = Query {
         product: args.product.clone(),
         port: args.port,
         protocol: args.protocol,
         role: args.role.clone(),
         text,
     };
-    let rules = ports::select(&map, &query);
+    let rules = map.select(&query);
     let target = args.output.as_deref().map_or(Target::Standard, Target::File);
     write_to(target, |out, terminal| match args.format {
         PortsFormat::Text => ports::write_text(out, &map, &rules, width(terminal)),

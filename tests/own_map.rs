@@ -61,10 +61,10 @@ fn a_map_under_other_names_answers_every_question_alike() {
     }
     for transport in TRANSPORTS {
         for port in 0..=u16::MAX {
-            let (expected, told) = (citrix.lookup(transport, port), own.lookup(transport, port));
+            let (expected, found) = (citrix.lookup(transport, port), own.lookup(transport, port));
             let expected =
-                expected.map(|found| Candidates { service: under_other_names(&found.service), ..found.clone() });
-            assert_eq!(told, expected.as_ref(), "{transport} {port}");
+                expected.map(|same| Candidates { service: under_other_names(&same.service), ..same.clone() });
+            assert_eq!(found, expected.as_ref(), "{transport} {port}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every rule of the port map is driven: a conversation on its ports names it, and a dropped one is told as blocked. Then
+//! Every rule of the port map is driven: a conversation on its ports names it, and a dropped one is reported as blocked. Then
 //! the guards against a false "blocked" (facts 8.5, 8.6): patience, refusals, prohibitions, half a handshake, early resets.
 
 mod support;
@@ -34,7 +34,7 @@ fn seconds(seconds: i64) -> Span {
     Span::seconds(seconds)
 }
 
-/// The talk, in a capture that goes on for so long after its beginning.
+/// The talk, in a capture that lasts `long` from its beginning.
 fn watched(talk: Talk, long: Span) -> cap_audit::pipeline::Harvest {
     audit(merge([talk.packets(), meanwhile(START + long)]))
 }
@@ -134,7 +134,7 @@ fn names(rule: &PortRule, over: Transport, port: u16) -> bool {
 }
 
 #[test]
-fn a_dropped_tcp_connection_of_every_rule_is_told_as_blocked() {
+fn a_dropped_tcp_connection_of_every_rule_is_reported_as_blocked() {
     let map = citrix();
     let mut wrong = Vec::new();
     for rule in map.rules().iter().filter(|rule| rule.transports.contains(&Transport::Tcp)) {
@@ -174,9 +174,9 @@ fn a_dropped_datagram_of_every_rule_is_silent_where_a_reply_is_due() {
         for port in probes(rule) {
             let harvest = watched(dropped_udp(port), THREE_MINUTES);
             let outcome = flow_to(&harvest, port).judgement.outcome;
-            let told = map.lookup(Transport::Udp, port).expect("a rule names it");
+            let found = map.lookup(Transport::Udp, port).expect("a rule names it");
             let findings = findings_of(&harvest);
-            if !told.reply_due {
+            if !found.reply_due {
                 assert_eq!(outcome, Outcome::Unanswered, "{} on udp {port}", rule.id);
                 assert!(
                     !findings.iter().any(|finding| finding.code.starts_with("blocked.")),
@@ -186,7 +186,7 @@ fn a_dropped_datagram_of_every_rule_is_silent_where_a_reply_is_due() {
                 continue;
             }
             assert_eq!(outcome, Outcome::Silent, "{} on udp {port}", rule.id);
-            wrong.extend(what_is_wrong(silence(&findings, Transport::Udp, port), rule, told.generic));
+            wrong.extend(what_is_wrong(silence(&findings, Transport::Udp, port), rule, found.generic));
         }
     }
     assert!(wrong.is_empty(), "{} wrong, among them {:#?}", wrong.len(), &wrong[..wrong.len().min(5)]);
@@ -322,7 +322,7 @@ fn a_reset_that_acknowledges_something_else_refuses_nothing() {
 }
 
 #[test]
-fn a_windows_client_that_repeats_its_syn_behind_a_reset_is_one_refusal() {
+fn a_windows_client_that_repeats_its_syn_after_a_reset_is_one_refusal() {
     // Facts 8.1: a few quick pairs of SYN and RST.
     let talk = tcp_to(CGP)
         .syn()
@@ -386,7 +386,7 @@ fn what_is_too_large_is_not_prohibited() {
 
 #[test]
 fn an_error_about_the_servers_late_answer_prohibits_nothing() {
-    // The client has closed its port and tells the server so: the server did answer.
+    // The client has closed its port and says so to the server: the server did answer.
     let late = || udp_to(53).says(b"ask").wait(seconds(5)).says(b"ask again").wait(seconds(1)).answers(b"late");
     let seen = late().error_about(Who::Server, CLIENT, 3, 3);
     assert_eq!(judged(seen, THREE_MINUTES, 53), (Outcome::Answered, None));
@@ -424,7 +424,7 @@ fn a_repeated_syn_ack_without_ack_is_half_open() {
 }
 
 #[test]
-fn a_syn_repeated_behind_the_syn_ack_is_half_open() {
+fn a_syn_repeated_after_the_syn_ack_is_half_open() {
     let mut talk = tcp_to(CGP).syn().syn_ack();
     for _ in 0..2 {
         talk = talk.wait(seconds(1)).syn_again();
@@ -444,7 +444,7 @@ fn half_a_handshake_that_completes_is_none() {
 // Early resets.
 
 #[test]
-fn a_reset_right_behind_the_handshake_is_early() {
+fn a_reset_right_after_the_handshake_is_early() {
     assert_eq!(
         judged(tcp_to(CGP).opened().says(b"hello").server_reset(), seconds(60), CGP),
         (Outcome::ResetEarly, None)

@@ -1,4 +1,4 @@
-//! From TOML to a `PortMap`. Everything is checked here, once, and what is wrong is told with its line.
+//! From TOML to what a map holds. Everything is checked here, once, and an error names its line.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
 use toml::Spanned;
 
-use super::{Direction, Document, Fallback, Generic, Instead, Layer, Parts, PortMap, PortRule, Service, ServiceId};
+use super::lookup::Generic;
+use super::rule::{Direction, Document, Fallback, Instead, Layer, PortRule, Service, ServiceId};
 use crate::signature::Protocol;
 use crate::transport::Transport;
 
@@ -29,10 +30,23 @@ impl fmt::Display for MapError {
 
 impl std::error::Error for MapError {}
 
-/// Reads a map; see [`PortMap::parse`].
-pub(super) fn parse(text: &str) -> Result<PortMap, MapError> {
+/// What a file holds: a map without its tables.
+pub(super) struct Parts {
+    pub name: String,
+    pub version: String,
+    pub documents: Vec<Document>,
+    pub services: Vec<Service>,
+    pub rules: Vec<PortRule>,
+    pub generic: Vec<Generic>,
+}
+
+/// Reads a map.
+///
+/// # Errors
+/// The first thing that is wrong, with its line.
+pub(super) fn parse(text: &str) -> Result<Parts, MapError> {
     let file: File = toml::from_str(text).map_err(|error| {
-        // A file that ends too early has no place of its own: the fault is behind the last line.
+        // A file that ends too early has no place of its own: the fault is after the last line.
         let at = error.span().map_or(text.len(), |span| span.start);
         MapError { line: line_of(text, at), what: error.message().to_string() }
     })?;
@@ -137,7 +151,7 @@ struct RuleText {
 }
 
 impl File {
-    fn check(self) -> Result<PortMap, Fault> {
+    fn check(self) -> Result<Parts, Fault> {
         let mut documents = Vec::new();
         let mut keys = Names::new("document");
         for document in self.documents {
@@ -174,7 +188,7 @@ impl File {
         }
         let Word(name) = self.name;
         let Word(version) = self.version;
-        Ok(PortMap::assemble(Parts { name, version, documents, services, rules, generic }))
+        Ok(Parts { name, version, documents, services, rules, generic })
     }
 }
 
@@ -265,10 +279,11 @@ impl RuleText {
         }
         let service = names.service(&self.service)?;
         let over_udp = transports.contains(&Transport::Udp);
-        let udp_service = self.udp_service.map(|name| match over_udp {
-            true => names.service(&name),
-            false => Err(fault(&name, "udp_service stands in a rule without udp")),
-        });
+        let udp_service = match &self.udp_service {
+            Some(name) if !over_udp => return Err(fault(name, "udp_service stands in a rule without udp")),
+            Some(name) => Some(names.service(name)?),
+            None => None,
+        };
         let mut reply = Vec::new();
         for answering in self.reply {
             let range = answering.as_ref().0.clone();
@@ -291,7 +306,7 @@ impl RuleText {
             ports,
             direction: self.direction.0,
             service,
-            udp_service: udp_service.transpose()?,
+            udp_service,
             reply,
             detail: self.detail.0,
             documents,
@@ -305,10 +320,10 @@ impl RuleText {
         let mut transports: Vec<Transport> = self.protocol.as_ref().iter().map(|protocol| protocol.0).collect();
         transports.sort_unstable();
         transports.dedup();
-        match transports.is_empty() {
-            true => Err(fault(&self.protocol, "a rule needs at least one protocol")),
-            false => Ok(transports),
+        if transports.is_empty() {
+            return Err(fault(&self.protocol, "a rule needs at least one protocol"));
         }
+        Ok(transports)
     }
 }
 
@@ -361,10 +376,10 @@ struct Word(String);
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match text.trim().is_empty() {
-            true => Err(D::Error::custom("an empty text")),
-            false => Ok(Word(text)),
+        if text.trim().is_empty() {
+            return Err(D::Error::custom("an empty text"));
         }
+        Ok(Word(text))
     }
 }
 
@@ -465,9 +480,9 @@ fn port(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::portmap::RuleId;
+    use crate::portmap::{PortMap, RuleId};
 
-    /// A whole map with one rule, to be spoiled one line at a time.
+    /// A whole map with one rule and one correction, to be broken one line at a time.
     const GOOD: &str = r#"name = "small"
 version = "1"
 [[document]]
@@ -518,7 +533,7 @@ cited = "Somebody"
     const INSTEAD: &str = r#"instead = { services = ["ica"], fallback = "cgp-to-ica" }"#;
 
     fn fault_of(text: &str) -> MapError {
-        PortMap::parse(text).expect_err("a spoiled map")
+        PortMap::parse(text).expect_err("a broken map")
     }
 
     #[test]
@@ -554,8 +569,8 @@ cited = "Somebody"
 
     /// Each row: a line of the good map, what is written instead, and what the error says.
     #[test]
-    fn every_fault_is_told_with_its_line() {
-        let spoiled = [
+    fn every_fault_is_reported_with_its_line() {
+        let broken = [
             (r#"ports = [1494, "8082-8083"]"#, r#"ports = ["808x"]"#, "'808x' is not a port or a range"),
             (r#"ports = [1494, "8082-8083"]"#, r#"ports = ["8083-8082"]"#, "the range '8083-8082' runs backwards"),
             (r#"ports = [1494, "8082-8083"]"#, r#"ports = ["0-5"]"#, "'0-5' is not a port or a range"),
@@ -603,7 +618,7 @@ cited = "Somebody"
             (r#"number = "1""#, "number = 1", "invalid type: integer"),
             (r#"version = "1""#, r#"version = "1" x"#, ""),
         ];
-        for (good, bad, what) in spoiled {
+        for (good, bad, what) in broken {
             let line = GOOD.lines().position(|line| line == good).expect("a line of the good map") + 1;
             let text = GOOD.replacen(good, bad, 1);
             assert_ne!(text, GOOD);
@@ -622,7 +637,7 @@ cited = "Somebody"
     }
 
     #[test]
-    fn what_is_missing_is_told_where_it_should_stand() {
+    fn what_is_missing_is_reported_where_it_should_stand() {
         let error = fault_of(&GOOD.replacen("detail = \"Sessions\"\n", "", 1));
         assert!(error.what.contains("missing field `detail`"), "{error}");
         assert_eq!(error.line, 22, "the head of the rule");
@@ -662,7 +677,7 @@ cited = "Somebody"
     }
 
     #[test]
-    fn a_map_that_ends_too_early_is_told_within_the_file() {
+    fn a_map_that_ends_too_early_is_reported_within_the_file() {
         for end in 0..GOOD.len() {
             let Err(error) = PortMap::parse(&GOOD[..end]) else { continue };
             assert!(error.line >= 1 && error.line <= GOOD[..end].lines().count() + 1, "{end}: {error}");
