@@ -89,7 +89,6 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct DocumentText {
     key: Spanned<Word>,
-    number: Word,
     title: Word,
     language: Word,
     #[serde(default)]
@@ -196,7 +195,6 @@ impl DocumentText {
     fn made(self) -> Document {
         Document {
             key: self.key.into_inner().0,
-            number: self.number.0,
             title: self.title.0,
             language: self.language.0,
             original: self.original.map(|original| original.0),
@@ -487,7 +485,6 @@ mod tests {
 version = "1"
 [[document]]
 key = "paper"
-number = "1"
 title = "A paper"
 language = "en"
 origin = "Nobody"
@@ -615,7 +612,7 @@ cited = "Somebody"
             (r#"reply = [1494]"#, r#"reply = ["8082-8084"]"#, "reply names what is no UDP port of the rule"),
             (r#"documents = ["paper"]"#, r#"documents = ["paper", "book"]"#, "there is no document 'book'"),
             (r#"documents = ["paper"]"#, r#"cited = "me""#, "only a correction has `why` and `cited`"),
-            (r#"number = "1""#, "number = 1", "invalid type: integer"),
+            (r#"language = "en""#, "language = 1", "invalid type: integer"),
             (r#"version = "1""#, r#"version = "1" x"#, ""),
         ];
         for (good, bad, what) in broken {
@@ -631,18 +628,18 @@ cited = "Somebody"
     #[test]
     fn a_rule_over_tcp_alone_has_no_udp_side() {
         let tcp = GOOD.replacen(r#"protocol = ["tcp", "udp"]"#, r#"protocol = ["tcp"]"#, 1);
-        assert_eq!(fault_of(&tcp), MapError { line: 31, what: "reply names what is no UDP port of the rule".into() });
+        assert_eq!(fault_of(&tcp), MapError { line: 30, what: "reply names what is no UDP port of the rule".into() });
         let named = tcp.replacen("reply = [1494]", r#"udp_service = "ica""#, 1);
-        assert_eq!(fault_of(&named), MapError { line: 31, what: "udp_service stands in a rule without udp".into() });
+        assert_eq!(fault_of(&named), MapError { line: 30, what: "udp_service stands in a rule without udp".into() });
     }
 
     #[test]
     fn what_is_missing_is_reported_where_it_should_stand() {
         let error = fault_of(&GOOD.replacen("detail = \"Sessions\"\n", "", 1));
         assert!(error.what.contains("missing field `detail`"), "{error}");
-        assert_eq!(error.line, 22, "the head of the rule");
+        assert_eq!(error.line, 21, "the head of the rule");
         let error = fault_of(&GOOD.replacen("why = \"It is missing.\"\n", "", 1));
-        assert_eq!(error, MapError { line: 35, what: "a correction needs `why` and `cited`".into() });
+        assert_eq!(error, MapError { line: 34, what: "a correction needs `why` and `cited`".into() });
         let error = fault_of("");
         assert!(error.what.contains("missing field `name`"), "{error}");
     }
@@ -671,9 +668,9 @@ cited = "Somebody"
     fn names_are_given_once() {
         let service = "[[service]]\nname = \"ica\"\ntitle = \"Again\"\n";
         let error = fault_of(&GOOD.replacen("[[generic]]", &format!("{service}[[generic]]"), 1));
-        assert_eq!(error, MapError { line: 21, what: "the service 'ica' stands in the map already".into() });
+        assert_eq!(error, MapError { line: 20, what: "the service 'ica' stands in the map already".into() });
         let error = fault_of(&GOOD.replacen("title = \"ICA\"", "title = \"ICA\"\nproved_by = \"cgp\"", 1));
-        assert_eq!(error, MapError { line: 20, what: "the protocol 'cgp' proves another service already".into() });
+        assert_eq!(error, MapError { line: 19, what: "the protocol 'cgp' proves another service already".into() });
     }
 
     #[test]
@@ -687,6 +684,6 @@ cited = "Somebody"
     #[test]
     fn an_error_is_a_sentence() {
         let error = fault_of(&GOOD.replacen("[1494, \"8082-8083\"]", "[\"808x\"]", 1));
-        assert_eq!(error.to_string(), "port map, line 28: '808x' is not a port or a range");
+        assert_eq!(error.to_string(), "port map, line 27: '808x' is not a port or a range");
     }
 }

@@ -238,9 +238,40 @@ mod tests {
         let map = PortMap::citrix();
         let cited = |key: &str| documented(&map).filter(|rule| rule.documents.iter().any(|it| it == key)).count();
         let counted: Vec<(&str, usize)> =
-            map.documents().iter().map(|document| (document.number.as_str(), cited(&document.key))).collect();
-        assert_eq!(counted, [("000", 2), ("001", 220), ("002", 220), ("003", 50), ("004", 39)]);
+            map.documents().iter().map(|document| (document.key.as_str(), cited(&document.key))).collect();
+        let expected = [
+            ("support-blog", 2),
+            ("ports-paper-ja", 220),
+            ("ports-paper-fr", 220),
+            ("xenmobile-ports", 50),
+            ("app-layering-ports", 39),
+        ];
+        assert_eq!(counted, expected);
         assert!(documented(&map).all(|rule| !rule.documents.is_empty()));
+    }
+
+    /// A reader of a note sees which document it speaks of.
+    #[test]
+    fn notes_name_a_document_by_its_title() {
+        let map = PortMap::citrix();
+        let mut named = BTreeSet::new();
+        for rule in map.rules() {
+            for text in [Some(&rule.detail), rule.note.as_ref()].into_iter().flatten() {
+                let titles: Vec<&str> =
+                    text.split("document \"").skip(1).filter_map(|it| it.split('"').next()).collect();
+                for title in &titles {
+                    let is_known = map.documents().iter().any(|document| document.title.contains(title));
+                    assert!(is_known, "{}: no document is called {title}", rule.id);
+                }
+                let versions = ["both versions", "Japanese version", "French version"];
+                if versions.iter().any(|version| text.contains(version)) {
+                    assert!(titles.contains(&"Communication ports"), "{}: versions of what?", rule.id);
+                }
+                assert!(!text.to_lowercase().contains("seed"), "{}", rule.id);
+                named.extend(titles.into_iter().map(String::from));
+            }
+        }
+        assert_eq!(named.len(), 4, "five documents, two of them with one title: {named:?}");
     }
 
     #[test]

@@ -106,9 +106,7 @@ pub enum Fallback {
 pub struct Document {
     /// The name in the map and in the report, for example `ports-paper-ja`.
     pub key: String,
-    /// What the notes of the rules call it, for example `001`.
-    pub number: String,
-    /// Publisher and title in English, as findings cite it.
+    /// Publisher and title in English, as findings cite it. Notes of rules name the document by a part of it.
     pub title: String,
     /// What the document calls itself, where that is something else.
     pub original: Option<String>,

@@ -217,9 +217,6 @@ const NARROWEST: usize = 66;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-    use std::path::Path;
-
     use super::*;
     use crate::portmap::Query;
 
@@ -325,49 +322,5 @@ Citrix Virtual Apps and Desktops
         let pxe = rule("fix.pvs.target-device.pxe.proxy-dhcp");
         assert_eq!((&pxe["layer"], &pxe["document"]), (&"correction".into(), &serde_json::json!([])));
         assert!(pxe["why"].is_string() && pxe["cited"].is_string() && pxe["note"].is_null());
-    }
-
-    /// The table that the map was made from, where it is at hand.
-    #[test]
-    fn the_embedded_map_says_what_the_table_of_the_documents_says() {
-        let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/portmap/portmap.csv");
-        let Ok(mut table) = csv::Reader::from_path(&table) else {
-            println!("skipped: {} is not there", table.display());
-            return;
-        };
-        let map = PortMap::citrix();
-        let keys: HashMap<&str, &str> =
-            map.documents().iter().map(|document| (document.number.as_str(), document.key.as_str())).collect();
-        let stated: Vec<csv::StringRecord> = table.records().collect::<Result<_, _>>().expect("a table");
-        assert_eq!(stated.len(), map.documented());
-        for (stated, rule) in stated.iter().zip(map.rules()) {
-            // A file name of a document starts with its number.
-            let documents: Vec<&str> = stated[8].split(';').map(|file| keys[&file[..3]]).collect();
-            let expected = [
-                &stated[0],
-                &stated[1],
-                &stated[2],
-                &stated[3],
-                &stated[4].to_lowercase(),
-                &stated[5],
-                &stated[6],
-                &stated[7],
-                &documents.join(";"),
-                stated[9].trim(),
-            ];
-            let told = [
-                rule.id.as_str(),
-                &rule.product,
-                &rule.sources.join(";"),
-                &rule.destinations.join(";"),
-                &protocols(rule, ";"),
-                &ports(rule, ";"),
-                rule.direction.name(),
-                &rule.detail,
-                &rule.origin(),
-                rule.note.as_deref().unwrap_or_default(),
-            ];
-            assert_eq!(told, expected);
-        }
     }
 }
