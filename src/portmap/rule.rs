@@ -116,11 +116,11 @@ pub struct Document {
     pub origin: String,
 }
 
-/// A rule of one map, by its place in [`PortMap::rules`].
+/// A rule of one map, by its place in [`PortMap::rules`](super::PortMap::rules).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RuleId(pub u16);
 
-/// A service of one map, by its place in [`PortMap::services`].
+/// A service of one map, by its place in [`PortMap::services`](super::PortMap::services).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ServiceId(pub u16);
 
