@@ -1,4 +1,4 @@
-//! From TOML to a `PortMap`. Everything is checked here, once, and what is wrong is told with its line.
+//! From TOML to what a map holds. Everything is checked here, once, and an error names its line.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
 use toml::Spanned;
 
-use super::{Direction, Document, Fallback, Generic, Instead, Layer, Parts, PortMap, PortRule, Service, ServiceId};
+use super::lookup::Generic;
+use super::rule::{Direction, Document, Fallback, Instead, Layer, PortRule, Service, ServiceId};
 use crate::signature::Protocol;
 use crate::transport::Transport;
 
@@ -29,10 +30,23 @@ impl fmt::Display for MapError {
 
 impl std::error::Error for MapError {}
 
-/// Reads a map; see [`PortMap::parse`].
-pub(super) fn parse(text: &str) -> Result<PortMap, MapError> {
+/// What a file holds: a map without its tables.
+pub(super) struct Parts {
+    pub name: String,
+    pub version: String,
+    pub documents: Vec<Document>,
+    pub services: Vec<Service>,
+    pub rules: Vec<PortRule>,
+    pub generic: Vec<Generic>,
+}
+
+/// Reads a map.
+///
+/// # Errors
+/// The first thing that is wrong, with its line.
+pub(super) fn parse(text: &str) -> Result<Parts, MapError> {
     let file: File = toml::from_str(text).map_err(|error| {
-        // A file that ends too early has no place of its own: the fault is behind the last line.
+        // A file that ends too early has no place of its own: the fault is after the last line.
         let at = error.span().map_or(text.len(), |span| span.start);
         MapError { line: line_of(text, at), what: error.message().to_string() }
     })?;
@@ -75,7 +89,9 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct DocumentText {
     key: Spanned<Word>,
-    number: Word,
+    /// Maps made before titles stood in the notes have it. Nothing reads it.
+    #[serde(default, rename = "number")]
+    _number: Option<Word>,
     title: Word,
     language: Word,
     #[serde(default)]
@@ -137,7 +153,7 @@ struct RuleText {
 }
 
 impl File {
-    fn check(self) -> Result<PortMap, Fault> {
+    fn check(self) -> Result<Parts, Fault> {
         let mut documents = Vec::new();
         let mut keys = Names::new("document");
         for document in self.documents {
@@ -174,7 +190,7 @@ impl File {
         }
         let Word(name) = self.name;
         let Word(version) = self.version;
-        Ok(PortMap::assemble(Parts { name, version, documents, services, rules, generic }))
+        Ok(Parts { name, version, documents, services, rules, generic })
     }
 }
 
@@ -182,7 +198,6 @@ impl DocumentText {
     fn made(self) -> Document {
         Document {
             key: self.key.into_inner().0,
-            number: self.number.0,
             title: self.title.0,
             language: self.language.0,
             original: self.original.map(|original| original.0),
@@ -265,10 +280,11 @@ impl RuleText {
         }
         let service = names.service(&self.service)?;
         let over_udp = transports.contains(&Transport::Udp);
-        let udp_service = self.udp_service.map(|name| match over_udp {
-            true => names.service(&name),
-            false => Err(fault(&name, "udp_service stands in a rule without udp")),
-        });
+        let udp_service = match &self.udp_service {
+            Some(name) if !over_udp => return Err(fault(name, "udp_service stands in a rule without udp")),
+            Some(name) => Some(names.service(name)?),
+            None => None,
+        };
         let mut reply = Vec::new();
         for answering in self.reply {
             let range = answering.as_ref().0.clone();
@@ -291,7 +307,7 @@ impl RuleText {
             ports,
             direction: self.direction.0,
             service,
-            udp_service: udp_service.transpose()?,
+            udp_service,
             reply,
             detail: self.detail.0,
             documents,
@@ -305,10 +321,10 @@ impl RuleText {
         let mut transports: Vec<Transport> = self.protocol.as_ref().iter().map(|protocol| protocol.0).collect();
         transports.sort_unstable();
         transports.dedup();
-        match transports.is_empty() {
-            true => Err(fault(&self.protocol, "a rule needs at least one protocol")),
-            false => Ok(transports),
+        if transports.is_empty() {
+            return Err(fault(&self.protocol, "a rule needs at least one protocol"));
         }
+        Ok(transports)
     }
 }
 
@@ -361,10 +377,10 @@ struct Word(String);
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match text.trim().is_empty() {
-            true => Err(D::Error::custom("an empty text")),
-            false => Ok(Word(text)),
+        if text.trim().is_empty() {
+            return Err(D::Error::custom("an empty text"));
         }
+        Ok(Word(text))
     }
 }
 
@@ -465,14 +481,13 @@ fn port(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::portmap::RuleId;
+    use crate::portmap::{PortMap, RuleId};
 
-    /// A whole map with one rule, to be spoiled one line at a time.
+    /// A whole map with one rule and one correction, to be broken one line at a time.
     const GOOD: &str = r#"name = "small"
 version = "1"
 [[document]]
 key = "paper"
-number = "1"
 title = "A paper"
 language = "en"
 origin = "Nobody"
@@ -518,7 +533,7 @@ cited = "Somebody"
     const INSTEAD: &str = r#"instead = { services = ["ica"], fallback = "cgp-to-ica" }"#;
 
     fn fault_of(text: &str) -> MapError {
-        PortMap::parse(text).expect_err("a spoiled map")
+        PortMap::parse(text).expect_err("a broken map")
     }
 
     #[test]
@@ -554,8 +569,8 @@ cited = "Somebody"
 
     /// Each row: a line of the good map, what is written instead, and what the error says.
     #[test]
-    fn every_fault_is_told_with_its_line() {
-        let spoiled = [
+    fn every_fault_is_reported_with_its_line() {
+        let broken = [
             (r#"ports = [1494, "8082-8083"]"#, r#"ports = ["808x"]"#, "'808x' is not a port or a range"),
             (r#"ports = [1494, "8082-8083"]"#, r#"ports = ["8083-8082"]"#, "the range '8083-8082' runs backwards"),
             (r#"ports = [1494, "8082-8083"]"#, r#"ports = ["0-5"]"#, "'0-5' is not a port or a range"),
@@ -600,10 +615,10 @@ cited = "Somebody"
             (r#"reply = [1494]"#, r#"reply = ["8082-8084"]"#, "reply names what is no UDP port of the rule"),
             (r#"documents = ["paper"]"#, r#"documents = ["paper", "book"]"#, "there is no document 'book'"),
             (r#"documents = ["paper"]"#, r#"cited = "me""#, "only a correction has `why` and `cited`"),
-            (r#"number = "1""#, "number = 1", "invalid type: integer"),
+            (r#"language = "en""#, "language = 1", "invalid type: integer"),
             (r#"version = "1""#, r#"version = "1" x"#, ""),
         ];
-        for (good, bad, what) in spoiled {
+        for (good, bad, what) in broken {
             let line = GOOD.lines().position(|line| line == good).expect("a line of the good map") + 1;
             let text = GOOD.replacen(good, bad, 1);
             assert_ne!(text, GOOD);
@@ -616,18 +631,18 @@ cited = "Somebody"
     #[test]
     fn a_rule_over_tcp_alone_has_no_udp_side() {
         let tcp = GOOD.replacen(r#"protocol = ["tcp", "udp"]"#, r#"protocol = ["tcp"]"#, 1);
-        assert_eq!(fault_of(&tcp), MapError { line: 31, what: "reply names what is no UDP port of the rule".into() });
+        assert_eq!(fault_of(&tcp), MapError { line: 30, what: "reply names what is no UDP port of the rule".into() });
         let named = tcp.replacen("reply = [1494]", r#"udp_service = "ica""#, 1);
-        assert_eq!(fault_of(&named), MapError { line: 31, what: "udp_service stands in a rule without udp".into() });
+        assert_eq!(fault_of(&named), MapError { line: 30, what: "udp_service stands in a rule without udp".into() });
     }
 
     #[test]
-    fn what_is_missing_is_told_where_it_should_stand() {
+    fn what_is_missing_is_reported_where_it_should_stand() {
         let error = fault_of(&GOOD.replacen("detail = \"Sessions\"\n", "", 1));
         assert!(error.what.contains("missing field `detail`"), "{error}");
-        assert_eq!(error.line, 22, "the head of the rule");
+        assert_eq!(error.line, 21, "the head of the rule");
         let error = fault_of(&GOOD.replacen("why = \"It is missing.\"\n", "", 1));
-        assert_eq!(error, MapError { line: 35, what: "a correction needs `why` and `cited`".into() });
+        assert_eq!(error, MapError { line: 34, what: "a correction needs `why` and `cited`".into() });
         let error = fault_of("");
         assert!(error.what.contains("missing field `name`"), "{error}");
     }
@@ -656,13 +671,13 @@ cited = "Somebody"
     fn names_are_given_once() {
         let service = "[[service]]\nname = \"ica\"\ntitle = \"Again\"\n";
         let error = fault_of(&GOOD.replacen("[[generic]]", &format!("{service}[[generic]]"), 1));
-        assert_eq!(error, MapError { line: 21, what: "the service 'ica' stands in the map already".into() });
+        assert_eq!(error, MapError { line: 20, what: "the service 'ica' stands in the map already".into() });
         let error = fault_of(&GOOD.replacen("title = \"ICA\"", "title = \"ICA\"\nproved_by = \"cgp\"", 1));
-        assert_eq!(error, MapError { line: 20, what: "the protocol 'cgp' proves another service already".into() });
+        assert_eq!(error, MapError { line: 19, what: "the protocol 'cgp' proves another service already".into() });
     }
 
     #[test]
-    fn a_map_that_ends_too_early_is_told_within_the_file() {
+    fn a_map_that_ends_too_early_is_reported_within_the_file() {
         for end in 0..GOOD.len() {
             let Err(error) = PortMap::parse(&GOOD[..end]) else { continue };
             assert!(error.line >= 1 && error.line <= GOOD[..end].lines().count() + 1, "{end}: {error}");
@@ -672,6 +687,6 @@ cited = "Somebody"
     #[test]
     fn an_error_is_a_sentence() {
         let error = fault_of(&GOOD.replacen("[1494, \"8082-8083\"]", "[\"808x\"]", 1));
-        assert_eq!(error.to_string(), "port map, line 28: '808x' is not a port or a range");
+        assert_eq!(error.to_string(), "port map, line 27: '808x' is not a port or a range");
     }
 }

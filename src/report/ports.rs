@@ -1,4 +1,4 @@
-//! How the rules of the port map are found and told: as text for people, as CSV and as JSON (contract: `cap-audit ports`).
+//! How the rules of the port map are printed: as text for people, as CSV and as JSON (contract: `cap-audit ports`).
 
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
@@ -7,28 +7,8 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
 use super::csv_flows::io_error;
-use crate::portmap::{Direction, Layer, PortMap, PortRule, RuleId, ServiceId};
+use crate::portmap::{Direction, Layer, PortMap, PortRule, RuleId, ports_text};
 use crate::transport::Transport;
-
-/// Which rules to show. What is `None` excludes nothing; every other field must fit. Capital and small letters are equal.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Query {
-    /// Part of the name of the product.
-    pub product: Option<String>,
-    /// A destination port that the rule names, singly or in a range.
-    pub port: Option<u16>,
-    /// A transport that the rule lists; with `port`, the one over which it names the port.
-    pub protocol: Option<Transport>,
-    /// Part of the name of a source or a destination.
-    pub role: Option<String>,
-    /// Words that all stand somewhere in the rule, be it in its id, its roles, its ports, its service or its remarks.
-    pub text: Option<String>,
-}
-
-/// The rules that fit, in the order of the map.
-pub fn select(map: &PortMap, query: &Query) -> Vec<RuleId> {
-    map.rule_ids().filter(|&id| query.fits(map, map.rule(id))).collect()
-}
 
 /// Writes rules for people, grouped by product, in lines of at most `width` columns (never less than 66).
 ///
@@ -75,7 +55,7 @@ pub fn write_csv(out: &mut impl Write, map: &PortMap, rules: &[RuleId]) -> io::R
             map.service_name(rule.service),
             rule.direction.name(),
             &rule.detail,
-            &document(rule),
+            &rule.origin(),
         ])
         .map_err(io_error)?;
     }
@@ -91,44 +71,6 @@ pub fn write_json(out: &mut impl Write, map: &PortMap, rules: &[RuleId]) -> io::
     let rules: Vec<JsonRule<'_>> = rules.iter().map(|&id| JsonRule::of(map, map.rule(id))).collect();
     serde_json::to_writer_pretty(&mut *out, &rules)?;
     writeln!(out)
-}
-
-impl Query {
-    fn fits(&self, map: &PortMap, rule: &PortRule) -> bool {
-        let transports = rule.transports.iter().filter(|&&transport| self.protocol.is_none_or(|it| it == transport));
-        let mut transports = transports.filter(|&&transport| self.port.is_none_or(|port| rule.names(transport, port)));
-        let roles = || rule.sources.iter().chain(&rule.destinations);
-        transports.next().is_some()
-            && self.product.as_ref().is_none_or(|part| holds(&rule.product, part))
-            && self.role.as_ref().is_none_or(|part| roles().any(|role| holds(role, part)))
-            && self.text.as_ref().is_none_or(|words| mentions(map, rule, words))
-    }
-}
-
-fn holds(text: &str, part: &str) -> bool {
-    text.to_lowercase().contains(&part.to_lowercase())
-}
-
-fn mentions(map: &PortMap, rule: &PortRule, words: &str) -> bool {
-    let service = |service: ServiceId| {
-        let service = &map.services()[usize::from(service.0)];
-        format!("{} {}", service.name, service.title)
-    };
-    let everything = [
-        rule.id.clone(),
-        rule.product.clone(),
-        rule.sources.join("\n"),
-        rule.destinations.join("\n"),
-        protocols(rule, " "),
-        ports(rule, " "),
-        service(rule.service),
-        rule.udp_service.map(service).unwrap_or_default(),
-        rule.detail.clone(),
-        rule.note.clone().unwrap_or_default(),
-        document(rule),
-    ]
-    .join("\n");
-    words.split_whitespace().all(|word| holds(&everything, word))
 }
 
 /// What stands under the id of a rule: what and where on the left, who and why on the right.
@@ -151,10 +93,13 @@ fn block(map: &PortMap, rule: &PortRule, width: usize) -> String {
 
 /// Transport and ports: `tcp/udp 1494`, or the transport alone.
 fn place(rule: &PortRule) -> String {
-    match rule.ports.is_empty() {
-        true if rule.transports == [Transport::Icmp] => protocols(rule, "/"),
-        true => format!("{}, any port", protocols(rule, "/")),
-        false => format!("{} {}", protocols(rule, "/"), ports(rule, ", ")),
+    let protocols = protocols(rule, "/");
+    if rule.transports == [Transport::Icmp] {
+        protocols
+    } else if rule.ports.is_empty() {
+        format!("{protocols}, any port")
+    } else {
+        format!("{protocols} {}", ports(rule, ", "))
     }
 }
 
@@ -192,23 +137,8 @@ fn protocols(rule: &PortRule, between: &str) -> String {
 }
 
 fn ports(rule: &PortRule, between: &str) -> String {
-    let ports: Vec<String> = rule.ports.iter().map(port).collect();
+    let ports: Vec<String> = rule.ports.iter().map(ports_text).collect();
     ports.join(between)
-}
-
-fn port(range: &RangeInclusive<u16>) -> String {
-    match range.start() == range.end() {
-        true => range.start().to_string(),
-        false => format!("{}-{}", range.start(), range.end()),
-    }
-}
-
-/// Where a rule comes from: the keys of its documents, or what a correction cites.
-fn document(rule: &PortRule) -> String {
-    match &rule.layer {
-        Layer::Document => rule.documents.join(";"),
-        Layer::Correction { cited, .. } => cited.clone(),
-    }
 }
 
 /// A rule as it stands in the JSON export.
@@ -268,10 +198,7 @@ enum JsonPort {
 
 impl JsonPort {
     fn of(range: &RangeInclusive<u16>) -> JsonPort {
-        match range.start() == range.end() {
-            true => JsonPort::Number(*range.start()),
-            false => JsonPort::Range(port(range)),
-        }
+        if range.start() == range.end() { JsonPort::Number(*range.start()) } else { JsonPort::Range(ports_text(range)) }
     }
 }
 
@@ -285,22 +212,16 @@ const LEFT: usize = 30;
 /// Columns before the ports.
 const INDENT: u16 = 4;
 
-/// Fewer columns than this are not served: an id of 64 characters behind its indent, which is never cut because people copy it.
+/// Minimum width in columns: an id of 64 characters after its indent, which is never cut because people copy it.
 const NARROWEST: usize = 66;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-    use std::path::Path;
-
     use super::*;
-
-    fn found<'a>(map: &'a PortMap, query: &Query) -> Vec<&'a str> {
-        select(map, query).into_iter().map(|rule| map.rule(rule).id.as_str()).collect()
-    }
+    use crate::portmap::Query;
 
     fn everything(map: &PortMap) -> Vec<RuleId> {
-        select(map, &Query::default())
+        map.select(&Query::default())
     }
 
     fn text(map: &PortMap, rules: &[RuleId], width: usize) -> String {
@@ -319,37 +240,6 @@ mod tests {
         let mut out = Vec::new();
         write_json(&mut out, map, rules).expect("memory takes everything");
         serde_json::from_slice(&out).expect("JSON")
-    }
-
-    #[test]
-    fn a_port_finds_the_rules_that_name_it_in_the_order_of_the_map() {
-        let map = PortMap::citrix();
-        let at = |port, protocol| found(&map, &Query { port: Some(port), protocol, ..Query::default() });
-        assert_eq!(at(6910, None), ["pvs.target-device.tftp.logon", "pvs.target-device.server.streaming"]);
-        assert_eq!(at(6910, Some(Transport::Tcp)), Vec::<&str>::new());
-        assert_eq!(at(1494, Some(Transport::Tcp)).len(), 5);
-        assert_eq!(at(1494, Some(Transport::Udp)).len(), 4);
-        assert_eq!(at(0, Some(Transport::Icmp)).len(), 4);
-        let over = |protocol| found(&map, &Query { protocol: Some(protocol), ..Query::default() }).len();
-        // 230 rules are TCP alone, 46 UDP alone, 29 both; each transport has one correction.
-        assert_eq!((over(Transport::Tcp), over(Transport::Udp), over(Transport::Icmp)), (260, 76, 4));
-    }
-
-    #[test]
-    fn products_roles_and_words_are_found_in_part_and_in_any_case() {
-        let map = PortMap::citrix();
-        let product = Query { product: Some("sd-wan".into()), ..Query::default() };
-        assert_eq!(found(&map, &product).len(), 23);
-        let role = |role: &str| found(&map, &Query { role: Some(role.into()), ..Query::default() });
-        assert!(role("wol proxy").contains(&"remote-pc.wol-proxy.vda.wake-up-proxy"), "a source");
-        assert!(role("PRINT SERVER").contains(&"ups.vda.print-server.cgp"), "a destination");
-        assert_eq!(role("mainframe"), Vec::<&str>::new());
-        let words = |words: &str| found(&map, &Query { text: Some(words.into()), ..Query::default() });
-        assert_eq!(words("Citrix ADC cluster 7000"), ["adc.nsip.cluster-node.heartbeat"]);
-        assert_eq!(words("lmadmin admin-workstation"), ["license.admin-workstation.license-server.console"]);
-        assert_eq!(words("  ").len(), 311, "no word excludes nothing");
-        let both = Query { role: Some("storefront".into()), port: Some(808), ..Query::default() };
-        assert_eq!(found(&map, &both), ["storefront.storefront.storefront.subscription-replication"]);
     }
 
     #[test]
@@ -379,14 +269,14 @@ Citrix Virtual Apps and Desktops
 
 1 of 309 documented rules, 0 of 2 corrections (citrix 2026-11)
 ";
-        assert_eq!(text(&map, &select(&map, &query), 80), expected);
+        assert_eq!(text(&map, &map.select(&query), 80), expected);
     }
 
     #[test]
-    fn the_text_tells_corrections_directions_and_missing_ports() {
+    fn the_text_shows_corrections_directions_and_missing_ports() {
         let map = PortMap::citrix();
         let shown = |words: &str| {
-            let rules = select(&map, &Query { text: Some(words.into()), ..Query::default() });
+            let rules = map.select(&Query { text: Some(words.into()), ..Query::default() });
             text(&map, &rules, 120)
         };
         assert!(shown("fix.pvs").contains("    correction                The documents list DHCP"));
@@ -413,7 +303,7 @@ Citrix Virtual Apps and Desktops
     }
 
     #[test]
-    fn the_json_export_tells_everything() {
+    fn the_json_export_says_everything() {
         let map = PortMap::citrix();
         let rules = json_of(&map, &everything(&map));
         let rule = |id: &str| {
@@ -432,49 +322,5 @@ Citrix Virtual Apps and Desktops
         let pxe = rule("fix.pvs.target-device.pxe.proxy-dhcp");
         assert_eq!((&pxe["layer"], &pxe["document"]), (&"correction".into(), &serde_json::json!([])));
         assert!(pxe["why"].is_string() && pxe["cited"].is_string() && pxe["note"].is_null());
-    }
-
-    /// The table that the map was made from, where it is at hand.
-    #[test]
-    fn the_embedded_map_says_what_the_table_of_the_documents_says() {
-        let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/portmap/portmap.csv");
-        let Ok(mut table) = csv::Reader::from_path(&table) else {
-            println!("skipped: {} is not there", table.display());
-            return;
-        };
-        let map = PortMap::citrix();
-        let keys: HashMap<&str, &str> =
-            map.documents().iter().map(|document| (document.number.as_str(), document.key.as_str())).collect();
-        let stated: Vec<csv::StringRecord> = table.records().collect::<Result<_, _>>().expect("a table");
-        assert_eq!(stated.len(), map.documented());
-        for (stated, rule) in stated.iter().zip(map.rules()) {
-            // A file name of a document starts with its number.
-            let documents: Vec<&str> = stated[8].split(';').map(|file| keys[&file[..3]]).collect();
-            let expected = [
-                &stated[0],
-                &stated[1],
-                &stated[2],
-                &stated[3],
-                &stated[4].to_lowercase(),
-                &stated[5],
-                &stated[6],
-                &stated[7],
-                &documents.join(";"),
-                stated[9].trim(),
-            ];
-            let told = [
-                rule.id.as_str(),
-                &rule.product,
-                &rule.sources.join(";"),
-                &rule.destinations.join(";"),
-                &protocols(rule, ";"),
-                &ports(rule, ";"),
-                rule.direction.name(),
-                &rule.detail,
-                &document(rule),
-                rule.note.as_deref().unwrap_or_default(),
-            ];
-            assert_eq!(told, expected);
-        }
     }
 }

@@ -4,7 +4,7 @@ use super::Exit;
 use super::console::{Target, write_to};
 use crate::cli::{PortsArgs, PortsFormat};
 use crate::error::Error;
-use crate::portmap::PortMap;
+use crate::portmap::{PortMap, Query};
 use crate::report::ports;
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,14 @@ use std::path::Path;
 pub(super) fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {
     let map = port_map(args.port_map.as_deref())?;
     let text = (!args.words.is_empty()).then(|| args.words.join(" "));
-    let query = ports::Query {
+    let query = Query {
         product: args.product.clone(),
         port: args.port,
         protocol: args.protocol,
         role: args.role.clone(),
         text,
     };
-    let rules = ports::select(&map, &query);
+    let rules = map.select(&query);
     let target = args.output.as_deref().map_or(Target::Standard, Target::File);
     write_to(target, |out, paper| match args.format {
         PortsFormat::Text => ports::write_text(out, &map, &rules, paper.width()),
