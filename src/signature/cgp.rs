@@ -3,13 +3,19 @@
 
 use super::bytes::{Reader, sure};
 use super::voice::{Reading, Speaker};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts CGP-01, CGP-02, CGP-03, CGP-04, ICA-04, section 11";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "cgp",
+    transports: TCP,
+    source: "facts CGP-01, CGP-02, CGP-03, CGP-04, ICA-04, section 11",
+    only_citrix: true,
+    read,
+};
 
 /// Proof is the greeting of one side together with the name of the service. Each of them alone is strong, and so is the
 /// short greeting when both sides say it.
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     let (client, server) = (opening.client, opening.server);
     let one_greets = client.starts_with(GREETING) || server.starts_with(GREETING);
     if one_greets && (names_service(client) || names_service(server)) {

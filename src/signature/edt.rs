@@ -1,20 +1,26 @@
 //! EDT on UDP 1494 and 2598, as far as it is known: the handshake of UDT version 4. That EDT still uses it is likely,
 //! not shown (facts EDT-02), and other programs use UDT too (EDT-10), so off those ports it is soft.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, UDP};
 
-pub(super) const SOURCE: &str = "facts EDT-06, EDT-08, EDT-10, MIX-03; draft-gg-udt-03";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "edt",
+    transports: UDP,
+    source: "facts EDT-06, EDT-08, EDT-10, MIX-03; draft-gg-udt-03",
+    only_citrix: false, // Other programs use UDT as well (EDT-10), so it counts on its ports only.
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {
         let strength = voice.strong_on(&PORTS);
-        let look = match strength {
+        let parsed = match strength {
             Strength::Soft => handshake(voice.bytes).and_then(|()| is_complete(voice)),
             Strength::Strong | Strength::Proof => handshake(voice.bytes),
         };
-        voice.reading(look, strength)
+        voice.reading(parsed, strength)
     })
 }
 
@@ -26,7 +32,7 @@ const HANDSHAKE_LENGTH: usize = 64;
 
 /// What other tools ask of a UDT handshake (EDT-08). The first word alone would also fit QUIC version negotiation
 /// (MIX-03).
-fn handshake(bytes: &[u8]) -> Look<()> {
+fn handshake(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.want(&[0x80, 0, 0, 0])?; // A control packet of type 0.
     reader.take(12)?; // Additional information, time, destination socket.
@@ -36,7 +42,7 @@ fn handshake(bytes: &[u8]) -> Look<()> {
 }
 
 /// The length of the datagram and the type of the request (EDT-06).
-fn is_complete(voice: &Voice<'_>) -> Look<()> {
+fn is_complete(voice: &Voice<'_>) -> Parsed<()> {
     sure(voice.is_long(HANDSHAKE_LENGTH))?;
     let mut reader = Reader::new(voice.bytes);
     reader.take(36)?;

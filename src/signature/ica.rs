@@ -1,15 +1,21 @@
 //! ICA on TCP 1494: the greeting that both sides send, the client's module packets, and the records after the
 //! handshake. The magic of the oldest clients (facts REC-07) is not used.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Speaker};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts ICA-01, ICA-02, ICA-03, MOD-01, MOD-07, REC-01 to REC-03, section 11";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "ica",
+    transports: TCP,
+    source: "facts ICA-01, ICA-02, ICA-03, MOD-01, MOD-07, REC-01 to REC-03, section 11",
+    only_citrix: true,
+    read,
+};
 
 /// Proof is the greeting in both directions or a module packet; one greeting is strong, because a probe hears no more
 /// than that (ICA-03); so are records on the port of ICA when the greeting was missed.
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     let both_greet = opening.client.starts_with(&GREETING) && opening.server.starts_with(&GREETING);
     if both_greet || has_module_packet(opening.client) || has_module_packet(opening.server) {
         return Reading::heard(Strength::Proof, Speaker::Server);
@@ -35,7 +41,7 @@ fn has_module_packet(bytes: &[u8]) -> bool {
 }
 
 /// The head of the first module packet.
-fn module_packet(bytes: &[u8]) -> Look<()> {
+fn module_packet(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     while reader.rest().starts_with(&GREETING) {
         reader.take(GREETING.len())?;
@@ -75,7 +81,7 @@ fn has_records(bytes: &[u8]) -> bool {
     (0..RECORDS).all(|_| record(&mut reader).is_ok())
 }
 
-fn record(reader: &mut Reader<'_>) -> Look<()> {
+fn record(reader: &mut Reader<'_>) -> Parsed<()> {
     let length = reader.le16()?;
     reader.want(&[0x01])?;
     sure(length > 1)?;
