@@ -499,7 +499,7 @@ impl Flow {
 
     /// Tells the protocol by what both sides have said until now, and by what one of them says next.
     fn tell(&mut self, next: Option<(usize, &[u8])>, ended: bool) {
-        let ports = [self.client, !self.client].map(|side| self.key.endpoint(side).port);
+        let server_port = self.key.endpoint(!self.client).port;
         let transport = if self.key.protocol() == protocol::TCP { Transport::Tcp } else { Transport::Udp };
         let cut = self.listening.0 & Listening::CUT != 0;
         let Some(cold) = self.cold.as_deref_mut() else { return };
@@ -514,8 +514,7 @@ impl Flow {
             said[who] = bytes;
         }
         let [client, server] = said;
-        let [client_port, server_port] = ports;
-        let opening = Opening { transport, client_port, server_port, client, server, cut, ended };
+        let opening = Opening { transport, server_port, client, server, cut, ended };
         self.listening.0 &= !Listening::MORE;
         match signature::tell(&opening) {
             Answer::More => self.listening.0 |= Listening::MORE,

@@ -49,8 +49,6 @@ pub fn tell(opening: &Opening<'_>) -> Answer {
 pub struct Opening<'a> {
     /// What carries the flow.
     pub transport: Transport,
-    /// The port that the client chose.
-    pub client_port: u16,
     /// The port that the client asked for. Only this one counts where a signature wants "its own port".
     pub server_port: u16,
     /// First bytes of the client, without gaps; empty if it has said nothing yet. More than [`OPENING_LIMIT`] is not
