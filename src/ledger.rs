@@ -238,7 +238,7 @@ impl Ledger {
     }
 
     /// Where TCP shows that the capture holds one direction only, a UDP flow without a reply is no sign of a block: the reply
-    /// may have passed unseen (facts 8.6). Takes such flows out of the blocked ones. Done once, when the sum is complete;
+    /// may have passed unseen (facts ONEWAY-02). Takes such flows out of the blocked ones. Done once, when the sum is complete;
     /// [`settle`] does the same to the flows themselves.
     pub fn settle(&mut self) {
         let withheld: Vec<Sighting> = self.sightings.keys().copied().filter(|key| self.is_unproven(key)).collect();

@@ -155,7 +155,7 @@ impl Listening {
 }
 
 /// Copies of one packet lie this near to each other when the IP identification proves that they are copies (a mirror of
-/// both ends of a path; facts on capture formats, section 7).
+/// both ends of a path; facts COPY-01).
 const COPY_WINDOW: u32 = 50_000;
 /// A segment that is behind the others by less than this may have been overtaken, or be one of many copies. A repetition
 /// takes longer: a round trip or a timer. Wireshark takes the same 3 ms.

@@ -7,7 +7,7 @@ use super::{Opening, Signature, Strength, TCP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dcerpc",
     transports: TCP,
-    source: "facts section 7 (DCE/RPC), DIR-01, FAS-01; C706 chapter 12.6",
+    source: "facts RPC-01, DIR-01, FAS-01; C706 chapter 12.6",
     only_citrix: false,
     read,
 };

@@ -1,4 +1,4 @@
-//! DHCP and PXE: the magic cookie behind the fixed fields of BOOTP.
+//! DHCP and PXE: the magic cookie after the fixed fields of BOOTP.
 
 use super::bytes::{Parsed, Reader};
 use super::voice::Reading;
@@ -7,7 +7,7 @@ use super::{Opening, Signature, Strength, UDP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dhcp",
     transports: UDP,
-    source: "facts section 7 (DHCP), PVS-01; RFC 2131 2, 3",
+    source: "facts DHCP-01, PVS-01; RFC 2131 2, 3",
     only_citrix: false,
     read,
 };

@@ -8,7 +8,7 @@ use super::{BOTH, Opening, Signature, Transport};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dns",
     transports: BOTH,
-    source: "facts section 7 (DNS); RFC 1035 4.1, 4.2.2; RFC 6895 2, 3",
+    source: "facts DNS-01; RFC 1035 4.1, 4.2.2; RFC 6895 2, 3",
     only_citrix: false,
     read,
 };

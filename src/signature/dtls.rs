@@ -8,7 +8,7 @@ use super::{Opening, Signature, Strength, UDP, tls};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dtls",
     transports: UDP,
-    source: "facts MIX-01, MIX-06, MIX-07, section 7 (DTLS); RFC 6347 4.1, 4.2.2; RFC 6066 3",
+    source: "facts DTLS-01, MIX-01, MIX-06, MIX-07; RFC 6347 4.1, 4.2.2; RFC 6066 3",
     only_citrix: false,
     read,
 };

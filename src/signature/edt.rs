@@ -1,5 +1,5 @@
 //! EDT on UDP 1494 and 2598, as far as it is known: the handshake of UDT version 4. That EDT still uses it is likely,
-//! not shown (facts EDT-02), and other programs use UDT too (EDT-10), so off those ports it is soft.
+//! not shown (facts EDT-02), and other programs use UDT too (facts EDT-10), so off those ports it is soft.
 
 use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
@@ -9,7 +9,7 @@ pub(super) const SIGNATURE: Signature = Signature {
     name: "edt",
     transports: UDP,
     source: "facts EDT-06, EDT-08, EDT-10, MIX-03; draft-gg-udt-03",
-    only_citrix: false, // Other programs use UDT as well (EDT-10), so it counts on its ports only.
+    only_citrix: false, // Other programs use UDT as well (facts EDT-10), so it counts on its ports only.
     read,
 };
 
@@ -30,8 +30,8 @@ const PORTS: [u16; 2] = [1494, 2598];
 /// A handshake in all its fields.
 const HANDSHAKE_LENGTH: usize = 64;
 
-/// What other tools ask of a UDT handshake (EDT-08). The first word alone would also fit QUIC version negotiation
-/// (MIX-03).
+/// What other tools ask of a UDT handshake (facts EDT-08). The first word alone would also fit QUIC version negotiation
+/// (facts MIX-03).
 fn handshake(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.want(&[0x80, 0, 0, 0])?; // A control packet of type 0.
@@ -41,7 +41,7 @@ fn handshake(bytes: &[u8]) -> Parsed<()> {
     reader.within(1..=2).map(|_| ())
 }
 
-/// The length of the datagram and the type of the request (EDT-06).
+/// The length of the datagram and the type of the request (facts EDT-06).
 fn is_complete(voice: &Voice<'_>) -> Parsed<()> {
     sure(voice.is_long(HANDSHAKE_LENGTH))?;
     let mut reader = Reader::new(voice.bytes);
@@ -63,7 +63,7 @@ pub(super) mod tests {
         ]
     }
 
-    /// A handshake after EDT-06 with this version, socket type and request type.
+    /// A handshake with this version, socket type and request type (facts EDT-06).
     fn handshake_of(version: u32, socket: u32, request: i32) -> Vec<u8> {
         let request = u32::from_be_bytes(request.to_be_bytes());
         let words =
@@ -83,7 +83,7 @@ pub(super) mod tests {
     #[test]
     fn a_handshake_of_another_length_counts_on_those_ports_only() {
         let long = [handshake_of(4, 2, 1), vec![0; 8]].concat();
-        assert_eq!(udp(2598).client(&long).told(), Some((Edt, Strong)), "EDT-08 wants 24 bytes");
+        assert_eq!(udp(2598).client(&long).told(), Some((Edt, Strong)), "facts EDT-08 wants 24 bytes");
         assert!(udp(443).client(&long).tells_nothing());
         assert_eq!(udp(443).client(&handshake_of(4, 2, 1)[..48]).cut().told(), Some((Edt, Soft)));
     }

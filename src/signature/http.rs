@@ -9,7 +9,7 @@ use super::{Opening, Signature, Strength, TCP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "http",
     transports: TCP,
-    source: "facts section 7 (HTTP, HTTP/2, WebSocket), REG-01, XML-01, STA-01, SF-01, SF-02, \
+    source: "facts HTTP-01, HTTP-02, REG-01, XML-01, STA-01, SF-01, SF-02, \
              HDX-04; RFC 9110 9.3; RFC 9112 2.1, 3.2; RFC 9113 3.4; RFC 6455 4.1",
     only_citrix: false,
     read,
@@ -200,7 +200,7 @@ pub(super) mod tests {
         }
         let redirect =
             tcp(80).client("GET / HTTP/1.0\r\n\r\n").server("HTTP/1.1 302 Found\r\nLocation: /vpn/index.html\r\n\r\n");
-        assert!(redirect.hints_at_citrix(), "SF-02");
+        assert!(redirect.hints_at_citrix(), "facts SF-02");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Opening, Signature, UDP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "ipfix",
     transports: UDP,
-    source: "facts NS-04, section 7 (IPFIX); RFC 7011 3.1, 3.3",
+    source: "facts IPFIX-01, NS-04; RFC 7011 3.1, 3.3",
     only_citrix: false,
     read,
 };

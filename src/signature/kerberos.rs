@@ -7,7 +7,7 @@ use super::{BOTH, Opening, Signature, Strength, Transport};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "kerberos",
     transports: BOTH,
-    source: "facts section 7 (Kerberos); RFC 4120 5.4, 5.9.1, 7.2",
+    source: "facts KRB-01; RFC 4120 5.4, 5.9.1, 7.2",
     only_citrix: false,
     read,
 };

@@ -8,7 +8,7 @@ use super::{BOTH, Opening, Signature};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "ldap",
     transports: BOTH,
-    source: "facts section 7 (LDAP), NS-05; RFC 4511 4.1.1, 4.2, 4.5.1, 4.12, 4.14",
+    source: "facts LDAP-01, NS-05; RFC 4511 4.1.1, 4.2, 4.5.1, 4.12, 4.14",
     only_citrix: false,
     read,
 };
@@ -105,7 +105,11 @@ pub(super) mod tests {
     #[test]
     fn a_cldap_search_is_ldap_and_not_snmp() {
         assert_eq!(udp(389).client(SEARCH).told(), Some((Ldap, Strong)));
-        assert_eq!(udp(161).client(SEARCH).told(), Some((Ldap, Soft)), "the trap of the facts");
+        assert_eq!(
+            udp(161).client(SEARCH).told(),
+            Some((Ldap, Soft)),
+            "a loose rule for SNMP would fit too (facts LDAP-01)"
+        );
     }
 
     #[test]

@@ -94,13 +94,13 @@ pub struct Told {
 /// What the recognition of a protocol is worth, weakest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Strength {
-    /// A loose signature: it may only explain a flow whose port already fits (facts section 7, lesson).
+    /// A loose signature: it may only explain a flow whose port already fits (facts SIG-01).
     Soft,
     /// A magic word or a text: it may overrule a port. Loose signatures reach this only on their own port, where there
     /// is nothing to overrule.
     Strong,
-    /// Facts section 11, level 1: the ICA greeting in both directions, ICA module packets, or the CGP greeting together
-    /// with the name of its service.
+    /// The ICA greeting in both directions, ICA module packets, or the CGP greeting together with the name of its
+    /// service (facts PROOF-01).
     Proof,
 }
 
@@ -110,7 +110,7 @@ pub struct Signature {
     pub name: &'static str,
     /// What may carry it.
     pub transports: &'static [Transport],
-    /// Where the rule comes from: facts ids and RFC numbers.
+    /// Where the rule comes from: entries of [`facts`](crate::facts) and RFC numbers.
     pub source: &'static str,
     /// Only Citrix speaks it, so that a flow on any port concerns Citrix.
     pub only_citrix: bool,
@@ -153,8 +153,8 @@ macro_rules! catalogue {
 }
 
 // A line: the file, the protocol, its place in the order of reports (a new one gets the next number), what it is.
-// The order of the lines decides between two signatures that are equally strong and told by the same side: what is Citrix
-// comes first, then magic words and texts, then the loose ones.
+// The order of the lines decides between two signatures that are equally strong and told by the same side: what is
+// Citrix comes first, then magic words and texts, then the loose ones.
 catalogue! {
     ica         Ica        =  0, "Independent Computing Architecture: the session itself.";
     cgp         Cgp        =  1, "Common Gateway Protocol: ICA with session reliability.";

@@ -5,7 +5,7 @@ use super::voice::{Reading, Voice};
 use super::{Opening, Signature, Strength, UDP};
 
 pub(super) const SIGNATURE: Signature =
-    Signature { name: "ntp", transports: UDP, source: "facts section 7 (NTP); RFC 5905 7.3", only_citrix: false, read };
+    Signature { name: "ntp", transports: UDP, source: "facts NTP-01; RFC 5905 7.3", only_citrix: false, read };
 
 fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {
@@ -26,14 +26,14 @@ const PLAIN_LENGTH: usize = 48;
 const CLIENT: u8 = 3;
 const SERVER: u8 = 4;
 
-/// Any version up to 4 and any mode of time keeping, with or without more behind it.
+/// Any version up to 4 and any mode of time keeping, with or without more after it.
 fn packet(voice: &Voice<'_>) -> Parsed<()> {
     let (version, mode) = version_and_mode(voice)?;
     sure((1..=4).contains(&version) && (1..=5).contains(&mode))?;
     sure(voice.opening.cut || voice.bytes.len() >= PLAIN_LENGTH)
 }
 
-/// Client or server, version 3 or 4, and nothing behind it.
+/// Client or server, version 3 or 4, and nothing after it.
 fn plain_packet(voice: &Voice<'_>) -> Parsed<()> {
     let (version, mode) = version_and_mode(voice)?;
     sure(matches!(version, 3 | 4) && matches!(mode, CLIENT | SERVER))?;

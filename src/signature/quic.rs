@@ -7,7 +7,7 @@ use super::{Opening, Signature, Strength, UDP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "quic",
     transports: UDP,
-    source: "facts MIX-03, MIX-07, section 7 (QUIC); RFC 8999 5.1, 6; RFC 9000 17.2; RFC 9369 3.1",
+    source: "facts QUIC-01, MIX-03, MIX-07; RFC 8999 5.1, 6; RFC 9000 17.2; RFC 9369 3.1",
     only_citrix: false,
     read,
 };
@@ -37,7 +37,7 @@ const NEGOTIATION: u32 = 0;
 /// Versions 1 and 2 allow no longer connection id.
 const LONGEST_ID: usize = 20;
 
-/// A client's first connection id has at least so many bytes (RFC 9000, 7.2), so to echo it by chance is hardly
+/// The shortest first connection id of a client, in bytes (RFC 9000, 7.2), so to echo it by chance is hardly
 /// possible.
 const SHORTEST_FIRST_ID: usize = 8;
 

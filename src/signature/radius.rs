@@ -8,7 +8,7 @@ use super::{Opening, Signature, Strength, UDP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "radius",
     transports: UDP,
-    source: "facts section 7 (RADIUS), NS-05; RFC 2865 3, 5; RFC 2866 3",
+    source: "facts RADIUS-01, NS-05; RFC 2865 3, 5; RFC 2866 3",
     only_citrix: false,
     read,
 };

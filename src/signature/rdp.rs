@@ -8,7 +8,7 @@ use super::{BOTH, Opening, Signature, Strength, Transport};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "rdp",
     transports: BOTH,
-    source: "facts section 7 (RDP), DIR-01; MS-RDPBCGR 2.2.1.1, 2.2.1.2; RFC 1006 6; RFC 905 13.3",
+    source: "facts RDP-01, RDP-02, DIR-01; MS-RDPBCGR 2.2.1.1, 2.2.1.2; RFC 1006 6; RFC 905 13.3",
     only_citrix: false,
     read,
 };

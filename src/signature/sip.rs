@@ -7,7 +7,7 @@ use super::{BOTH, Opening, Signature, Strength};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "sip",
     transports: BOTH,
-    source: "facts section 7 (SIP); RFC 3261 7.1, 7.2, 19.1",
+    source: "facts SIP-01; RFC 3261 7.1, 7.2, 19.1",
     only_citrix: false,
     read,
 };

@@ -1,4 +1,4 @@
-//! SMB over TCP: the first message behind its transport header, and the session request of NetBIOS on port 139.
+//! SMB over TCP: the first message after its transport header, and the session request of NetBIOS on port 139.
 
 use super::bytes::{Parsed, Reader, sure};
 use super::voice::Reading;
@@ -7,7 +7,7 @@ use super::{Opening, Signature, Strength, TCP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "smb",
     transports: TCP,
-    source: "facts section 7 (SMB); MS-SMB2 2.1, 2.2.1; RFC 1002 4.3.2",
+    source: "facts SMB-01; MS-SMB2 2.1, 2.2.1; RFC 1002 4.3.2",
     only_citrix: false,
     read,
 };

@@ -8,7 +8,7 @@ use super::{Opening, Signature, UDP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "snmp",
     transports: UDP,
-    source: "facts section 7 (SNMP); RFC 1157 4; RFC 3416 3; RFC 3412 6",
+    source: "facts SNMP-01; RFC 1157 4; RFC 3416 3; RFC 3412 6",
     only_citrix: false,
     read,
 };

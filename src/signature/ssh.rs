@@ -5,7 +5,7 @@ use super::voice::Reading;
 use super::{Opening, Signature, Strength, TCP};
 
 pub(super) const SIGNATURE: Signature =
-    Signature { name: "ssh", transports: TCP, source: "facts section 7 (SSH); RFC 4253 4.2", only_citrix: false, read };
+    Signature { name: "ssh", transports: TCP, source: "facts SSH-01; RFC 4253 4.2", only_citrix: false, read };
 
 fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {

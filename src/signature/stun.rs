@@ -8,7 +8,7 @@ use super::{BOTH, Opening, Signature, Strength, Transport};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "stun",
     transports: BOTH,
-    source: "facts section 7 (STUN, TURN), HDX-02, MIX-02; RFC 8489 5",
+    source: "facts STUN-01, STUN-02, HDX-02, MIX-02; RFC 8489 5",
     only_citrix: false,
     read,
 };

@@ -8,7 +8,7 @@ use super::{BOTH, Opening, Signature, Strength, Transport};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "tds",
     transports: BOTH,
-    source: "facts SQL-01, section 7 (TDS); MS-TDS 2.2.3.1; MS-SQLR 2.2",
+    source: "facts TDS-01, SQL-01; MS-TDS 2.2.3.1; MS-SQLR 2.2",
     only_citrix: false,
     read,
 };

@@ -9,7 +9,7 @@ use super::{Opening, Signature, Strength, UDP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "tftp",
     transports: UDP,
-    source: "facts section 7 (TFTP), PVS-04, PVS-05, PVS-06, PVS-10; RFC 1350 5; RFC 2347",
+    source: "facts TFTP-01, TFTP-02, PVS-04, PVS-05, PVS-06, PVS-10; RFC 1350 5; RFC 2347",
     only_citrix: false,
     read,
 };
@@ -31,7 +31,7 @@ const FIRST_BLOCK: u16 = 1;
 /// A block, and what stands before it, without a negotiated size.
 const LONGEST_DATA: usize = 516;
 
-/// A boot file of Citrix Provisioning is a hint: the best proof of it in clear text (PVS-10).
+/// A boot file of Citrix Provisioning is a hint: the best proof of it in clear text (facts PVS-10).
 fn asked(voice: &Voice<'_>) -> Reading {
     match request(voice.bytes) {
         Ok(file) => {

@@ -8,7 +8,7 @@ use super::{OPENING_LIMIT, Opening, Signature, Strength, TCP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "tls",
     transports: TCP,
-    source: "facts section 7 (TLS), RDV-05; RFC 8446 4.1.2, 5.1, 6; RFC 6066 3",
+    source: "facts TLS-01, RDV-05; RFC 8446 4.1.2, 5.1, 6; RFC 6066 3",
     only_citrix: false,
     read,
 };
