@@ -43,6 +43,8 @@
 //! the port map; a [`classify::Judgement`] is what is held of a flow; the [`ledger::Ledger`] is what was seen; a [`finding::Finding`] is
 //! what it means; a [`report::Report`] is how it is told.
 //!
+//! A comment that rests on something observed or documented elsewhere cites it by its id, as in (facts CGP-17): [`facts`] has the entry.
+//!
 //! # Where this differs from a textbook
 //!
 //! - **The capture thread decodes** ([`packet::Decoded`]): it has just read the bytes, so the headers are in its cache. A worker that
@@ -62,6 +64,7 @@ pub mod audit;
 pub mod case;
 pub mod cli;
 pub mod error;
+pub mod facts;
 pub mod finding;
 pub mod flow;
 pub mod judge;

@@ -242,7 +242,7 @@ proptest! {
                 let ours = ours.map_err(|skip| TestCaseError::fail(format!("{skip:?}")))?;
                 prop_assert_eq!((ours.source_port, ours.destination_port), (theirs.source_port(), theirs.destination_port()));
                 prop_assert_eq!(ours.transport, TransportHeader::Udp);
-                // The IP length counts, not that of UDP, which is as likely to be wrong (facts on capture formats).
+                // The IP length counts, not that of UDP, which is as likely to be wrong (facts LENGTH-01).
                 prop_assert_eq!(ours.payload(&packet), &body[8..]);
             }
             _ => prop_assert!(ours.is_err(), "{:?}", ours),
@@ -300,7 +300,7 @@ fn both_decoders_agree_at_every_length() -> Result<(), TestCaseError> {
 
 #[test]
 fn both_decoders_agree_where_the_length_is_left_to_the_hardware() -> Result<(), TestCaseError> {
-    // Segmentation offload leaves 0 in the length field (facts on capture formats).
+    // Segmentation offload leaves 0 in the length field (facts LENGTH-02).
     for (_, link, original, mut bytes) in gallery() {
         let start = match link {
             LinkType::ETHERNET => 14,

@@ -711,7 +711,7 @@ impl<'a> Firewall<'a> {
     }
 }
 
-/// Both sides of CGP greet with this (facts CGP-01); the client then names its service (CGP-04).
+/// Both sides of CGP greet with this (facts CGP-01); the client then names its service (facts CGP-04).
 const GREETING: &[u8] = b"\x1ACGP/01";
 const SERVICE: &[u8] = b"\x00\x16Citrix.TcpProxyService";
 

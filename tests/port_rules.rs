@@ -1,5 +1,5 @@
 //! Every rule of the port map is driven: a conversation on its ports names it, and a dropped one is reported as blocked. Then
-//! the guards against a false "blocked" (facts 8.5, 8.6): patience, refusals, prohibitions, half a handshake, early resets.
+//! the guards against a false "blocked" (facts GRACE-01, ONEWAY-01): patience, refusals, prohibitions, half a handshake, early resets.
 
 mod support;
 
@@ -340,7 +340,7 @@ fn a_reset_that_acknowledges_something_else_refuses_nothing() {
 
 #[test]
 fn a_windows_client_that_repeats_its_syn_after_a_reset_is_one_refusal() {
-    // Facts 8.1: a few quick pairs of SYN and RST.
+    // A few quick pairs of SYN and RST (facts REFUSED-01).
     let talk = tcp_to(CGP)
         .syn()
         .refused()

@@ -1,4 +1,4 @@
-//! What became of a flow: answered, blocked in one of five ways, or not to be told. Grace periods are those of facts 8.5.
+//! What became of a flow: answered, blocked in one of five ways, or not to be told. Why it waits that long: facts GRACE-01.
 
 use super::{FlowRecord, Marks};
 use crate::packet::protocol;
@@ -108,9 +108,9 @@ pub const TCP_TRIES: u32 = 3;
 pub const UDP_TRIES: u64 = 2;
 /// ... that comes no sooner than this: datagrams at one moment are one try, or one packet captured twice ...
 pub const REPETITION: Span = Span::seconds(1);
-/// ... and so much time since the first (facts 8.5).
+/// ... and so much time since the first (facts GRACE-01).
 pub const GRACE: Span = Span::seconds(4);
-/// From here on silence is certain: the shortest schedule of a Windows client has ended (facts 8.5).
+/// From here on silence is certain: the shortest schedule of a Windows client has ended (facts GRACE-02).
 pub const FIRM: Span = Span::seconds(21);
 /// A reset this soon behind the handshake is early, where the client has said something ...
 pub const EARLY: Span = Span::seconds(10);
@@ -157,7 +157,7 @@ fn answer_quoted(flow: &FlowRecord) -> bool {
 
 fn client_alone(flow: &FlowRecord) -> (Outcome, Option<Doubt>) {
     if flow.marks.has(Marks::CLIENT_SPOKE) {
-        // An ACK or data of the client proves an answer that the capture does not hold (facts 8.4).
+        // An ACK or data of the client proves an answer that the capture does not hold (facts ONEWAY-01).
         return (Outcome::OneWay, Some(Doubt::OneDirection));
     }
     if unreachable(flow) {

@@ -1,6 +1,6 @@
 //! What the packets of a flow show by themselves: answered, refused, silent for long enough, or not to be told. What that means is
-//! concluded later, by the judge, who also knows the port map and what the whole capture shows. Grace periods are those of
-//! facts 8.5.
+//! concluded later, by the judge, who also knows the port map and what the whole capture shows. Why it waits that long:
+//! facts GRACE-01.
 
 use super::{DirectionBasis, FlowRecord, Marks};
 use crate::packet::protocol;
@@ -95,9 +95,9 @@ pub const TCP_TRIES: u32 = 3;
 pub const UDP_TRIES: u64 = 2;
 /// Minimum time between the first datagram and the last: datagrams at one moment are one try, or one packet captured twice.
 pub const REPETITION: Span = Span::seconds(1);
-/// Minimum time watched since the first packet (facts 8.5).
+/// Minimum time watched since the first packet (facts GRACE-01).
 pub const GRACE: Span = Span::seconds(4);
-/// From here on silence is certain: the shortest schedule of a Windows client has ended (facts 8.5).
+/// From here on silence is certain: the shortest schedule of a Windows client has ended (facts GRACE-02).
 pub const FIRM: Span = Span::seconds(21);
 /// Maximum time between the handshake and an early reset, where the client has said something.
 pub const EARLY: Span = Span::seconds(10);
@@ -141,7 +141,7 @@ fn answer_quoted(flow: &FlowRecord) -> bool {
 
 fn client_alone(flow: &FlowRecord) -> Showing {
     if flow.marks.has(Marks::CLIENT_SPOKE) {
-        // An ACK or data of the client proves an answer that the capture does not hold (facts 8.4).
+        // An ACK or data of the client proves an answer that the capture does not hold (facts ONEWAY-01).
         return Showing::OneDirection;
     }
     if unreachable(flow) {

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_of_zeek() {
-        // Facts 8.4.
+        // As listed in facts STATE-01.
         assert_eq!(code(&[('c', SYN)]), "S0");
         assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK)]), "S1");
         assert_eq!(code(&[('c', SYN), ('s', SYN | ACK)]), "S1", "a SYN-ACK alone establishes both ends");

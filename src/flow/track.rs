@@ -166,7 +166,7 @@ impl Listening {
 }
 
 /// Copies of one packet lie this near to each other when the IP identification proves that they are copies (a mirror of
-/// both ends of a path; facts on capture formats, section 7).
+/// both ends of a path; facts COPY-01).
 const COPY_WINDOW: u32 = 50_000;
 /// A segment that is behind the others by less than this may have been overtaken, or be one of many copies. A repetition
 /// takes longer: a round trip or a timer. Wireshark takes the same 3 ms.
@@ -539,7 +539,7 @@ impl Flow {
 
     /// Tells the protocol by what both sides have said until now, and by what one of them says next.
     fn tell(&mut self, next: Option<(usize, &[u8])>, ended: bool) {
-        let ports = [self.client, !self.client].map(|side| self.key.endpoint(side).port);
+        let server_port = self.key.endpoint(!self.client).port;
         let transport = if self.key.protocol() == protocol::TCP { Transport::Tcp } else { Transport::Udp };
         let cut = self.listening.0 & Listening::CUT != 0;
         let Some(cold) = self.cold.as_deref_mut() else { return };
@@ -554,8 +554,7 @@ impl Flow {
             said[who] = bytes;
         }
         let [client, server] = said;
-        let [client_port, server_port] = ports;
-        let opening = Opening { transport, client_port, server_port, client, server, cut, ended };
+        let opening = Opening { transport, server_port, client, server, cut, ended };
         self.listening.0 &= !Listening::MORE;
         match signature::tell(&opening) {
             Answer::More => self.listening.0 |= Listening::MORE,

@@ -195,7 +195,7 @@ impl<'m, 'l> Judge<'m, 'l> {
     }
 
     /// What became of flows that show this. Where TCP shows that the capture holds one direction only, a UDP flow without a
-    /// reply is no sign of a block: the reply may have passed unseen (facts 8.6).
+    /// reply is no sign of a block: the reply may have passed unseen (facts ONEWAY-02).
     fn outcome(&self, showing: Showing, matching: &Matching, networks: Option<Networks>) -> (Outcome, Option<Doubt>) {
         match showing {
             Showing::Silence => (Outcome::Silent, None),

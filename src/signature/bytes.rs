@@ -1,11 +1,11 @@
-//! Reading bytes in order, and why a look at them may fail. Also the lengths of ASN.1 BER, which three protocols share.
+//! Reading bytes in order, and why that may fail. Also the lengths of ASN.1 BER, which three protocols share.
 
 use std::ops::RangeInclusive;
 
-/// What a look at some bytes gives.
-pub(super) type Look<T> = Result<T, Miss>;
+/// What was read from some bytes, or why they do not fit.
+pub(super) type Parsed<T> = Result<T, Miss>;
 
-/// Why a look failed. It is an answer, not an error: most looks miss.
+/// Why bytes do not fit. It is an answer, not an error: most bytes belong to another protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Miss {
     /// All that is there fits, but there is not enough.
@@ -31,35 +31,35 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `count` bytes.
-    pub(super) fn take(&mut self, count: usize) -> Look<&'a [u8]> {
+    pub(super) fn take(&mut self, count: usize) -> Parsed<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(Miss::Short)?;
         self.rest = rest;
         Ok(taken)
     }
 
-    pub(super) fn byte(&mut self) -> Look<u8> {
+    pub(super) fn byte(&mut self) -> Parsed<u8> {
         self.array().map(|[byte]| byte)
     }
 
-    pub(super) fn be16(&mut self) -> Look<u16> {
+    pub(super) fn be16(&mut self) -> Parsed<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    pub(super) fn le16(&mut self) -> Look<u16> {
+    pub(super) fn le16(&mut self) -> Parsed<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
     /// Three bytes, big-endian.
-    pub(super) fn be24(&mut self) -> Look<u32> {
+    pub(super) fn be24(&mut self) -> Parsed<u32> {
         self.array().map(|[a, b, c]| u32::from_be_bytes([0, a, b, c]))
     }
 
-    pub(super) fn be32(&mut self) -> Look<u32> {
+    pub(super) fn be32(&mut self) -> Parsed<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// The next byte, if it lies in the range.
-    pub(super) fn within(&mut self, range: RangeInclusive<u8>) -> Look<u8> {
+    pub(super) fn within(&mut self, range: RangeInclusive<u8>) -> Parsed<u8> {
         let byte = self.byte()?;
         sure(range.contains(&byte))?;
         Ok(byte)
@@ -67,8 +67,8 @@ impl<'a> Reader<'a> {
 
     /// Exactly these bytes. Wrong as soon as one differs, short if they break off before that.
     #[inline]
-    pub(super) fn want(&mut self, word: &[u8]) -> Look<()> {
-        // Most looks miss, and at the first byte.
+    pub(super) fn want(&mut self, word: &[u8]) -> Parsed<()> {
+        // Most bytes do not fit, and the first one shows it.
         if let (Some(first), Some(wanted)) = (self.rest.first(), word.first()) {
             sure(first == wanted)?;
         }
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One of these words, and which. The first that is whole wins; short if one is begun.
-    pub(super) fn want_any<'w>(&mut self, words: &[&'w [u8]]) -> Look<&'w [u8]> {
+    pub(super) fn want_any<'w>(&mut self, words: &[&'w [u8]]) -> Parsed<&'w [u8]> {
         let mut miss = Miss::Wrong;
         for &word in words {
             match self.want(word) {
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The bytes before the next `end`, which is read too.
-    pub(super) fn until(&mut self, end: u8) -> Look<&'a [u8]> {
+    pub(super) fn until(&mut self, end: u8) -> Parsed<&'a [u8]> {
         let length = self.rest.iter().position(|&byte| byte == end).ok_or(Miss::Short)?;
         let text = self.take(length)?;
         self.take(1)?;
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A definite BER length in short or long form, up to four bytes (X.690, 8.1.3).
-    pub(super) fn ber_length(&mut self) -> Look<usize> {
+    pub(super) fn ber_length(&mut self) -> Parsed<usize> {
         match self.byte()? {
             short @ 0x00..=0x7F => Ok(usize::from(short)),
             long @ 0x81..=0x84 => {
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn array<const N: usize>(&mut self) -> Look<[u8; N]> {
+    fn array<const N: usize>(&mut self) -> Parsed<[u8; N]> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(Miss::Short)?;
         self.rest = rest;
         Ok(*taken)
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Wrong unless the condition holds.
-pub(super) fn sure(condition: bool) -> Look<()> {
+pub(super) fn sure(condition: bool) -> Parsed<()> {
     if condition { Ok(()) } else { Err(Miss::Wrong) }
 }
 

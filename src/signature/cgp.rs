@@ -3,13 +3,19 @@
 
 use super::bytes::{Reader, sure};
 use super::voice::{Reading, Speaker};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts CGP-01, CGP-02, CGP-03, CGP-04, ICA-04, section 11";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "cgp",
+    transports: TCP,
+    source: "facts CGP-01, CGP-02, CGP-03, CGP-04, ICA-04, PROOF-01",
+    only_citrix: true,
+    read,
+};
 
 /// Proof is the greeting of one side together with the name of the service. Each of them alone is strong, and so is the
 /// short greeting when both sides say it.
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     let (client, server) = (opening.client, opening.server);
     let one_greets = client.starts_with(GREETING) || server.starts_with(GREETING);
     if one_greets && (names_service(client) || names_service(server)) {
@@ -24,19 +30,19 @@ pub(super) fn read(opening: &Opening<'_>) -> Reading {
     })
 }
 
-/// 0x1A and "CGP/01" (CGP-01). The first byte is the length of something, and alone no signature (CGP-05).
+/// 0x1A and "CGP/01" (facts CGP-01). The first byte is the length of something, and alone no signature (facts CGP-05).
 const GREETING: &[u8] = b"\x1ACGP/01";
 
-/// What libprotoident wants of both sides (CGP-02).
+/// What libprotoident wants of both sides (facts CGP-02).
 const TOKEN: &[u8] = b"\x1ACGP";
 
-/// The service that the client asks for (CGP-04).
+/// The service that the client asks for (facts CGP-04).
 const SERVICE: &[u8] = b"Citrix.TcpProxyService";
 
-/// The same behind its length: text like that of a web page about Citrix has no NUL in it.
+/// The same after its length: text like that of a web page about Citrix has no NUL in it.
 const COUNTED_SERVICE: &[u8] = b"\x00\x16Citrix.TcpProxyService";
 
-/// So far from the start the name of the service may end (CGP-04).
+/// The name of the service ends at most this many bytes after the start (facts CGP-04).
 const SERVICE_WITHIN: usize = 256;
 
 fn names_service(bytes: &[u8]) -> bool {
@@ -65,7 +71,7 @@ pub(super) mod tests {
     #[test]
     fn the_greeting_of_either_side_is_strong() {
         assert_eq!(tcp(2598).client(GREETING).told(), Some((Cgp, Strong)));
-        assert_eq!(tcp(2799).server(GREETING).told(), Some((Cgp, Strong)), "multi-port (CGP-18)");
+        assert_eq!(tcp(2799).server(GREETING).told(), Some((Cgp, Strong)), "multi-port (facts CGP-18)");
     }
 
     #[test]
@@ -93,6 +99,9 @@ pub(super) mod tests {
     fn its_first_byte_alone_says_nothing() {
         assert!(tcp(2598).client([0x1A]).wants_more());
         assert!(tcp(2598).client([0x1A]).ended().tells_nothing());
-        assert!(tcp(2598).client([0x1A, 0x03, 0x00]).tells_nothing(), "82 unrelated flows begin like that (CGP-05)");
+        assert!(
+            tcp(2598).client([0x1A, 0x03, 0x00]).tells_nothing(),
+            "82 unrelated flows begin like that (facts CGP-05)"
+        );
     }
 }

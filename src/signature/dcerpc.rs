@@ -1,12 +1,18 @@
 //! DCE/RPC over TCP (Windows remote procedure calls): the bind of a client and its acknowledgement.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::Reading;
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts section 7 (DCE/RPC), DIR-01, FAS-01; C706 chapter 12.6";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "dcerpc",
+    transports: TCP,
+    source: "facts RPC-01, DIR-01, FAS-01; C706 chapter 12.6",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| voice.reading(bind(voice.bytes), Strength::Strong))
 }
 
@@ -19,7 +25,7 @@ const WHOLE: u8 = 0x03;
 /// An acknowledgement has at least the common header and its own fixed fields.
 const SHORTEST: u16 = 24;
 
-fn bind(bytes: &[u8]) -> Look<()> {
+fn bind(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.want(&[5])?;
     reader.within(0..=1)?; // The minor version.

@@ -1,19 +1,25 @@
-//! DHCP and PXE: the magic cookie behind the fixed fields of BOOTP.
+//! DHCP and PXE: the magic cookie after the fixed fields of BOOTP.
 
-use super::bytes::{Look, Reader};
+use super::bytes::{Parsed, Reader};
 use super::voice::Reading;
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, UDP};
 
-pub(super) const SOURCE: &str = "facts section 7 (DHCP), PVS-01; RFC 2131 2, 3";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "dhcp",
+    transports: UDP,
+    source: "facts DHCP-01, PVS-01; RFC 2131 2, 3",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| voice.reading(message(voice.bytes), Strength::Strong))
 }
 
 /// Where the options begin.
 const COOKIE_AT: usize = 236;
 
-fn message(bytes: &[u8]) -> Look<()> {
+fn message(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.within(1..=2)?; // Request or reply.
     reader.take(COOKIE_AT - 1)?;

@@ -1,13 +1,19 @@
 //! DNS: a header with one question and a valid name in it. The header alone fits much else, QUIC among it, and off port
 //! 53 even the whole is no more than soft.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Transport};
+use super::{BOTH, Opening, Signature, Transport};
 
-pub(super) const SOURCE: &str = "facts section 7 (DNS); RFC 1035 4.1, 4.2.2; RFC 6895 2, 3";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "dns",
+    transports: BOTH,
+    source: "facts DNS-01; RFC 1035 4.1, 4.2.2; RFC 6895 2, 3",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| voice.reading(message(voice), voice.strong_on(&[PORT])))
 }
 
@@ -20,7 +26,7 @@ const RESERVED: u16 = 0x0040;
 /// Names are no longer than this, lengths and end included (RFC 1035, 3.1).
 const LONGEST_NAME: usize = 255;
 
-fn message(voice: &Voice<'_>) -> Look<()> {
+fn message(voice: &Voice<'_>) -> Parsed<()> {
     let mut reader = Reader::new(voice.bytes);
     if voice.opening.transport == Transport::Tcp {
         sure(reader.be16()? >= SHORTEST)?;
@@ -42,7 +48,7 @@ const HESIOD: u16 = 4;
 const ANY: u16 = 255;
 
 /// A standard query or its answer, with one question. A query has no answers; it may have an additional record or two.
-fn header(reader: &mut Reader<'_>) -> Look<()> {
+fn header(reader: &mut Reader<'_>) -> Parsed<()> {
     reader.be16()?; // The number of the query.
     let flags = reader.be16()?;
     sure(flags & (OPERATION | RESERVED) == 0)?;
@@ -52,7 +58,7 @@ fn header(reader: &mut Reader<'_>) -> Look<()> {
 }
 
 /// A name of labels with the characters that names of hosts and services have, and whether it is the root.
-fn name(reader: &mut Reader<'_>) -> Look<bool> {
+fn name(reader: &mut Reader<'_>) -> Parsed<bool> {
     let mut length = 0;
     loop {
         let label = reader.within(0..=63)?;

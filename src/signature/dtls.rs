@@ -1,13 +1,19 @@
 //! DTLS: client hello with the server name, hello verify request, server hello and alerts. What is inside (EDT or
 //! anything else) cannot be told (facts MIX-06).
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Strength, tls};
+use super::{Opening, Signature, Strength, UDP, tls};
 
-pub(super) const SOURCE: &str = "facts MIX-01, MIX-06, MIX-07, section 7 (DTLS); RFC 6347 4.1, 4.2.2; RFC 6066 3";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "dtls",
+    transports: UDP,
+    source: "facts DTLS-01, MIX-01, MIX-06, MIX-07; RFC 6347 4.1, 4.2.2; RFC 6066 3",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| match hello(voice.bytes) {
         Ok(CLIENT_HELLO) => client_hello(voice),
         Ok(_) => voice.reading(Ok(()), Strength::Strong),
@@ -19,7 +25,7 @@ const CLIENT_HELLO: u8 = 1;
 const HELLO_VERIFY_REQUEST: u8 = 3;
 
 /// A handshake record of epoch 0 that begins with a hello of some kind, and which.
-fn hello(bytes: &[u8]) -> Look<u8> {
+fn hello(bytes: &[u8]) -> Parsed<u8> {
     let mut reader = Reader::new(bytes);
     record_head(&mut reader, 0x16)?;
     reader.be16()?; // The length of the record.
@@ -27,7 +33,7 @@ fn hello(bytes: &[u8]) -> Look<u8> {
 }
 
 /// DTLS 1.3 keeps the version of 1.2 here.
-fn record_head(reader: &mut Reader<'_>, content: u8) -> Look<()> {
+fn record_head(reader: &mut Reader<'_>, content: u8) -> Parsed<()> {
     reader.want(&[content, 0xFE])?;
     let version = reader.byte()?;
     sure(matches!(version, 0xFF | 0xFD))?;
@@ -41,7 +47,7 @@ fn client_hello(voice: &Voice<'_>) -> Reading {
 }
 
 /// What follows the handshake header, unless the message is fragmented (RFC 6347, 4.2.2).
-fn whole_message(bytes: &[u8]) -> Look<Reader<'_>> {
+fn whole_message(bytes: &[u8]) -> Parsed<Reader<'_>> {
     let mut reader = Reader::new(bytes);
     reader.take(13)?; // The record header.
     reader.byte()?; // Client hello.
@@ -53,7 +59,7 @@ fn whole_message(bytes: &[u8]) -> Look<Reader<'_>> {
 }
 
 /// An alert in clear text.
-fn alert(bytes: &[u8]) -> Look<()> {
+fn alert(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     record_head(&mut reader, 0x15)?;
     reader.want(&[0x00, 0x02])?;

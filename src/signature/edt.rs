@@ -1,20 +1,26 @@
 //! EDT on UDP 1494 and 2598, as far as it is known: the handshake of UDT version 4. That EDT still uses it is likely,
-//! not shown (facts EDT-02), and other programs use UDT too (EDT-10), so off those ports it is soft.
+//! not shown (facts EDT-02), and other programs use UDT too (facts EDT-10), so off those ports it is soft.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, UDP};
 
-pub(super) const SOURCE: &str = "facts EDT-06, EDT-08, EDT-10, MIX-03; draft-gg-udt-03";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "edt",
+    transports: UDP,
+    source: "facts EDT-06, EDT-08, EDT-10, MIX-03; draft-gg-udt-03",
+    only_citrix: false, // Other programs use UDT as well (facts EDT-10), so it counts on its ports only.
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {
         let strength = voice.strong_on(&PORTS);
-        let look = match strength {
+        let parsed = match strength {
             Strength::Soft => handshake(voice.bytes).and_then(|()| is_complete(voice)),
             Strength::Strong | Strength::Proof => handshake(voice.bytes),
         };
-        voice.reading(look, strength)
+        voice.reading(parsed, strength)
     })
 }
 
@@ -24,9 +30,9 @@ const PORTS: [u16; 2] = [1494, 2598];
 /// A handshake in all its fields.
 const HANDSHAKE_LENGTH: usize = 64;
 
-/// What other tools ask of a UDT handshake (EDT-08). The first word alone would also fit QUIC version negotiation
-/// (MIX-03).
-fn handshake(bytes: &[u8]) -> Look<()> {
+/// What other tools ask of a UDT handshake (facts EDT-08). The first word alone would also fit QUIC version negotiation
+/// (facts MIX-03).
+fn handshake(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.want(&[0x80, 0, 0, 0])?; // A control packet of type 0.
     reader.take(12)?; // Additional information, time, destination socket.
@@ -35,8 +41,8 @@ fn handshake(bytes: &[u8]) -> Look<()> {
     reader.within(1..=2).map(|_| ())
 }
 
-/// The length of the datagram and the type of the request (EDT-06).
-fn is_complete(voice: &Voice<'_>) -> Look<()> {
+/// The length of the datagram and the type of the request (facts EDT-06).
+fn is_complete(voice: &Voice<'_>) -> Parsed<()> {
     sure(voice.is_long(HANDSHAKE_LENGTH))?;
     let mut reader = Reader::new(voice.bytes);
     reader.take(36)?;
@@ -57,7 +63,7 @@ pub(super) mod tests {
         ]
     }
 
-    /// A handshake after EDT-06 with this version, socket type and request type.
+    /// A handshake with this version, socket type and request type (facts EDT-06).
     fn handshake_of(version: u32, socket: u32, request: i32) -> Vec<u8> {
         let request = u32::from_be_bytes(request.to_be_bytes());
         let words =
@@ -77,7 +83,7 @@ pub(super) mod tests {
     #[test]
     fn a_handshake_of_another_length_counts_on_those_ports_only() {
         let long = [handshake_of(4, 2, 1), vec![0; 8]].concat();
-        assert_eq!(udp(2598).client(&long).told(), Some((Edt, Strong)), "EDT-08 wants 24 bytes");
+        assert_eq!(udp(2598).client(&long).told(), Some((Edt, Strong)), "facts EDT-08 wants 24 bytes");
         assert!(udp(443).client(&long).tells_nothing());
         assert_eq!(udp(443).client(&handshake_of(4, 2, 1)[..48]).cut().told(), Some((Edt, Soft)));
     }

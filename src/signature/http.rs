@@ -1,26 +1,25 @@
-//! HTTP in clear text: requests with their host, answers, and the preface of HTTP/2. A WebSocket is an HTTP request
-//! with a wish, and can be asked for apart.
+//! HTTP in clear text: requests with their host, answers, and the preface of HTTP/2. A WebSocket begins as an HTTP
+//! request and is told as HTTP (facts HDX-04).
 
-use super::bytes::{Look, Miss, Reader, is_plain, sure};
+use super::bytes::{Miss, Parsed, Reader, is_plain, sure};
 use super::name;
 use super::voice::{Clue, Reading, Voice};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts section 7 (HTTP, HTTP/2, WebSocket), REG-01, XML-01, STA-01, SF-01, SF-02, \
-                                 HDX-04; RFC 9110 9.3; RFC 9112 2.1, 3.2; RFC 9113 3.4; RFC 6455 4.1";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "http",
+    transports: TCP,
+    source: "facts HTTP-01, HTTP-02, REG-01, XML-01, STA-01, SF-01, SF-02, \
+             HDX-04; RFC 9110 9.3; RFC 9112 2.1, 3.2; RFC 9113 3.4; RFC 6455 4.1",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {
         let preface = voice.reading(Reader::new(voice.bytes).want(PREFACE), Strength::Strong);
         preface.or(answer(voice)).or(asked(voice))
     })
-}
-
-/// Whether the client asks to leave HTTP for a WebSocket (facts HDX-04: the HTML5 client on TCP 8008; any other port
-/// too). [`super::tell`] calls such a flow HTTP.
-pub fn asks_websocket(opening: &Opening<'_>) -> bool {
-    let Ok(Request { head, .. }) = request(opening.client) else { return false };
-    header(head, b"upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// A request as far as it is there.
@@ -86,7 +85,7 @@ fn named(voice: &Voice<'_>, request: &Request<'_>) -> Reading {
 }
 
 /// The request line, which must be whole and name its version, and what follows. `GET` needs no version (HTTP/0.9).
-fn request(bytes: &[u8]) -> Look<Request<'_>> {
+fn request(bytes: &[u8]) -> Parsed<Request<'_>> {
     let mut reader = Reader::new(bytes);
     let method = reader.want_any(&METHODS)?;
     let begun = reader.rest().split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -110,7 +109,7 @@ fn has_empty_line(head: &[u8]) -> bool {
 }
 
 /// A method and the start of what only HTTP asks for.
-fn target_start(bytes: &[u8]) -> Look<()> {
+fn target_start(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     let method = reader.want_any(&METHODS)?;
     match method {
@@ -156,7 +155,6 @@ fn without_port(authority: &[u8]) -> &[u8] {
 pub(super) mod tests {
     use super::super::Protocol::Http;
     use super::super::Strength::Strong;
-    use super::super::Transport;
     use super::super::said::{Said, tcp};
     use super::*;
 
@@ -172,11 +170,6 @@ pub(super) mod tests {
 
     const REGISTRATION: &str = "POST /Citrix/CdsController/IRegistrar HTTP/1.1\r\nHost: ddc1.corp.example:80\r\n\r\n";
     const WEBSOCKET: &str = "GET / HTTP/1.1\r\nHost: vda7\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n";
-
-    fn opening(client: &[u8]) -> Opening<'_> {
-        let (server_port, cut, ended) = (8008, false, false);
-        Opening { transport: Transport::Tcp, client_port: 50_000, server_port, client, server: b"", cut, ended }
-    }
 
     #[test]
     fn a_request_is_told_with_its_host() {
@@ -207,7 +200,7 @@ pub(super) mod tests {
         }
         let redirect =
             tcp(80).client("GET / HTTP/1.0\r\n\r\n").server("HTTP/1.1 302 Found\r\nLocation: /vpn/index.html\r\n\r\n");
-        assert!(redirect.hints_at_citrix(), "SF-02");
+        assert!(redirect.hints_at_citrix(), "facts SF-02");
     }
 
     #[test]
@@ -250,13 +243,5 @@ pub(super) mod tests {
         }
         assert!(tcp(80).client("OPTIONS ").ended().tells_nothing());
         assert!(tcp(80).client("GET").ended().tells_nothing());
-    }
-
-    #[test]
-    fn a_wish_for_a_websocket_is_noted() {
-        assert!(asks_websocket(&opening(WEBSOCKET.as_bytes())));
-        assert!(!asks_websocket(&opening(REGISTRATION.as_bytes())));
-        assert!(!asks_websocket(&opening(b"")));
-        assert_eq!(tcp(8008).client(WEBSOCKET).told(), Some((Http, Strong)));
     }
 }

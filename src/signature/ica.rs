@@ -1,15 +1,21 @@
 //! ICA on TCP 1494: the greeting that both sides send, the client's module packets, and the records after the
 //! handshake. The magic of the oldest clients (facts REC-07) is not used.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Speaker};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts ICA-01, ICA-02, ICA-03, MOD-01, MOD-07, REC-01 to REC-03, section 11";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "ica",
+    transports: TCP,
+    source: "facts ICA-01, ICA-02, ICA-03, MOD-01, MOD-07, REC-01 to REC-03, PROOF-01",
+    only_citrix: true,
+    read,
+};
 
 /// Proof is the greeting in both directions or a module packet; one greeting is strong, because a probe hears no more
-/// than that (ICA-03); so are records on the port of ICA when the greeting was missed.
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+/// than that (facts ICA-03); so are records on the port of ICA when the greeting was missed.
+fn read(opening: &Opening<'_>) -> Reading {
     let both_greet = opening.client.starts_with(&GREETING) && opening.server.starts_with(&GREETING);
     if both_greet || has_module_packet(opening.client) || has_module_packet(opening.server) {
         return Reading::heard(Strength::Proof, Speaker::Server);
@@ -21,21 +27,21 @@ pub(super) fn read(opening: &Opening<'_>) -> Reading {
     })
 }
 
-/// Two 0x7F, "ICA" and a NUL (ICA-01).
+/// Two 0x7F, "ICA" and a NUL (facts ICA-01).
 const GREETING: [u8; 6] = [0x7F, 0x7F, 0x49, 0x43, 0x41, 0x00];
 
 const PORT: u16 = 1494;
 
-/// So many records in a row are no chance (REC-02).
+/// This many records in a row are no accident (facts REC-02).
 const RECORDS: usize = 4;
 
-/// Whether the client announces its drivers (MOD-01), perhaps after a greeting or two.
+/// Whether the client announces its drivers (facts MOD-01), perhaps after a greeting or two.
 fn has_module_packet(bytes: &[u8]) -> bool {
     module_packet(bytes).is_ok()
 }
 
 /// The head of the first module packet.
-fn module_packet(bytes: &[u8]) -> Look<()> {
+fn module_packet(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     while reader.rest().starts_with(&GREETING) {
         reader.take(GREETING.len())?;
@@ -75,7 +81,7 @@ fn has_records(bytes: &[u8]) -> bool {
     (0..RECORDS).all(|_| record(&mut reader).is_ok())
 }
 
-fn record(reader: &mut Reader<'_>) -> Look<()> {
+fn record(reader: &mut Reader<'_>) -> Parsed<()> {
     let length = reader.le16()?;
     reader.want(&[0x01])?;
     sure(length > 1)?;
@@ -97,7 +103,7 @@ pub(super) mod tests {
         ]
     }
 
-    /// A module packet after MOD-01.
+    /// A module packet (facts MOD-01).
     fn module(name: &str, index: u8, class: u8) -> Vec<u8> {
         let mut body = vec![index, class, 0x01, 0x00];
         body.extend(name.bytes());
@@ -109,7 +115,7 @@ pub(super) mod tests {
         [&[0x01][..], &length, &length, &body].concat()
     }
 
-    /// A record of so many payload bytes after REC-01.
+    /// A record whose payload has this many bytes (facts REC-01).
     fn record_of(payload: u16) -> Vec<u8> {
         let mut record = (payload - 2).to_le_bytes().to_vec();
         record.push(0x01);
@@ -141,7 +147,11 @@ pub(super) mod tests {
         let packet = module("TDWSTCPN.DLL", 20, 5);
         assert_eq!(tcp(1494).client(GREETING).client(&packet).told(), Some((Ica, Proof)));
         assert_eq!(tcp(2222).client(&packet).told(), Some((Ica, Proof)), "the greeting was missed");
-        assert_eq!(tcp(1494).client(module("wfica", 3, 0)).told(), Some((Ica, Proof)), "an older client (MOD-05)");
+        assert_eq!(
+            tcp(1494).client(module("wfica", 3, 0)).told(),
+            Some((Ica, Proof)),
+            "an older client (facts MOD-05)"
+        );
     }
 
     #[test]
@@ -159,12 +169,15 @@ pub(super) mod tests {
         for length in 1..GREETING.len() {
             let part = &GREETING[..length];
             assert!(tcp(1494).server(part).wants_more());
-            assert!(tcp(1494).server(part).ended().tells_nothing(), "7F 7F alone matched other protocols (ICA-08)");
+            assert!(
+                tcp(1494).server(part).ended().tells_nothing(),
+                "7F 7F alone matched other protocols (facts ICA-08)"
+            );
             assert!(tcp(1494).server(part).cut().tells_nothing());
         }
         assert!(tcp(1494).server([0x7F, 0x7F, 0x00]).tells_nothing());
-        assert!(tcp(1494).server([0x07, 0x07, 0x49, 0x43, 0x41, 0x00]).ended().tells_nothing(), "ICA-06");
-        assert!(tcp(1494).client([0x32, 0x26, 0x85, 0x92, 0x58]).ended().tells_nothing(), "REC-07");
+        assert!(tcp(1494).server([0x07, 0x07, 0x49, 0x43, 0x41, 0x00]).ended().tells_nothing(), "facts ICA-06");
+        assert!(tcp(1494).client([0x32, 0x26, 0x85, 0x92, 0x58]).ended().tells_nothing(), "facts REC-07");
     }
 
     #[test]
@@ -175,7 +188,7 @@ pub(super) mod tests {
         assert!(tcp(1494).client(&four[..four.len() - 1]).ended().tells_nothing());
         let mut other = four.clone();
         other[2] = 0x02;
-        assert!(tcp(1494).client(other).ended().tells_nothing(), "without the 01 games fit too (REC-02)");
+        assert!(tcp(1494).client(other).ended().tells_nothing(), "without the 01 games fit too (facts REC-02)");
     }
 
     #[test]

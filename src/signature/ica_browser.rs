@@ -1,17 +1,18 @@
 //! The legacy ICA browser on UDP 1604, which lists servers and applications.
 
-use super::bytes::{Look, Reader};
+use super::bytes::{Parsed, Reader};
 use super::voice::Reading;
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, UDP};
 
-pub(super) const SOURCE: &str = "facts IBR-01";
+pub(super) const SIGNATURE: Signature =
+    Signature { name: "ica-browser", transports: UDP, source: "facts IBR-01", only_citrix: true, read };
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| voice.reading(message(voice.bytes), Strength::Strong))
 }
 
 /// A length that only requests are known to keep, two bytes of kind, and the magic.
-fn message(bytes: &[u8]) -> Look<()> {
+fn message(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.le16()?;
     reader.within(1..=2)?;

@@ -1,12 +1,18 @@
 //! IPFIX (AppFlow): a version, the length of the datagram, and a first set that fits into it.
 
-use super::Opening;
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
+use super::{Opening, Signature, UDP};
 
-pub(super) const SOURCE: &str = "facts NS-04, section 7 (IPFIX); RFC 7011 3.1, 3.3";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "ipfix",
+    transports: UDP,
+    source: "facts IPFIX-01, NS-04; RFC 7011 3.1, 3.3",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| voice.reading(message(voice), voice.strong_on(&[PORT])))
 }
 
@@ -19,7 +25,7 @@ const VERSION: [u8; 2] = [0x00, 0x0A];
 const HEADER_LENGTH: usize = 16;
 const SET_HEADER_LENGTH: usize = 4;
 
-fn message(voice: &Voice<'_>) -> Look<()> {
+fn message(voice: &Voice<'_>) -> Parsed<()> {
     let mut reader = Reader::new(voice.bytes);
     reader.want(&VERSION)?;
     let length = usize::from(reader.be16()?);

@@ -1,35 +1,41 @@
 //! Kerberos on port 88: the messages that open and answer, each with its version. On another port it is not told.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::Reading;
-use super::{Opening, Strength, Transport};
+use super::{BOTH, Opening, Signature, Strength, Transport};
 
-pub(super) const SOURCE: &str = "facts section 7 (Kerberos); RFC 4120 5.4, 5.9.1, 7.2";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "kerberos",
+    transports: BOTH,
+    source: "facts KRB-01; RFC 4120 5.4, 5.9.1, 7.2",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     if opening.server_port != PORT {
         return Reading::Foreign;
     }
     opening.each_side(|voice| {
-        let look = match opening.transport {
+        let parsed = match opening.transport {
             Transport::Tcp => counted_message(voice.bytes),
             Transport::Udp | Transport::Icmp => message(Reader::new(voice.bytes)),
         };
-        voice.reading(look, Strength::Strong)
+        voice.reading(parsed, Strength::Strong)
     })
 }
 
 const PORT: u16 = 88;
 
 /// Over TCP a length stands before the message; its highest bit is reserved (RFC 4120, 7.2.2).
-fn counted_message(bytes: &[u8]) -> Look<()> {
+fn counted_message(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     sure((1..1 << 24).contains(&reader.be32()?))?;
     message(reader)
 }
 
 /// Requests and answers of both services, and errors: an application tag, a sequence, and in it the version 5.
-fn message(mut reader: Reader<'_>) -> Look<()> {
+fn message(mut reader: Reader<'_>) -> Parsed<()> {
     let version_tag = match reader.byte()? {
         0x6A | 0x6C => 0xA1,
         0x6B | 0x6D | 0x7E => 0xA0,

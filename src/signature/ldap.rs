@@ -1,13 +1,19 @@
 //! LDAP, and CLDAP over UDP: the first operation of a client and its answer. No magic word, so it is soft off its own
 //! ports.
 
-use super::Opening;
-use super::bytes::{Look, Miss, Reader, sure};
+use super::bytes::{Miss, Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
+use super::{BOTH, Opening, Signature};
 
-pub(super) const SOURCE: &str = "facts section 7 (LDAP), NS-05; RFC 4511 4.1.1, 4.2, 4.5.1, 4.12, 4.14";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "ldap",
+    transports: BOTH,
+    source: "facts LDAP-01, NS-05; RFC 4511 4.1.1, 4.2, 4.5.1, 4.12, 4.14",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| voice.reading(message(voice), voice.strong_on(&PORTS)))
 }
 
@@ -15,7 +21,7 @@ pub(super) fn read(opening: &Opening<'_>) -> Reading {
 const PORTS: [u16; 2] = [389, 3268];
 
 /// A sequence, the number of the message, and an operation.
-fn message(voice: &Voice<'_>) -> Look<()> {
+fn message(voice: &Voice<'_>) -> Parsed<()> {
     let mut reader = Reader::new(voice.bytes);
     reader.want(&[0x30])?;
     reader.ber_length()?;
@@ -35,13 +41,13 @@ fn message(voice: &Voice<'_>) -> Look<()> {
 }
 
 /// The version comes first.
-fn bind(mut reader: Reader<'_>) -> Look<()> {
+fn bind(mut reader: Reader<'_>) -> Parsed<()> {
     reader.want(&[0x02, 0x01])?;
     reader.within(2..=3).map(|_| ())
 }
 
 /// The name from which to search, then the scope.
-fn search(mut reader: Reader<'_>) -> Look<()> {
+fn search(mut reader: Reader<'_>) -> Parsed<()> {
     reader.want(&[0x04])?;
     let length = reader.ber_length()?;
     reader.take(length)?;
@@ -50,7 +56,7 @@ fn search(mut reader: Reader<'_>) -> Look<()> {
 }
 
 /// The wish to speak TLS (RFC 4511, 4.14.1).
-fn start_tls(mut reader: Reader<'_>) -> Look<()> {
+fn start_tls(mut reader: Reader<'_>) -> Parsed<()> {
     reader.want(&[0x80])?;
     reader.ber_length()?;
     reader.want(b"1.3.6.1.4.1.1466.20037")
@@ -99,7 +105,11 @@ pub(super) mod tests {
     #[test]
     fn a_cldap_search_is_ldap_and_not_snmp() {
         assert_eq!(udp(389).client(SEARCH).told(), Some((Ldap, Strong)));
-        assert_eq!(udp(161).client(SEARCH).told(), Some((Ldap, Soft)), "the trap of the facts");
+        assert_eq!(
+            udp(161).client(SEARCH).told(),
+            Some((Ldap, Soft)),
+            "a loose rule for SNMP would fit too (facts LDAP-01)"
+        );
     }
 
     #[test]

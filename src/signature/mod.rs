@@ -1,46 +1,16 @@
 //! Protocols told by their first bytes: what an opening is, the catalogue of signatures, and how one of them is chosen.
-//! Each protocol has its own file; a new one is a file and its line in [`SIGNATURES`]. Facts ids are those of the
-//! project's fact sheet on Citrix protocols.
+//! Each protocol has its own file; a new one is a file and its line in the table below, which makes [`SIGNATURES`].
 
 use crate::transport::Transport;
 use std::fmt;
 
 use voice::{Clue, Reading, Speaker};
 
-pub use http::asks_websocket;
-
 mod bytes;
 mod name;
 #[cfg(test)]
 mod said;
 mod voice;
-
-mod cgp;
-mod dcerpc;
-mod dhcp;
-mod dns;
-mod dtls;
-mod edt;
-mod http;
-mod ica;
-mod ica_browser;
-mod ipfix;
-mod kerberos;
-mod ldap;
-mod ntp;
-mod pvs;
-mod quic;
-mod radius;
-mod rdp;
-mod sip;
-mod smb;
-mod snmp;
-mod ssh;
-mod stun;
-mod tds;
-mod tftp;
-mod tls;
-mod vnc;
 
 /// Tells the protocol of a flow by the first bytes of both sides.
 ///
@@ -54,11 +24,11 @@ mod vnc;
 pub fn tell(opening: &Opening<'_>) -> Answer {
     let mut best: Option<(Protocol, Clue)> = None;
     let mut begun = false;
-    for signature in SIGNATURES.iter().filter(|signature| signature.transports.contains(&opening.transport)) {
+    for (protocol, signature) in SIGNATURES.iter().filter(|(_, it)| it.transports.contains(&opening.transport)) {
         match (signature.read)(opening) {
             Reading::Foreign => {}
             Reading::Begun => begun = true,
-            Reading::Heard(clue) => best = Some(better(best, (signature.protocol, clue))),
+            Reading::Heard(clue) => best = Some(better(best, (*protocol, clue))),
         }
     }
     match best {
@@ -79,8 +49,6 @@ pub fn tell(opening: &Opening<'_>) -> Answer {
 pub struct Opening<'a> {
     /// What carries the flow.
     pub transport: Transport,
-    /// The port that the client chose.
-    pub client_port: u16,
     /// The port that the client asked for. Only this one counts where a signature wants "its own port".
     pub server_port: u16,
     /// First bytes of the client, without gaps; empty if it has said nothing yet. More than [`OPENING_LIMIT`] is not
@@ -126,141 +94,105 @@ pub struct Told {
 /// What the recognition of a protocol is worth, weakest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Strength {
-    /// A loose signature: it may only explain a flow whose port already fits (facts section 7, lesson).
+    /// A loose signature: it may only explain a flow whose port already fits (facts SIG-01).
     Soft,
     /// A magic word or a text: it may overrule a port. Loose signatures reach this only on their own port, where there
     /// is nothing to overrule.
     Strong,
-    /// Facts section 11, level 1: the ICA greeting in both directions, ICA module packets, or the CGP greeting together
-    /// with the name of its service.
+    /// The ICA greeting in both directions, ICA module packets, or the CGP greeting together with the name of its
+    /// service (facts PROOF-01).
     Proof,
 }
 
-/// A protocol that can be told by its first bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Protocol {
-    /// Independent Computing Architecture: the session itself.
-    Ica,
-    /// Common Gateway Protocol: ICA with session reliability.
-    Cgp,
-    /// Enlightened Data Transport, known by the handshake of UDT from which it descends.
-    Edt,
-    /// The legacy ICA browser, which lists servers and applications.
-    IcaBrowser,
-    /// Citrix Provisioning, formerly Provisioning Services.
-    Pvs,
-    /// Transport Layer Security.
-    Tls,
-    /// Datagram TLS.
-    Dtls,
-    /// QUIC, versions 1 and 2.
-    Quic,
-    /// HTTP/1, and HTTP/2 in clear text.
-    Http,
-    /// Secure Shell.
-    Ssh,
-    /// Remote Desktop Protocol.
-    Rdp,
-    /// Virtual Network Computing.
-    Vnc,
-    /// Server Message Block.
-    Smb,
-    /// Distributed Computing Environment remote procedure calls (Windows RPC).
-    DceRpc,
-    /// Lightweight Directory Access Protocol, and its connectionless form.
-    Ldap,
-    /// Kerberos version 5.
-    Kerberos,
-    /// Tabular Data Stream: Microsoft SQL Server, and its browser service.
-    Tds,
-    /// Domain Name System.
-    Dns,
-    /// Dynamic Host Configuration Protocol, and PXE on top of it.
-    Dhcp,
-    /// Trivial File Transfer Protocol.
-    Tftp,
-    /// Network Time Protocol.
-    Ntp,
-    /// Simple Network Management Protocol.
-    Snmp,
-    /// Remote Authentication Dial-In User Service.
-    Radius,
-    /// IP Flow Information Export (AppFlow).
-    Ipfix,
-    /// Session Initiation Protocol.
-    Sip,
-    /// Session Traversal Utilities for NAT.
-    Stun,
+/// One entry of the catalogue: each file holds its own.
+pub struct Signature {
+    /// The name of the protocol in reports. Fixed by contract.
+    pub name: &'static str,
+    /// What may carry it.
+    pub transports: &'static [Transport],
+    /// Where the rule comes from: entries of [`facts`](crate::facts) and RFC numbers.
+    pub source: &'static str,
+    /// Only Citrix speaks it, so that a flow on any port concerns Citrix.
+    pub only_citrix: bool,
+    read: fn(&Opening<'_>) -> Reading,
+}
+
+/// Makes the module, the variant of [`Protocol`], the entry of [`SIGNATURES`] and the test samples of each line.
+macro_rules! catalogue {
+    ($($file:ident $protocol:ident = $place:literal, $doc:literal;)*) => {
+        $(mod $file;)*
+
+        /// A protocol that can be told by its first bytes. They compare as they are sorted in reports.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[non_exhaustive]
+        pub enum Protocol {
+            $(#[doc = $doc] $protocol = $place,)*
+        }
+
+        impl Protocol {
+            /// Every protocol, in the order of the catalogue.
+            pub const fn all() -> &'static [Protocol] {
+                &[$(Protocol::$protocol),*]
+            }
+
+            /// How it is told.
+            pub const fn signature(self) -> &'static Signature {
+                match self {
+                    $(Protocol::$protocol => &$file::SIGNATURE,)*
+                }
+            }
+        }
+
+        /// Every signature. Between two that are equally strong and told by the same side the earlier one wins.
+        pub const SIGNATURES: &[(Protocol, Signature)] = &[$((Protocol::$protocol, $file::SIGNATURE)),*];
+
+        /// The openings that each file built for its own tests.
+        #[cfg(test)]
+        const SAMPLES: &[(Protocol, fn() -> Vec<said::Said>)] = &[$((Protocol::$protocol, $file::tests::samples)),*];
+    };
+}
+
+// A line: the file, the protocol, its place in the order of reports (a new one gets the next number), what it is.
+// The order of the lines decides between two signatures that are equally strong and told by the same side: what is
+// Citrix comes first, then magic words and texts, then the loose ones.
+catalogue! {
+    ica         Ica        =  0, "Independent Computing Architecture: the session itself.";
+    cgp         Cgp        =  1, "Common Gateway Protocol: ICA with session reliability.";
+    ica_browser IcaBrowser =  3, "The legacy ICA browser, which lists servers and applications.";
+    tls         Tls        =  5, "Transport Layer Security.";
+    dtls        Dtls       =  6, "Datagram TLS.";
+    quic        Quic       =  7, "QUIC, versions 1 and 2.";
+    http        Http       =  8, "HTTP/1, and HTTP/2 in clear text.";
+    ssh         Ssh        =  9, "Secure Shell.";
+    vnc         Vnc        = 11, "Virtual Network Computing.";
+    smb         Smb        = 12, "Server Message Block.";
+    dcerpc      DceRpc     = 13, "Distributed Computing Environment remote procedure calls (Windows RPC).";
+    rdp         Rdp        = 10, "Remote Desktop Protocol.";
+    sip         Sip        = 24, "Session Initiation Protocol.";
+    stun        Stun       = 25, "Session Traversal Utilities for NAT.";
+    dhcp        Dhcp       = 18, "Dynamic Host Configuration Protocol, and PXE on top of it.";
+    edt         Edt        =  2, "Enlightened Data Transport, known by the handshake of UDT from which it descends.";
+    tftp        Tftp       = 19, "Trivial File Transfer Protocol.";
+    kerberos    Kerberos   = 15, "Kerberos version 5.";
+    ldap        Ldap       = 14, "Lightweight Directory Access Protocol, and its connectionless form.";
+    snmp        Snmp       = 21, "Simple Network Management Protocol.";
+    dns         Dns        = 17, "Domain Name System.";
+    ntp         Ntp        = 20, "Network Time Protocol.";
+    radius      Radius     = 22, "Remote Authentication Dial-In User Service.";
+    ipfix       Ipfix      = 23, "IP Flow Information Export (AppFlow).";
+    tds         Tds        = 16, "Tabular Data Stream: Microsoft SQL Server, and its browser service.";
+    pvs         Pvs        =  4, "Citrix Provisioning, formerly Provisioning Services.";
 }
 
 impl Protocol {
-    /// Every protocol, in the order of the type.
-    pub const fn all() -> &'static [Protocol] {
-        &ALL
-    }
-
     /// The name in reports. Fixed by contract.
     pub const fn name(self) -> &'static str {
-        match self {
-            Protocol::Ica => "ica",
-            Protocol::Cgp => "cgp",
-            Protocol::Edt => "edt",
-            Protocol::IcaBrowser => "ica-browser",
-            Protocol::Pvs => "pvs",
-            Protocol::Tls => "tls",
-            Protocol::Dtls => "dtls",
-            Protocol::Quic => "quic",
-            Protocol::Http => "http",
-            Protocol::Ssh => "ssh",
-            Protocol::Rdp => "rdp",
-            Protocol::Vnc => "vnc",
-            Protocol::Smb => "smb",
-            Protocol::DceRpc => "dcerpc",
-            Protocol::Ldap => "ldap",
-            Protocol::Kerberos => "kerberos",
-            Protocol::Tds => "tds",
-            Protocol::Dns => "dns",
-            Protocol::Dhcp => "dhcp",
-            Protocol::Tftp => "tftp",
-            Protocol::Ntp => "ntp",
-            Protocol::Snmp => "snmp",
-            Protocol::Radius => "radius",
-            Protocol::Ipfix => "ipfix",
-            Protocol::Sip => "sip",
-            Protocol::Stun => "stun",
-        }
+        self.signature().name
     }
 
-    /// Whether only Citrix speaks it, so that a flow on any port concerns Citrix. EDT and PVS are not among them: other
-    /// programs use UDT as well (facts EDT-10) and the bytes of PVS are not verified (facts PVS-08), so these two
-    /// count on their ports only.
+    /// Whether only Citrix speaks it, so that a flow on any port concerns Citrix.
     pub const fn is_citrix(self) -> bool {
-        match self {
-            Protocol::Ica | Protocol::Cgp | Protocol::IcaBrowser => true,
-            Protocol::Edt
-            | Protocol::Pvs
-            | Protocol::Tls
-            | Protocol::Dtls
-            | Protocol::Quic
-            | Protocol::Http
-            | Protocol::Ssh
-            | Protocol::Rdp
-            | Protocol::Vnc
-            | Protocol::Smb
-            | Protocol::DceRpc
-            | Protocol::Ldap
-            | Protocol::Kerberos
-            | Protocol::Tds
-            | Protocol::Dns
-            | Protocol::Dhcp
-            | Protocol::Tftp
-            | Protocol::Ntp
-            | Protocol::Snmp
-            | Protocol::Radius
-            | Protocol::Ipfix
-            | Protocol::Sip
-            | Protocol::Stun => false,
-        }
+        self.signature().only_citrix
     }
 }
 
@@ -270,84 +202,13 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// One line of the catalogue.
-pub struct Signature {
-    /// The protocol that it tells.
-    pub protocol: Protocol,
-    /// What may carry it.
-    pub transports: &'static [Transport],
-    /// Where the rule comes from: facts ids and RFC numbers.
-    pub source: &'static str,
-    read: fn(&Opening<'_>) -> Reading,
-}
-
 /// How many opening bytes of one side are worth keeping. A TLS client hello with post-quantum key shares has about
 /// 2,000.
 pub const OPENING_LIMIT: usize = 4096;
 
-/// Every signature. The order decides between two that are equally strong and told by the same side: what is Citrix
-/// comes first, then magic words and texts, then the loose ones.
-pub const SIGNATURES: &[Signature] = &[
-    Signature { protocol: Protocol::Ica, transports: TCP, source: ica::SOURCE, read: ica::read },
-    Signature { protocol: Protocol::Cgp, transports: TCP, source: cgp::SOURCE, read: cgp::read },
-    Signature { protocol: Protocol::IcaBrowser, transports: UDP, source: ica_browser::SOURCE, read: ica_browser::read },
-    Signature { protocol: Protocol::Tls, transports: TCP, source: tls::SOURCE, read: tls::read },
-    Signature { protocol: Protocol::Dtls, transports: UDP, source: dtls::SOURCE, read: dtls::read },
-    Signature { protocol: Protocol::Quic, transports: UDP, source: quic::SOURCE, read: quic::read },
-    Signature { protocol: Protocol::Http, transports: TCP, source: http::SOURCE, read: http::read },
-    Signature { protocol: Protocol::Ssh, transports: TCP, source: ssh::SOURCE, read: ssh::read },
-    Signature { protocol: Protocol::Vnc, transports: TCP, source: vnc::SOURCE, read: vnc::read },
-    Signature { protocol: Protocol::Smb, transports: TCP, source: smb::SOURCE, read: smb::read },
-    Signature { protocol: Protocol::DceRpc, transports: TCP, source: dcerpc::SOURCE, read: dcerpc::read },
-    Signature { protocol: Protocol::Rdp, transports: BOTH, source: rdp::SOURCE, read: rdp::read },
-    Signature { protocol: Protocol::Sip, transports: BOTH, source: sip::SOURCE, read: sip::read },
-    Signature { protocol: Protocol::Stun, transports: BOTH, source: stun::SOURCE, read: stun::read },
-    Signature { protocol: Protocol::Dhcp, transports: UDP, source: dhcp::SOURCE, read: dhcp::read },
-    Signature { protocol: Protocol::Edt, transports: UDP, source: edt::SOURCE, read: edt::read },
-    Signature { protocol: Protocol::Tftp, transports: UDP, source: tftp::SOURCE, read: tftp::read },
-    Signature { protocol: Protocol::Kerberos, transports: BOTH, source: kerberos::SOURCE, read: kerberos::read },
-    Signature { protocol: Protocol::Ldap, transports: BOTH, source: ldap::SOURCE, read: ldap::read },
-    Signature { protocol: Protocol::Snmp, transports: UDP, source: snmp::SOURCE, read: snmp::read },
-    Signature { protocol: Protocol::Dns, transports: BOTH, source: dns::SOURCE, read: dns::read },
-    Signature { protocol: Protocol::Ntp, transports: UDP, source: ntp::SOURCE, read: ntp::read },
-    Signature { protocol: Protocol::Radius, transports: UDP, source: radius::SOURCE, read: radius::read },
-    Signature { protocol: Protocol::Ipfix, transports: UDP, source: ipfix::SOURCE, read: ipfix::read },
-    Signature { protocol: Protocol::Tds, transports: BOTH, source: tds::SOURCE, read: tds::read },
-    Signature { protocol: Protocol::Pvs, transports: UDP, source: pvs::SOURCE, read: pvs::read },
-];
-
 const TCP: &[Transport] = &[Transport::Tcp];
 const UDP: &[Transport] = &[Transport::Udp];
 const BOTH: &[Transport] = &[Transport::Tcp, Transport::Udp];
-
-const ALL: [Protocol; 26] = [
-    Protocol::Ica,
-    Protocol::Cgp,
-    Protocol::Edt,
-    Protocol::IcaBrowser,
-    Protocol::Pvs,
-    Protocol::Tls,
-    Protocol::Dtls,
-    Protocol::Quic,
-    Protocol::Http,
-    Protocol::Ssh,
-    Protocol::Rdp,
-    Protocol::Vnc,
-    Protocol::Smb,
-    Protocol::DceRpc,
-    Protocol::Ldap,
-    Protocol::Kerberos,
-    Protocol::Tds,
-    Protocol::Dns,
-    Protocol::Dhcp,
-    Protocol::Tftp,
-    Protocol::Ntp,
-    Protocol::Snmp,
-    Protocol::Radius,
-    Protocol::Ipfix,
-    Protocol::Sip,
-    Protocol::Stun,
-];
 
 /// The better of what was heard so far and what one more signature heard. On a tie the earlier one stays.
 fn better(so_far: Option<(Protocol, Clue)>, new: (Protocol, Clue)) -> (Protocol, Clue) {

@@ -38,8 +38,8 @@ pub(super) fn is_citrix_boot_file(path: &[u8]) -> bool {
 /// Domains of Citrix and Citrix Cloud (facts CC-01, RDV-02, RDV-03).
 const CITRIX_DOMAINS: [&str; 5] = ["citrix.com", "cloud.com", "citrixworkspacesapi.net", "nssvc.net", "xendesktop.net"];
 
-/// Where paths of StoreFront and the controller (SF-01, REG-01), the XML service (XML-01), the ticket authority
-/// (STA-01) and the Gateway logon page (SF-02) begin.
+/// Where paths begin: of StoreFront and the controller (facts SF-01, REG-01), of the XML service (facts XML-01), of the
+/// ticket authority (facts STA-01), and of the Gateway logon page (facts SF-02).
 const CITRIX_PATHS: [&[u8]; 4] = [b"/Citrix/", b"/scripts/WPnBr.dll", b"/scripts/ctxsta.dll", b"/vpn/index.html"];
 
 /// The registration service of a controller (facts REG-01).

@@ -1,19 +1,20 @@
 //! NTP: a first byte that says version and mode, and a fixed length. No magic word, so it is soft off port 123.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, UDP};
 
-pub(super) const SOURCE: &str = "facts section 7 (NTP); RFC 5905 7.3";
+pub(super) const SIGNATURE: Signature =
+    Signature { name: "ntp", transports: UDP, source: "facts NTP-01; RFC 5905 7.3", only_citrix: false, read };
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {
         let strength = voice.strong_on(&[PORT]);
-        let look = match strength {
+        let parsed = match strength {
             Strength::Soft => plain_packet(voice),
             Strength::Strong | Strength::Proof => packet(voice),
         };
-        voice.reading(look, strength)
+        voice.reading(parsed, strength)
     })
 }
 
@@ -25,21 +26,21 @@ const PLAIN_LENGTH: usize = 48;
 const CLIENT: u8 = 3;
 const SERVER: u8 = 4;
 
-/// Any version up to 4 and any mode of time keeping, with or without more behind it.
-fn packet(voice: &Voice<'_>) -> Look<()> {
+/// Any version up to 4 and any mode of time keeping, with or without more after it.
+fn packet(voice: &Voice<'_>) -> Parsed<()> {
     let (version, mode) = version_and_mode(voice)?;
     sure((1..=4).contains(&version) && (1..=5).contains(&mode))?;
     sure(voice.opening.cut || voice.bytes.len() >= PLAIN_LENGTH)
 }
 
-/// Client or server, version 3 or 4, and nothing behind it.
-fn plain_packet(voice: &Voice<'_>) -> Look<()> {
+/// Client or server, version 3 or 4, and nothing after it.
+fn plain_packet(voice: &Voice<'_>) -> Parsed<()> {
     let (version, mode) = version_and_mode(voice)?;
     sure(matches!(version, 3 | 4) && matches!(mode, CLIENT | SERVER))?;
     sure(voice.bytes.len() == PLAIN_LENGTH)
 }
 
-fn version_and_mode(voice: &Voice<'_>) -> Look<(u8, u8)> {
+fn version_and_mode(voice: &Voice<'_>) -> Parsed<(u8, u8)> {
     let first = Reader::new(voice.bytes).byte()?;
     Ok(((first >> 3) & 0x07, first & 0x07))
 }

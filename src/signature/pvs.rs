@@ -1,13 +1,14 @@
 //! Citrix Provisioning on UDP 6890 to 6930: the code at the start of a StreamProcess datagram. It is known from one
 //! port and not verified on the others (facts PVS-08), so it is always soft, and only within that range.
 
-use super::bytes::{Look, Reader};
+use super::bytes::{Parsed, Reader};
 use super::voice::Reading;
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, UDP};
 
-pub(super) const SOURCE: &str = "facts PVS-01, PVS-08";
+pub(super) const SIGNATURE: Signature =
+    Signature { name: "pvs", transports: UDP, source: "facts PVS-01, PVS-08", only_citrix: false, read };
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     if !(FIRST_PORT..=LAST_PORT).contains(&opening.server_port) {
         return Reading::Foreign;
     }
@@ -21,7 +22,7 @@ const FIRST_PORT: u16 = 6890;
 const LAST_PORT: u16 = 6930;
 
 /// A little-endian word of the form 0x400200xx.
-fn code(bytes: &[u8]) -> Look<()> {
+fn code(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.byte()?;
     reader.want(&[0x00, 0x02, 0x40])

@@ -1,12 +1,18 @@
 //! QUIC: long headers of versions 1 and 2, and a version negotiation that answers what the client said.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Speaker};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, UDP};
 
-pub(super) const SOURCE: &str = "facts MIX-03, MIX-07, section 7 (QUIC); RFC 8999 5.1, 6; RFC 9000 17.2; RFC 9369 3.1";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "quic",
+    transports: UDP,
+    source: "facts QUIC-01, MIX-03, MIX-07; RFC 8999 5.1, 6; RFC 9000 17.2; RFC 9369 3.1",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     if is_negotiation(opening.client, opening.server).is_ok() {
         return Reading::heard(Strength::Strong, Speaker::Server);
     }
@@ -31,11 +37,11 @@ const NEGOTIATION: u32 = 0;
 /// Versions 1 and 2 allow no longer connection id.
 const LONGEST_ID: usize = 20;
 
-/// A client's first connection id has at least so many bytes (RFC 9000, 7.2), so to echo it by chance is hardly
+/// The shortest first connection id of a client, in bytes (RFC 9000, 7.2), so to echo it by chance is hardly
 /// possible.
 const SHORTEST_FIRST_ID: usize = 8;
 
-fn long_header(bytes: &[u8]) -> Look<LongHeader<'_>> {
+fn long_header(bytes: &[u8]) -> Parsed<LongHeader<'_>> {
     let mut reader = Reader::new(bytes);
     let first = reader.within(0x80..=0xFF)?;
     let version = reader.be32()?;
@@ -46,7 +52,7 @@ fn long_header(bytes: &[u8]) -> Look<LongHeader<'_>> {
     Ok(LongHeader { first, version, destination, source, rest: reader.rest() })
 }
 
-fn known_version(bytes: &[u8]) -> Look<()> {
+fn known_version(bytes: &[u8]) -> Parsed<()> {
     let header = long_header(bytes)?;
     sure(header.first & 0x40 != 0)?; // The fixed bit.
     sure(matches!(header.version, VERSION_1 | VERSION_2))?;
@@ -55,7 +61,7 @@ fn known_version(bytes: &[u8]) -> Look<()> {
 
 /// A version negotiation is known by nothing but the connection ids that it sends back (RFC 8999, 6). Its first bytes
 /// alone would also fit a UDT handshake.
-fn is_negotiation(client: &[u8], server: &[u8]) -> Look<()> {
+fn is_negotiation(client: &[u8], server: &[u8]) -> Parsed<()> {
     let asked = long_header(client)?;
     let answer = long_header(server)?;
     sure(asked.version != NEGOTIATION && answer.version == NEGOTIATION)?;

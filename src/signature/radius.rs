@@ -1,13 +1,19 @@
 //! RADIUS on its own ports: a known code, the length of the datagram, and attributes that fill it. Off those ports the
 //! same bytes were other protocols, so it is not told there.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, UDP};
 
-pub(super) const SOURCE: &str = "facts section 7 (RADIUS), NS-05; RFC 2865 3, 5; RFC 2866 3";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "radius",
+    transports: UDP,
+    source: "facts RADIUS-01, NS-05; RFC 2865 3, 5; RFC 2866 3",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     if !PORTS.contains(&opening.server_port) {
         return Reading::Foreign;
     }
@@ -20,7 +26,7 @@ const PORTS: [u16; 4] = [1812, 1813, 1645, 1646];
 /// Code, number, length and authenticator.
 const HEADER_LENGTH: usize = 20;
 
-fn packet(voice: &Voice<'_>) -> Look<()> {
+fn packet(voice: &Voice<'_>) -> Parsed<()> {
     let mut reader = Reader::new(voice.bytes);
     let code = reader.byte()?;
     sure(matches!(code, 1..=5 | 11))?;
@@ -32,17 +38,17 @@ fn packet(voice: &Voice<'_>) -> Look<()> {
 }
 
 /// Type, length of the whole attribute, value; the last ends with the datagram, unless that was cut.
-fn attributes(voice: &Voice<'_>, mut reader: Reader<'_>) -> Look<()> {
+fn attributes(voice: &Voice<'_>, mut reader: Reader<'_>) -> Parsed<()> {
     while !reader.rest().is_empty() {
         match attribute(&mut reader) {
             Err(_) if voice.opening.cut => return Ok(()),
-            look => look?,
+            parsed => parsed?,
         }
     }
     Ok(())
 }
 
-fn attribute(reader: &mut Reader<'_>) -> Look<()> {
+fn attribute(reader: &mut Reader<'_>) -> Parsed<()> {
     reader.byte()?;
     let length = reader.within(2..=255)?;
     reader.take(usize::from(length) - 2).map(|_| ())

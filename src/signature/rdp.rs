@@ -1,13 +1,19 @@
 //! RDP: the connection request and confirm of ISO transport. Siemens S7 and others begin in the same way, so off port
 //! 3389 the cookie with the user's name must be there too.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Strength, Transport};
+use super::{BOTH, Opening, Signature, Strength, Transport};
 
-pub(super) const SOURCE: &str = "facts section 7 (RDP), DIR-01; MS-RDPBCGR 2.2.1.1, 2.2.1.2; RFC 1006 6; RFC 905 13.3";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "rdp",
+    transports: BOTH,
+    source: "facts RDP-01, RDP-02, DIR-01; MS-RDPBCGR 2.2.1.1, 2.2.1.2; RFC 1006 6; RFC 905 13.3",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     let is_own_port = opening.server_port == PORT;
     opening.each_side(|voice| match (opening.transport, is_own_port) {
         (Transport::Tcp, true) => voice.reading(transport_head(voice.bytes).map(|_| ()), Strength::Strong),
@@ -26,7 +32,7 @@ const CONNECTION_CONFIRM: u8 = 0xD0;
 const HEAD_LENGTH: u16 = 11;
 
 /// Reads up to the type, which is a request or a confirm.
-fn transport_head(bytes: &[u8]) -> Look<(u8, Reader<'_>)> {
+fn transport_head(bytes: &[u8]) -> Parsed<(u8, Reader<'_>)> {
     let mut reader = Reader::new(bytes);
     reader.want(&[3, 0])?;
     sure(reader.be16()? >= HEAD_LENGTH)?;
@@ -36,7 +42,7 @@ fn transport_head(bytes: &[u8]) -> Look<(u8, Reader<'_>)> {
     Ok((kind, reader))
 }
 
-fn cookie(bytes: &[u8]) -> Look<()> {
+fn cookie(bytes: &[u8]) -> Parsed<()> {
     let (kind, mut reader) = transport_head(bytes)?;
     sure(kind == CONNECTION_REQUEST)?;
     reader.take(5)?; // References and class.
@@ -44,7 +50,7 @@ fn cookie(bytes: &[u8]) -> Look<()> {
 }
 
 /// The first datagram of RDP over UDP. Medium at best, and without a magic word.
-fn datagram(voice: &Voice<'_>) -> Look<()> {
+fn datagram(voice: &Voice<'_>) -> Parsed<()> {
     Reader::new(voice.bytes).want(&[0xFF; 4])?;
     sure(voice.opening.cut || (1132..=1232).contains(&voice.bytes.len()))
 }

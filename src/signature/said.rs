@@ -45,7 +45,6 @@ impl Said {
     pub(super) fn answer(&self) -> Answer {
         tell(&Opening {
             transport: self.transport,
-            client_port: 50_000,
             server_port: self.server_port,
             client: &self.client,
             server: &self.server,

@@ -1,12 +1,18 @@
 //! SIP: requests and answers. Some methods are also those of HTTP, so what is asked for must be an address of SIP.
 
-use super::bytes::{Look, Reader};
+use super::bytes::{Parsed, Reader};
 use super::voice::Reading;
-use super::{Opening, Strength};
+use super::{BOTH, Opening, Signature, Strength};
 
-pub(super) const SOURCE: &str = "facts section 7 (SIP); RFC 3261 7.1, 7.2, 19.1";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "sip",
+    transports: BOTH,
+    source: "facts SIP-01; RFC 3261 7.1, 7.2, 19.1",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {
         let answer = voice.reading(Reader::new(voice.bytes).want(b"SIP/2.0 "), Strength::Strong);
         answer.or(voice.reading(request(voice.bytes), Strength::Strong))
@@ -30,7 +36,7 @@ const METHODS: [&[u8]; 14] = [
     b"PUBLISH ",
 ];
 
-fn request(bytes: &[u8]) -> Look<()> {
+fn request(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.want_any(&METHODS)?;
     reader.want_any(&[b"sip:", b"sips:"]).map(|_| ())

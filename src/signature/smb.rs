@@ -1,12 +1,18 @@
-//! SMB over TCP: the first message behind its transport header, and the session request of NetBIOS on port 139.
+//! SMB over TCP: the first message after its transport header, and the session request of NetBIOS on port 139.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::Reading;
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts section 7 (SMB); MS-SMB2 2.1, 2.2.1; RFC 1002 4.3.2";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "smb",
+    transports: TCP,
+    source: "facts SMB-01; MS-SMB2 2.1, 2.2.1; RFC 1002 4.3.2",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {
         let message = voice.reading(message(voice.bytes), Strength::Strong);
         if opening.server_port != NETBIOS_SESSION {
@@ -22,7 +28,7 @@ const NETBIOS_SESSION: u16 = 139;
 const HEADER_LENGTH: u32 = 32;
 
 /// A zero, a length of three bytes, and the magic of version 1 (FF) or of 2 and 3 (FE).
-fn message(bytes: &[u8]) -> Look<()> {
+fn message(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.want(&[0])?;
     sure(reader.be24()? >= HEADER_LENGTH)?;
@@ -31,7 +37,7 @@ fn message(bytes: &[u8]) -> Look<()> {
 }
 
 /// The name of the called host and that of the caller, 34 bytes each.
-fn session_request(bytes: &[u8]) -> Look<()> {
+fn session_request(bytes: &[u8]) -> Parsed<()> {
     Reader::new(bytes).want(&[0x81, 0x00, 0x00, 0x44, 0x20])
 }
 

@@ -1,13 +1,19 @@
 //! SNMP: a version, then the community and an operation (versions 1 and 2c) or the global data (version 3). The version
 //! alone would also fit CLDAP.
 
-use super::Opening;
-use super::bytes::{Look, Reader};
+use super::bytes::{Parsed, Reader};
 use super::voice::Reading;
+use super::{Opening, Signature, UDP};
 
-pub(super) const SOURCE: &str = "facts section 7 (SNMP); RFC 1157 4; RFC 3416 3; RFC 3412 6";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "snmp",
+    transports: UDP,
+    source: "facts SNMP-01; RFC 1157 4; RFC 3416 3; RFC 3412 6",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| voice.reading(message(voice.bytes), voice.strong_on(&PORTS)))
 }
 
@@ -18,7 +24,7 @@ const VERSION_1: u8 = 0;
 const VERSION_2C: u8 = 1;
 const VERSION_3: u8 = 3;
 
-fn message(bytes: &[u8]) -> Look<()> {
+fn message(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.want(&[0x30])?;
     reader.ber_length()?;
@@ -30,7 +36,7 @@ fn message(bytes: &[u8]) -> Look<()> {
     }
 }
 
-fn community(mut reader: Reader<'_>) -> Look<()> {
+fn community(mut reader: Reader<'_>) -> Parsed<()> {
     reader.want(&[0x04])?;
     let length = reader.ber_length()?;
     reader.take(length)?;
@@ -38,7 +44,7 @@ fn community(mut reader: Reader<'_>) -> Look<()> {
 }
 
 /// A sequence whose first member is the number of the message.
-fn global_data(mut reader: Reader<'_>) -> Look<()> {
+fn global_data(mut reader: Reader<'_>) -> Parsed<()> {
     reader.want(&[0x30])?;
     reader.ber_length()?;
     reader.want(&[0x02])?;

@@ -2,14 +2,15 @@
 
 use super::bytes::Reader;
 use super::voice::Reading;
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts section 7 (SSH); RFC 4253 4.2";
+pub(super) const SIGNATURE: Signature =
+    Signature { name: "ssh", transports: TCP, source: "facts SSH-01; RFC 4253 4.2", only_citrix: false, read };
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| {
-        let look = Reader::new(voice.bytes).want_any(&IDENTIFICATIONS);
-        voice.reading(look.map(|_| ()), Strength::Strong)
+        let parsed = Reader::new(voice.bytes).want_any(&IDENTIFICATIONS);
+        voice.reading(parsed.map(|_| ()), Strength::Strong)
     })
 }
 

@@ -1,13 +1,19 @@
 //! STUN, and TURN requests, which look alike: known by the magic cookie. Channel data of TURN is not told, because its
 //! first bytes fit other traffic.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Strength, Transport};
+use super::{BOTH, Opening, Signature, Strength, Transport};
 
-pub(super) const SOURCE: &str = "facts section 7 (STUN, TURN), HDX-02, MIX-02; RFC 8489 5";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "stun",
+    transports: BOTH,
+    source: "facts STUN-01, STUN-02, HDX-02, MIX-02; RFC 8489 5",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| voice.reading(message(voice), Strength::Strong))
 }
 
@@ -15,7 +21,7 @@ const COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 
 const HEADER_LENGTH: usize = 20;
 
-fn message(voice: &Voice<'_>) -> Look<()> {
+fn message(voice: &Voice<'_>) -> Parsed<()> {
     let mut reader = Reader::new(voice.bytes);
     reader.within(0..=1)?; // Requests, indications and answers of the methods in use.
     reader.byte()?;

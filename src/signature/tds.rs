@@ -1,13 +1,19 @@
 //! SQL Server on 1433, and its browser service on UDP 1434. Off those ports the header is too loose to be told; the
 //! login preamble and the browser are known from the specification only, so they are soft.
 
-use super::bytes::{Look, Miss, Reader, sure};
+use super::bytes::{Miss, Parsed, Reader, sure};
 use super::voice::{Reading, Speaker, Voice};
-use super::{Opening, Strength, Transport};
+use super::{BOTH, Opening, Signature, Strength, Transport};
 
-pub(super) const SOURCE: &str = "facts SQL-01, section 7 (TDS); MS-TDS 2.2.3.1; MS-SQLR 2.2";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "tds",
+    transports: BOTH,
+    source: "facts TDS-01, SQL-01; MS-TDS 2.2.3.1; MS-SQLR 2.2",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| match (opening.transport, opening.server_port) {
         (Transport::Tcp, PORT | ADMIN_PORT) => stream(voice),
         (Transport::Udp, BROWSER_PORT) => voice.reading(browser(voice), Strength::Soft),
@@ -43,7 +49,7 @@ fn stream(voice: &Voice<'_>) -> Reading {
 
 /// Type, status, length, process, number, and a byte that is always zero. The status says that the message ends here,
 /// and that of a call may also ask to reset the connection.
-fn packet(bytes: &[u8]) -> Look<()> {
+fn packet(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     let kind = reader.byte()?;
     let status = reader.byte()?;
@@ -54,7 +60,7 @@ fn packet(bytes: &[u8]) -> Look<()> {
 }
 
 /// Who is there (02 and 03), where is this instance (04), and the list that answers both (05).
-fn browser(voice: &Voice<'_>) -> Look<()> {
+fn browser(voice: &Voice<'_>) -> Parsed<()> {
     match (voice.speaker, voice.bytes) {
         (Speaker::Client, [0x02 | 0x03]) => Ok(()),
         (Speaker::Client, [0x04, instance @ .., 0]) => sure(!instance.is_empty() && instance.len() <= 32),

@@ -1,14 +1,20 @@
 //! TFTP: requests, which name their mode, and transfers, which are loose: data comes from a new port of the server and
 //! two small numbers are all that marks it.
 
-use super::bytes::{Look, Reader, sure};
+use super::bytes::{Parsed, Reader, sure};
 use super::name;
 use super::voice::{Clue, Reading, Speaker, Voice};
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, UDP};
 
-pub(super) const SOURCE: &str = "facts section 7 (TFTP), PVS-04, PVS-05, PVS-06, PVS-10; RFC 1350 5; RFC 2347";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "tftp",
+    transports: UDP,
+    source: "facts TFTP-01, TFTP-02, PVS-04, PVS-05, PVS-06, PVS-10; RFC 1350 5; RFC 2347",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(asked).or(transfer(opening))
 }
 
@@ -25,7 +31,7 @@ const FIRST_BLOCK: u16 = 1;
 /// A block, and what stands before it, without a negotiated size.
 const LONGEST_DATA: usize = 516;
 
-/// A boot file of Citrix Provisioning is a hint: the best proof of it in clear text (PVS-10).
+/// A boot file of Citrix Provisioning is a hint: the best proof of it in clear text (facts PVS-10).
 fn asked(voice: &Voice<'_>) -> Reading {
     match request(voice.bytes) {
         Ok(file) => {
@@ -37,7 +43,7 @@ fn asked(voice: &Voice<'_>) -> Reading {
 }
 
 /// The file that is to be read or written.
-fn request(bytes: &[u8]) -> Look<&[u8]> {
+fn request(bytes: &[u8]) -> Parsed<&[u8]> {
     let mut reader = Reader::new(bytes);
     reader.want(&[0])?;
     reader.within(1..=2)?;

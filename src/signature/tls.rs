@@ -1,13 +1,19 @@
 //! TLS: client hello with the server name, server hello, alerts, and records of a connection whose start was missed.
 
-use super::bytes::{Look, Miss, Reader, sure};
+use super::bytes::{Miss, Parsed, Reader, sure};
 use super::name;
 use super::voice::{Clue, Reading, Voice};
-use super::{OPENING_LIMIT, Opening, Strength};
+use super::{OPENING_LIMIT, Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts section 7 (TLS), RDV-05; RFC 8446 4.1.2, 5.1, 6; RFC 6066 3";
+pub(super) const SIGNATURE: Signature = Signature {
+    name: "tls",
+    transports: TCP,
+    source: "facts TLS-01, RDV-05; RFC 8446 4.1.2, 5.1, 6; RFC 6066 3",
+    only_citrix: false,
+    read,
+};
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| match hello(voice.bytes) {
         Ok(CLIENT_HELLO) => client_hello(voice),
         Ok(_) => voice.reading(Ok(()), Strength::Strong),
@@ -17,7 +23,7 @@ pub(super) fn read(opening: &Opening<'_>) -> Reading {
 
 /// The name in the server name extension of a client hello, given what follows the handshake header (RFC 8446, 4.1.2).
 /// Short if the message breaks off before the name or before the end of the extensions.
-pub(super) fn server_name(mut body: Reader<'_>, is_datagram: bool) -> Look<Option<Box<str>>> {
+pub(super) fn server_name(mut body: Reader<'_>, is_datagram: bool) -> Parsed<Option<Box<str>>> {
     body.take(2 + 32)?; // Legacy version and random.
     let session = body.byte()?;
     body.take(usize::from(session))?;
@@ -61,7 +67,7 @@ const LONGEST_PLAIN: u16 = 1 << 14;
 const LONGEST_PROTECTED: u16 = LONGEST_PLAIN + 2048;
 
 /// A handshake record that begins with a hello, and which.
-fn hello(bytes: &[u8]) -> Look<u8> {
+fn hello(bytes: &[u8]) -> Parsed<u8> {
     let mut reader = Reader::new(bytes);
     reader.want(&[0x16, 0x03])?;
     reader.within(0..=4)?;
@@ -98,14 +104,14 @@ fn message<'j>(stream: &[u8], joined: &'j mut [u8; OPENING_LIMIT]) -> (&'j [u8],
 }
 
 /// What is there of the next record, if it belongs to the handshake.
-fn handshake_fragment<'a>(reader: &mut Reader<'a>) -> Look<&'a [u8]> {
+fn handshake_fragment<'a>(reader: &mut Reader<'a>) -> Parsed<&'a [u8]> {
     reader.want(&[0x16, 0x03])?;
     reader.byte()?;
     let length = usize::from(reader.be16()?);
     reader.take(length.min(reader.rest().len()))
 }
 
-fn host_name(extension: &[u8]) -> Look<Option<Box<str>>> {
+fn host_name(extension: &[u8]) -> Parsed<Option<Box<str>>> {
     let mut reader = Reader::new(extension);
     reader.be16()?; // The length of a list that has one entry.
     reader.want(&[0])?; // The entry is a host name.
@@ -121,7 +127,7 @@ fn alert_or_data(voice: &Voice<'_>, hello_miss: Miss) -> Reading {
 }
 
 /// An alert in clear text. An encrypted one is longer.
-fn alert(bytes: &[u8]) -> Look<()> {
+fn alert(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     reader.want(&[0x15, 0x03])?;
     reader.within(0..=4)?;
@@ -132,7 +138,7 @@ fn alert(bytes: &[u8]) -> Look<()> {
 
 /// Application data: a connection that was under way when the capture began. Loose, so the record that follows must be
 /// one too, as far as it is there.
-fn application_data(bytes: &[u8]) -> Look<()> {
+fn application_data(bytes: &[u8]) -> Parsed<()> {
     let mut reader = Reader::new(bytes);
     let length = application_record(&mut reader)?;
     match reader.take(usize::from(length)).and_then(|_| application_record(&mut reader)) {
@@ -141,7 +147,7 @@ fn application_data(bytes: &[u8]) -> Look<()> {
     }
 }
 
-fn application_record(reader: &mut Reader<'_>) -> Look<u16> {
+fn application_record(reader: &mut Reader<'_>) -> Parsed<u16> {
     reader.want(&[0x17, 0x03])?;
     reader.within(1..=3)?;
     let length = reader.be16()?;

@@ -2,11 +2,12 @@
 
 use super::bytes::Reader;
 use super::voice::Reading;
-use super::{Opening, Strength};
+use super::{Opening, Signature, Strength, TCP};
 
-pub(super) const SOURCE: &str = "facts section 7 (VNC), NS-03; RFC 6143 7.1.1";
+pub(super) const SIGNATURE: Signature =
+    Signature { name: "vnc", transports: TCP, source: "facts VNC-01, NS-03; RFC 6143 7.1.1", only_citrix: false, read };
 
-pub(super) fn read(opening: &Opening<'_>) -> Reading {
+fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| voice.reading(Reader::new(voice.bytes).want(b"RFB 00"), Strength::Strong))
 }
 

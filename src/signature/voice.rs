@@ -1,6 +1,6 @@
 //! What a signature is given and what it gives back: one side's voice, and a reading of it.
 
-use super::bytes::{Look, Miss};
+use super::bytes::{Miss, Parsed};
 use super::{OPENING_LIMIT, Opening, Strength, Transport};
 
 /// What one signature makes of an opening.
@@ -54,15 +54,15 @@ impl Opening<'_> {
 }
 
 impl Voice<'_> {
-    /// The reading that follows from a look at the bytes: `strength` if all was there and right.
-    pub(super) fn reading(&self, look: Look<()>, strength: Strength) -> Reading {
-        match look {
+    /// The reading that follows from the bytes of this side: `strength` if all was there and right.
+    pub(super) fn reading(&self, parsed: Parsed<()>, strength: Strength) -> Reading {
+        match parsed {
             Ok(()) => Reading::heard(strength, self.speaker),
             Err(miss) => self.missed(miss, strength),
         }
     }
 
-    /// The reading when a look missed: worth waiting only for what would be more than soft.
+    /// The reading of bytes that do not fit: worth waiting only for what would be more than soft.
     pub(super) fn missed(&self, miss: Miss, strength: Strength) -> Reading {
         match miss {
             Miss::Short if strength > Strength::Soft && self.opening.awaits(self.bytes) => Reading::Begun,

@@ -1,4 +1,4 @@
-//! Telling capture formats apart by their first bytes, never by the name (facts capture-formats 1, 6 and 9), and
+//! Telling capture formats apart by their first bytes, never by the name (facts FORMAT-01, FORMAT-02), and
 //! naming what is not read here together with what to do about it.
 
 use super::order::ByteOrder;

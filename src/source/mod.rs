@@ -98,7 +98,7 @@ impl Progress {
 /// is counted as one of an unknown link.
 pub const UNKNOWN_INTERFACE: LinkType = LinkType(u16::MAX);
 
-/// Largest captured length of one packet unless the capture announces larger ones, in bytes (facts capture-formats 2).
+/// Largest captured length of one packet unless the capture announces larger ones, in bytes (facts PCAP-02).
 const PACKET_BOUND: u32 = 256 * 1024;
 
 /// Largest captured length of one packet whatever the capture announces, in bytes.

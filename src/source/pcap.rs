@@ -1,6 +1,6 @@
 //! The pcap format, every variant that real files have: both byte orders, micro- and nanoseconds, and the "modified"
 //! layout with longer record headers. Bytes in, records out; whoever calls does the reading.
-//! Sources: draft-ietf-opsawg-pcap; facts capture-formats 1 and 2.
+//! Sources: draft-ietf-opsawg-pcap; facts FORMAT-01, PCAP-01, PCAP-02.
 
 use super::notes::{CaptureNotes, OddityKind};
 use super::order::ByteOrder;

@@ -1,7 +1,7 @@
 //! The pcapng format: sections of either byte order, interfaces with their own clocks, and packets in three kinds of
 //! blocks. Bytes in, records out; whoever calls does the reading. Custom and journal blocks get no packet number here,
 //! so that Wireshark's numbers run ahead of ours in files that have some.
-//! Sources: draft-ietf-opsawg-pcapng; facts capture-formats 1 and 3.
+//! Sources: draft-ietf-opsawg-pcapng; facts FORMAT-01, PCAPNG-01.
 
 use super::notes::{CaptureNotes, InterfaceNote, OddityKind, plain_text};
 use super::order::{ByteOrder, padded};

@@ -1,7 +1,7 @@
 """The scenes: what is played, between whom, and what an auditor must conclude.
 
 A scene is a function that plays on a `Site` and gives back what a report must say. Its documentation string becomes
-the text of the fixture's README. Facts are those of the project's notes on Citrix protocols (ICA-01, CGP-01, ...).
+the text of the fixture's README. What is held to be true of the protocols stands in `src/facts.md`.
 """
 
 import os
