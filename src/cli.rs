@@ -49,6 +49,7 @@ Examples:
 
 /// What to do.
 #[derive(Subcommand, Debug)]
+#[non_exhaustive]
 pub enum Command {
     /// Analyse capture files (pcap, pcapng), directories of them, or - for standard input
     #[command(after_help = EXIT_CODES)]
@@ -176,6 +177,7 @@ pub struct AuditArgs {
 
 /// How a report is written.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Format {
     /// For people
     Text,

@@ -1,4 +1,7 @@
 //! What stops a command. `Display` is one sentence for the person at the terminal.
+//!
+//! The sentence is complete: it says why in plain words, so whoever prints it prints no `source()` after it. `source()` is the
+//! cause as a value, for a program that decides by it.
 
 use crate::portmap::MapError;
 #[cfg(feature = "live")]
@@ -6,12 +9,12 @@ use crate::sandbox::SandboxError;
 #[cfg(feature = "live")]
 use crate::source::LiveError;
 use crate::source::ReadError;
-use std::fmt;
-use std::io;
 use std::path::PathBuf;
+use std::{error, fmt, io};
 
 /// Why a command could not do its work.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// An interface could not be watched.
     #[cfg(feature = "live")]
@@ -153,7 +156,25 @@ fn advice(error: &io::Error, otherwise: &str) -> String {
     }
 }
 
-impl std::error::Error for Error {}
+impl error::Error for Error {
+    /// Errors of a part are told in that part's words, so their cause is the cause of that part.
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            #[cfg(feature = "live")]
+            Error::Live(error) => error.source(),
+            #[cfg(feature = "live")]
+            Error::Sandbox(error) => error.source(),
+            Error::Read(error) => error.source(),
+            Error::Signals(error)
+            | Error::OpenDirectory { error, .. }
+            | Error::OpenPortMap { error, .. }
+            | Error::WriteCapture { error, .. }
+            | Error::Write { error, .. } => Some(error),
+            Error::PortMap { error, .. } => Some(error),
+            Error::NoCapture { .. } | Error::TooManyCaptures { .. } | Error::OutputIsInput { .. } => None,
+        }
+    }
+}
 
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Error {
@@ -165,5 +186,42 @@ impl From<ReadError> for Error {
 impl From<LiveError> for Error {
     fn from(error: LiveError) -> Error {
         Error::Live(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    fn denied() -> io::Error {
+        io::ErrorKind::PermissionDenied.into()
+    }
+
+    #[test]
+    fn a_cause_is_handed_on_as_a_value() {
+        let path = PathBuf::from("site");
+        let of_the_system = [
+            Error::Signals(denied()),
+            Error::OpenDirectory { path: path.clone(), error: denied() },
+            Error::OpenPortMap { path: path.clone(), error: denied() },
+            Error::WriteCapture { path: path.clone(), error: denied() },
+            Error::Write { target: "standard output".into(), error: denied() },
+            Error::Read(ReadError::Open { name: "a.pcap".into(), error: denied() }),
+            Error::Read(ReadError::Read { name: "a.pcap".into(), error: denied() }),
+        ];
+        for error in of_the_system {
+            let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+            assert_eq!(cause.map(io::Error::kind), Some(io::ErrorKind::PermissionDenied), "{error}");
+        }
+        let wrong = MapError { line: 14, what: "unknown key".into() };
+        let error = Error::PortMap { path, error: wrong.clone() };
+        assert_eq!(error.source().and_then(|cause| cause.downcast_ref()), Some(&wrong));
+    }
+
+    #[test]
+    fn an_error_of_a_part_is_not_its_own_cause() {
+        let error = Error::Read(ReadError::Empty { name: "a.pcap".into() });
+        assert!(error.source().is_none(), "the chain would say one sentence twice");
     }
 }

@@ -190,6 +190,7 @@ impl Promise {
 
 /// Why a mix cannot be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum MixError {
     /// No flow, every service with weight 0, or every size.
     Nothing,
@@ -215,6 +216,8 @@ impl fmt::Display for MixError {
         }
     }
 }
+
+impl std::error::Error for MixError {}
 
 /// The packets of a mix, one after the other.
 pub struct Traffic {

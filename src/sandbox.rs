@@ -51,6 +51,7 @@ pub fn confine(confinement: &Confinement) -> Result<Applied, SandboxError> {
 
 /// Why a process could not be confined.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum SandboxError {
     /// Other threads run, which would stay as they are.
     Threads {

@@ -1,12 +1,14 @@
 //! Any input gets an answer: one clear sentence, or a report up to the damage. Never a panic, an endless loop or unbounded
 //! memory. Inputs are made here byte by byte, so what must be told of them is known from how they were made.
 
+mod skip;
 mod support;
 
 use cap_audit::packet::LinkType;
 use cap_audit::source::PcapWriter;
 use cap_audit::time::{SECOND, Span, Timestamp};
 use serde_json::Value;
+use skip::skipped;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -86,11 +88,11 @@ fn a_file_without_permission_is_told() {
         nobody.args(["--reuid", "65534", "--clear-groups", "--"]).arg(&program).arg("file").arg(&path);
         match nobody.timeout(PATIENCE).output() {
             Ok(output) => Told::from(output),
-            Err(error) => return println!("skipped: this is root, and setpriv cannot be run: {error}"),
+            Err(error) => return skipped(format_args!("this is root, and setpriv cannot be run: {error}")),
         }
     };
     if told.err.contains("setpriv") {
-        return println!("skipped: this is root, and {}", told.err);
+        return skipped(format_args!("this is root, and {}", told.err));
     }
     assert_eq!(told.code, Some(3), "{}", told.err);
     told.is_one_sentence_about(&path);
@@ -595,7 +597,7 @@ fn named_pipes_are_read_once() {
     for (path, _) in &pipes {
         match Command::new("mkfifo").arg(path).status() {
             Ok(status) if status.success() => {}
-            other => return println!("skipped: no pipe can be made: {other:?}"),
+            other => return skipped(format_args!("mkfifo cannot make a pipe: {other:?}")),
         }
     }
     let arguments = with_json(&[&pipes[0].0, &pipes[1].0]);

@@ -4,10 +4,12 @@
 #![cfg(all(feature = "live", target_os = "linux"))]
 
 mod netns;
+mod skip;
 
 use netns::{Host, Net};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use skip::skipped;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -130,10 +132,7 @@ fn with_wait_an_interface_that_comes_back_is_watched_again() {
 fn a_drop_over_ipv6_is_told() {
     let Some(net) = Net::new() else { return };
     let Some(firewall) = Firewall::new(&net) else { return };
-    if !net.connect_v6("one", 1) {
-        println!("skipped: there is no IPv6");
-        return;
-    }
+    let Some(()) = net.connect_v6("one", 1) else { return };
     let mut watch = Watch::new(&net, &["one", "--format", "ndjson"]);
     session_to(&net, "fd00:1::2", 2598);
     firewall.rule("tcp dport 2598 drop");
@@ -439,8 +438,7 @@ fn without_rights_interfaces_are_listed_and_both_ways_to_rights_are_told() {
     };
     let listed = as_nobody(&["live", "--list"]);
     if matches!(listed.code, Some(126 | 127 | 255)) {
-        println!("skipped: setpriv is missing or cannot run the program ({})", listed.err.trim());
-        return;
+        return skipped(format_args!("setpriv is missing or cannot run the program ({})", listed.err.trim()));
     }
     assert_eq!(listed.code, Some(0), "{}", listed.err);
     for (name, address) in [("one", "10.1.0.1"), ("two", "10.2.0.1")] {
@@ -510,13 +508,13 @@ fn live(net: &Net, arguments: &[&str]) -> Ended {
     Watch::start(on(net, Host::Near, env!("CARGO_BIN_EXE_cap-audit")).arg("live").args(arguments)).end()
 }
 
-/// Records what passes on the near end of `one`; none, with a line that says why, where nothing can record.
+/// Records what passes on the near end of `one`; none, and the test is skipped, where nothing can record.
 fn record(net: &Net, path: &str) -> Option<Watch> {
     let mut command = on(net, Host::Near, "tcpdump");
     command.args(["-i", "one", "-n", "-U", "--immediate-mode", "-B", "16384", "-Z", "root", "-w", path]);
     let mut recording = Watch::start(&mut command);
     if recording.wait_for_remark("listening on").is_none() {
-        println!("skipped: tcpdump does not record ({})", recording.end().err.trim());
+        skipped(format_args!("tcpdump does not record ({})", recording.end().err.trim()));
         return None;
     }
     Some(recording)
@@ -683,13 +681,13 @@ impl Lines {
 struct Firewall<'a>(&'a Net);
 
 impl<'a> Firewall<'a> {
-    /// None, with a line that says why, where there are no packet filters.
+    /// None, and the test is skipped, where there are no packet filters.
     fn new(net: &'a Net) -> Option<Firewall<'a>> {
         let firewall = Firewall(net);
         let chain = "add chain inet audit in { type filter hook input priority 0; }";
         for words in ["add table inet audit", chain] {
             if let Err(why) = firewall.nft(words) {
-                println!("skipped: packet filters need nftables ({why})");
+                skipped(format_args!("packet filters need nftables ({why})"));
                 return None;
             }
         }

@@ -4,11 +4,13 @@
 #![cfg(all(feature = "live", target_os = "linux"))]
 
 mod netns;
+mod skip;
 
 use cap_audit::packet::{LinkType, PacketBatch, Record};
 use cap_audit::source::{ANY, LiveError, LiveOptions, LiveSource, Tick};
 use cap_audit::time::{Span, Timestamp};
 use netns::{Host, Net};
+use skip::skipped;
 use std::net::UdpSocket;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -507,13 +509,12 @@ fn without_permission_both_ways_to_it_are_told() {
         .args(["--ignored", "--exact", "open_the_loopback", "--nocapture"])
         .output();
     let Ok(done) = done else {
-        println!("skipped: no setpriv");
-        return;
+        return skipped("iproute2 is missing");
     };
     let told = String::from_utf8_lossy(&done.stdout);
     if !told.contains("running 1 test") {
-        println!("skipped: another user cannot run this program");
-        return;
+        let why = String::from_utf8_lossy(&done.stderr);
+        return skipped(format_args!("setpriv is missing or another user cannot run this program ({})", why.trim()));
     }
     assert!(told.contains("cannot watch lo: this user may not read raw packets; run it as root with `sudo`"), "{told}");
     assert!(told.contains(&format!("setcap cap_net_raw,cap_net_admin+ep {}", program.display())), "{told}");

@@ -4,16 +4,18 @@
 
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod netns;
+mod skip;
 
 fn main() {
     #[cfg(target_os = "linux")]
     linux::main();
     #[cfg(not(target_os = "linux"))]
-    println!("skipped: there is no confinement on this system");
+    skip::skipped("there is no confinement on this system");
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use crate::skip::skipped;
     use cap_audit::sandbox::{Confinement, SandboxError, confine};
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, SendFlags, SocketType, send, socket};
@@ -131,7 +133,7 @@ mod linux {
     fn is_root() -> bool {
         let root = getuid().is_root();
         if !root {
-            println!("skipped: needs root");
+            skipped("it needs root");
         }
         root
     }
@@ -329,13 +331,13 @@ mod linux {
         }
     }
 
-    /// The program started through `setpriv` with these words; none where it cannot be.
+    /// The program started through `setpriv` with these words; none, and the test is skipped, where it cannot be.
     fn as_another(words: &[&str], role: &str) -> Option<Actor> {
         let mut command = Command::new("setpriv");
         command.args(words).arg(env::current_exe().expect("a test knows its program"));
         let works = Command::new("setpriv").args(words).arg("true").status().is_ok_and(|status| status.success());
         if !works {
-            println!("skipped: no setpriv that takes {words:?}");
+            skipped(format_args!("there is no setpriv that takes {words:?}"));
             return None;
         }
         Some(Actor::new(&mut command, role))

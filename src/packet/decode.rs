@@ -218,6 +218,7 @@ pub struct Quoted {
 
 /// Why a packet did not become a `Packet`. It is counted under this name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Skip {
     /// The link type is not one that is read here, or the interface was never described.
     UnknownLink,

@@ -5,6 +5,7 @@ use std::{error, fmt, io};
 
 /// Why nothing of an input can be read. `Display` is a sentence for the person at the terminal.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ReadError {
     /// It cannot be opened.
     Open {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 /// What a file is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Format {
     /// A pcap file of any variant.
     Pcap,
@@ -18,6 +19,7 @@ pub enum Format {
 
 /// What a file is that cannot be read here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Foreign {
     /// Compressed or an archive: what it is, and the command that unpacks it.
     Packed(&'static str, &'static str),

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+use crate::skip::skipped;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -29,7 +30,7 @@ pub enum Host {
 }
 
 impl Net {
-    /// Makes the two hosts; none, with a line that says why, where that is not possible.
+    /// Makes the two hosts; none, and the test is skipped, where that is not possible.
     pub fn new() -> Option<Net> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -40,7 +41,7 @@ impl Net {
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         for host in [&net.near, &net.far] {
             if let Err(why) = try_run("ip", &["netns", "add", host]) {
-                println!("skipped: network namespaces need root and iproute2 ({why})");
+                skipped(format_args!("network namespaces need root and iproute2 ({why})"));
                 return None;
             }
         }
@@ -68,10 +69,12 @@ impl Net {
         }
     }
 
-    /// Gives a pair of interfaces fd00:NETWORK::1 and ::2 as well. IPv6 then talks by itself. Says no where the kernel has none.
-    pub fn connect_v6(&self, name: &str, network: u8) -> bool {
+    /// Gives a pair of interfaces fd00:NETWORK::1 and ::2 as well. IPv6 then talks by itself. Nothing, and the test is skipped,
+    /// where the kernel has no IPv6.
+    pub fn connect_v6(&self, name: &str, network: u8) -> Option<()> {
         if !Path::new("/proc/net/if_inet6").exists() {
-            return false;
+            skipped("the kernel has no IPv6");
+            return None;
         }
         for (host, own, other) in [(&self.near, 1, 2), (&self.far, 2, 1)] {
             run(&format!("ip netns exec {host} sysctl -qw net.ipv6.conf.{name}.disable_ipv6=0"));
@@ -80,7 +83,7 @@ impl Net {
                 "ip -n {host} neigh replace fd00:{network}::{other} lladdr 02:00:00:00:0{network}:0{other} dev {name} nud permanent"
             ));
         }
-        true
+        Some(())
     }
 
     /// Runs `ip` with these words on a host.

@@ -5,6 +5,7 @@ use std::{error, fmt};
 
 /// Why a live capture could not be opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum LiveError {
     /// The interfaces of this machine cannot be listed.
     List {
