@@ -7,10 +7,11 @@ mod live;
 
 use self::inputs::{Input, Inputs, Opened, Queue, Waiting};
 use crate::cli::{AuditArgs, Cli, Color, Command, FailOn, FileArgs, Format, PortsArgs, PortsFormat};
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::finding::{Finding, Scene, count, findings};
 use crate::ledger::{self, Ledger};
-use crate::pipeline::{Clock, Options, run_all};
+use crate::pipeline::{Options, run_all};
 use crate::portmap::PortMap;
 use crate::report::{self, Look, Material, Report, ports};
 use crate::source::CaptureNotes;

@@ -17,5 +17,5 @@ pub use outcome::{Doubt, EARLY, FIRM, GRACE, Outcome, TCP_TRIES, UDP_TRIES, outc
 pub use record::{
     Counts, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef, Sender,
 };
-pub use table::{FlowTable, KnowsPort, Limits, Probe, SHARDS, shard};
+pub use table::{FlowTable, KnowsPort, Limits, Probe};
 pub use tcp_state::{End, TcpState};

@@ -14,11 +14,11 @@ pub use text::{Look, write_text};
 
 use crate::audit::JudgedFlow;
 use crate::classify::candidates;
+use crate::clock::Clock;
 use crate::finding::{Finding, Severity, protocol_name};
 use crate::flow::{Counts, Evidence, PacketRef};
 use crate::ledger::{Latency, Ledger, Line};
 use crate::packet::Skip;
-use crate::pipeline::Clock;
 use crate::portmap::PortMap;
 use crate::source::CaptureNotes;
 use crate::time::Timestamp;

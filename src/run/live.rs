@@ -8,7 +8,7 @@ use crate::cli::{AuditArgs, Format, LiveArgs};
 use crate::error::Error;
 use crate::finding::{Finding, Scene, Severity, findings};
 use crate::ledger::{self, Ledger};
-use crate::packet::{Address, PacketBatch, Record};
+use crate::packet::{Address, Filling};
 use crate::pipeline::{Ask, Beat, Feed, Interim, run_live};
 use crate::portmap::PortMap;
 use crate::report::{self, Report};
@@ -229,17 +229,17 @@ impl LiveFeed {
 }
 
 impl Feed for LiveFeed {
-    fn fill(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) -> Beat {
+    fn fill(&mut self, filling: &mut Filling<'_>) -> Beat {
         let most = self.packets_left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         if self.is_over() {
-            let tick = self.source.finish(batch, place, most);
+            let tick = self.source.finish(filling, most);
             let ended = self.count(tick.packets) || !tick.full;
             if ended {
                 self.second_passes(tick.settled);
             }
             return Beat { now: tick.settled, ask: Ask::Nothing, ended };
         }
-        let tick = self.source.fill(batch, place, most, WAIT);
+        let tick = self.source.fill(filling, most, WAIT);
         let enough = self.count(tick.packets);
         let now = Instant::now();
         let mut ask = if now >= self.second { Ask::Questions } else { Ask::Nothing };
@@ -423,7 +423,7 @@ impl<'a> Desk<'a> {
             captures: self.notes.clone(),
             read: 1,
             failed: Vec::new(),
-            clock: crate::pipeline::Clock::default(),
+            clock: crate::clock::Clock::default(),
             overlapping: 0,
         }
     }
