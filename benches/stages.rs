@@ -11,7 +11,7 @@ use cap_audit::audit::{Audit, Flows};
 use cap_audit::flow::{FlowRecord, Limits};
 use cap_audit::ledger::Ledger;
 use cap_audit::mix::{Mix, MixError, SERVICES, Sizes};
-use cap_audit::packet::{LinkType, PacketBatch, RawPacket, TcpFlags};
+use cap_audit::packet::{LinkType, RawPacket, TcpFlags};
 use cap_audit::pipeline::{Options, run};
 use cap_audit::portmap::PortMap;
 use cap_audit::source::{CaptureFile, MemoryFile, More};
@@ -87,12 +87,15 @@ fn reader(criterion: &mut Criterion) {
     for (name, bytes) in [("pcap", pcap_of(&mix())), ("pcapng", pcapng_of(&mix()))] {
         group.throughput(Throughput::Elements(mix().packets));
         group.bench_function(name, |bencher| {
-            let mut batch = PacketBatch::new(1);
+            let (mut block, mut records) = (Vec::new(), Vec::new());
             bencher.iter(|| {
                 let mut file = open(&bytes);
-                while file.fill(&mut batch, &mut |_, _| 0).expect("memory can be read") == More::Maybe {
-                    black_box(&batch);
-                }
+                let mut next = || {
+                    records.clear();
+                    file.scan(&mut block, &mut |_, record| records.push(record)).expect("memory can be read")
+                };
+                while next() == More::Maybe {}
+                black_box(&records);
                 assert_eq!(file.notes().packets, mix().packets);
             });
         });

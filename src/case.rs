@@ -1,11 +1,12 @@
 //! All that one audit knows, and the one way to conclude from it.
 
+use crate::clock::Clock;
 use crate::finding::{Finding, Scene, Severity, findings};
 use crate::flow::FlowRecord;
 use crate::judge::{Judge, ServiceTally, Tally};
 use crate::ledger::Ledger;
 use crate::matching::ServiceRef;
-use crate::pipeline::{Clock, Harvest};
+use crate::pipeline::Harvest;
 use crate::portmap::PortMap;
 use crate::source::CaptureNotes;
 use std::collections::BTreeMap;

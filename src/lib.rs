@@ -8,11 +8,11 @@
 //!  source::CaptureFile   reads a block of a file    flow::FlowTable    Packet     -> Flow, and at its end a FlowRecord
 //!          |             into a PacketBatch         signature::tell    first bytes of both sides -> Protocol
 //!          v                                        classify           FlowRecord + PortMap -> Judgement
-//!  pipeline::Clock       makes time run forward     ledger             counts, histograms, sightings
-//!          |                                             |
-//!          v                                        Ledger += Ledger   when all workers are done
-//!  packet::decode        bytes -> Packet, whose          |
-//!                        hosts pick the worker           v
+//!  packet::WayIn         makes time run forward;    ledger             counts, histograms, sightings
+//!                        bytes -> Packet, whose          |
+//!                        hosts pick the worker      Ledger += Ledger   when all workers are done
+//!                                                        |
+//!                                                        v
 //!                                                   finding::CHECKS    Ledger -> Finding
 //!                                                   report             Finding, Ledger, flows -> text, JSON, NDJSON, CSV
 //! ```
@@ -23,7 +23,7 @@
 //!
 //! # Floors
 //!
-//! A file imports only what stands lower: `time`, `transport` / `packet`, `signature` / `source`, `flow`, `portmap` (three wings that do not know
+//! A file imports only what stands lower: `time`, `clock`, `transport` / `packet`, `signature` / `source`, `flow`, `portmap` (three wings that do not know
 //! each other; `flow` also reads `signature`) / `classify` / `ledger` / `audit`, `finding`, `mix` / `pipeline`, `report` / `error`, `cli`,
 //! `run`, `main`. Each outside crate has one door: `etherparse` in `packet/general.rs`, `crossbeam-channel` in `pipeline.rs`,
 //! `hdrhistogram` in `ledger.rs`, `hashbrown` and `foldhash` in `flow/table.rs`, `toml` in `portmap/load.rs`, `clap` in `cli.rs`
@@ -47,7 +47,7 @@
 //!
 //! # Where this differs from a textbook
 //!
-//! - **The capture thread decodes** ([`packet::Decoded`]): it has just read the bytes, so the headers are in its cache. A worker that
+//! - **The capture thread decodes** ([`packet::WayIn`]): it has just read the bytes, so the headers are in its cache. A worker that
 //!   decodes fetches each header from the other core's cache, which takes several times as long as to decode it.
 //! - **Flows are fetched in groups** ([`audit::Audit::observe_all`]): a table of flows is larger than the caches, so the flows of a
 //!   small group of packets are touched before the first is entered. Entering packets one by one is the oracle.
@@ -63,6 +63,7 @@
 pub mod audit;
 pub mod case;
 pub mod cli;
+pub mod clock;
 pub mod error;
 pub mod facts;
 pub mod finding;

@@ -4,12 +4,13 @@
 //! free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is lost here.
 
 use crate::audit::{Audit, Depth, Flows};
-use crate::flow::{FlowRecord, Limits, shard};
+use crate::clock::Clock;
+use crate::flow::{FlowRecord, Limits};
 use crate::ledger::{Latency, Ledger};
-use crate::packet::{Decoded, PacketBatch, Record};
+use crate::packet::{Filling, PacketBatch};
 use crate::portmap::PortMap;
 use crate::source::{More, ReadError, Source};
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -60,90 +61,6 @@ pub struct Harvest {
     pub batches: Latency,
 }
 
-/// Makes time run forward. What lies behind the latest moment (several queues, several interfaces, two clocks) is held at it.
-/// Only when the capture stays behind for seconds of its own time (the clock was set, files were joined) does time go on
-/// from there, so that durations are true again; and only a few times, for two clocks in turn would make time up.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Clock {
-    now: Option<Timestamp>,
-    shift: Span,
-    /// Since when, by its own time, the capture lies far behind.
-    behind: Option<Timestamp>,
-    /// Large steps back.
-    pub steps_back: u64,
-    /// The largest of them.
-    pub largest_step: Span,
-    /// Packets that lay a little behind the latest moment, by more than a millisecond.
-    pub held: u64,
-    followed: u32,
-}
-
-/// Files that follow each other more closely than this are taken for one capture without a gap.
-const GAP: Span = Span::seconds(2);
-/// A step back that is no longer taken for disorder ...
-const LARGE_STEP: Span = Span::seconds(1);
-/// ... once the capture has stayed behind for this long by its own time ...
-const STAYS_BEHIND: Span = Span::seconds(2);
-/// ... and so often at most.
-const STEPS_FOLLOWED: u32 = 3;
-
-impl Clock {
-    /// The moment of the audit for a moment of the capture.
-    #[inline]
-    pub fn tick(&mut self, at: Timestamp) -> Timestamp {
-        let at = at + self.shift;
-        match self.now {
-            Some(now) if at < now => self.fall_behind(now, at),
-            _ => {
-                self.now = Some(at);
-                self.behind = None;
-            }
-        }
-        self.now.unwrap_or(at)
-    }
-
-    #[cold]
-    fn fall_behind(&mut self, now: Timestamp, at: Timestamp) {
-        let step = now - at;
-        if step <= LARGE_STEP {
-            self.held += u64::from(step > Span::millis(1));
-            return;
-        }
-        self.steps_back += u64::from(self.behind.is_none());
-        self.largest_step = self.largest_step.max(step);
-        let since = self.behind.map_or(at, |since| since.min(at));
-        self.behind = Some(since);
-        if at - since >= STAYS_BEHIND && self.followed < STEPS_FOLLOWED {
-            self.shift = Span(self.shift.0.saturating_add(step.0));
-            self.followed += 1;
-            self.behind = None;
-        }
-    }
-
-    /// Where the captured time ends, if the next capture begins noticeably later: nobody watched in between.
-    fn gap_before(&self, first: Option<Timestamp>) -> Option<Timestamp> {
-        let (now, first) = (self.now?, first? + self.shift);
-        (first - now > GAP).then_some(now)
-    }
-
-    /// Time has passed without a packet. Never goes back.
-    pub fn advance(&mut self, at: Timestamp) {
-        self.now = Some(self.now.map_or(at, |now| now.max(at)));
-    }
-
-    /// Adds the steps of another line of time.
-    pub fn add(&mut self, other: &Clock) {
-        self.steps_back += other.steps_back;
-        self.held += other.held;
-        self.largest_step = self.largest_step.max(other.largest_step);
-    }
-
-    /// The latest moment.
-    pub fn now(&self) -> Timestamp {
-        self.now.unwrap_or_default()
-    }
-}
-
 /// Audits sources one behind the other, on one line of time.
 ///
 /// # Errors
@@ -171,9 +88,8 @@ pub fn run_all<S: Source>(
 
 /// Where a live audit gets its packets from, and when it wants to know how things stand.
 pub trait Feed {
-    /// Fills the batch with what has come since, each packet in the lane that `place` names for it. Comes back after a short
-    /// time even when nothing came.
-    fn fill(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) -> Beat;
+    /// Enters what has come since. Comes back after a short time even when nothing came.
+    fn fill(&mut self, filling: &mut Filling<'_>) -> Beat;
 }
 
 /// What a [`Feed`] says after each batch.
@@ -224,13 +140,11 @@ pub fn run_live(
     let (harvest, _) = with_workers(map, options, Some(interims), |hall, clock| {
         let mut serial = 0;
         loop {
-            let mut shared = hall.batch();
-            let batch = Arc::get_mut(&mut shared).expect("a batch from the hall is nobody else's");
-            let mut decoded = batch.take_decoded();
-            let beat = feed.fill(batch, &mut |bytes, record| enter(bytes, record, clock, &mut decoded, hall.workers));
-            batch.give_decoded(decoded);
-            clock.advance(beat.now);
-            hall.send(shared, clock.now());
+            let beat = hall.fill(clock, |filling| {
+                let beat = feed.fill(filling);
+                filling.time_passes(beat.now);
+                beat
+            });
             if let Ask::Standing(depth) = beat.ask {
                 hall.ask(serial, clock.now(), depth);
                 serial += 1;
@@ -324,7 +238,7 @@ fn capture<S: Source>(
 ) -> (Vec<S>, Vec<ReadError>) {
     let (mut sources, mut failed) = (Vec::new(), Vec::new());
     loop {
-        match next(clock.now) {
+        match next(clock.latest()) {
             Ok(Some(mut source)) => {
                 if let Some(from) = clock.gap_before(source.first()) {
                     hall.gap(from);
@@ -348,12 +262,7 @@ fn drain<S: Source>(
     progress: &mut impl FnMut(&S),
 ) -> Result<(), ReadError> {
     loop {
-        let mut shared = hall.batch();
-        let batch = Arc::get_mut(&mut shared).expect("a batch from the hall is nobody else's");
-        let mut decoded = batch.take_decoded();
-        let more = source.fill(batch, &mut |bytes, record| enter(bytes, record, clock, &mut decoded, hall.workers))?;
-        batch.give_decoded(decoded);
-        hall.send(shared, clock.now());
+        let more = hall.fill(clock, |filling| source.fill(filling))?;
         progress(source);
         if more == More::No {
             return Ok(());
@@ -361,18 +270,16 @@ fn drain<S: Source>(
     }
 }
 
-/// Makes time run forward, decodes a packet, and picks its lane.
-#[inline]
-fn enter(bytes: &[u8], record: &mut Record, clock: &mut Clock, decoded: &mut Decoded, workers: usize) -> usize {
-    record.at = clock.tick(record.at);
-    // By host pair, so that each flow, its errors and its fragments are whole in one worker.
-    decoded.enter(&record.with(bytes), |pair| match pair {
-        Some((one, other)) if workers > 1 => shard(one, other) % workers,
-        _ => 0,
-    })
-}
-
 impl Hall {
+    /// Lends a free batch to be filled, and hands it to the workers whatever came of that: no batch is ever lost.
+    fn fill<R>(&mut self, clock: &mut Clock, fill: impl FnOnce(&mut Filling<'_>) -> R) -> R {
+        let mut shared = self.batch();
+        let batch = Arc::get_mut(&mut shared).expect("a batch from the hall is nobody else's");
+        let outcome = fill(&mut batch.fill(clock));
+        self.send(shared, clock.now());
+        outcome
+    }
+
     /// A batch that nobody reads any more, or a new one while there are few.
     fn batch(&mut self) -> Arc<PacketBatch> {
         while let Ok(batch) = self.recycled.try_recv() {
@@ -484,7 +391,7 @@ impl Worker {
             }
             Sweep::EveryBatch => {
                 self.audit.observe_all(batch.lane(self.lane));
-                self.audit.sweep(now, batch.lanes[self.lane].len() / 2 + SWEEP_AT_LEAST);
+                self.audit.sweep(now, batch.lane(self.lane).len() / 2 + SWEEP_AT_LEAST);
             }
             Sweep::Never => self.audit.observe_all(batch.lane(self.lane)),
         }
@@ -508,44 +415,32 @@ const SWEEP_AT_LEAST: usize = 64;
 mod tests {
     use super::*;
 
-    #[test]
-    fn time_runs_forward() {
-        let mut clock = Clock::default();
-        let seconds = |s: i64| Timestamp::new(s, 0);
-        assert_eq!(clock.tick(seconds(10)), seconds(10));
-        assert_eq!(clock.tick(seconds(10) + Span::millis(-5)), seconds(10), "disorder is held");
-        assert_eq!(clock.tick(seconds(12)), seconds(12));
-        assert_eq!(clock.steps_back, 0);
-    }
+    /// A source that cannot be read.
+    struct Broken;
 
-    #[test]
-    fn behind_a_step_back_that_stays_durations_are_true_again() {
-        let mut clock = Clock::default();
-        let seconds = |s: i64| Timestamp::new(s, 0);
-        clock.tick(seconds(1_000));
-        assert_eq!([100, 101, 102].map(|s| clock.tick(seconds(s))), [seconds(1_000); 3], "held until it stays");
-        assert_eq!(clock.tick(seconds(107)), seconds(1_005));
-        assert_eq!((clock.steps_back, clock.largest_step), (1, Span::seconds(900)));
-    }
-
-    #[test]
-    fn two_clocks_in_turn_do_not_make_time_up() {
-        let mut clock = Clock::default();
-        for step in 0..100 {
-            clock.tick(Timestamp::new(1_000, 0) + Span::millis(100 * step));
-            clock.tick(Timestamp::new(990, 0) + Span::millis(100 * step));
+    impl Source for Broken {
+        fn fill(&mut self, _: &mut Filling<'_>) -> Result<More, ReadError> {
+            Err(ReadError::Empty { name: "broken".to_string() })
         }
-        assert_eq!(clock.now(), Timestamp::new(1_000, 0) + Span::millis(9_900));
-        assert_eq!(clock.steps_back, 100);
     }
 
     #[test]
-    fn one_packet_from_the_future_does_not_stop_time() {
-        let mut clock = Clock::default();
-        let seconds = |s: i64| Timestamp::new(s, 0);
-        clock.tick(seconds(10));
-        let future = clock.tick(seconds(4_000_000_000));
-        (11..14).for_each(|s| _ = clock.tick(seconds(s)));
-        assert_eq!(clock.tick(seconds(20)) - future, Span::seconds(7));
+    fn sources_that_cannot_be_read_use_no_batches_up() {
+        const SOURCES: usize = BATCHES + 6;
+        let (sender, receiver) = mpsc::channel();
+        // In a thread of its own: where a batch is lost with each of them the audit waits for ever.
+        thread::spawn(move || {
+            let mut left = SOURCES;
+            let next = |_| {
+                left = left.checked_sub(1)?;
+                Some(Broken)
+            };
+            let mut next = next;
+            let (harvest, sources) =
+                run_all(&Arc::new(PortMap::citrix()), Options::default(), |at| Ok(next(at)), |_| {});
+            let _ = sender.send((harvest.failed.len(), sources.len()));
+        });
+        let told = receiver.recv_timeout(std::time::Duration::from_secs(30));
+        assert_eq!(told, Ok((SOURCES, SOURCES)), "it waits for a batch that nobody brings back");
     }
 }

@@ -2,9 +2,9 @@
 
 mod support;
 
+use cap_audit::clock::Clock;
 use cap_audit::packet::{
-    Decoded, Fragment, LinkType, Packet, PacketBatch, Quoted, RawPacket, Skip, TransportHeader, decode, general,
-    protocol,
+    Fragment, LinkType, Packet, PacketBatch, Quoted, RawPacket, Skip, TransportHeader, decode, general, protocol, shard,
 };
 use etherparse::{LaxSlicedPacket, TransportSlice};
 use proptest::collection::vec;
@@ -36,6 +36,9 @@ fn agree(link: LinkType, original: u32, bytes: &[u8]) -> Result<(), TestCaseErro
     on_its_way_in(&raw)
 }
 
+/// Workers, each with a lane of its own.
+const LANES: usize = 7;
+
 /// The capture thread reads the same, and picks the lane by the hosts of the packet, or of the one that it quotes.
 fn on_its_way_in(raw: &RawPacket<'_>) -> Result<(), TestCaseError> {
     let batch = PacketBatch::of([*raw]);
@@ -44,12 +47,12 @@ fn on_its_way_in(raw: &RawPacket<'_>) -> Result<(), TestCaseError> {
         Some(quoted) => (quoted.source, quoted.destination),
         None => (packet.source, packet.destination),
     });
-    let mut picked = None;
-    Decoded::of_lanes(1).enter(raw, |hosts| {
-        picked = hosts;
-        0
-    });
-    prop_assert_eq!(picked, pair);
+    let mut batch = PacketBatch::new(LANES);
+    batch.fill(&mut Clock::default()).copy(raw);
+    let expected = pair.map_or(0, |(one, other)| shard(one, other) % LANES);
+    let holders: Vec<usize> = (0..LANES).filter(|&lane| !batch.lane(lane).is_empty()).collect();
+    prop_assert_eq!(holders, [expected]);
+    prop_assert_eq!(batch.lane(expected).packets().collect::<Vec<_>>(), [&general::decode(raw)]);
     Ok(())
 }
 

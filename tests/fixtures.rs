@@ -154,21 +154,21 @@ fn a_cut_to_164_bytes_changes_no_outcome() {
 
 /// Writes the capture again with at most so many bytes of each packet.
 fn cut_capture(from: &Path, to: &Path, limit: u32) {
-    use cap_audit::packet::{PacketBatch, Record};
     use cap_audit::source::{CaptureFile, More, PcapWriter};
     let mut source = CaptureFile::open(from, 0).expect("a fixture can be read");
-    let mut batch = PacketBatch::new(1);
+    let mut block = Vec::new();
     let mut writer: Option<PcapWriter<fs::File>> = None;
     loop {
-        let more = source.fill(&mut batch, &mut |_: &[u8], _: &mut Record| 0).expect("a fixture can be read");
-        for packet in batch.packets(0) {
+        let mut write = |block: &[u8], record: cap_audit::packet::Record| {
+            let packet = record.packet(block);
             let writer = writer.get_or_insert_with(|| {
                 PcapWriter::new(fs::File::create(to).expect("a file can be made"), packet.link, true)
                     .expect("it can be written")
             });
             let kept = packet.bytes.len().min(limit as usize);
             writer.write(packet.at, packet.original, &packet.bytes[..kept]).expect("it can be written");
-        }
+        };
+        let more = source.scan(&mut block, &mut write).expect("a fixture can be read");
         if more == More::No {
             break;
         }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use cap_audit::clock::Clock;
 use cap_audit::finding::Finding;
 use cap_audit::flow::{
     Counts, DirectionBasis, Endpoint, Evidence, FlowKey, FlowRecord, Limits, Marks, Note, PacketRef, TcpState,
@@ -10,7 +11,7 @@ use cap_audit::flow::{
 use cap_audit::judge::{Judge, Judgement, Sign, Verdict};
 use cap_audit::ledger::{KIND_LIMIT, Ledger, NETWORK_LIMIT, PATH_LIMIT, SIGHTING_LIMIT};
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
-use cap_audit::pipeline::{Clock, Options, Sweep};
+use cap_audit::pipeline::{Options, Sweep};
 use cap_audit::time::{Span, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -6,7 +6,8 @@
 mod netns;
 mod skip;
 
-use cap_audit::packet::{LinkType, PacketBatch, Record};
+use cap_audit::clock::Clock;
+use cap_audit::packet::{LinkType, PacketBatch, RawPacket, Record};
 use cap_audit::source::{ANY, LiveError, LiveOptions, LiveSource, Tick};
 use cap_audit::time::{Span, Timestamp};
 use netns::{Host, Net};
@@ -27,6 +28,12 @@ struct Seen {
 }
 
 impl Seen {
+    fn of(packet: RawPacket<'_>) -> Seen {
+        let RawPacket { at, number, capture, link, original, bytes } = packet;
+        let record = Record { at, number, offset: 0, captured: bytes.len() as u32, original, link, capture };
+        Seen { record, bytes: bytes.to_vec() }
+    }
+
     /// The last byte, by which the tests tell packets apart.
     fn mark(&self) -> u8 {
         *self.bytes.last().expect("no packet is empty")
@@ -50,17 +57,14 @@ fn fill(source: &mut LiveSource, seen: &mut Vec<Seen>, wait: Duration) -> Tick {
 /// One batch of so many packets at most.
 fn fill_with(source: &mut LiveSource, seen: &mut Vec<Seen>, most: usize, wait: Duration) -> Tick {
     let mut batch = PacketBatch::new(1);
-    let tick = source.fill(&mut batch, &mut |_, _| 0, most, wait);
+    let tick = source.fill(&mut batch.fill(&mut Clock::default()), most, wait);
     take(&batch, tick, seen);
     tick
 }
 
 fn take(batch: &PacketBatch, tick: Tick, seen: &mut Vec<Seen>) {
-    assert_eq!(tick.packets, batch.lanes[0].len());
-    seen.extend(batch.lanes[0].iter().map(|record| {
-        let bytes = record.packet(&batch.bytes).bytes.to_vec();
-        Seen { record: *record, bytes }
-    }));
+    assert_eq!(tick.packets, batch.lane(0).len());
+    seen.extend(batch.packets(0).map(Seen::of));
 }
 
 /// Batches until so many packets were seen, or three seconds have passed.
@@ -210,7 +214,7 @@ fn the_end_holds_nothing_back() {
         send(1, 4000, 0..10);
         send(2, 4000, 10..20);
         let (mut batch, mut seen) = (PacketBatch::new(1), Vec::new());
-        let tick = source.finish(&mut batch, &mut |_, _| 0, usize::MAX);
+        let tick = source.finish(&mut batch.fill(&mut Clock::default()), usize::MAX);
         take(&batch, tick, &mut seen);
         assert_eq!(seen.iter().map(Seen::mark).collect::<Vec<_>>(), (0..20).collect::<Vec<u8>>());
         assert!(!tick.full);
@@ -240,10 +244,10 @@ fn no_more_packets_are_taken_than_are_wanted() {
                 assert_eq!((seen.len(), counted), (wanted, wanted as u64), "{names:?}");
             }
             let mut batch = PacketBatch::new(1);
-            let tick = source.finish(&mut batch, &mut |_, _| 0, 5);
+            let tick = source.finish(&mut batch.fill(&mut Clock::default()), 5);
             take(&batch, tick, &mut seen);
             assert!(tick.full, "{names:?}: {tick:?}");
-            let tick = source.finish(&mut batch, &mut |_, _| 0, usize::MAX);
+            let tick = source.finish(&mut batch.fill(&mut Clock::default()), usize::MAX);
             take(&batch, tick, &mut seen);
             assert!(!tick.full, "{names:?}: {tick:?}");
             assert_eq!(seen.iter().map(Seen::mark).collect::<Vec<_>>(), (0..200).collect::<Vec<u8>>(), "{names:?}");
@@ -270,7 +274,7 @@ fn the_end_does_not_wait_for_what_comes_after_it() {
             let (begun, asked) = (Instant::now(), now());
             let mut batch = PacketBatch::new(1);
             loop {
-                let tick = source.finish(&mut batch, &mut |_, _| 0, usize::MAX);
+                let tick = source.finish(&mut batch.fill(&mut Clock::default()), usize::MAX);
                 // A reader that is as slow as its interface is busy.
                 thread::sleep(Duration::from_millis(50));
                 if !tick.full {

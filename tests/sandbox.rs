@@ -377,6 +377,7 @@ mod linux {
     mod live {
         use super::super::netns::{Host, Net};
         use super::*;
+        use cap_audit::clock::Clock;
         use cap_audit::packet::PacketBatch;
         use cap_audit::source::{LiveError, LiveOptions, LiveSource};
 
@@ -422,7 +423,7 @@ mod linux {
 
         fn tell_packets(source: &mut LiveSource) {
             let mut batch = PacketBatch::new(1);
-            source.fill(&mut batch, &mut |_, _| 0, usize::MAX, Duration::from_millis(200));
+            source.fill(&mut batch.fill(&mut Clock::default()), usize::MAX, Duration::from_millis(200));
             batch.packets(0).for_each(|packet| println!("packet {}", packet.bytes[42]));
         }
 

@@ -9,7 +9,7 @@ mod support;
 use cap_audit::judge::{Judge, ServiceTally};
 use cap_audit::ledger::{Carried, PATH_LIMIT, SIGHTING_LIMIT};
 use cap_audit::matching::ServiceRef;
-use cap_audit::packet::{LinkType, PacketBatch, Record, Skip};
+use cap_audit::packet::{Filling, LinkType, Record, Skip};
 use cap_audit::pipeline::{Options, run};
 use cap_audit::source::{More, ReadError, Source};
 use cap_audit::time::Span;
@@ -277,7 +277,7 @@ impl Traffic {
     }
 
     /// What is sent at this tick.
-    fn pass(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) {
+    fn pass(&mut self, filling: &mut Filling<'_>) {
         let Traffic { kinds, schedule, tick, sent, flows, .. } = self;
         for (delay, packets) in schedule {
             let Some(flow) = tick.checked_sub(*delay).filter(|flow| flow < flows) else { continue };
@@ -288,7 +288,7 @@ impl Traffic {
             let [third, fourth] = [number / 250, number % 250 + 1].map(|byte| byte as u8);
             let port = 40_000 + (flow / clients % PORTS) as u16;
             *sent += 1;
-            enter(batch, place, *tick, *sent, &packets[packet].frame, |frame| {
+            enter(filling, *tick, *sent, &packets[packet].frame, |frame| {
                 let (ip, transport) = if packets[packet].of_client { (12, 20) } else { (16, 22) };
                 frame[ETHERNET + ip..][..4].copy_from_slice(&[10, 1, third, fourth]);
                 frame[ETHERNET + transport..][..2].copy_from_slice(&port.to_be_bytes());
@@ -296,28 +296,21 @@ impl Traffic {
         }
     }
 
-    fn arp(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) {
+    fn arp(&mut self, filling: &mut Filling<'_>) {
         self.sent += 1;
         self.not_ip += 1;
         let mut frame = [0; 60];
         frame[12..14].copy_from_slice(&[0x08, 0x06]);
-        enter(batch, place, self.tick, self.sent, &frame, |_| {});
+        enter(filling, self.tick, self.sent, &frame, |_| {});
     }
 }
 
 /// Enters a packet, after `write` has written into it.
-fn enter(
-    batch: &mut PacketBatch,
-    place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    tick: u64,
-    number: u64,
-    frame: &[u8],
-    write: impl FnOnce(&mut [u8]),
-) {
-    let (offset, length) = (batch.bytes.len(), frame.len() as u32);
-    batch.bytes.extend_from_slice(frame);
-    write(&mut batch.bytes[offset..]);
-    let mut record = Record {
+fn enter(filling: &mut Filling<'_>, tick: u64, number: u64, frame: &[u8], write: impl FnOnce(&mut [u8])) {
+    let (offset, length) = (filling.block.len(), frame.len() as u32);
+    filling.block.extend_from_slice(frame);
+    write(&mut filling.block[offset..]);
+    filling.enter(Record {
         at: START + Span(TICK.0 * tick as i64),
         number,
         offset: offset as u32,
@@ -325,30 +318,23 @@ fn enter(
         original: length,
         link: LinkType::ETHERNET,
         capture: 0,
-    };
-    let lane = place(&batch.bytes[offset..], &mut record);
-    batch.lanes[lane].push(record);
+    });
 }
 
 impl Source for Traffic {
-    fn fill(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    ) -> Result<More, ReadError> {
-        batch.clear();
-        batch.bytes.clear();
+    fn fill(&mut self, filling: &mut Filling<'_>) -> Result<More, ReadError> {
+        filling.block.clear();
         let full = self.sent + BATCH;
         while self.sent < full {
             if self.tick == self.flows + AFTER_THE_LAST {
-                self.arp(batch, place);
+                self.arp(filling);
                 return Ok(More::No);
             }
             if self.tick.is_multiple_of(ARP_EVERY) {
-                self.arp(batch, place);
+                self.arp(filling);
             }
             self.begun = self.flows.min(self.tick + 1);
-            self.pass(batch, place);
+            self.pass(filling);
             self.tick += 1;
             if self.tick.is_multiple_of(MEASURE_EVERY) && self.tick <= self.flows {
                 self.memory.measure(self.tick, self.started);

@@ -2,7 +2,9 @@
 
 use super::track::Flow;
 use super::{DirectionBasis, Endpoint, FlowKey, FlowRecord, IcmpError, Marks, Sender, Side};
-use crate::packet::{Address, Fragment, Icmp, Packet, Quoted, RawPacket, Skip, TransportHeader, protocol};
+use crate::packet::{
+    Address, Fragment, Icmp, Packet, Quoted, RawPacket, SHARDS, Skip, TransportHeader, protocol, shard,
+};
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -24,21 +26,6 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits { flows: 8_000_000 }
     }
-}
-
-/// Host pairs are dealt to so many shards and the shards to the workers, so that a limit hits the same flows whatever the
-/// number of workers.
-pub const SHARDS: usize = 64;
-
-/// The shard of a host pair. A sum, not an exclusive-or, which would give 0 to every host that talks to itself.
-#[inline]
-pub fn shard(one: Address, other: Address) -> usize {
-    let word = |address: Address| {
-        let value = u128::from_ne_bytes(address.0);
-        (value as u64).wrapping_add((value >> 64) as u64)
-    };
-    let sum = word(one).wrapping_add(word(other));
-    (sum.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
 }
 
 /// The flows of one worker.

@@ -2,7 +2,8 @@
 //! their headers say.
 
 use super::decode::{decode_any, decode_most};
-use super::{Address, LinkType, Packet, Skip, decode};
+use super::{Address, LinkType, Packet, Skip, decode, shard};
+use crate::clock::Clock;
 use crate::time::Timestamp;
 
 /// One packet as captured, lent for as long as one call.
@@ -22,7 +23,8 @@ pub struct RawPacket<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Where one packet lies in a block of bytes, and what its capture record says of it.
+/// Where one packet lies in a block of bytes, and what its capture record says of it. What a format tells of a packet beyond its
+/// bytes stands here (of a NetScaler trace that will be the leg), and which of several captures of a source it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record {
     /// When it was captured.
@@ -42,49 +44,108 @@ pub struct Record {
 }
 
 /// A block of bytes and the packets in it, sorted into lanes, one lane a worker. It is filled, worked on and used again,
-/// so that the steady state allocates nothing for a packet.
-#[derive(Default, Debug)]
+/// so that the steady state allocates nothing for a packet. Packets enter it by [`WayIn::enter`] alone, record and decoded form
+/// together.
+#[derive(Debug)]
 pub struct PacketBatch {
     /// Captured bytes and whatever lies between packets in the file.
-    pub bytes: Vec<u8>,
-    /// Packets in the order of the capture, by lane.
-    pub lanes: Vec<Vec<Record>>,
-    /// What their headers say, in the same order, where the packets were decoded on their way in.
-    decoded: Decoded,
+    block: Vec<u8>,
+    /// Invariant: at least one.
+    lanes: Vec<Entered>,
 }
 
-/// What the headers of the packets of a batch say, by lane.
+/// The packets of one lane in the order of the capture. Invariant: as many records as decoded packets.
 #[derive(Default, Debug)]
-pub struct Decoded(Vec<Vec<Result<Packet, Skip>>>);
+struct Entered {
+    records: Vec<Record>,
+    packets: Vec<Result<Packet, Skip>>,
+}
 
-impl Decoded {
-    /// Room for the packets of so many lanes.
-    pub fn of_lanes(lanes: usize) -> Decoded {
-        Decoded(vec![Vec::new(); lanes])
+impl Entered {
+    #[inline]
+    fn push(&mut self, record: Record, packet: Result<Packet, Skip>) {
+        self.packets.push(packet);
+        self.records.push(record);
     }
 
-    /// Decodes the next packet and enters it in the lane that `pick` names for the two addresses whose conversation it belongs
-    /// to; for none where it cannot be decoded. Says which lane that is.
+    fn clear(&mut self) {
+        self.records.clear();
+        self.packets.clear();
+    }
+}
+
+/// A batch that is being filled. It is lent for one call, and whoever lent it sends it on whatever comes of the call.
+#[derive(Debug)]
+pub struct Filling<'a> {
+    /// The batch's own memory, as the filling before left it. A source reads straight into it and may make it longer.
+    pub block: &'a mut Vec<u8>,
+    /// How packets enter the batch, apart from the block, so that a source can look for them there meanwhile.
+    pub way_in: WayIn<'a>,
+}
+
+impl Filling<'_> {
+    /// Enters the packet of a record that points into the block.
     #[inline]
-    pub fn enter(&mut self, raw: &RawPacket<'_>, pick: impl FnOnce(Option<(Address, Address)>) -> usize) -> usize {
+    pub fn enter(&mut self, record: Record) {
+        self.way_in.enter(self.block, record);
+    }
+
+    /// Copies a packet to the end of the block and enters it.
+    #[inline]
+    pub fn copy(&mut self, packet: &RawPacket<'_>) {
+        let RawPacket { at, number, capture, link, original, bytes } = *packet;
+        let (offset, captured) = (self.block.len() as u32, bytes.len() as u32);
+        self.block.extend_from_slice(bytes);
+        self.enter(Record { at, number, offset, captured, original, link, capture });
+    }
+
+    /// Time has passed up to `at`, whether or not a packet came.
+    pub fn time_passes(&mut self, at: Timestamp) {
+        self.way_in.clock.advance(at);
+    }
+}
+
+/// The one way of packets into a batch: makes time run forward, decodes where the bytes have just come in (they are in the cache
+/// there), and picks the lane by the two hosts, so that each flow, its errors and its fragments are whole in one worker. (A
+/// packet in a tunnel will have its lane by the hosts inside; [`Packet::host_pair`] tells them, and nothing else has to change.)
+#[derive(Debug)]
+pub struct WayIn<'a> {
+    clock: &'a mut Clock,
+    lanes: &'a mut [Entered],
+}
+
+impl WayIn<'_> {
+    /// Enters the packet of a record that points into `block`, the block of the same filling.
+    #[inline]
+    pub fn enter(&mut self, block: &[u8], mut record: Record) {
+        record.at = self.clock.tick(record.at);
+        let raw = record.packet(block);
         // Not one call of `decode`: what has only one origin is written straight to its place. On its way over the stack it would
         // have to wait until all that was written before has arrived.
-        match decode_most(raw) {
-            Some(packet) => {
-                let lane = pick(Some((packet.source, packet.destination)));
-                self.0[lane].push(Ok(packet));
-                lane
-            }
-            None => self.enter_any(raw, pick),
+        match decode_most(&raw) {
+            Some(packet) => self.lane(packet.source, packet.destination).push(record, Ok(packet)),
+            None => self.enter_any(&raw, record),
         }
     }
 
     #[inline(never)]
-    fn enter_any(&mut self, raw: &RawPacket<'_>, pick: impl FnOnce(Option<(Address, Address)>) -> usize) -> usize {
+    fn enter_any(&mut self, raw: &RawPacket<'_>, record: Record) {
         let packet = decode_any(raw);
-        let lane = pick(packet.as_ref().ok().map(|packet| packet.host_pair(raw.bytes)));
-        self.0[lane].push(packet);
-        lane
+        let lane = match &packet {
+            Ok(packet) => {
+                let (one, other) = packet.host_pair(raw.bytes);
+                self.lane(one, other)
+            }
+            Err(_) => &mut self.lanes[0],
+        };
+        lane.push(record, packet);
+    }
+
+    #[inline]
+    fn lane(&mut self, one: Address, other: Address) -> &mut Entered {
+        let lanes = self.lanes.len();
+        let lane = if lanes > 1 { shard(one, other) % lanes } else { 0 };
+        &mut self.lanes[lane]
     }
 }
 
@@ -97,7 +158,7 @@ pub struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    /// The same packets in groups of so many; the last one may be smaller.
+    /// The same packets in groups of `size`; the last one may be smaller.
     pub fn groups(self, size: usize) -> impl Iterator<Item = Lane<'a>> {
         let records = self.records.chunks(size);
         records.zip(self.packets.chunks(size)).map(move |(records, packets)| Lane { records, packets, ..self })
@@ -137,60 +198,41 @@ impl<'a> Lane<'a> {
 }
 
 impl PacketBatch {
-    /// An empty batch for so many workers.
-    pub fn new(lanes: usize) -> PacketBatch {
-        PacketBatch { bytes: Vec::new(), lanes: vec![Vec::new(); lanes], decoded: Decoded::of_lanes(lanes) }
+    /// An empty batch for this number of workers, at least 1.
+    pub fn new(workers: usize) -> PacketBatch {
+        PacketBatch {
+            block: Vec::new(),
+            lanes: std::iter::repeat_with(Entered::default).take(workers.max(1)).collect(),
+        }
     }
 
-    /// A batch of one lane with copies of these packets, decoded.
+    /// A batch of one lane with copies of these packets. Their times stay what they are.
     pub fn of<'a>(packets: impl IntoIterator<Item = RawPacket<'a>>) -> PacketBatch {
         let mut batch = PacketBatch::new(1);
-        for RawPacket { at, number, capture, link, original, bytes } in packets {
-            let (offset, captured) = (batch.bytes.len() as u32, bytes.len() as u32);
-            batch.lanes[0].push(Record { at, number, offset, captured, original, link, capture });
-            batch.bytes.extend_from_slice(bytes);
+        for raw in packets {
+            let RawPacket { at, number, capture, link, original, bytes } = raw;
+            let (offset, captured) = (batch.block.len() as u32, bytes.len() as u32);
+            batch.block.extend_from_slice(bytes);
+            batch.lanes[0].push(Record { at, number, offset, captured, original, link, capture }, decode(&raw));
         }
-        batch.decode();
         batch
     }
 
-    /// Forgets the packets and keeps the memory.
-    pub fn clear(&mut self) {
-        self.lanes.iter_mut().for_each(Vec::clear);
-        self.decoded.0.iter_mut().for_each(Vec::clear);
-    }
-
-    /// Lends what decoded packets are entered in while the batch is being filled; [`PacketBatch::give_decoded`] brings it
-    /// back. Headers are read where the bytes have just come in, because they are in the cache there.
-    pub fn take_decoded(&mut self) -> Decoded {
-        let mut decoded = std::mem::take(&mut self.decoded);
-        decoded.0.iter_mut().for_each(Vec::clear);
-        decoded
-    }
-
-    /// Takes back what was lent, one entry for each packet of each lane.
-    pub fn give_decoded(&mut self, decoded: Decoded) {
-        self.decoded = decoded;
-    }
-
-    /// Decodes all packets that lie in it.
-    pub fn decode(&mut self) {
-        let PacketBatch { bytes, lanes, decoded } = self;
-        decoded.0.resize_with(lanes.len(), Vec::new);
-        for (records, decoded) in lanes.iter().zip(&mut decoded.0) {
-            decoded.clear();
-            decoded.extend(records.iter().map(|record| decode(&record.packet(bytes))));
-        }
+    /// Lends it to be filled anew. The packets that were in it are forgotten, their memory is kept.
+    pub fn fill<'a>(&'a mut self, clock: &'a mut Clock) -> Filling<'a> {
+        self.lanes.iter_mut().for_each(Entered::clear);
+        Filling { block: &mut self.block, way_in: WayIn { clock, lanes: &mut self.lanes } }
     }
 
     /// The packets of one lane with what their headers say.
     pub fn lane(&self, lane: usize) -> Lane<'_> {
-        Lane { block: &self.bytes, records: &self.lanes[lane], packets: &self.decoded.0[lane] }
+        let Entered { records, packets } = &self.lanes[lane];
+        Lane { block: &self.block, records, packets }
     }
 
     /// The packets of one lane, in the order of the capture.
     pub fn packets(&self, lane: usize) -> impl Iterator<Item = RawPacket<'_>> {
-        self.lanes[lane].iter().map(|record| record.packet(&self.bytes))
+        self.lanes[lane].records.iter().map(|record| record.packet(&self.block))
     }
 }
 
@@ -199,19 +241,71 @@ impl Record {
     #[inline]
     pub fn packet<'a>(&self, block: &'a [u8]) -> RawPacket<'a> {
         let start = self.offset as usize;
-        self.with(&block[start..start + self.captured as usize])
-    }
-
-    /// The packet itself, of which these are the bytes.
-    #[inline]
-    pub fn with<'a>(&self, bytes: &'a [u8]) -> RawPacket<'a> {
         RawPacket {
             at: self.at,
             number: self.number,
             capture: self.capture,
             link: self.link,
             original: self.original,
-            bytes,
+            bytes: &block[start..start + self.captured as usize],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Span;
+
+    /// An Ethernet frame with an IPv4 header and a UDP header, of which the last byte of the sender's address is chosen.
+    fn frame(host: u8) -> Vec<u8> {
+        let ip = [0x45, 0, 0, 28, 0, 7, 0, 0, 64, 17, 0, 0, 10, 0, 0, host, 10, 0, 1, 1];
+        [&[0; 12][..], &[0x08, 0x00], &ip, &[0x9c, 0x40, 0x05, 0xd6, 0, 8, 0, 0]].concat()
+    }
+
+    fn raw(number: u64, at: Timestamp, bytes: &[u8]) -> RawPacket<'_> {
+        RawPacket { at, number, capture: 3, link: LinkType::ETHERNET, original: 60, bytes }
+    }
+
+    #[test]
+    fn each_packet_goes_to_the_lane_of_its_hosts_decoded_and_in_order() {
+        let frames: Vec<Vec<u8>> = (1..=60).map(frame).collect();
+        let (mut batch, mut clock) = (PacketBatch::new(3), Clock::default());
+        for round in 0..2 {
+            let mut filling = batch.fill(&mut clock);
+            filling.block.clear();
+            for (number, frame) in (1..).zip(&frames) {
+                filling.copy(&raw(number, Timestamp(number as i64), frame));
+            }
+            // What is not read at all goes to the first lane.
+            filling.copy(&raw(61, Timestamp(61), b"no frame"));
+            for lane in 0..3 {
+                let chosen = |host: u8| {
+                    let hosts = [[10, 0, 0, host], [10, 0, 1, 1]].map(Address::v4);
+                    shard(hosts[0], hosts[1]) % 3 == lane
+                };
+                let mut expected: Vec<u64> = (1..=60).filter(|&host| chosen(host)).map(u64::from).collect();
+                assert!(expected.len() > 5, "the test wants packets in every lane");
+                expected.extend((lane == 0).then_some(61));
+                let numbers: Vec<u64> = batch.packets(lane).map(|packet| packet.number).collect();
+                assert_eq!(numbers, expected, "lane {lane}, round {round}");
+                assert!(batch.lane(lane).raw_and_decoded().all(|(raw, decoded)| *decoded == decode(&raw)));
+                assert_eq!(batch.lane(lane).len(), expected.len());
+            }
+        }
+    }
+
+    #[test]
+    fn time_runs_forward_on_the_way_in() {
+        let (mut batch, mut clock) = (PacketBatch::new(1), Clock::default());
+        let frame = frame(1);
+        let second = |second| Timestamp::new(second, 0);
+        let mut filling = batch.fill(&mut clock);
+        filling.copy(&raw(1, second(10), &frame));
+        filling.copy(&raw(2, second(10) + Span::millis(-5), &frame));
+        filling.time_passes(second(12));
+        filling.copy(&raw(3, second(11), &frame));
+        let times: Vec<Timestamp> = batch.packets(0).map(|packet| packet.at).collect();
+        assert_eq!(times, [second(10), second(10), second(12)]);
     }
 }

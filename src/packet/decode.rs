@@ -281,8 +281,9 @@ pub fn decode(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
 }
 
 /// Most packets of most captures: whole TCP segments and UDP datagrams over IPv4 without options, on Ethernet without tags.
-/// Leaves everything else, and whatever contradicts itself, to [`decode_any`].
-#[inline]
+/// Leaves everything else, and whatever contradicts itself, to [`decode_any`]. As a call of its own it would return the packet by
+/// way of the stack.
+#[inline(always)]
 pub(super) fn decode_most(raw: &RawPacket<'_>) -> Option<Packet> {
     let (head, body) = raw.bytes.split_first_chunk::<34>()?;
     let plain = raw.link == LinkType::ETHERNET && head[12..15] == [0x08, 0x00, 0x45] && be(head, 20) & 0x3fff == 0;

@@ -7,7 +7,7 @@ pub mod general;
 mod link;
 
 pub use crate::transport::protocol;
-pub use address::Address;
-pub use batch::{Decoded, Lane, PacketBatch, RawPacket, Record};
+pub use address::{Address, SHARDS, shard};
+pub use batch::{Filling, Lane, PacketBatch, RawPacket, Record, WayIn};
 pub use decode::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, TransportHeader, Vlans, decode};
 pub use link::LinkType;

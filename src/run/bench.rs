@@ -4,16 +4,17 @@ use super::Exit;
 use super::console::{Target, tell, write_to};
 use crate::audit::{Audit, Flows};
 use crate::cli::{BenchArgs, BenchFormat};
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::finding::count;
 use crate::flow::Limits;
 use crate::ledger::Latency;
 use crate::mix::{Mix, Promise, SERVICES, Sizes, Traffic};
 use crate::packet::PacketBatch;
-use crate::pipeline::{Clock, Options, run};
+use crate::pipeline::{Options, run};
 use crate::portmap::PortMap;
 use crate::report;
-use crate::source::{CaptureFile, CaptureNotes, MemoryFile, More};
+use crate::source::{CaptureFile, CaptureNotes, MemoryFile, More, Source};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -177,29 +178,23 @@ fn step(step: Step, capture: &Capture, map: &Arc<PortMap>) -> Result<(Duration, 
     let mut batch = PacketBatch::new(1);
     let mut clock = Clock::default();
     let mut audit = Audit::new(Arc::clone(map), Limits::default(), Flows::Counted);
+    let (mut block, mut records) = (Vec::new(), Vec::new());
     let started = Instant::now();
     loop {
-        let more = file.fill(&mut batch, &mut |_, record| {
-            record.at = clock.tick(record.at);
-            0
-        })?;
+        let more = if step == Step::Read {
+            records.clear();
+            file.scan(&mut block, &mut |_, record| records.push(record))?
+        } else {
+            file.fill(&mut batch.fill(&mut clock))?
+        };
         match step {
-            Step::Read => {
-                black_box(&batch);
-            }
-            Step::Decode => {
-                batch.decode();
-                black_box(&batch);
-            }
+            Step::Read => _ = black_box(&records),
+            Step::Decode => _ = black_box(&batch),
             // A flow is classified when it ends, and most end when they are given up or with the capture.
-            Step::Track => {
-                batch.decode();
-                audit.observe_all(batch.lane(0));
-            }
+            Step::Track => audit.observe_all(batch.lane(0)),
             Step::Classify => {
-                batch.decode();
                 audit.observe_all(batch.lane(0));
-                audit.sweep(clock.now(), batch.lanes[0].len() / 2);
+                audit.sweep(clock.now(), batch.lane(0).len() / 2);
             }
         }
         if more == More::No {

@@ -3,7 +3,7 @@
 
 use super::console::Remarks;
 use crate::error::Error;
-use crate::packet::{PacketBatch, Record};
+use crate::packet::Filling;
 use crate::source::{CaptureFile, CaptureNotes, Damage, Foreign, More, ReadError, STANDARD_INPUT, Source};
 use crate::time::{Span, Timestamp};
 use std::collections::HashMap;
@@ -184,12 +184,8 @@ pub(super) struct Opened {
 }
 
 impl Source for Opened {
-    fn fill(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    ) -> Result<More, ReadError> {
-        let more = self.file.fill(batch, place);
+    fn fill(&mut self, filling: &mut Filling<'_>) -> Result<More, ReadError> {
+        let more = self.file.fill(filling);
         self.failed |= more.is_err();
         more
     }

@@ -7,7 +7,7 @@ use super::format::{Foreign, Format};
 use super::notes::CaptureNotes;
 use super::pcap::{HeaderError, PcapHeader, PcapScanner};
 use super::pcapng::{PcapngScanner, SectionVersion};
-use crate::packet::{PacketBatch, Record};
+use crate::packet::Record;
 use crate::time::Timestamp;
 use std::fmt;
 use std::fs::File;
@@ -83,36 +83,29 @@ impl CaptureFile {
         })
     }
 
-    /// Fills the batch with the next block and its packets, each in the lane that `place` names for it (below the
-    /// number of lanes); `place` may set the record's time right. Returns as soon as there is a whole packet, so that a
-    /// live pipe flows. The batch may be empty when this says [`More::No`].
+    /// Reads the next block and shows its packets, each with the block that its record points into. `block` is the memory of the
+    /// block before, which is used again. Returns as soon as there is a whole packet, so that a live pipe flows. There may be no
+    /// packet when this says [`More::No`].
     ///
     /// # Errors
     /// The input cannot be read and not one packet was. A failure later on is noted as damage.
-    pub fn fill(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    ) -> Result<More, ReadError> {
-        batch.clear();
+    #[inline]
+    pub fn scan(&mut self, bytes: &mut Vec<u8>, found: &mut impl FnMut(&[u8], Record)) -> Result<More, ReadError> {
         if self.ended {
             return Ok(More::No);
         }
-        let PacketBatch { bytes, lanes, .. } = batch;
         let mut filled = self.begin(bytes);
         loop {
             while filled < self.need && !self.end_of_input {
                 filled += self.read(bytes, filled, self.need);
             }
             let block = &bytes[..filled];
-            let mut found = false;
-            let progress = self.scanner.scan(block, self.end_of_input, &mut |mut record: Record| {
-                let start = record.offset as usize;
-                let lane = place(&block[start..start + record.captured as usize], &mut record);
-                lanes[lane].push(record);
-                found = true;
+            let mut any = false;
+            let progress = self.scanner.scan(block, self.end_of_input, &mut |record: Record| {
+                found(block, record);
+                any = true;
             });
-            if found || progress.ended {
+            if any || progress.ended {
                 return self.settle(progress, &bytes[progress.consumed..filled]);
             }
             bytes.copy_within(progress.consumed..filled, 0);
@@ -479,10 +472,11 @@ mod tests {
         let half = |from, to| record(b'c')[from..to].to_vec();
         let pieces = [header, record(b'a'), record(b'b'), half(0, 9), half(9, 17)];
         let mut file = CaptureFile::from_reader(Script::reading(pieces.map(Ok)), "-", 0)?;
-        let mut batch = PacketBatch::new(1);
+        let mut block = Vec::new();
         for mark in *b"abc" {
-            assert_eq!(file.fill(&mut batch, &mut |_, _| 0)?, More::Maybe);
-            assert_eq!(batch.packets(0).map(|packet| packet.bytes[0]).collect::<Vec<_>>(), [mark]);
+            let mut marks = Vec::new();
+            let more = file.scan(&mut block, &mut |block, record| marks.push(record.packet(block).bytes[0]))?;
+            assert_eq!((more, marks), (More::Maybe, vec![mark]));
         }
         Ok(())
     }
@@ -512,8 +506,7 @@ mod tests {
             assert_eq!(file.peek_first(), Some(expected.packets[0].at));
             assert_eq!(file.peek_first(), Some(expected.packets[0].at));
             assert_eq!(file.notes().packets, 0);
-            let mut batch = PacketBatch::new(1);
-            while file.fill(&mut batch, &mut |_, _| 0)? == More::Maybe {}
+            while file.scan(&mut Vec::new(), &mut |_, _| {})? == More::Maybe {}
             assert_eq!(file.notes(), &expected.notes);
         }
         Ok(())
@@ -533,36 +526,24 @@ mod tests {
     }
 
     #[test]
-    fn packets_go_to_the_lane_they_are_placed_in() -> Result<(), ReadError> {
-        let file = (1..=9).fold(Bytes::new(ByteOrder::Little).pcap(0xA1B2_C3D4, 0, 1), |file, mark| {
-            file.record(START, 0, 2, &[mark, 0])
-        });
-        let mut capture = CaptureFile::from_reader(Box::new(Cursor::new(file.bytes)), "test", 0)?;
-        let mut batch = PacketBatch::new(3);
-        let more = capture.fill(&mut batch, &mut |bytes, _| usize::from(bytes[0] % 3))?;
-        assert_eq!(more, More::Maybe);
-        for lane in 0..3 {
-            let numbers: Vec<_> = batch.packets(lane).map(|packet| packet.number % 3).collect();
-            assert_eq!(numbers, [lane as u64; 3]);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn a_batch_is_used_again_as_it_is() -> Result<(), ReadError> {
+    fn a_block_is_used_again_as_it_is() -> Result<(), ReadError> {
         let data = [7; 1_000];
         let start = Bytes::new(ByteOrder::Little).pcap(0xA1B2_C3D4, 0, 1);
         let bytes = (0..5_000).fold(start, |file, second| file.record(START + second, 0, 1_000, &data)).bytes;
         let mut file = CaptureFile::from_reader(Box::new(Cursor::new(bytes)), "test", 0)?;
-        let mut batch = PacketBatch::new(1);
-        let (mut packets, mut blocks) = (0, 0);
-        while file.fill(&mut batch, &mut |_, _| 0)? == More::Maybe {
-            assert_eq!((batch.bytes.len(), batch.bytes.capacity()), (BLOCK, BLOCK));
-            assert!(batch.packets(0).all(|packet| packet.bytes == data));
-            packets += batch.packets(0).count();
+        let (mut block, mut packets, mut blocks) = (Vec::new(), 0, 0);
+        loop {
+            let more = file.scan(&mut block, &mut |block, record| {
+                assert_eq!(record.packet(block).bytes, data);
+                packets += 1;
+            })?;
+            if more == More::No {
+                break;
+            }
+            assert_eq!((block.len(), block.capacity()), (BLOCK, BLOCK));
             blocks += 1;
         }
-        assert_eq!(packets + batch.packets(0).count(), 5_000);
+        assert_eq!(packets, 5_000);
         assert!(blocks >= 4, "the test wants several blocks, not {blocks}");
         Ok(())
     }
@@ -609,8 +590,7 @@ mod tests {
         std::fs::write(&path, &bytes).expect("the temporary directory can be written to");
         let mut file = CaptureFile::open(&path, 0)?;
         assert_eq!(file.size(), Some(bytes.len() as u64));
-        let mut batch = PacketBatch::new(1);
-        while file.fill(&mut batch, &mut |_, _| 0)? == More::Maybe {}
+        while file.scan(&mut Vec::new(), &mut |_, _| {})? == More::Maybe {}
         assert_eq!(file.bytes_read(), bytes.len() as u64);
         Ok(())
     }

@@ -11,7 +11,7 @@ pub use error::LiveError;
 use self::links::{Link, Links};
 use self::queue::Queue;
 use super::CaptureNotes;
-use crate::packet::{LinkType, PacketBatch, Record};
+use crate::packet::{Filling, LinkType, Record};
 use crate::time::{SECOND, Span, Timestamp};
 use pcap::{Active, BpfProgram, Capture, Device, Linktype, PacketHeader};
 use std::net::IpAddr;
@@ -146,34 +146,23 @@ impl LiveSource {
         Ok(LiveSource { taps, options, links, looked, ended, turn: 0, finishing: None })
     }
 
-    /// Waits for packets and copies them into the batch, each into the lane that `place` names for it; `place` may also set
-    /// the record's time right. Returns when the batch is full or has `most` packets, when `wait` is over, whether or not
-    /// anything came, or when a signal arrived. What does not go into this batch waits for the next and is not counted yet.
+    /// Waits for packets, copies them into the batch and enters them. Returns when the batch is full or has `most` packets, when
+    /// `wait` is over, whether or not anything came, or when a signal arrived. What does not go into this batch waits for the
+    /// next and is not counted yet.
     ///
     /// Packets of several interfaces are put in the order of their times. For that the youngest are held back until the
     /// next call, up to 32 MiB of them.
-    pub fn fill(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-        most: usize,
-        wait: Duration,
-    ) -> Tick {
+    pub fn fill(&mut self, filling: &mut Filling<'_>, most: usize, wait: Duration) -> Tick {
         self.finishing = None;
-        self.collect(Load::new(batch, place, most), wait, Rest::HeldBack)
+        self.collect(Load::new(filling, most), wait, Rest::HeldBack)
     }
 
     /// The last batch: waits until the kernel has handed over what was captured before this call, and holds nothing back.
     /// On a busy interface the batch may be full before; then [`Tick::full`] says so, and another call brings more, until all
     /// that was captured before the first of these calls has been handed out.
-    pub fn finish(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-        most: usize,
-    ) -> Tick {
+    pub fn finish(&mut self, filling: &mut Filling<'_>, most: usize) -> Tick {
         let asked = *self.finishing.get_or_insert_with(now);
-        let tick = self.collect(Load::new(batch, place, most), LINGER, Rest::HandedOut);
+        let tick = self.collect(Load::new(filling, most), LINGER, Rest::HandedOut);
         Tick { full: tick.full && tick.settled < asked, ..tick }
     }
 
@@ -224,12 +213,7 @@ impl LiveSource {
         self.taps.iter().filter_map(|tap| tap.handle.as_ref()).map(AsRawFd::as_raw_fd).collect()
     }
 
-    fn collect(
-        &mut self,
-        mut load: Load<'_, impl FnMut(&[u8], &mut Record) -> usize>,
-        wait: Duration,
-        rest: Rest,
-    ) -> Tick {
+    fn collect(&mut self, mut load: Load<'_, '_>, wait: Duration, rest: Rest) -> Tick {
         let deadline = Instant::now() + wait;
         let (full, settled) = loop {
             let looked = now();
@@ -252,7 +236,7 @@ impl LiveSource {
 
     /// Copies what has come, a few packets of each interface in turn, about a batch at most: that of a single interface into
     /// the batch, that of several into their queues. Says whether there may be more.
-    fn read(&mut self, load: &mut Load<'_, impl FnMut(&[u8], &mut Record) -> usize>) -> bool {
+    fn read(&mut self, load: &mut Load<'_, '_>) -> bool {
         let several = self.taps.len() > 1;
         let room = if self.is_crowded() { 0 } else { BATCH_BYTES };
         let mut queued = 0;
@@ -299,12 +283,7 @@ impl LiveSource {
 
     /// Hands out the packets of several interfaces in the order of their times, as far as none can come before them, or all
     /// of them. Says up to when everything has been handed out.
-    fn put_in_order(
-        &mut self,
-        load: &mut Load<'_, impl FnMut(&[u8], &mut Record) -> usize>,
-        read: Timestamp,
-        all: bool,
-    ) -> Timestamp {
+    fn put_in_order(&mut self, load: &mut Load<'_, '_>, read: Timestamp, all: bool) -> Timestamp {
         // Where there is too much to hold back, order is given up: better than to lose packets.
         let all = all || self.is_crowded();
         let now = now();
@@ -318,7 +297,7 @@ impl LiveSource {
             if load.is_full() {
                 return read.min(just_before(at));
             }
-            let Some(record) = tap.queue.pop(&mut load.batch.bytes) else { return read };
+            let Some(record) = tap.queue.pop(load.filling.block) else { return read };
             load.put(record, &mut tap.notes);
         }
     }
@@ -376,25 +355,22 @@ impl LiveSource {
 }
 
 /// A batch that is being filled.
-struct Load<'a, P> {
-    batch: &'a mut PacketBatch,
-    place: &'a mut P,
+struct Load<'a, 'b> {
+    filling: &'a mut Filling<'b>,
     packets: usize,
     most: usize,
 }
 
-impl<'a, P: FnMut(&[u8], &mut Record) -> usize> Load<'a, P> {
-    fn new(batch: &'a mut PacketBatch, place: &'a mut P, most: usize) -> Load<'a, P> {
-        batch.clear();
-        batch.bytes.clear();
-        Load { batch, place, packets: 0, most: most.min(BATCH_PACKETS) }
+impl<'a, 'b> Load<'a, 'b> {
+    fn new(filling: &'a mut Filling<'b>, most: usize) -> Load<'a, 'b> {
+        filling.block.clear();
+        Load { filling, packets: 0, most: most.min(BATCH_PACKETS) }
     }
 
     /// Enters a packet whose bytes are in the batch.
-    fn put(&mut self, mut record: Record, notes: &mut CaptureNotes) {
+    fn put(&mut self, record: Record, notes: &mut CaptureNotes) {
         notes.count(&record);
-        let lane = (self.place)(record.packet(&self.batch.bytes).bytes, &mut record);
-        self.batch.lanes[lane].push(record);
+        self.filling.enter(record);
         self.packets += 1;
     }
 
@@ -404,7 +380,7 @@ impl<'a, P: FnMut(&[u8], &mut Record) -> usize> Load<'a, P> {
     }
 
     fn is_full(&self) -> bool {
-        self.batch.bytes.len() >= BATCH_BYTES || self.room() == 0
+        self.filling.block.len() >= BATCH_BYTES || self.room() == 0
     }
 }
 
@@ -514,11 +490,11 @@ impl Tap {
     }
 
     /// Copies a few packets into the batch, which has room for one at least.
-    fn read_into_batch(&mut self, load: &mut Load<'_, impl FnMut(&[u8], &mut Record) -> usize>) {
+    fn read_into_batch(&mut self, load: &mut Load<'_, '_>) {
         let most = load.room().min(AT_ONCE);
         self.read(most, |_, notes, mut record, data| {
-            record.offset = load.batch.bytes.len() as u32;
-            load.batch.bytes.extend_from_slice(data);
+            record.offset = load.filling.block.len() as u32;
+            load.filling.block.extend_from_slice(data);
             load.put(record, notes);
         });
     }
@@ -824,6 +800,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::packet::PacketBatch;
 
     #[test]
     fn a_count_of_32_bits_goes_on_in_64() {
@@ -870,27 +848,25 @@ mod tests {
     #[test]
     fn of_several_interfaces_the_first_packets_are_taken_and_the_others_not_counted() {
         let mut source = waiting(&[&[1, 4, 5, 9], &[2, 3, 6], &[7, 8]]);
-        let (mut batch, mut times) = (PacketBatch::new(1), Vec::new());
+        let (mut batch, mut clock, mut times) = (PacketBatch::new(1), Clock::default(), Vec::new());
         for (most, counted) in [(1, [1, 0, 0]), (3, [2, 2, 0]), (0, [2, 2, 0]), (2, [3, 3, 0])] {
-            let tick = source.fill(&mut batch, &mut |_, _| 0, most, Duration::from_secs(1));
-            assert_eq!((tick.packets, batch.lanes[0].len(), tick.full), (most, most, true));
-            times.extend(batch.lanes[0].iter().map(|record| (record.at.0, record.packet(&batch.bytes).bytes[0])));
+            let tick = source.fill(&mut batch.fill(&mut clock), most, Duration::from_secs(1));
+            assert_eq!((tick.packets, batch.lane(0).len(), tick.full), (most, most, true));
+            times.extend(batch.packets(0).map(|packet| (packet.at.0, packet.bytes[0])));
             assert_eq!(tick.settled, Timestamp(times.len() as i64), "up to just before the next");
             assert!(source.notes().map(|notes| (notes.packets, notes.bytes)).eq(counted.map(|count| (count, count))));
         }
-        let tick = source.finish(&mut batch, &mut |_, _| 0, usize::MAX);
+        let tick = source.finish(&mut batch.fill(&mut clock), usize::MAX);
         assert_eq!((tick.packets, tick.full), (3, false));
-        times.extend(batch.lanes[0].iter().map(|record| (record.at.0, record.packet(&batch.bytes).bytes[0])));
+        times.extend(batch.packets(0).map(|packet| (packet.at.0, packet.bytes[0])));
         assert_eq!(times, (1..=9).map(|time| (time, time as u8)).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_batch_takes_as_many_packets_as_it_has_room_for() {
-        let (mut batch, mut notes) = (PacketBatch::new(2), CaptureNotes::new("tap", "live"));
-        let mut place = |_: &[u8], record: &mut Record| {
-            record.at = record.at + Span(1_000);
-            usize::from(record.number.is_multiple_of(2))
-        };
+        let (mut batch, mut clock) = (PacketBatch::new(2), Clock::default());
+        let mut notes = CaptureNotes::new("tap", "live");
+        clock.advance(Timestamp(1_000));
         let record = |number, captured| Record {
             at: Timestamp(5),
             number,
@@ -900,18 +876,21 @@ mod tests {
             link: LinkType::ETHERNET,
             capture: 0,
         };
-        let mut load = Load::new(&mut batch, &mut place, 3);
+        let mut filling = batch.fill(&mut clock);
+        let mut load = Load::new(&mut filling, 3);
         for number in 1..=3 {
             assert_eq!((load.room(), load.is_full()), (4 - number as usize, false));
             load.put(record(number, 0), &mut notes);
         }
         assert_eq!((load.room(), load.is_full()), (0, true));
-        assert_eq!([0, 1].map(|lane| batch.lanes[lane].len()), [2, 1]);
+        let times: Vec<Timestamp> = batch.packets(0).map(|packet| packet.at).collect();
+        assert_eq!(times, [Timestamp(1_000); 3], "time runs forward in the batch");
         assert_eq!((notes.packets, notes.first), (3, Some(Timestamp(5))), "the notes tell the time of the capture");
 
-        let load = Load::new(&mut batch, &mut place, usize::MAX);
+        let mut filling = batch.fill(&mut clock);
+        let load = Load::new(&mut filling, usize::MAX);
         assert_eq!((load.room(), load.is_full()), (BATCH_PACKETS, false), "it begins anew");
-        load.batch.bytes.resize(BATCH_BYTES, 0);
+        load.filling.block.resize(BATCH_BYTES, 0);
         assert!(load.is_full());
     }
 

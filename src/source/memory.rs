@@ -1,7 +1,7 @@
 //! Packets that lie in memory: for tests and measurements.
 
 use super::{More, ReadError, Source};
-use crate::packet::{LinkType, PacketBatch, Record};
+use crate::packet::{Filling, LinkType, RawPacket};
 use crate::time::Timestamp;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -44,27 +44,18 @@ impl MemorySource {
 }
 
 impl Source for MemorySource {
-    fn fill(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    ) -> Result<More, ReadError> {
-        batch.clear();
-        batch.bytes.clear();
+    fn fill(&mut self, filling: &mut Filling<'_>) -> Result<More, ReadError> {
+        filling.block.clear();
         let end = self.packets.len().min(self.next + self.batch_size);
         for (index, (at, link, original, bytes)) in self.packets[self.next..end].iter().enumerate() {
-            let mut record = Record {
+            filling.copy(&RawPacket {
                 at: *at,
                 number: (self.next + index + 1) as u64,
-                offset: batch.bytes.len() as u32,
-                captured: bytes.len() as u32,
-                original: (*original).max(bytes.len() as u32),
-                link: *link,
                 capture: self.capture,
-            };
-            batch.bytes.extend_from_slice(bytes);
-            let lane = place(bytes, &mut record);
-            batch.lanes[lane].push(record);
+                link: *link,
+                original: (*original).max(bytes.len() as u32),
+                bytes,
+            });
         }
         self.next = end;
         Ok(if end < self.packets.len() { More::Maybe } else { More::No })

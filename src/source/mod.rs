@@ -27,21 +27,18 @@ pub use pcap::{HeaderError, PcapHeader, PcapScanner};
 pub use pcapng::PcapngScanner;
 pub use write::PcapWriter;
 
-use crate::packet::{LinkType, PacketBatch, Record};
+use crate::packet::{Filling, LinkType};
 use crate::time::Timestamp;
 
 /// Where packets come from, block by block.
 pub trait Source {
-    /// Fills the batch with the next block and its packets, each in the lane that `place` names for it; `place` may also
-    /// set the record's time right. The batch may be empty when this says [`More::No`].
+    /// Reads the next block into the batch's own memory and enters its packets. The batch may stay empty when this says
+    /// [`More::No`]. A source that holds several captures (an archive) gives each record the number of its own, and notes it
+    /// where one of them breaks off.
     ///
     /// # Errors
     /// The input cannot be read and not one packet was.
-    fn fill(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    ) -> Result<More, ReadError>;
+    fn fill(&mut self, filling: &mut Filling<'_>) -> Result<More, ReadError>;
 
     /// The time of its first packet, where that is known before it is read.
     fn first(&self) -> Option<Timestamp> {
@@ -50,12 +47,8 @@ pub trait Source {
 }
 
 impl<S: Source> Source for &mut S {
-    fn fill(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    ) -> Result<More, ReadError> {
-        (**self).fill(batch, place)
+    fn fill(&mut self, filling: &mut Filling<'_>) -> Result<More, ReadError> {
+        (**self).fill(filling)
     }
 
     fn first(&self) -> Option<Timestamp> {
@@ -64,12 +57,9 @@ impl<S: Source> Source for &mut S {
 }
 
 impl Source for CaptureFile {
-    fn fill(
-        &mut self,
-        batch: &mut PacketBatch,
-        place: &mut impl FnMut(&[u8], &mut Record) -> usize,
-    ) -> Result<More, ReadError> {
-        CaptureFile::fill(self, batch, place)
+    fn fill(&mut self, filling: &mut Filling<'_>) -> Result<More, ReadError> {
+        let Filling { block, way_in } = filling;
+        self.scan(block, &mut |block, record| way_in.enter(block, record))
     }
 }
 

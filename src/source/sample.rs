@@ -2,7 +2,7 @@
 
 use super::order::{ByteOrder, padded};
 use super::{CaptureFile, CaptureNotes, More, ReadError};
-use crate::packet::{LinkType, PacketBatch};
+use crate::packet::LinkType;
 use crate::time::Timestamp;
 use std::io::{self, Read};
 
@@ -50,15 +50,14 @@ pub(super) fn read(bytes: &[u8]) -> Whole {
 
 pub(super) fn read_from(input: Box<dyn Read + Send>) -> Result<Whole, ReadError> {
     let mut file = CaptureFile::from_reader(input, "test", 3)?;
-    let mut batch = PacketBatch::new(1);
-    let mut packets = Vec::new();
+    let (mut block, mut packets) = (Vec::new(), Vec::new());
     loop {
-        let more = file.fill(&mut batch, &mut |_, _| 0)?;
-        packets.extend(batch.packets(0).map(|packet| {
+        let more = file.scan(&mut block, &mut |block, record| {
+            let packet = record.packet(block);
             assert_eq!(packet.capture, 3);
             let (number, at, original, link) = (packet.number, packet.at, packet.original, packet.link);
-            Seen { number, at, original, link, bytes: packet.bytes.to_vec() }
-        }));
+            packets.push(Seen { number, at, original, link, bytes: packet.bytes.to_vec() });
+        })?;
         if more == More::No {
             return Ok(Whole { packets, notes: file.notes().clone() });
         }

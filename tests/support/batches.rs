@@ -1,33 +1,42 @@
-//! Packets in batches as the capture thread makes them, to be decoded and audited again and again.
+//! Packets in blocks as the capture thread reads them, to be decoded and audited again and again.
 
 use cap_audit::audit::Audit;
-use cap_audit::packet::{Decoded, PacketBatch, RawPacket};
+use cap_audit::clock::Clock;
+use cap_audit::packet::{PacketBatch, RawPacket, Record};
+use std::mem::swap;
 
-/// Batches of one lane. What is decoded goes to the same memory for each of them, as it does where batches are used again.
+/// Blocks of packets. They are decoded into the same batch of one lane, as where batches are used again.
 pub struct Batches {
-    batches: Vec<PacketBatch>,
-    decoded: Decoded,
+    blocks: Vec<(Vec<u8>, Vec<Record>)>,
+    batch: PacketBatch,
 }
 
 impl Batches {
-    /// Copies the packets into batches of about the size that a file is read in.
+    /// Copies the packets into blocks of about the size that a file is read in.
     pub fn new<'a>(packets: impl Iterator<Item = RawPacket<'a>>) -> Batches {
         let mut packets = packets.peekable();
-        let mut batches = Vec::new();
+        let mut blocks = Vec::new();
         while packets.peek().is_some() {
-            batches.push(PacketBatch::of(packets.by_ref().take(500)));
+            let (mut block, mut records) = (Vec::new(), Vec::new());
+            for RawPacket { at, number, capture, link, original, bytes } in packets.by_ref().take(500) {
+                let (offset, captured) = (block.len() as u32, bytes.len() as u32);
+                records.push(Record { at, number, offset, captured, original, link, capture });
+                block.extend_from_slice(bytes);
+            }
+            blocks.push((block, records));
         }
-        let decoded = Decoded::default();
-        Batches { batches, decoded }
+        Batches { blocks, batch: PacketBatch::new(1) }
     }
 
     /// Decodes all packets and enters them.
     pub fn enter(&mut self, audit: &mut Audit) {
-        for batch in &mut self.batches {
-            batch.give_decoded(std::mem::take(&mut self.decoded));
-            batch.decode();
-            audit.observe_all(batch.lane(0));
-            self.decoded = batch.take_decoded();
+        let mut clock = Clock::default();
+        for (block, records) in &mut self.blocks {
+            let mut filling = self.batch.fill(&mut clock);
+            swap(filling.block, block);
+            records.iter().for_each(|record| filling.enter(*record));
+            audit.observe_all(self.batch.lane(0));
+            swap(self.batch.fill(&mut clock).block, block);
         }
     }
 }

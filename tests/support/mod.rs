@@ -9,13 +9,14 @@ pub mod scene;
 
 use cap_audit::audit::Flows;
 use cap_audit::case::Case;
+use cap_audit::clock::Clock;
 use cap_audit::finding::Finding;
 use cap_audit::flow::FlowRecord;
 use cap_audit::judge::{Judge, Judgement, ServiceTally, Tally};
 use cap_audit::ledger::Ledger;
 use cap_audit::matching::ServiceRef;
 use cap_audit::packet::{Address, LinkType, TcpFlags, protocol};
-use cap_audit::pipeline::{Clock, Harvest, Options, run};
+use cap_audit::pipeline::{Harvest, Options, run};
 use cap_audit::portmap::PortMap;
 use cap_audit::source::{MemorySource, PcapWriter};
 use cap_audit::time::{Span, Timestamp};

@@ -2,7 +2,7 @@
 
 use crate::audit::Depth;
 use crate::cli::LiveArgs;
-use crate::packet::{PacketBatch, Record};
+use crate::packet::Filling;
 use crate::pipeline::{Ask, Beat, Feed};
 use crate::source::{CaptureNotes, LiveSource, Loss};
 use crate::time::{Span, Timestamp};
@@ -107,17 +107,17 @@ impl LiveFeed {
 }
 
 impl Feed for LiveFeed {
-    fn fill(&mut self, batch: &mut PacketBatch, place: &mut impl FnMut(&[u8], &mut Record) -> usize) -> Beat {
+    fn fill(&mut self, filling: &mut Filling<'_>) -> Beat {
         let most = self.packets_left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         if self.is_over() {
-            let tick = self.source.finish(batch, place, most);
+            let tick = self.source.finish(filling, most);
             let ended = self.count(tick.packets) || !tick.full;
             if ended {
                 self.second_passes(tick.settled);
             }
             return Beat { now: tick.settled, ask: Ask::Nothing, ended };
         }
-        let tick = self.source.fill(batch, place, most, WAIT);
+        let tick = self.source.fill(filling, most, WAIT);
         let enough = self.count(tick.packets);
         let now = Instant::now();
         let mut ask = if now >= self.second { Ask::Standing(Depth::Questions) } else { Ask::Nothing };
