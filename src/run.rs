@@ -8,12 +8,13 @@ mod live;
 use self::inputs::{Input, Inputs, Opened, Queue, Waiting};
 use crate::cli::{AuditArgs, Cli, Color, Command, FailOn, FileArgs, Format, PortsArgs, PortsFormat};
 use crate::error::Error;
-use crate::finding::{Finding, Scene, count, findings};
+use crate::finding::{Finding, Scene, findings};
 use crate::ledger::{self, Ledger};
 use crate::pipeline::{Clock, Options, run_all};
 use crate::portmap::PortMap;
-use crate::report::{self, Look, Material, Report, ports};
+use crate::report::{self, Look, Material, Report, count, ports};
 use crate::source::CaptureNotes;
+use crate::words::Words;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs;
@@ -107,7 +108,7 @@ impl<'a> Telling<'a> {
 /// Writes the report, and says how the command ends.
 fn conclude(audited: &Audited, map: &PortMap, telling: &Telling<'_>) -> Result<Exit, Error> {
     let findings = findings(&Scene { ledger: &audited.ledger, map, captures: &audited.captures });
-    let report = Report::new(&audited.material(&findings, map));
+    let report = Report::new(&audited.material(&findings, map), &Words::default());
     write_to(telling.output, |out, terminal| match telling.format {
         Format::Text => report::write_text(out, &report, telling.look(terminal)),
         Format::Json => report::write_json(out, &report),

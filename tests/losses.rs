@@ -5,6 +5,7 @@ mod support;
 use cap_audit::finding::{Confidence, Scene, Severity, findings};
 use cap_audit::source::CaptureNotes;
 use cap_audit::time::{Span, Timestamp};
+use cap_audit::words::Words;
 use support::{Talk, audit, citrix, client, meanwhile, merge, server};
 
 const BEGIN: i64 = 1_700_000_000;
@@ -17,7 +18,7 @@ fn told(notes: CaptureNotes) -> (Severity, Confidence, String) {
     harvest.ledger.settle();
     let found = findings(&Scene { ledger: &harvest.ledger, map: &citrix(), captures: &[notes] });
     let finding = found.iter().find(|finding| finding.code == "blocked.silent").expect("silence is found");
-    (finding.severity, finding.confidence, finding.meaning.clone())
+    (finding.severity, finding.confidence, Words::default().finding(finding).meaning)
 }
 
 fn notes() -> CaptureNotes {

@@ -1,6 +1,7 @@
 //! Sessions that work, but not the way they should: the better transport was blocked and the next one taken.
 
-use super::{Check, Confidence, Finding, Group, Ports, Scene, Severity, names};
+use super::scene::{Group, Ports, Scene};
+use super::{Check, Confidence, Finding, Params, Severity, Value};
 use crate::classify::ServiceRef;
 use crate::flow::Outcome;
 use crate::ledger::{Carried, Path, Seen, Sign};
@@ -15,50 +16,23 @@ pub(super) const CHECKS: &[Check] = &[
         code: "fallback.cgp-to-ica",
         raised: "TCP 2598 is blocked between two hosts and a session runs on TCP 1494",
         source: "CTX104147",
-        look: |check, scene, found| look(check, scene, found, (Transport::Tcp, 2598), &[1494], CGP_TO_ICA),
+        params: &["blocked_port", "blocked_transport"],
+        look: |check, scene, found| look(check, scene, found, (Transport::Tcp, 2598), &[1494]),
     },
     Check {
         code: "fallback.edt-to-tcp",
         raised: "UDP 2598 or 1494 is blocked between two hosts and a session runs over TCP",
         source: "CTX220732, CTX220730, CTX230011",
+        params: &["blocked_port", "blocked_transport"],
         look: |check, scene, found| {
             for port in [1494, 2598] {
-                look(check, scene, found, (Transport::Udp, port), &[2598, 1494], EDT_TO_TCP);
+                look(check, scene, found, (Transport::Udp, port), &[2598, 1494]);
             }
         },
     },
 ];
 
-/// Title, meaning and remedy; `{clients}` and `{server}` stand for the hosts.
-struct Words {
-    title: &'static str,
-    meaning: &'static str,
-    remedy: &'static str,
-}
-
-const CGP_TO_ICA: Words = Words {
-    title: "Sessions to {server} run on TCP 1494 because TCP 2598 is blocked",
-    meaning: "{clients} could not reach TCP 2598 and took TCP 1494. The user sees nothing at first. Without session reliability \
-              the window goes after about 30 seconds of a broken line, instead of waiting 180 seconds.",
-    remedy: "Mend what blocks TCP 2598; it is told as a finding of its own.",
-};
-
-const EDT_TO_TCP: Words = Words {
-    title: "Sessions to {server} run over TCP because EDT (UDP) is blocked",
-    meaning: "{clients} tried EDT over UDP without success and took TCP. Sessions start later and feel slower on long or lossy \
-              lines, and the client tries UDP again every five minutes.",
-    remedy: "Mend what blocks UDP; it is told as a finding of its own. If UDP is not wanted, set the policy HDX adaptive \
-             transport to Off.",
-};
-
-fn look(
-    check: &Check,
-    scene: &Scene<'_>,
-    found: &mut Vec<Finding>,
-    blocked: (Transport, u16),
-    instead: &[u16],
-    words: Words,
-) {
+fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, blocked: (Transport, u16), instead: &[u16]) {
     let groups = scene.groups(is_no_connection);
     let mut ways: BTreeMap<(Address, u16), Group> = BTreeMap::new();
     for (_, group) in groups.iter().filter(|(_, group)| (group.transport, group.port) == blocked) {
@@ -73,14 +47,13 @@ fn look(
             }
         }
     }
-    for ((server, _), group) in ways {
-        let fill =
-            |text: &str| text.replace("{clients}", &names(&group.clients)).replace("{server}", &server.to_string());
-        let mut finding = group.finding(check, scene, Severity::Warning, Confidence::High);
-        finding.title = fill(words.title);
-        finding.meaning = fill(words.meaning);
-        finding.remedy = fill(words.remedy);
-        found.push(finding);
+    let params = Params::from([
+        ("blocked_transport", Value::Transport(blocked.0)),
+        ("blocked_port", Value::Number(u64::from(blocked.1))),
+    ]);
+    for group in ways.into_values() {
+        let finding = group.finding(check, scene, Severity::Warning, Confidence::High);
+        found.push(Finding { params: params.clone(), ..finding });
     }
 }
 

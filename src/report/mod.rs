@@ -9,19 +9,20 @@ mod text;
 
 pub use csv_flows::write_csv;
 pub use json::{write_finding, write_flow, write_json, write_ndjson};
-pub use names::{bytes, printable};
+pub use names::{bytes, count, printable};
 pub use text::{Look, write_text};
 
 use crate::audit::JudgedFlow;
 use crate::classify::candidates;
-use crate::finding::{Finding, Severity, protocol_name};
+use crate::finding::{Finding, Params, Severity};
 use crate::flow::{Counts, Evidence, PacketRef};
 use crate::ledger::{Latency, Ledger, Line};
-use crate::packet::Skip;
+use crate::packet::{Skip, protocol};
 use crate::pipeline::Clock;
 use crate::portmap::PortMap;
 use crate::source::CaptureNotes;
 use crate::time::Timestamp;
+use crate::words::Words;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -255,6 +256,8 @@ pub struct FindingLine {
     pub wireshark_filter: String,
     /// It selects no others. Otherwise there are more flows than ports are named.
     pub wireshark_filter_exact: bool,
+    /// What the texts name beyond the other members.
+    pub parameters: Params,
 }
 
 /// A packet that shows something.
@@ -371,7 +374,7 @@ pub struct Material<'a> {
 
 impl<'a> Report<'a> {
     /// Puts the report together.
-    pub fn new(material: &Material<'a>) -> Report<'a> {
+    pub fn new(material: &Material<'a>, words: &Words) -> Report<'a> {
         let Material { ledger, flows, findings, captures, map, .. } = *material;
         let tally = ledger.tally;
         let mut services: Vec<ServiceLine> = ledger
@@ -390,7 +393,7 @@ impl<'a> Report<'a> {
                 corrections: map.rules().len() - map.documented(),
             },
             captures: captures.iter().enumerate().map(|(index, notes)| capture_line(index, notes, ledger)).collect(),
-            quality: quality::quality(material),
+            quality: quality::quality(material, words),
             totals: Totals {
                 packets: captures.iter().map(|capture| capture.packets).sum(),
                 bytes: captures.iter().map(|capture| capture.bytes).sum(),
@@ -403,7 +406,7 @@ impl<'a> Report<'a> {
                 evaluable: tally.evaluable,
             },
             services,
-            findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),
+            findings: findings.iter().map(|finding| finding_line(finding, flows, words)).collect(),
             flows: FlowList { flows, map },
         }
     }
@@ -467,19 +470,20 @@ fn rtt_line(rtt: &Latency) -> RttLine {
 }
 
 /// A finding as it is told. The ids of its flows are known where the flows are.
-pub fn finding_line(finding: &Finding, flows: &[JudgedFlow]) -> FindingLine {
-    let texts = |addresses: &[crate::packet::Address]| addresses.iter().map(ToString::to_string).collect();
+pub fn finding_line(finding: &Finding, flows: &[JudgedFlow], words: &Words) -> FindingLine {
+    let texts = words.finding(finding);
+    let addresses = |addresses: &[crate::packet::Address]| addresses.iter().map(ToString::to_string).collect();
     FindingLine {
         code: finding.code,
         severity: finding.severity.name(),
         confidence: finding.confidence.name(),
-        title: finding.title.clone(),
-        meaning: finding.meaning.clone(),
-        remedy: finding.remedy.clone(),
+        title: texts.title,
+        meaning: texts.meaning,
+        remedy: texts.remedy,
         source: finding.sources.join("; "),
         sources: finding.sources.clone(),
-        clients: texts(&finding.clients),
-        servers: texts(&finding.servers),
+        clients: addresses(&finding.clients),
+        servers: addresses(&finding.servers),
         protocol: finding.port.map(|(transport, _)| transport.name()),
         port: finding.port.map(|(_, port)| port),
         service: finding.service.clone(),
@@ -489,9 +493,10 @@ pub fn finding_line(finding: &Finding, flows: &[JudgedFlow]) -> FindingLine {
         flow_count: finding.flow_count,
         first: finding.first.map(Timestamp::rfc3339),
         last: finding.last.map(Timestamp::rfc3339),
-        evidence: finding.evidence.iter().map(evidence_line).collect(),
+        evidence: finding.evidence.iter().map(|evidence| evidence_line(evidence, words)).collect(),
         wireshark_filter: finding.wireshark_filter.clone(),
         wireshark_filter_exact: finding.filter_is_exact,
+        parameters: finding.params.clone(),
     }
 }
 
@@ -500,8 +505,8 @@ fn flow_id(opener: PacketRef, flows: &[JudgedFlow]) -> Option<u64> {
     flows.binary_search_by_key(&opener, |flow| flow.record.opener).ok().map(|index| index as u64 + 1)
 }
 
-fn evidence_line(evidence: &Evidence) -> EvidenceLine {
-    EvidenceLine { capture: evidence.at.capture, packet: evidence.at.packet, note: names::note(evidence.note) }
+fn evidence_line(evidence: &Evidence, words: &Words) -> EvidenceLine {
+    EvidenceLine { capture: evidence.at.capture, packet: evidence.at.packet, note: words.note(evidence.note) }
 }
 
 impl<'a> FlowList<'a> {
@@ -557,4 +562,15 @@ pub fn flow_line<'a>(id: u64, flow: &'a JudgedFlow, map: &'a PortMap) -> FlowLin
 /// The worst severity among findings.
 pub fn worst(findings: &[Finding]) -> Option<Severity> {
     findings.iter().map(|finding| finding.severity).max()
+}
+
+/// The name of an IP protocol in the report.
+fn protocol_name(number: u8) -> &'static str {
+    match number {
+        protocol::TCP => "tcp",
+        protocol::UDP => "udp",
+        protocol::ICMP => "icmp",
+        protocol::ICMPV6 => "icmpv6",
+        _ => "other",
+    }
 }

@@ -1,6 +1,5 @@
 //! Words for people that several formats share.
 
-use crate::flow::Note;
 use std::borrow::Cow;
 
 /// Text that cannot drive a terminal: control characters other than line feed and tab are replaced. Names of files come from
@@ -10,27 +9,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(unwanted) { text.replace(unwanted, "\u{FFFD}").into() } else { text.into() }
 }
 
-/// What an evidence packet shows.
-pub fn note(note: Note) -> String {
-    match note {
-        Note::First => "first packet".into(),
-        Note::Syn(number) => format!("SYN, {} try", ordinal(number)),
-        Note::SynAck(number) => format!("SYN-ACK, {} time", ordinal(number)),
-        Note::Datagram(number) => format!("datagram, {} try", ordinal(number)),
-        Note::Reset => "reset".into(),
-        Note::IcmpError => "ICMP error".into(),
-        Note::ClientPayload => "first payload of the client".into(),
-        Note::ServerPayload => "first payload of the server".into(),
-    }
-}
-
-fn ordinal(number: u8) -> String {
-    match number {
-        1 => "first".into(),
-        2 => "second".into(),
-        3 => "third".into(),
-        number => format!("{number}th"),
-    }
+/// "1 flow", "3 flows".
+pub fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A number of bytes in the unit that reads best: 950 B, 61.2 kB, 97.6 MB.

@@ -1,22 +1,24 @@
 //! What the captures allow to be judged, in a word and in sentences.
 
+use super::names::count;
 use super::{Material, Quality};
-use crate::finding::count;
 use crate::packet::Skip;
 use crate::source::CaptureNotes;
 use crate::time::{SECOND, Timestamp};
+use crate::words::Words;
 use std::collections::BTreeSet;
 
 /// `poor` where only one direction was captured or nothing could be judged, `limited` where something is missing, else
 /// `good`.
-pub fn quality(material: &Material<'_>) -> Quality {
+pub fn quality(material: &Material<'_>, words: &Words) -> Quality {
     let mut remarks = Vec::new();
     for capture in material.captures {
         about_capture(capture, &mut remarks);
     }
     about_packets(material, &mut remarks);
     for finding in material.findings.iter().filter(|finding| finding.code.starts_with("quality.")) {
-        remarks.push(format!("{}: {}", finding.title, finding.meaning));
+        let texts = words.finding(finding);
+        remarks.push(format!("{}: {}", texts.title, texts.meaning));
     }
     let nothing_judged = material.ledger.tally.evaluable == 0;
     if nothing_judged {

@@ -331,7 +331,7 @@ fn endpoint(endpoint: &super::EndpointLine) -> String {
 }
 
 fn counted(count: u64, what: &str) -> String {
-    crate::finding::count(count, what)
+    names::count(count, what)
 }
 
 /// 2026-11-22 02:41:07 UTC out of RFC 3339.

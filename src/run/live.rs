@@ -16,6 +16,7 @@ use crate::sandbox::{Confinement, confine};
 use crate::source::{CaptureNotes, LiveOptions, LiveSource, Loss, list};
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
+use crate::words::Words;
 use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -281,6 +282,7 @@ struct Desk<'a> {
     lines: u64,
     live_flows: usize,
     line: String,
+    words: Words,
 }
 
 impl<'a> Desk<'a> {
@@ -299,6 +301,7 @@ impl<'a> Desk<'a> {
             lines: 0,
             live_flows: 0,
             line: String::new(),
+            words: Words::default(),
         }
     }
 
@@ -393,7 +396,7 @@ impl<'a> Desk<'a> {
         }
         match self.args.format {
             Format::Ndjson if self.args.output.is_none() => {
-                write(|out| report::write_finding(out, &report::finding_line(finding, &[])))
+                write(|out| report::write_finding(out, &report::finding_line(finding, &[], &self.words)))
             }
             // A report that goes to a program must stay one document.
             Format::Json | Format::Csv | Format::Ndjson => Ok(()),
@@ -401,8 +404,8 @@ impl<'a> Desk<'a> {
                 let time = at.rfc3339();
                 let time = time.get(11..19).unwrap_or_default();
                 let severity = finding.severity.name().to_uppercase();
-                let text =
-                    format!("{time} {severity} {} {}\n         Do: {}", finding.code, finding.title, finding.remedy);
+                let texts = self.words.finding(finding);
+                let text = format!("{time} {severity} {} {}\n         Do: {}", finding.code, texts.title, texts.remedy);
                 self.status.suspend(|| write(|out| writeln!(out, "{text}")))
             }
         }
@@ -410,7 +413,7 @@ impl<'a> Desk<'a> {
 
     fn interim_report(&mut self, ledger: Ledger, found: &[Finding]) -> Result<(), Error> {
         let audited = self.audited(ledger);
-        let report = Report::new(&audited.material(found, self.map));
+        let report = Report::new(&audited.material(found, self.map), &self.words);
         let telling = self.telling();
         let look = telling.look(io::stdout().is_terminal());
         self.status.suspend(|| write(|out| report::write_text(out, &report, look)))
@@ -447,7 +450,7 @@ impl<'a> Desk<'a> {
         }
         let rest = Audited { flows: Vec::new(), ..self.audited(audited.ledger.clone()) };
         let rest = Audited { captures: audited.captures.clone(), clock: audited.clock, ..rest };
-        let report = Report::new(&rest.material(&new, self.map));
+        let report = Report::new(&rest.material(&new, self.map), &self.words);
         write(|out| report::write_ndjson(out, &report))?;
         Ok(match () {
             () if audited.ledger.tally.evaluable == 0 => Exit::NothingJudged,
