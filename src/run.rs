@@ -108,11 +108,12 @@ impl<'a> Telling<'a> {
 /// Writes the report, and says how the command ends.
 fn conclude(audited: &Audited, map: &PortMap, telling: &Telling<'_>) -> Result<Exit, Error> {
     let findings = findings(&Scene { ledger: &audited.ledger, map, captures: &audited.captures });
-    let report = Report::new(&audited.material(&findings, map), &Words::default());
+    let report = Report::new(&audited.material(&findings, map));
+    let words = Words::default();
     write_to(telling.output, |out, terminal| match telling.format {
-        Format::Text => report::write_text(out, &report, telling.look(terminal)),
-        Format::Json => report::write_json(out, &report),
-        Format::Ndjson => report::write_ndjson(out, &report),
+        Format::Text => report::write_text(out, &report, &words, telling.look(terminal)),
+        Format::Json => report::write_json(out, &report, &words),
+        Format::Ndjson => report::write_ndjson(out, &report, &words),
         Format::Csv => report::write_csv(out, &report),
     })?;
     Ok(match () {

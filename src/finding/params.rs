@@ -1,6 +1,6 @@
 //! The facts that a text names: values by their names, with no words around them.
 
-use crate::packet::Address;
+use crate::packet::{Address, Skip};
 use crate::signature::Protocol;
 use crate::time::Span;
 use crate::transport::Transport;
@@ -40,6 +40,8 @@ pub enum Value {
     Addresses(Vec<Address>),
     /// ICMP errors, each kind once.
     Errors(Vec<IcmpError>),
+    /// Packets that were not decoded, by the reason.
+    Skipped(Vec<(Skip, u64)>),
     /// Remarks that follow a text in this order, by their codes.
     Remarks(Vec<&'static str>),
 }
@@ -119,6 +121,9 @@ impl Serialize for Value {
             Value::Protocol(protocol) => serializer.serialize_str(protocol.name()),
             Value::Addresses(addresses) => serializer.collect_seq(addresses.iter().map(Address::to_string)),
             Value::Errors(errors) => serializer.collect_seq(errors),
+            Value::Skipped(counts) => {
+                serializer.collect_map(counts.iter().map(|(skip, packets)| (skip.name(), packets)))
+            }
             Value::Remarks(codes) => codes.serialize(serializer),
         }
     }

@@ -396,27 +396,20 @@ impl<'a> Desk<'a> {
         }
         match self.args.format {
             Format::Ndjson if self.args.output.is_none() => {
-                write(|out| report::write_finding(out, &report::finding_line(finding, &[], &self.words)))
+                write(|out| report::write_finding(out, &report::finding_line(finding, &[]), &self.words))
             }
             // A report that goes to a program must stay one document.
             Format::Json | Format::Csv | Format::Ndjson => Ok(()),
-            Format::Text => {
-                let time = at.rfc3339();
-                let time = time.get(11..19).unwrap_or_default();
-                let severity = finding.severity.name().to_uppercase();
-                let texts = self.words.finding(finding);
-                let text = format!("{time} {severity} {} {}\n         Do: {}", finding.code, texts.title, texts.remedy);
-                self.status.suspend(|| write(|out| writeln!(out, "{text}")))
-            }
+            Format::Text => self.status.suspend(|| write(|out| report::write_news(out, at, finding, &self.words))),
         }
     }
 
     fn interim_report(&mut self, ledger: Ledger, found: &[Finding]) -> Result<(), Error> {
         let audited = self.audited(ledger);
-        let report = Report::new(&audited.material(found, self.map), &self.words);
+        let report = Report::new(&audited.material(found, self.map));
         let telling = self.telling();
         let look = telling.look(io::stdout().is_terminal());
-        self.status.suspend(|| write(|out| report::write_text(out, &report, look)))
+        self.status.suspend(|| write(|out| report::write_text(out, &report, &self.words, look)))
     }
 
     fn audited(&self, ledger: Ledger) -> Audited {
@@ -450,8 +443,8 @@ impl<'a> Desk<'a> {
         }
         let rest = Audited { flows: Vec::new(), ..self.audited(audited.ledger.clone()) };
         let rest = Audited { captures: audited.captures.clone(), clock: audited.clock, ..rest };
-        let report = Report::new(&rest.material(&new, self.map), &self.words);
-        write(|out| report::write_ndjson(out, &report))?;
+        let report = Report::new(&rest.material(&new, self.map));
+        write(|out| report::write_ndjson(out, &report, &self.words))?;
         Ok(match () {
             () if audited.ledger.tally.evaluable == 0 => Exit::NothingJudged,
             () if telling.fail_on.fails(report::worst(&found)) => Exit::Found,

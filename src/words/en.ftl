@@ -254,3 +254,153 @@ ordinal = { $number ->
         [3] third
        *[other] { $number }th
     }
+
+
+## Why not everything in a capture can be judged
+
+about-finding = { $title }: { $meaning }
+about-damage = { $capture } is damaged at byte { $position }, { $packet ->
+        [0] before the first packet
+       *[other] after packet { $packet }
+    }: { $what }{ $after ->
+        [resumed] ; reading went on at byte { $resumed }
+        [lost] ; what follows could not be read
+       *[end] {""}
+    }.
+about-damages = { $capture } is damaged in { $damages } places; the first is told.
+about-loss = { $capture }: { $who ->
+        [interface] its interface
+       *[kernel] the capturing system
+    } lost { packets }, so a missing answer may have been lost as well.
+about-missing-times = { $capture }: { packets } without a time got the time of the packet before.
+about-wrong-clock = { $capture }: packets have times before 1990 or after 2100; the clock that wrote them was wrong.
+about-oddity = { $capture }: { $oddity ->
+        [fraction-beyond-second] a time had a fraction of a whole second or more, which was added on
+        [captured-above-original] more bytes were captured than the packet is said to have had
+        [header-in-the-middle] another pcap header stands between packets: files were joined by hand
+        [uneven-block-length] a block length is not a multiple of four and was rounded up
+        [packet-past-block] a packet claims to go on past its block and was cut there
+        [short-block] a block is too short for its kind and was left out
+        [section-version] a section has a pcapng version other than 1.0
+       *[too-many-interfaces] a section describes too many interfaces, and some were left out
+    } ({ $times ->
+        [1] once
+       *[other] { $times } times
+    }, first at packet { $packet }).
+about-links = { packets } came over a link type that is not read{ $links ->
+        [known] {" "}({ $names })
+       *[unknown] {""}
+    }.
+about-undescribed-interfaces = { packets } came over an interface that the capture does not describe.
+about-cut-headers = Of { packets } too little was captured to read the headers.
+about-broken-headers = { packets } with broken headers were left out.
+about-flow-limit = The limit of flows was reached: { packets } were left out.
+about-unlisted = There is more to tell than is kept: { flows } are counted but not told.
+about-unlisted-ways = Sessions ran between so many hosts that some ways around a blocked port may not be told.
+about-steps-back = The clock of the capture steps back { $steps ->
+        [one] { $steps } time
+       *[other] { $steps } times
+    }, by up to { $largest } s; times behind such a step are held, or moved forward where they stay behind.
+about-late-packets = { packets } lay up to a few moments behind others; short times such as round trips may be wrong.
+about-duplicates = { $percent } % of the packets are in the capture twice; they were not taken for retransmissions.
+about-overlap = Captures overlap in time: what is seen in several of them is counted in each.
+about-unclear-flows = Of { $flows ->
+        [one] { $flows } conversation
+       *[other] { $flows } conversations
+    } the capture shows too little to tell what became of them.
+about-other-packets = No packet belongs to a conversation that can be judged: { $skipped }.
+
+skipped = { $packets ->
+        [one] { $packets } is
+       *[other] { $packets } are
+    } { $why ->
+        [not_ip] not IP
+        [other_protocol] neither TCP, UDP nor ICMP
+        [fragment_without_start] fragments whose start is missing
+       *[icmp_other] ICMP messages that belong to no conversation
+    }
+
+
+## The report to be read
+
+text-program = cap-audit { $version }, port map { $map } { $map_version } ({ $rules } rules)
+text-capture = { $name } ({ $format }, { $links }): { $facts }
+text-no-packets = no packets
+text-time = { $seconds } s from { $first } UTC
+
+text-nothing-judged = Nothing could be judged; the reasons stand below.
+text-no-citrix = No Citrix traffic was recognised.
+text-nothing-wrong = Nothing wrong in { citrix-flows }.
+text-no-citrix-judged = No Citrix flow could be judged; the reasons stand below.
+text-nothing-wrong-in-part = Nothing wrong in { citrix-flows }; { $unclear } more could not be judged.
+text-found = Found: { $parts }.
+text-count = { $severity ->
+        [error] { $number ->
+            [one] { $number } error
+           *[other] { $number } errors
+        }
+        [warning] { $number ->
+            [one] { $number } warning
+           *[other] { $number } warnings
+        }
+       *[info] { $number ->
+            [one] { $number } remark
+           *[other] { $number } remarks
+        }
+    }
+text-severity = { $severity ->
+        [error] ERROR
+        [warning] WARNING
+       *[info] INFO
+    }
+text-confidence = ({ $confidence ->
+        [low] low
+        [medium] medium
+       *[high] high
+    } confidence)
+text-more-findings = { $findings ->
+        [one] { $findings } finding
+       *[other] { $findings } findings
+    } more, no worse than these: -v shows them, --format json as well.
+
+text-do = Do:
+text-packets = Packets:
+text-wireshark = Wireshark:
+text-concerns = Concerns:
+text-source = Source:
+text-next-time = Next time:
+text-products = { $products ->
+        [one] { $products } Citrix product
+       *[other] { $products } Citrix products
+    }
+text-rules = { $rules ->
+        [one] { $rules } rule
+       *[other] { $rules } rules
+    } (-v names them)
+
+text-services = Services
+text-no-service = No flow belongs to a service of the map.
+text-other-traffic = Other traffic: { flows }{ $blocked ->
+        [0] {""}
+       *[other] { $flows ->
+            [1] , blocked
+           *[other] , { $blocked } of them blocked
+        }
+    }. Nothing ties it to Citrix: a port that many programs use, or one that is not in the map.
+text-column-service = service
+text-column-flows = flows
+text-column-blocked = blocked
+text-column-packets = packets
+text-column-bytes = bytes
+text-column-rtt = rtt p50
+
+text-unclear = What could not be judged, and why
+text-unclear-flows = { citrix-flows } could not be judged.
+text-comments = Comments in the capture
+text-comment-packet = packet { $packet }:
+text-flows = Flows
+
+citrix-flows = { $flows ->
+        [one] { $flows } Citrix flow
+       *[other] { $flows } Citrix flows
+    }

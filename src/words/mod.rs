@@ -6,7 +6,7 @@ mod tests;
 
 use crate::finding::{Finding, IcmpError, Params, Value};
 use crate::flow::Note;
-use crate::packet::Address;
+use crate::packet::{Address, Skip};
 use crate::signature::Protocol;
 use crate::time::Span;
 use fluent_bundle::concurrent::FluentBundle;
@@ -122,6 +122,7 @@ impl Words {
                 Value::Protocol(protocol) => FluentValue::from(self.protocol(*protocol)),
                 Value::Addresses(addresses) => FluentValue::from(self.hosts(addresses)),
                 Value::Errors(errors) => FluentValue::from(self.errors(errors)),
+                Value::Skipped(counts) => FluentValue::from(self.skipped(counts)),
                 Value::Remarks(codes) => {
                     remarks = Some((name, codes));
                     continue;
@@ -155,6 +156,13 @@ impl Words {
         }
         let more = hosts.len().saturating_sub(2) as u64;
         self.say("hosts", &params.with("more", Value::Number(more)))
+    }
+
+    fn skipped(&self, counts: &[(Skip, u64)]) -> String {
+        let word = |&(skip, packets): &(Skip, u64)| {
+            self.say("skipped", &Params::from([("packets", Value::Number(packets)), ("why", Value::Word(skip.name()))]))
+        };
+        counts.iter().map(word).collect::<Vec<_>>().join(", ")
     }
 
     /// Each wording once, in alphabetical order.

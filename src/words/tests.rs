@@ -11,11 +11,49 @@ const FIELDS: [&str; 5] = ["clients", "flows", "port", "server", "transport"];
 
 /// What other texts that the program asks for may name. A key that ends with a hyphen stands for all that begin with it.
 const NAMED: &[(&str, &[&str])] = &[
+    ("about-broken-headers", &["packets"]),
+    ("about-cut-headers", &["packets"]),
+    ("about-damage", &["after", "capture", "packet", "position", "resumed", "what"]),
+    ("about-damages", &["capture", "damages"]),
+    ("about-duplicates", &["percent"]),
+    ("about-finding", &["meaning", "title"]),
+    ("about-flow-limit", &["packets"]),
+    ("about-late-packets", &["packets"]),
+    ("about-links", &["links", "names", "packets"]),
+    ("about-loss", &["capture", "packets", "who"]),
+    ("about-missing-times", &["capture", "packets"]),
+    ("about-oddity", &["capture", "oddity", "packet", "times"]),
+    ("about-other-packets", &["skipped"]),
+    ("about-overlap", &[]),
+    ("about-steps-back", &["largest", "steps"]),
+    ("about-unclear-flows", &["flows"]),
+    ("about-undescribed-interfaces", &["packets"]),
+    ("about-unlisted", &["flows"]),
+    ("about-unlisted-ways", &[]),
+    ("about-wrong-clock", &["capture"]),
     ("hosts", &["count", "first", "more", "second", "third"]),
     ("icmp-error", &["code", "error", "family", "type"]),
     ("no-service", &[]),
     ("note-", &["number"]),
+    ("packets", &["packets"]),
     ("protocol", &["capitals", "name"]),
+    ("skipped", &["packets", "why"]),
+    ("text-capture", &["facts", "format", "links", "name"]),
+    ("text-comment-packet", &["packet"]),
+    ("text-confidence", &["confidence"]),
+    ("text-count", &["number", "severity"]),
+    ("text-found", &["parts"]),
+    ("text-more-findings", &["findings"]),
+    ("text-nothing-wrong", &["flows"]),
+    ("text-nothing-wrong-in-part", &["flows", "unclear"]),
+    ("text-other-traffic", &["blocked", "flows"]),
+    ("text-products", &["products"]),
+    ("text-program", &["map", "map_version", "rules", "version"]),
+    ("text-rules", &["rules"]),
+    ("text-severity", &["severity"]),
+    ("text-time", &["first", "seconds"]),
+    ("text-unclear-flows", &["flows"]),
+    ("text-", &[]),
     ("transport", &["name"]),
 ];
 
@@ -137,7 +175,6 @@ fn every_language_can_be_read() {
         assert!(parsed.is_ok(), "{}: {:?}", language.tag, parsed.err().map(|(_, errors)| errors));
         assert!(Words::named(language.tag).is_some(), "{}", language.tag);
     }
-    assert!(Words::named("xx").is_none());
 }
 
 #[test]
@@ -269,6 +306,12 @@ fn errors_of_one_wording_are_told_once() {
     let expected = "communication administratively prohibited (ICMP type 3 code 13), host unreachable (ICMP type 3 code 1), \
                     unreachable (ICMPv6 type 1 code 200)";
     assert_eq!(told, expected);
+}
+
+#[test]
+fn a_language_is_known_by_its_tag() {
+    assert!(Words::named("EN").is_some());
+    assert!(Words::named("xx").is_none());
 }
 
 #[test]
