@@ -26,14 +26,15 @@
 //! A file imports only what stands lower: `time`, `clock`, `transport` / `packet`, `signature` / `source`, `flow`, `portmap` (three wings that do not know
 //! each other; `flow` also reads `signature`) / `classify` / `ledger` / `audit`, `finding`, `mix` / `pipeline`, `report` / `error`, `cli`,
 //! `run`, `main`. Each outside crate has one door: `etherparse` in `packet/general.rs`, `crossbeam-channel` in `pipeline.rs`,
-//! `hdrhistogram` in `ledger.rs`, `hashbrown` and `foldhash` in `flow/table.rs`, `toml` in `portmap/load.rs`, `clap` in `cli.rs`
+//! `fluent-bundle` in `words/mod.rs`, `hdrhistogram` in `ledger.rs`, `hashbrown` and `foldhash` in `flow/table.rs`, `toml` in `portmap/load.rs`, `clap` in `cli.rs`
 //! (and once in `main.rs`, to parse), `indicatif` and `console` in `run`, `pcap` in
 //! `source/live.rs`, `signal-hook` in `run/live.rs`, the crates that confine in `sandbox`, `comfy-table` once for each kind of text in `report`.
 //!
-//! # Five catalogues
+//! # Six catalogues
 //!
 //! What Citrix says about ports (`portmap/citrix.toml`), what can be found ([`finding::CHECKS`]), which protocols are told by their first
-//! bytes (`signature/mod.rs`), which capture formats are read ([`source`]), and which report formats are written ([`report`]).
+//! bytes (`signature/mod.rs`), which capture formats are read ([`source`]), which report formats are written ([`report`]), and the
+//! sentences for people, one file a language (`words/en.ftl`).
 //! Each stands in one place; a new entry is a line there and at most one new file.
 //!
 //! # Words
@@ -41,7 +42,7 @@
 //! A [`packet::RawPacket`] is bytes as captured; a [`packet::PacketBatch`] is many of them on their way; a [`packet::Packet`] is what was
 //! understood; a flow is one conversation while it lives; a [`flow::FlowRecord`] is what it left; a [`portmap::PortRule`] is one line of
 //! the port map; a [`classify::Judgement`] is what is held of a flow; the [`ledger::Ledger`] is what was seen; a [`finding::Finding`] is
-//! what it means; a [`report::Report`] is how it is told.
+//! what it means; [`words::Words`] are the sentences that say so; a [`report::Report`] is how it is told.
 //!
 //! A comment that rests on something observed or documented elsewhere cites it by its id, as in (facts CGP-17): [`facts`] has the entry.
 //!
@@ -82,3 +83,4 @@ pub mod signature;
 pub mod source;
 pub mod time;
 pub mod transport;
+pub mod words;

@@ -27,6 +27,23 @@ impl Timestamp {
             Err(_) => format!("{} ns", self.0),
         }
     }
+
+    /// Date and time of day in UTC to the second, as people read it: `2026-11-22 02:41:07`.
+    pub fn date_and_time(self) -> String {
+        self.formatted("%Y-%m-%d %H:%M:%S")
+    }
+
+    /// The time of day in UTC to the second: `02:41:07`.
+    pub fn time_of_day(self) -> String {
+        self.formatted("%H:%M:%S")
+    }
+
+    fn formatted(self, format: &str) -> String {
+        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
+            Ok(moment) => moment.strftime(format).to_string(),
+            Err(_) => self.rfc3339(),
+        }
+    }
 }
 
 impl Span {
@@ -91,6 +108,14 @@ mod tests {
     fn a_moment_is_written_with_nine_decimals() {
         assert_eq!(Timestamp::new(0, 5).rfc3339(), "1970-01-01T00:00:00.000000005Z");
         assert_eq!(Timestamp::new(1_700_000_000, 0).rfc3339(), "2023-11-14T22:13:20.000000000Z");
+    }
+
+    #[test]
+    fn people_read_whole_seconds() {
+        let moment = Timestamp::new(1_700_000_000, 999_999_999);
+        assert_eq!((moment.date_and_time(), moment.time_of_day()), ("2023-11-14 22:13:20".into(), "22:13:20".into()));
+        assert_eq!(Timestamp(-1).date_and_time(), "1969-12-31 23:59:59");
+        assert_eq!(Timestamp(i64::MIN).date_and_time(), "1677-09-21 00:12:43");
     }
 
     #[test]

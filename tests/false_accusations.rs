@@ -2,12 +2,13 @@
 
 mod support;
 
-use cap_audit::finding::{Finding, Severity};
+use cap_audit::finding::{Finding, Severity, Value};
 use cap_audit::judge::Outcome;
 use cap_audit::packet::TcpFlags;
 use cap_audit::pipeline::run;
 use cap_audit::source::MemorySource;
 use cap_audit::time::{Span, Timestamp};
+use cap_audit::words::Words;
 use support::{
     Audited, Captured, Place, Talk, Who, audit, citrix, client, findings_of, keeping, meanwhile, merge, server,
 };
@@ -113,7 +114,8 @@ fn a_host_that_is_down_is_no_firewall() {
         let talk = talk(50_001, CGP).syn().error("10.0.0.1", kind, code).packets();
         let findings = found([talk], 1);
         assert_eq!(codes(&findings), [("blocked.prohibited", Severity::Error)]);
-        findings[0].title.clone() + &findings[0].remedy
+        let texts = Words::default().finding(&findings[0]);
+        texts.title + &texts.remedy
     };
     assert!(told(3, 1).contains("the host cannot be reached") && !told(3, 1).contains("Allow"), "{}", told(3, 1));
     assert!(told(3, 13).contains("prohibited by a device on the way") && told(3, 13).contains("Allow TCP 2598"));
@@ -125,7 +127,9 @@ fn a_port_that_works_again_misses_no_rule() {
     let later = talk(50_003, CGP).at(at(40)).opened().says(CGP_GREETING).answers(CGP_GREETING).packets();
     let findings = found([first, later], 41);
     assert_eq!(codes(&findings), [("blocked.silent", Severity::Warning)]);
-    assert!(findings[0].remedy.contains("No firewall rule is missing"), "{}", findings[0].remedy);
+    assert_eq!(findings[0].params.get("worked"), Some(&Value::Number(1)));
+    let remedy = Words::default().finding(&findings[0]).remedy;
+    assert!(remedy.contains("No firewall rule is missing"), "{remedy}");
     let earlier =
         talk(50_003, CGP).at(at(-40)).opened().says(CGP_GREETING).answers(CGP_GREETING).fin().server_fin().packets();
     assert_eq!(

@@ -1,7 +1,9 @@
 //! Every folder in `fixtures/` is a capture and what must be told of it. `expected.json` is a pattern that was written from how the
 //! traffic was made and from what tshark reads in it; see `fixtures/README.md`.
 
+use cap_audit::finding::CHECKS;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -91,6 +93,23 @@ fn every_fixture_tells_what_was_made() {
         differences(&name, &pattern, &told, &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn findings_carry_the_parameters_that_their_checks_declare() {
+    let mut carried: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for folder in folders() {
+        let told = report(&["--format", "json"], &capture(&folder));
+        for finding in told["findings"].as_array().expect("findings are a list") {
+            let code = finding["code"].as_str().expect("a finding has a code").to_string();
+            let parameters = finding["parameters"].as_object().expect("a finding has parameters");
+            carried.entry(code).or_default().extend(parameters.keys().cloned());
+        }
+    }
+    for check in CHECKS.into_iter().flatten() {
+        let declared: BTreeSet<String> = check.params.iter().map(ToString::to_string).collect();
+        assert_eq!(carried.get(check.code), Some(&declared), "{}", check.code);
+    }
 }
 
 #[test]

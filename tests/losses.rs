@@ -6,6 +6,7 @@ use cap_audit::case::Case;
 use cap_audit::finding::{Confidence, Severity};
 use cap_audit::source::CaptureNotes;
 use cap_audit::time::{Span, Timestamp};
+use cap_audit::words::Words;
 use support::{Talk, audit, citrix, client, meanwhile, merge, server};
 
 const BEGIN: i64 = 1_700_000_000;
@@ -18,7 +19,7 @@ fn told(notes: CaptureNotes) -> (Severity, Confidence, String) {
     let case = Case { ledger: audited.ledger, captures: vec![notes], ..Case::new(citrix()) };
     let found = case.conclude().findings;
     let finding = found.iter().find(|finding| finding.code == "blocked.silent").expect("silence is found");
-    (finding.severity, finding.confidence, finding.meaning.clone())
+    (finding.severity, finding.confidence, Words::default().finding(finding).meaning)
 }
 
 fn notes() -> CaptureNotes {

@@ -1,8 +1,10 @@
 //! Conversations that did not come about: silence, refusal, prohibition, half a handshake, an early reset.
 
-use super::{Check, Confidence, Finding, Group, Scene, Severity, count, list, names};
+use super::scene::{Group, Scene};
+use super::{Check, Confidence, Finding, IcmpError, IcmpFamily, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
 use crate::ledger::Networks;
+use crate::matching::ServiceRef;
 use crate::packet::Address;
 use crate::source::CaptureNotes;
 use std::collections::BTreeSet;
@@ -12,30 +14,35 @@ pub(super) const CHECKS: &[Check] = &[
         code: "blocked.silent",
         raised: "the client tried often and long enough and nothing came back",
         source: "CTX220732, CTX128115, CTX233032",
+        params: &["consequence", "remarks", "service_title", "tries", "watched", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::Silent),
     },
     Check {
         code: "blocked.refused",
         raised: "a reset answered the first SYN",
         source: "CTX220732; RFC 9293, 3.10.7",
+        params: &["consequence", "remarks", "service_title", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::Refused),
     },
     Check {
         code: "blocked.prohibited",
         raised: "an ICMP or ICMPv6 unreachable quotes the flow",
         source: "RFC 792, RFC 1812 5.2.7.1, RFC 4443 3.1",
+        params: &["cause", "consequence", "errors", "remarks", "senders", "service_title", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::Prohibited),
     },
     Check {
         code: "blocked.half-open",
         raised: "the server answers the SYN again and again and the client's ACK never comes",
         source: "RFC 9293, 3.5",
+        params: &["consequence", "remarks", "service_title", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::HalfOpen),
     },
     Check {
         code: "blocked.reset-early",
         raised: "the server's side resets right behind the handshake, before the server said anything",
         source: "CTX696422",
+        params: &["consequence", "remarks", "service_title", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::ResetEarly),
     },
 ];
@@ -45,17 +52,46 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, outcome: Out
         let doubts = Doubts::of(scene, &group, outcome);
         let severity = if group.generic || doubts.any() { Severity::Warning } else { Severity::Error };
         let mut finding = group.finding(check, scene, severity, confidence(&group, outcome, &doubts));
-        finding.title = format!(
-            "{}, {}, to {}: {}",
-            group.port_name(),
-            scene.service_title(group.transport, group.port),
-            group.server,
-            what(&group, outcome)
-        );
-        finding.meaning = meaning(&group, outcome, finding.service.as_deref(), &doubts);
-        finding.remedy = if doubts.worked > 0 { unsteady(&group) } else { remedy(&group, outcome) };
+        finding.params = params(scene, &group, outcome, &doubts);
         found.push(finding);
     }
+}
+
+/// What the texts name: the service, what speaks against a rule in a firewall, and what shows this outcome.
+fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubts) -> Params {
+    let consequence = match group.service {
+        Some(ServiceRef::One(service)) => scene.map.service(service).blocked.clone(),
+        Some(ServiceRef::Shared(_)) | None => None,
+    };
+    let mut remarks = Vec::new();
+    if group.generic {
+        remarks.push("generic-port");
+    } else if doubts.worked == 0 {
+        remarks.push(if consequence.is_some() { "consequence" } else { "service-fails" });
+    }
+    remarks.extend((doubts.worked > 0).then_some("port-is-open"));
+    remarks.extend(doubts.one_direction.then_some("one-direction"));
+    remarks.extend(doubts.lossy.then_some("lossy"));
+    let mut params = Params::from([
+        ("service_title", Value::Service(scene.service_title(group.place))),
+        ("worked", Value::Number(doubts.worked)),
+    ]);
+    if let Some(sentence) = consequence.filter(|_| remarks.contains(&"consequence")) {
+        params = params.with("consequence", Value::Text(sentence));
+    }
+    match outcome {
+        Outcome::Silent => {
+            params = params.with("tries", Value::Number(group.seen.tries));
+            params = params.with("watched", Value::Duration(group.seen.watched));
+        }
+        Outcome::Prohibited => {
+            params = params.with("cause", Value::Word(cause(group).name()));
+            params = params.with("senders", Value::Addresses(senders(group).into_iter().collect()));
+            params = params.with("errors", Value::Errors(errors(group).into_iter().collect()));
+        }
+        _ => {}
+    }
+    params.with("remarks", Value::Remarks(remarks))
 }
 
 /// What speaks against a rule in a firewall.
@@ -92,24 +128,9 @@ fn confidence(group: &Group<'_>, outcome: Outcome, doubts: &Doubts) -> Confidenc
     match outcome {
         _ if doubts.one_direction || doubts.lossy => Confidence::Low,
         Outcome::Refused => Confidence::High,
-        Outcome::Prohibited if cause(group) != Cause::Unreachable => Confidence::High,
+        Outcome::Prohibited if cause(group) != Cause::HostUnreachable => Confidence::High,
         Outcome::Silent | Outcome::HalfOpen if group.seen.is_firm() => Confidence::High,
         _ => Confidence::Medium,
-    }
-}
-
-fn what(group: &Group<'_>, outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Refused => "refused",
-        Outcome::Prohibited => match cause(group) {
-            Cause::Closed => "nothing listens there",
-            Cause::Unreachable => "the host cannot be reached",
-            Cause::Policy if by_host(group) => "prohibited by the server itself",
-            Cause::Policy => "prohibited by a device on the way",
-        },
-        Outcome::HalfOpen => "the answer does not reach the client",
-        Outcome::ResetEarly => "cut right after the handshake",
-        _ => "no answer",
     }
 }
 
@@ -117,11 +138,24 @@ fn what(group: &Group<'_>, outcome: Outcome) -> &'static str {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
     /// "Port unreachable" of the server itself: no program, rather than a rule against it.
-    Closed,
+    NothingListens,
     /// No way to the host, or it does not answer on its network: a route, or the host is down.
-    Unreachable,
-    /// A rule forbids it.
-    Policy,
+    HostUnreachable,
+    /// A rule on the server forbids it.
+    ServerPolicy,
+    /// A rule on the way forbids it.
+    DevicePolicy,
+}
+
+impl Cause {
+    fn name(self) -> &'static str {
+        match self {
+            Cause::NothingListens => "nothing-listens",
+            Cause::HostUnreachable => "host-unreachable",
+            Cause::ServerPolicy => "server-policy",
+            Cause::DevicePolicy => "device-policy",
+        }
+    }
 }
 
 fn cause(group: &Group<'_>) -> Cause {
@@ -132,148 +166,28 @@ fn cause(group: &Group<'_>) -> Cause {
     let no_way = |&(v6, _, code, _): &(bool, u8, u8, Address)| {
         if v6 { matches!(code, 0 | 2 | 3) } else { matches!(code, 0..=2 | 5..=8 | 11 | 12) }
     };
-    match () {
-        () if errors.iter().all(closed) => Cause::Closed,
-        () if errors.iter().all(no_way) => Cause::Unreachable,
-        () => Cause::Policy,
+    let by_server = |&(.., sender): &(bool, u8, u8, Address)| sender == group.server;
+    if errors.iter().all(closed) {
+        Cause::NothingListens
+    } else if errors.iter().all(no_way) {
+        Cause::HostUnreachable
+    } else if errors.iter().all(by_server) {
+        Cause::ServerPolicy
+    } else {
+        Cause::DevicePolicy
     }
 }
 
-/// Every error came from the server's own address.
-fn by_host(group: &Group<'_>) -> bool {
-    group.seen.errors.iter().all(|&(.., sender)| sender == group.server)
+/// Who sent the ICMP errors.
+fn senders(group: &Group<'_>) -> BTreeSet<Address> {
+    group.seen.errors.iter().map(|&(.., sender)| sender).collect()
 }
 
-fn meaning(group: &Group<'_>, outcome: Outcome, service: Option<&str>, doubts: &Doubts) -> String {
-    let clients = names(&group.clients);
-    let flows = count(group.seen.flows, "flow");
-    let seen = match outcome {
-        Outcome::Refused => format!(
-            "The first SYN of {clients} was answered with a reset ({flows}). The host is reachable, but nothing listens on \
-             this port, or a firewall answers in its place."
-        ),
-        Outcome::Prohibited => format!("{} ({flows}).", prohibition(group, &clients)),
-        Outcome::HalfOpen => format!(
-            "{} answered the SYN of {clients} and repeated its answer, but the handshake was never completed ({flows}). \
-             The way back to the client is blocked or leads elsewhere.",
-            group.server
-        ),
-        Outcome::ResetEarly => format!(
-            "The connection of {clients} was reset right after the handshake, before the server said anything ({flows}). \
-             A firewall that looks into the traffic, a TLS inspection, or the service itself ends it."
-        ),
-        _ => format!(
-            "{clients} tried at least {}, and nothing came back in {:.0} s ({flows}). A firewall drops the packets, or the \
-             host is down. A Windows firewall also answers with silence where nothing listens.",
-            count(group.seen.tries, "time"),
-            group.seen.watched.as_seconds(),
-        ),
+/// Which ICMP errors were sent.
+fn errors(group: &Group<'_>) -> BTreeSet<IcmpError> {
+    let error = |&(v6, kind, code, _): &(bool, u8, u8, Address)| {
+        let family = if v6 { IcmpFamily::Icmpv6 } else { IcmpFamily::Icmp };
+        IcmpError { family, kind, code }
     };
-    let mut parts = vec![seen];
-    if group.generic {
-        parts.push("Many programs use this port, so it may have nothing to do with Citrix.".into());
-    } else if doubts.worked == 0 {
-        parts.push(consequence(service.unwrap_or_default()).into());
-    }
-    if doubts.worked > 0 {
-        let worked = count(doubts.worked, "flow");
-        parts.push(format!("The port is open: {worked} between the same hosts worked, the last of them later."));
-    }
-    if doubts.one_direction {
-        parts.push("The capture holds one direction only here, so the answer may also have been a refusal.".into());
-    }
-    if doubts.lossy {
-        parts.push("The capture lost packets in that time, so an answer may have been lost as well.".into());
-    }
-    parts.join(" ")
-}
-
-/// What to do where the path works at other times.
-fn unsteady(group: &Group<'_>) -> String {
-    format!(
-        "No firewall rule is missing. Look at {} at that time: was it restarted, overloaded, or at a limit of connections?",
-        group.server
-    )
-}
-
-fn prohibition(group: &Group<'_>, clients: &str) -> String {
-    let senders: BTreeSet<Address> = group.seen.errors.iter().map(|&(.., sender)| sender).collect();
-    let senders = list(&senders);
-    let words: BTreeSet<String> =
-        group.seen.errors.iter().map(|&(v6, kind, code, _)| icmp_words(v6, kind, code)).collect();
-    let words = words.into_iter().collect::<Vec<_>>().join(", ");
-    let meaning = match cause(group) {
-        Cause::Closed => "The host is reachable, but no program listens on this port",
-        Cause::Unreachable => "The packets do not get to the host: it is down, or there is no route to it",
-        Cause::Policy => "A firewall or router rejects the packets openly",
-    };
-    format!("{senders} told {clients}: {words}. {meaning}")
-}
-
-/// The words of RFC 792, RFC 1812 and RFC 4443 for an unreachable message.
-fn icmp_words(v6: bool, kind: u8, code: u8) -> String {
-    let words = match (v6, kind, code) {
-        (false, 3, 0) => "network unreachable",
-        (false, 3, 1) => "host unreachable",
-        (false, 3, 2) => "protocol unreachable",
-        (false, 3, 3) => "port unreachable",
-        (false, 3, 9) => "network administratively prohibited",
-        (false, 3, 10) => "host administratively prohibited",
-        (false, 3, 13) => "communication administratively prohibited",
-        (true, 1, 0) => "no route",
-        (true, 1, 1) => "administratively prohibited",
-        (true, 1, 3) => "address unreachable",
-        (true, 1, 4) => "port unreachable",
-        (true, 1, 5) => "source address failed policy",
-        (true, 1, 6) => "route rejected",
-        _ => "unreachable",
-    };
-    let family = if v6 { "ICMPv6" } else { "ICMP" };
-    format!("{words} ({family} type {kind} code {code})")
-}
-
-/// What a blocked service means for the people who use it (facts F1 to F9, ADP-04, AUD-02, LIC-02, PVS-12).
-fn consequence(service: &str) -> &'static str {
-    match service {
-        "cgp" => "Sessions cannot use session reliability; they start on TCP 1494 if that is open, else not at all.",
-        "ica" => "Sessions without session reliability, and the way back from a blocked TCP 2598, fail.",
-        "edt" => "Sessions fall back to TCP, start later and are slower on long or lossy lines.",
-        "audio" => "Sound stays inside the session connection or is missing.",
-        "licensing" => "Licences cannot be checked out; TCP 27000 and TCP 7279 are both needed.",
-        "pvs-login" | "pvs-stream" => "Target devices cannot boot or keep their disk.",
-        "pvs-soap" => "Imaging and the Provisioning console cannot reach the server.",
-        _ => "What needs this service does not work.",
-    }
-}
-
-fn remedy(group: &Group<'_>, outcome: Outcome) -> String {
-    let (port, clients, server) = (group.port_name(), names(&group.clients), group.server);
-    let netstat = format!("on Windows, `netstat -ano | findstr :{}` shows it", group.port);
-    match outcome {
-        Outcome::Refused => format!(
-            "Check that the service runs and listens on {port} of {server}: {netstat}. If it does, look for a firewall on the way that answers with resets."
-        ),
-        Outcome::Prohibited if cause(group) == Cause::Closed => {
-            format!("Check that the service runs and listens on {port} of {server}: {netstat}.")
-        }
-        Outcome::Prohibited if cause(group) == Cause::Unreachable => {
-            format!("Check that {server} is up and has this address, then the routes from {clients} to it.")
-        }
-        Outcome::Prohibited if by_host(group) => {
-            format!("Allow {port} from {clients} in the firewall on {server} itself.")
-        }
-        Outcome::Prohibited => {
-            let senders: BTreeSet<Address> = group.seen.errors.iter().map(|&(.., sender)| sender).collect();
-            format!("Allow {port} from {clients} to {server} on {}, which sent the message.", list(&senders))
-        }
-        Outcome::HalfOpen => format!(
-            "Check routes and firewalls from {server} back to {clients}: the answers of {port} leave the server and do not arrive."
-        ),
-        Outcome::ResetEarly => format!(
-            "Exempt {port} between {clients} and {server} from content or TLS inspection, then look at the event log of the service."
-        ),
-        _ => format!(
-            "Allow {port} from {clients} to {server} in every firewall on the way, the one on the server included. Then check that the service listens: {netstat}."
-        ),
-    }
+    group.seen.errors.iter().map(error).collect()
 }

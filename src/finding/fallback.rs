@@ -1,87 +1,77 @@
-//! Sessions that work, but not the way they should: the better transport was blocked and the next one taken.
+//! Sessions that work, but not the way they should: the better transport was blocked and the next one taken. Which services have a
+//! substitute, and which, stands in the port map.
 
-use super::{Check, Confidence, Finding, Group, Ports, Scene, Severity, names};
+use super::scene::{Group, Scene, add};
+use super::{Check, Confidence, Finding, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
-use crate::ledger::{Path, Seen, Working};
-use crate::matching::service_of;
-use crate::packet::{Address, protocol};
+use crate::ledger::Working;
+use crate::packet::Address;
+use crate::portmap::{Fallback, ServiceId};
 use crate::time::Span;
 use crate::transport::Transport;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         code: "fallback.cgp-to-ica",
         raised: "TCP 2598 is blocked between two hosts and a session runs on TCP 1494",
         source: "CTX104147",
-        look: |check, scene, found| look(check, scene, found, (Transport::Tcp, 2598), &[1494], CGP_TO_ICA),
+        params: &["blocked_port", "blocked_transport"],
+        look: |check, scene, found| look(check, scene, found, Fallback::CgpToIca, Transport::Tcp),
     },
     Check {
         code: "fallback.edt-to-tcp",
         raised: "UDP 2598 or 1494 is blocked between two hosts and a session runs over TCP",
         source: "CTX220732, CTX220730, CTX230011",
-        look: |check, scene, found| {
-            for port in [1494, 2598] {
-                look(check, scene, found, (Transport::Udp, port), &[2598, 1494], EDT_TO_TCP);
-            }
-        },
+        params: &["blocked_port", "blocked_transport"],
+        look: |check, scene, found| look(check, scene, found, Fallback::EdtToTcp, Transport::Udp),
     },
 ];
 
-/// Title, meaning and remedy; `{clients}` and `{server}` stand for the hosts.
-struct Words {
-    title: &'static str,
-    meaning: &'static str,
-    remedy: &'static str,
-}
-
-const CGP_TO_ICA: Words = Words {
-    title: "Sessions to {server} run on TCP 1494 because TCP 2598 is blocked",
-    meaning: "{clients} could not reach TCP 2598 and took TCP 1494. The user sees nothing at first. Without session reliability \
-              the window goes after about 30 seconds of a broken line, instead of waiting 180 seconds.",
-    remedy: "Mend what blocks TCP 2598; it is told as a finding of its own.",
-};
-
-const EDT_TO_TCP: Words = Words {
-    title: "Sessions to {server} run over TCP because EDT (UDP) is blocked",
-    meaning: "{clients} tried EDT over UDP without success and took TCP. Sessions start later and feel slower on long or lossy \
-              lines, and the client tries UDP again every five minutes.",
-    remedy: "Mend what blocks UDP; it is told as a finding of its own. If UDP is not wanted, set the policy HDX adaptive \
-             transport to Off.",
-};
-
-fn look(
-    check: &Check,
-    scene: &Scene<'_>,
-    found: &mut Vec<Finding>,
-    blocked: (Transport, u16),
-    instead: &[u16],
-    words: Words,
-) {
-    let groups = scene.groups(is_no_connection);
-    let mut ways: BTreeMap<(Address, u16), Group<'_>> = BTreeMap::new();
-    for (_, group) in groups.iter().filter(|(_, group)| (group.transport, group.port) == blocked) {
-        for &client in group.clients.keys() {
-            if scene.works_again(client, group) {
-                continue;
-            }
-            for &port in instead {
-                if let Some(working) = taken_instead(scene, client, group, port) {
-                    add(scene, &mut ways, client, group.server, port, working);
+/// Looks for sessions that run in place of a service that has this fallback and is blocked over this transport.
+fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, fallback: Fallback, transport: Transport) {
+    let mut blocked: BTreeMap<u16, Vec<(ServiceId, Group<'_>)>> = BTreeMap::new();
+    for (_, group) in scene.groups(is_no_connection) {
+        if let Some(service) = replaced(scene, &group, fallback, transport) {
+            blocked.entry(group.port).or_default().push((service, group));
+        }
+    }
+    for (port, groups) in blocked {
+        let mut ways: BTreeMap<(Address, u16), Group<'_>> = BTreeMap::new();
+        for (service, group) in &groups {
+            let instead = ports_instead(scene, *service);
+            for &client in group.clients.keys().filter(|&&client| !scene.works_again(client, group)) {
+                for &port in &instead {
+                    if let Some(working) = taken_instead(scene, client, group, port) {
+                        let way = scene.group_of(client, group.server, port, working);
+                        add(&mut ways, (group.server, port), way);
+                    }
                 }
             }
         }
+        let params = Params::from([
+            ("blocked_transport", Value::Transport(transport)),
+            ("blocked_port", Value::Number(u64::from(port))),
+        ]);
+        for group in ways.into_values() {
+            let finding = group.finding(check, scene, Severity::Warning, Confidence::High);
+            found.push(Finding { params: params.clone(), ..finding });
+        }
     }
-    for ((server, _), group) in ways {
-        let fill =
-            |text: &str| text.replace("{clients}", &names(&group.clients)).replace("{server}", &server.to_string());
-        let mut finding = group.finding(check, scene, Severity::Warning, Confidence::High);
-        finding.title = fill(words.title);
-        finding.meaning = fill(words.meaning);
-        finding.remedy = fill(words.remedy);
-        found.push(finding);
-    }
+}
+
+/// The service of the blocked port, if it alone is at home there and has this fallback.
+fn replaced(scene: &Scene<'_>, group: &Group<'_>, fallback: Fallback, transport: Transport) -> Option<ServiceId> {
+    let candidates = scene.map.at(group.place.filter(|place| place.transport() == transport)?);
+    let [service] = candidates.services[..] else { return None };
+    let instead = scene.map.service(service).instead.as_ref()?;
+    (!candidates.generic && instead.fallback == fallback).then_some(service)
+}
+
+/// The TCP ports of the services that take its place.
+fn ports_instead(scene: &Scene<'_>, service: ServiceId) -> Vec<u16> {
+    let services = scene.map.service(service).instead.iter().flat_map(|instead| &instead.services);
+    services.flat_map(|&service| scene.map.specific_ports(service, Transport::Tcp)).collect()
 }
 
 fn is_no_connection(sign: Sign) -> bool {
@@ -89,51 +79,8 @@ fn is_no_connection(sign: Sign) -> bool {
 }
 
 /// A session on another port that ran when the blocked one was tried, or began within a minute.
-fn taken_instead<'a>(scene: &'a Scene<'_>, client: Address, blocked: &Group<'_>, port: u16) -> Option<&'a Working> {
-    let path = Path { protocol: protocol::TCP, port, server: blocked.server, client };
-    let working = scene.ledger.paths.working(&path)?;
+fn taken_instead<'a>(scene: &Scene<'a>, client: Address, blocked: &Group<'_>, port: u16) -> Option<&'a Working> {
+    let working = scene.works_on(client, blocked.server, port)?;
     let in_time = working.first <= blocked.seen.last + Span::seconds(60) && blocked.seen.first <= working.last;
     in_time.then_some(working)
-}
-
-fn add<'a>(
-    scene: &Scene<'a>,
-    ways: &mut BTreeMap<(Address, u16), Group<'a>>,
-    client: Address,
-    server: Address,
-    port: u16,
-    working: &Working,
-) {
-    let seen = seen(working);
-    match ways.entry((server, port)) {
-        Entry::Occupied(mut entry) => {
-            let group = entry.get_mut();
-            group.clients.insert(client, Ports::of(&seen));
-            group.seen += &seen;
-        }
-        Entry::Vacant(entry) => {
-            let clients = BTreeMap::from([(client, Ports::of(&seen))]);
-            let place = scene.map.place(Transport::Tcp, port);
-            let service = place.and_then(|place| service_of(place, scene.map.at(place)));
-            let rules = place.map_or(&[][..], |place| &scene.map.at(place).rules);
-            let transport = Transport::Tcp;
-            entry.insert(Group { server, transport, port, clients, seen, generic: false, service, rules });
-        }
-    }
-}
-
-fn seen(working: &Working) -> Seen {
-    Seen {
-        flows: working.flows,
-        first: working.first,
-        last: working.last,
-        watched: working.last - working.first,
-        evidence: BTreeSet::from([working.opener]),
-        openers: BTreeSet::from([working.opener.at]),
-        client_ports: BTreeSet::from([working.client_port]),
-        tries: 1,
-        errors: BTreeSet::new(),
-        signs: BTreeSet::new(),
-        vlans: BTreeSet::new(),
-    }
 }

@@ -1,35 +1,45 @@
 //! What the capture itself does not allow to be judged.
 
-use super::{Check, Confidence, Finding, Scene, Severity, count};
+use super::{Check, Confidence, Finding, Params, Scene, Severity, Value};
 use crate::flow::{Doubt, PacketRef};
 use crate::judge::Sign;
 use crate::ledger::Seen;
 use std::collections::BTreeSet;
 
 pub(super) const CHECKS: &[Check] = &[
-    Check { code: "quality.no-packets", raised: "no packet was captured", source: "the capture", look: no_packets },
+    Check {
+        code: "quality.no-packets",
+        raised: "no packet was captured",
+        source: "the capture",
+        params: &["state"],
+        look: no_packets,
+    },
     Check {
         code: "quality.one-direction",
         raised: "TCP flows show one side only although the other plainly exists",
         source: "Zeek, conn_state S0 with history SAD",
+        params: &["tcp_flows"],
         look: one_direction,
     },
     Check {
         code: "quality.cut-packets",
         raised: "the capture kept only the first bytes of packets",
         source: "the capture records: captured length below original length",
+        params: &["packets"],
         look: cut_packets,
     },
     Check {
         code: "quality.starts-in-middle",
         raised: "conversations on Citrix ports were already running when the capture began",
         source: "Zeek, conn_state OTH",
+        params: &[],
         look: starts_in_middle,
     },
     Check {
         code: "quality.ends-early",
         raised: "the capture ended while attempts were still waiting for an answer",
         source: "SYN schedules: Microsoft TcpMaxConnectRetransmissions, Linux ip-sysctl tcp_syn_retries",
+        params: &[],
         look: ends_early,
     },
 ];
@@ -37,15 +47,8 @@ pub(super) const CHECKS: &[Check] = &[
 fn no_packets(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     if !scene.captures.is_empty() && scene.captures.iter().all(|capture| capture.packets == 0) {
         let damaged = scene.captures.iter().any(|capture| capture.damage.is_some());
-        let (title, remedy) = if damaged {
-            ("No packet could be read", "Copy the capture again; if it is damaged at its source as well, record again.")
-        } else {
-            (
-                "No packet was captured",
-                "Check the interface, the capture filter and the place of the capture, and record again.",
-            )
-        };
-        found.push(about_capture(check, title, "There is nothing to judge.".into(), remedy));
+        let state = if damaged { "damaged" } else { "empty" };
+        found.push(about_capture(check, Params::from([("state", Value::Word(state))])));
     }
 }
 
@@ -55,67 +58,26 @@ fn one_direction(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     if seen.one == 0 || seen.one * 10 < seen.one + seen.both {
         return;
     }
-    found.push(about_capture(
-        check,
-        "Only one direction was captured",
-        format!(
-            "Of {} only one side is in the capture, although the other plainly answered. Whether these were blocked \
-             cannot be told from here.",
-            count(seen.one, "TCP flow")
-        ),
-        "Capture at a place that both directions pass, or mirror both directions of the port.",
-    ));
+    found.push(about_capture(check, Params::from([("tcp_flows", Value::Number(seen.one))])));
 }
 
 fn cut_packets(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     let cut: u64 = scene.captures.iter().map(|capture| capture.truncated_packets).sum();
-    if cut == 0 {
-        return;
+    if cut > 0 {
+        found.push(about_capture(check, Params::from([("packets", Value::Number(cut))])));
     }
-    found.push(about_capture(
-        check,
-        "Packets were cut when they were captured",
-        format!(
-            "Of {} only the first bytes were kept. Ports, states and byte counts are complete; what was spoken can be told for \
-             some flows only.",
-            count(cut, "packet")
-        ),
-        "To have the payload judged as well, capture whole packets (tcpdump -s 0, pktmon --pkt-size 0).",
-    ));
 }
 
 fn starts_in_middle(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let Some(seen) = sum(scene, |sign| sign == Sign::Midstream) else { return };
-    found.push(with_flows(
-        about_capture(
-            check,
-            "The capture starts in the middle of conversations",
-            format!(
-                "{} on Citrix ports already ran when the capture began. They work; how they were opened, and what protocol they \
-                 speak, cannot be told.",
-                count(seen.flows, "flow")
-            ),
-            "To see a launch, start the capture before the user starts the session.",
-        ),
-        &seen,
-    ));
+    if let Some(seen) = sum(scene, |sign| sign == Sign::Midstream) {
+        found.push(with_flows(about_capture(check, Params::default()), &seen));
+    }
 }
 
 fn ends_early(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let Some(seen) = sum(scene, |sign| sign == Sign::Doubtful(Doubt::CaptureTooShort)) else { return };
-    found.push(with_flows(
-        about_capture(
-            check,
-            "The capture ended before attempts were decided",
-            format!(
-                "{} on Citrix ports had no answer yet when the capture ended. That is too early to call them blocked: a client \
-                 tries for 21 seconds or longer.",
-                count(seen.flows, "flow")
-            ),
-            "Let the capture run for at least half a minute after the failure.",
-        ),
-        &seen,
-    ));
+    if let Some(seen) = sum(scene, |sign| sign == Sign::Doubtful(Doubt::CaptureTooShort)) {
+        found.push(with_flows(about_capture(check, Params::default()), &seen));
+    }
 }
 
 /// All sightings of a sign together.
@@ -126,14 +88,12 @@ fn sum(scene: &Scene<'_>, wanted: impl Fn(Sign) -> bool) -> Option<Seen> {
     Some(all)
 }
 
-fn about_capture(check: &Check, title: &str, meaning: String, remedy: &str) -> Finding {
+fn about_capture(check: &Check, params: Params) -> Finding {
     Finding {
         code: check.code,
         severity: Severity::Info,
         confidence: Confidence::High,
-        title: title.into(),
-        meaning,
-        remedy: remedy.into(),
+        params,
         sources: vec![check.source.into()],
         clients: Vec::new(),
         servers: Vec::new(),

@@ -1,6 +1,8 @@
 //! The flows as CSV, one a line.
 
 use super::{FlowLine, Report};
+use crate::judge::Reason;
+use crate::signature::Protocol;
 use std::io::{self, Write};
 
 const HEADER: [&str; 30] = [
@@ -64,32 +66,32 @@ fn fields(flow: &FlowLine<'_>) -> [String; HEADER.len()] {
         flow.id.to_string(),
         flow.community_id.clone(),
         flow.protocol.into(),
-        flow.client.address.clone(),
+        flow.client.address.to_string(),
         flow.client.port.to_string(),
-        flow.server.address.clone(),
+        flow.server.address.to_string(),
         flow.server.port.to_string(),
-        flow.direction_basis.into(),
-        flow.first.clone(),
-        flow.last.clone(),
-        flow.duration_s.to_string(),
+        flow.direction_basis.name().into(),
+        flow.first.rfc3339(),
+        flow.last.rfc3339(),
+        flow.duration.as_seconds().to_string(),
         flow.packets.client.to_string(),
         flow.packets.server.to_string(),
         flow.ip_bytes.client.to_string(),
         flow.ip_bytes.server.to_string(),
         flow.payload_bytes.client.to_string(),
         flow.payload_bytes.server.to_string(),
-        flow.outcome.into(),
+        flow.outcome.name().into(),
         flow.blocked.to_string(),
         flow.state.into(),
-        flow.handshake_rtt_us.map(|rtt| rtt.to_string()).unwrap_or_default(),
+        flow.handshake_rtt.map(|rtt| rtt.as_micros().to_string()).unwrap_or_default(),
         flow.retransmissions.client.to_string(),
         flow.retransmissions.server.to_string(),
         vlan.join(";"),
         text(flow.server_name),
-        text(flow.heard),
+        text(flow.heard.map(Protocol::name)),
         text(flow.service),
-        flow.basis.into(),
-        flow.verdict.into(),
-        text(flow.reason),
+        flow.basis.name().into(),
+        flow.verdict.name().into(),
+        text(flow.reason.map(Reason::name)),
     ]
 }

@@ -1,15 +1,35 @@
 //! The report as one JSON document, or as one object a line.
 
-use super::{FindingLine, FlowLine, Report};
+use super::{CaptureLine, FindingLine, FlowLine, FlowList, PortMapLine, Program, Quality, Report, ServiceLine, Totals};
+use crate::finding::Params;
+use crate::flow::Evidence;
+use crate::packet::Address;
+use crate::time::Timestamp;
+use crate::transport::Transport;
+use crate::words::Words;
 use serde::Serialize;
 use std::io::{self, Write};
+
+/// Name and version of the layout.
+const SCHEMA: &str = "cap-audit/report/1";
 
 /// One document.
 ///
 /// # Errors
 /// What writing gives.
-pub fn write_json(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
+pub fn write_json(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
+    let document = Document {
+        schema: SCHEMA,
+        program: &report.program,
+        port_map: &report.port_map,
+        captures: &report.captures,
+        quality: quality(&report.quality, report, words),
+        totals: &report.totals,
+        services: &report.services,
+        findings: report.findings.iter().map(|line| told(line, words)).collect(),
+        flows: &report.flows,
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }
 
@@ -17,36 +37,37 @@ pub fn write_json(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
 ///
 /// # Errors
 /// What writing gives.
-pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
     write_captures(out, report)?;
     for flow in report.flows.lines() {
         write_flow(out, &flow)?;
     }
-    write_after_flows(out, report)
+    write_after_flows(out, report, words)
 }
 
 /// The same without the flows, which were written before.
 ///
 /// # Errors
 /// What writing gives.
-pub fn write_ndjson_without_flows(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+pub fn write_ndjson_without_flows(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
     write_captures(out, report)?;
-    write_after_flows(out, report)
+    write_after_flows(out, report, words)
 }
 
 fn write_captures(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
     report.captures.iter().try_for_each(|capture| line(out, "capture", capture))
 }
 
-fn write_after_flows(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    let Report { schema, program, port_map, captures: _, quality, totals, services, findings, flows: _ } = report;
-    for finding in findings {
-        write_finding(out, finding)?;
+fn write_after_flows(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
+    for finding in &report.findings {
+        write_finding(out, finding, words)?;
     }
-    for service in services {
+    for service in &report.services {
         line(out, "service", service)?;
     }
-    line(out, "summary", &Summary { schema, program, port_map, quality, totals })
+    let Report { program, port_map, totals, .. } = report;
+    let quality = quality(&report.quality, report, words);
+    line(out, "summary", &Summary { schema: SCHEMA, program, port_map, quality, totals })
 }
 
 /// One flow as a line.
@@ -61,17 +82,74 @@ pub fn write_flow(out: &mut impl Write, flow: &FlowLine<'_>) -> io::Result<()> {
 ///
 /// # Errors
 /// What writing gives.
-pub fn write_finding(out: &mut impl Write, finding: &FindingLine) -> io::Result<()> {
-    line(out, "finding", finding)
+pub fn write_finding(out: &mut impl Write, finding: &FindingLine<'_>, words: &Words) -> io::Result<()> {
+    line(out, "finding", &told(finding, words))
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'a str,
+    program: &'a Program,
+    port_map: &'a PortMapLine,
+    captures: &'a [CaptureLine],
+    quality: ToldQuality,
+    totals: &'a Totals,
+    services: &'a [ServiceLine],
+    findings: Vec<ToldFinding<'a>>,
+    flows: &'a FlowList<'a>,
 }
 
 #[derive(Serialize)]
 struct Summary<'a> {
     schema: &'a str,
-    program: &'a super::Program,
-    port_map: &'a super::PortMapLine,
-    quality: &'a super::Quality,
-    totals: &'a super::Totals,
+    program: &'a Program,
+    port_map: &'a PortMapLine,
+    quality: ToldQuality,
+    totals: &'a Totals,
+}
+
+/// The quality with its remarks in words.
+#[derive(Serialize)]
+struct ToldQuality {
+    verdict: &'static str,
+    remarks: Vec<String>,
+}
+
+/// A finding with its words.
+#[derive(Serialize)]
+struct ToldFinding<'a> {
+    code: &'a str,
+    severity: &'a str,
+    confidence: &'a str,
+    title: String,
+    meaning: String,
+    remedy: String,
+    source: String,
+    clients: Vec<String>,
+    servers: Vec<String>,
+    protocol: Option<&'a str>,
+    port: Option<u16>,
+    service: Option<&'a str>,
+    rules: &'a [String],
+    products: &'a [String],
+    flows: &'a [u64],
+    flow_count: u64,
+    first: Option<String>,
+    last: Option<String>,
+    evidence: Vec<ToldEvidence>,
+    wireshark_filter: &'a str,
+    /// The filter selects no other flows. Otherwise there are more flows than ports are named.
+    wireshark_filter_exact: bool,
+    /// What the words name beyond the other members.
+    parameters: &'a Params,
+}
+
+/// A packet that shows something: of which capture, counted from 0, and which packet of it, counted from 1.
+#[derive(Serialize)]
+struct ToldEvidence {
+    capture: u16,
+    packet: u64,
+    note: String,
 }
 
 #[derive(Serialize)]
@@ -79,6 +157,44 @@ struct Typed<'a, T> {
     r#type: &'a str,
     #[serde(flatten)]
     value: &'a T,
+}
+
+fn quality(quality: &Quality, report: &Report<'_>, words: &Words) -> ToldQuality {
+    let remarks = quality.remarks.iter().map(|remark| remark.told(&report.findings, words)).collect();
+    ToldQuality { verdict: quality.verdict.name(), remarks }
+}
+
+fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) -> ToldFinding<'a> {
+    let addresses = |addresses: &[Address]| addresses.iter().map(Address::to_string).collect();
+    let evidence = |&Evidence { at, note }: &Evidence| {
+        let note = words.note(note);
+        ToldEvidence { capture: at.capture, packet: at.packet, note }
+    };
+    let texts = words.finding(finding);
+    ToldFinding {
+        code: finding.code,
+        severity: finding.severity.name(),
+        confidence: finding.confidence.name(),
+        title: texts.title,
+        meaning: texts.meaning,
+        remedy: texts.remedy,
+        source: finding.sources.join("; "),
+        clients: addresses(&finding.clients),
+        servers: addresses(&finding.servers),
+        protocol: finding.port.map(|(transport, _)| Transport::name(transport)),
+        port: finding.port.map(|(_, port)| port),
+        service: finding.service.as_deref(),
+        rules: &finding.rules,
+        products: &finding.products,
+        flows,
+        flow_count: finding.flow_count,
+        first: finding.first.map(Timestamp::rfc3339),
+        last: finding.last.map(Timestamp::rfc3339),
+        evidence: finding.evidence.iter().map(evidence).collect(),
+        wireshark_filter: &finding.wireshark_filter,
+        wireshark_filter_exact: finding.filter_is_exact,
+        parameters: &finding.params,
+    }
 }
 
 fn line<T: Serialize>(out: &mut impl Write, r#type: &str, value: &T) -> io::Result<()> {

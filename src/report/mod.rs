@@ -1,35 +1,35 @@
-//! How it is told: `Report` is plain data, the contract of the machine-readable report; each format is one file.
+//! How it is told: `Report` holds values, no words; each format is one file, which takes its words from the catalogue.
 
 mod csv_flows;
 mod json;
 mod names;
+mod plain;
 pub mod ports;
 mod quality;
 mod text;
 
 pub use csv_flows::write_csv;
 pub use json::{write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows};
-pub use names::{bytes, printable};
-pub use text::{Look, write_text};
+pub use names::{bytes, count, printable};
+pub use quality::{Grade, Quality, Remark};
+pub use text::{Look, write_news, write_text};
 
 use crate::case::Conclusion;
-use crate::finding::{Finding, protocol_name};
-use crate::flow::{Counts, Evidence, FlowRecord, PacketRef};
-use crate::judge::{Judge, Judgement, ServiceTally};
+use crate::finding::Finding;
+use crate::flow::{Counts, DirectionBasis, Endpoint, FlowRecord, PacketRef};
+use crate::judge::{Judge, Judgement, Outcome, Reason, ServiceTally, Verdict};
 use crate::ledger::{Latency, Ledger};
-use crate::matching::ServiceRef;
-use crate::packet::Skip;
+use crate::matching::{Basis, ServiceRef};
+use crate::packet::{Address, LinkType, Skip, protocol};
 use crate::portmap::PortMap;
+use crate::signature::Protocol;
 use crate::source::CaptureNotes;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
-/// Everything that is told of one audit. The names of its fields are fixed; more may be added.
-#[derive(Serialize)]
+/// Everything that is told of one audit. In the formats for programs the names of its fields are fixed; more may be added.
 pub struct Report<'a> {
-    /// Name and version of this layout.
-    pub schema: &'static str,
     /// Who wrote it.
     pub program: Program,
     /// What it was judged by.
@@ -43,7 +43,7 @@ pub struct Report<'a> {
     /// Each service that was seen, most flows first.
     pub services: Vec<ServiceLine>,
     /// What should be known, the worst first.
-    pub findings: Vec<FindingLine>,
+    pub findings: Vec<FindingLine<'a>>,
     /// Every flow, in the order of the first packets. Empty where flows were not kept.
     pub flows: FlowList<'a>,
 }
@@ -78,17 +78,21 @@ pub struct CaptureLine {
     /// `pcap` or `pcapng`.
     pub format: String,
     /// Link types in order of appearance.
-    pub link_types: Vec<String>,
+    #[serde(serialize_with = "plain::link_types")]
+    pub link_types: Vec<LinkType>,
     /// Packet records.
     pub packets: u64,
     /// Their bytes on the wire.
     pub bytes: u64,
-    /// RFC 3339.
-    pub first: Option<String>,
-    /// RFC 3339.
-    pub last: Option<String>,
+    /// The earliest capture time.
+    #[serde(serialize_with = "plain::some_moment")]
+    pub first: Option<Timestamp>,
+    /// The latest capture time.
+    #[serde(serialize_with = "plain::some_moment")]
+    pub last: Option<Timestamp>,
     /// From the first to the last packet.
-    pub duration_s: f64,
+    #[serde(rename = "duration_s", serialize_with = "plain::seconds")]
+    pub duration: Span,
     /// Packets of which fewer bytes were captured than there were.
     pub truncated_packets: u64,
     /// Packets that were not decoded, by reason.
@@ -132,15 +136,6 @@ pub struct CommentLine {
     pub packet: Option<u64>,
     /// Its text.
     pub text: String,
-}
-
-/// What the captures allow to be judged.
-#[derive(Serialize)]
-pub struct Quality {
-    /// `good`, `limited` or `poor`.
-    pub verdict: &'static str,
-    /// Why, a sentence each.
-    pub remarks: Vec<String>,
 }
 
 /// Sums over everything.
@@ -188,84 +183,37 @@ pub struct ServiceLine {
     pub handshake_rtt_us: RttLine,
 }
 
-/// A distribution in microseconds; without samples all values are `null`.
+/// A distribution of times; without samples there are none.
 #[derive(Serialize)]
 pub struct RttLine {
     /// Samples.
     pub count: u64,
     /// Smallest.
-    pub min: Option<u64>,
+    #[serde(serialize_with = "plain::some_micros")]
+    pub min: Option<Span>,
     /// Half are no larger.
-    pub p50: Option<u64>,
+    #[serde(serialize_with = "plain::some_micros")]
+    pub p50: Option<Span>,
     /// Nine of ten are no larger.
-    pub p90: Option<u64>,
+    #[serde(serialize_with = "plain::some_micros")]
+    pub p90: Option<Span>,
     /// 99 of a hundred are no larger.
-    pub p99: Option<u64>,
+    #[serde(serialize_with = "plain::some_micros")]
+    pub p99: Option<Span>,
     /// 999 of a thousand are no larger.
-    pub p999: Option<u64>,
+    #[serde(serialize_with = "plain::some_micros")]
+    pub p999: Option<Span>,
     /// Largest.
-    pub max: Option<u64>,
+    #[serde(serialize_with = "plain::some_micros")]
+    pub max: Option<Span>,
 }
 
 /// One finding.
-#[derive(Serialize)]
-pub struct FindingLine {
-    /// `theme.name`.
-    pub code: &'static str,
-    /// `error`, `warning` or `info`.
-    pub severity: &'static str,
-    /// `high`, `medium` or `low`.
-    pub confidence: &'static str,
-    /// One line.
-    pub title: String,
-    /// What it means for the user.
-    pub meaning: String,
-    /// What to do.
-    pub remedy: String,
-    /// Where that is documented.
-    pub source: String,
-    /// The same, one by one.
-    #[serde(skip)]
-    pub sources: Vec<String>,
-    /// Clients.
-    pub clients: Vec<String>,
-    /// Servers.
-    pub servers: Vec<String>,
-    /// `tcp` or `udp`.
-    pub protocol: Option<&'static str>,
-    /// The server's port.
-    pub port: Option<u16>,
-    /// The service.
-    pub service: Option<String>,
-    /// Rules that name the port.
-    pub rules: Vec<String>,
-    /// The products of those rules.
-    pub products: Vec<String>,
-    /// Ids of the flows, the first few.
+pub struct FindingLine<'a> {
+    /// What was found.
+    pub finding: &'a Finding,
+    /// Ids of the flows, the first few; empty where flows were not kept.
     pub flows: Vec<u64>,
-    /// How many flows.
-    pub flow_count: u64,
-    /// RFC 3339.
-    pub first: Option<String>,
-    /// RFC 3339.
-    pub last: Option<String>,
-    /// Packets that show it, the first few.
-    pub evidence: Vec<EvidenceLine>,
-    /// A display filter that selects the flows.
-    pub wireshark_filter: String,
-    /// It selects no others. Otherwise there are more flows than ports are named.
-    pub wireshark_filter_exact: bool,
-}
-
-/// A packet that shows something.
-#[derive(Serialize)]
-pub struct EvidenceLine {
-    /// Which capture, counted from 0.
-    pub capture: u16,
-    /// Which packet, counted from 1.
-    pub packet: u64,
-    /// What it shows.
-    pub note: String,
 }
 
 /// Every flow, written out one by one.
@@ -279,8 +227,9 @@ pub struct FlowList<'a> {
 /// An address and a port.
 #[derive(Serialize)]
 pub struct EndpointLine {
-    /// The address as text.
-    pub address: String,
+    /// The address.
+    #[serde(serialize_with = "plain::shown")]
+    pub address: Address,
     /// The port; for ICMP the type (client) and the code (server).
     pub port: u16,
 }
@@ -308,13 +257,17 @@ pub struct FlowLine<'a> {
     /// Who was asked.
     pub server: EndpointLine,
     /// How the two were told apart.
-    pub direction_basis: &'static str,
-    /// RFC 3339.
-    pub first: String,
-    /// RFC 3339.
-    pub last: String,
+    #[serde(serialize_with = "plain::name")]
+    pub direction_basis: DirectionBasis,
+    /// When the first packet was captured.
+    #[serde(serialize_with = "plain::shown")]
+    pub first: Timestamp,
+    /// When the last packet was captured.
+    #[serde(serialize_with = "plain::shown")]
+    pub last: Timestamp,
     /// From the first to the last packet.
-    pub duration_s: f64,
+    #[serde(rename = "duration_s", serialize_with = "plain::seconds")]
+    pub duration: Span,
     /// Packets.
     pub packets: BothSides,
     /// IP total lengths.
@@ -322,13 +275,15 @@ pub struct FlowLine<'a> {
     /// Payload behind the transport header.
     pub payload_bytes: BothSides,
     /// What became of it.
-    pub outcome: &'static str,
+    #[serde(serialize_with = "plain::name")]
+    pub outcome: Outcome,
     /// Whether that counts as blocked.
     pub blocked: bool,
     /// Zeek's `conn_state`.
     pub state: &'static str,
     /// From SYN to ACK, if neither SYN nor SYN-ACK was repeated.
-    pub handshake_rtt_us: Option<u64>,
+    #[serde(rename = "handshake_rtt_us", serialize_with = "plain::some_micros")]
+    pub handshake_rtt: Option<Span>,
     /// TCP segments sent again.
     pub retransmissions: BothSides,
     /// VLAN ids, outermost first.
@@ -338,31 +293,34 @@ pub struct FlowLine<'a> {
     /// As TLS, DTLS or HTTP gave it.
     pub server_name: Option<&'a str>,
     /// The protocol told by the payload.
-    pub heard: Option<&'static str>,
+    #[serde(serialize_with = "plain::some_name")]
+    pub heard: Option<Protocol>,
     /// The service.
     pub service: Option<&'a str>,
     /// Rules that name the port, most specific first.
     pub rules: Vec<&'a str>,
     /// What ties it to its service.
-    pub basis: &'static str,
+    #[serde(serialize_with = "plain::name")]
+    pub basis: Basis,
     /// Whether the map explains it.
-    pub verdict: &'static str,
+    #[serde(serialize_with = "plain::name")]
+    pub verdict: Verdict,
     /// Why not, or why not more certain.
-    pub reason: Option<&'static str>,
+    #[serde(serialize_with = "plain::some_name")]
+    pub reason: Option<Reason>,
 }
 
 impl<'a> Report<'a> {
     /// Puts the report together.
-    pub fn new(conclusion: &Conclusion<'a>) -> Report<'a> {
+    pub fn new(conclusion: &'a Conclusion<'_>) -> Report<'a> {
         let Conclusion { case, judge, tally, services, findings } = conclusion;
-        let (captures, map, ledger) = (&case.captures, judge.map, judge.ledger);
+        let (captures, flows, map, ledger) = (&case.captures, &case.flows, judge.map, judge.ledger);
         let mut services: Vec<ServiceLine> = services
             .iter()
             .filter_map(|(service, tally)| service.map(|service| service_line(service, tally, map)))
             .collect();
         services.sort_by(|one, other| other.flows.cmp(&one.flows).then_with(|| one.service.cmp(&other.service)));
         Report {
-            schema: "cap-audit/report/1",
             program: Program { name: "cap-audit", version: env!("CARGO_PKG_VERSION") },
             port_map: PortMapLine {
                 name: map.name().into(),
@@ -384,8 +342,8 @@ impl<'a> Report<'a> {
                 evaluable: tally.evaluable,
             },
             services,
-            findings: findings.iter().map(|finding| finding_line(finding, &case.flows)).collect(),
-            flows: FlowList { flows: &case.flows, judge: *judge },
+            findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),
+            flows: FlowList { flows, judge: *judge },
         }
     }
 }
@@ -393,16 +351,15 @@ impl<'a> Report<'a> {
 fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureLine {
     let counts = ledger.skipped.get(&(index as u16)).copied().unwrap_or_default();
     let skipped = Skip::ALL.into_iter().map(|skip| (skip.name(), counts[skip.index()])).filter(|(_, count)| *count > 0);
-    let duration = notes.first.zip(notes.last).map_or(0.0, |(first, last)| (last - first).as_seconds());
     CaptureLine {
         name: notes.name.clone(),
         format: notes.format.into(),
-        link_types: notes.link_types.iter().map(|link| link.name().into_owned()).collect(),
+        link_types: notes.link_types.clone(),
         packets: notes.packets,
         bytes: notes.bytes,
-        first: notes.first.map(Timestamp::rfc3339),
-        last: notes.last.map(Timestamp::rfc3339),
-        duration_s: duration,
+        first: notes.first,
+        last: notes.last,
+        duration: notes.first.zip(notes.last).map_or(Span::default(), |(first, last)| last - first),
         truncated_packets: notes.truncated_packets,
         skipped: skipped.collect(),
         dropped: DroppedLine { kernel: notes.dropped.kernel, interface: notes.dropped.interface, own: 0 },
@@ -434,7 +391,7 @@ fn service_line(service: ServiceRef, tally: &ServiceTally, map: &PortMap) -> Ser
 }
 
 fn rtt_line(rtt: &Latency) -> RttLine {
-    let some = |value: u64| (rtt.count() > 0).then_some(value);
+    let some = |micros: u64| (rtt.count() > 0).then_some(Span::micros(micros as i64));
     RttLine {
         count: rtt.count(),
         min: some(rtt.min()),
@@ -447,32 +404,8 @@ fn rtt_line(rtt: &Latency) -> RttLine {
 }
 
 /// A finding as it is told. The ids of its flows are known where the flows are.
-pub fn finding_line(finding: &Finding, flows: &[FlowRecord]) -> FindingLine {
-    let texts = |addresses: &[crate::packet::Address]| addresses.iter().map(ToString::to_string).collect();
-    FindingLine {
-        code: finding.code,
-        severity: finding.severity.name(),
-        confidence: finding.confidence.name(),
-        title: finding.title.clone(),
-        meaning: finding.meaning.clone(),
-        remedy: finding.remedy.clone(),
-        source: finding.sources.join("; "),
-        sources: finding.sources.clone(),
-        clients: texts(&finding.clients),
-        servers: texts(&finding.servers),
-        protocol: finding.port.map(|(transport, _)| transport.name()),
-        port: finding.port.map(|(_, port)| port),
-        service: finding.service.clone(),
-        rules: finding.rules.clone(),
-        products: finding.products.clone(),
-        flows: finding.openers.iter().filter_map(|&opener| flow_id(opener, flows)).collect(),
-        flow_count: finding.flow_count,
-        first: finding.first.map(Timestamp::rfc3339),
-        last: finding.last.map(Timestamp::rfc3339),
-        evidence: finding.evidence.iter().map(evidence_line).collect(),
-        wireshark_filter: finding.wireshark_filter.clone(),
-        wireshark_filter_exact: finding.filter_is_exact,
-    }
+pub fn finding_line<'a>(finding: &'a Finding, flows: &[FlowRecord]) -> FindingLine<'a> {
+    FindingLine { finding, flows: finding.openers.iter().filter_map(|&opener| flow_id(opener, flows)).collect() }
 }
 
 /// Flows are sorted by their first packets.
@@ -480,18 +413,12 @@ fn flow_id(opener: PacketRef, flows: &[FlowRecord]) -> Option<u64> {
     flows.binary_search_by_key(&opener, |flow| flow.opener).ok().map(|index| index as u64 + 1)
 }
 
-fn evidence_line(evidence: &Evidence) -> EvidenceLine {
-    EvidenceLine { capture: evidence.at.capture, packet: evidence.at.packet, note: names::note(evidence.note) }
-}
-
 impl<'a> FlowList<'a> {
     /// The flows as they are told.
     pub fn lines(&self) -> impl Iterator<Item = FlowLine<'a>> + use<'a> {
         let judge = self.judge;
-        self.flows
-            .iter()
-            .enumerate()
-            .map(move |(index, record)| flow_line(index as u64 + 1, record, judge.flow(record), judge.map))
+        let line = move |(index, record)| flow_line(index as u64 + 1, record, judge.flow(record), judge.map);
+        self.flows.iter().enumerate().map(line)
     }
 }
 
@@ -509,28 +436,45 @@ pub fn flow_line<'a>(id: u64, record: &'a FlowRecord, judgement: Judgement<'a>, 
         id,
         community_id: record.community_id(),
         protocol: protocol_name(record.protocol),
-        client: EndpointLine { address: record.client.address.to_string(), port: record.client.port },
-        server: EndpointLine { address: record.server.address.to_string(), port: record.server.port },
-        direction_basis: record.basis.name(),
-        first: record.first.rfc3339(),
-        last: record.last.rfc3339(),
-        duration_s: (record.last - record.first).as_seconds(),
+        client: record.client.into(),
+        server: record.server.into(),
+        direction_basis: record.basis,
+        first: record.first,
+        last: record.last,
+        duration: record.last - record.first,
         packets: both(|counts| counts.packets),
         ip_bytes: both(|counts| counts.ip_bytes),
         payload_bytes: both(|counts| counts.payload_bytes),
-        outcome: judgement.outcome.name(),
+        outcome: judgement.outcome,
         blocked: judgement.outcome.is_blocked(),
         state: record.state(),
-        handshake_rtt_us: record.handshake_rtt.map(|rtt| rtt.as_micros()),
+        handshake_rtt: record.handshake_rtt,
         retransmissions: both(|counts| u64::from(counts.retransmissions)),
         vlan: record.vlans.ids().collect(),
         tunnel: [],
         server_name: heard.and_then(|heard| heard.server_name.as_deref()),
-        heard: heard.map(|heard| heard.protocol.name()),
+        heard: heard.map(|heard| heard.protocol),
         service: judgement.service.map(|service| service.name(map)),
         rules: judgement.rules.iter().map(|&rule| map.rule(rule).id.as_str()).collect(),
-        basis: judgement.basis.name(),
-        verdict: judgement.verdict.name(),
-        reason: judgement.reason.map(|reason| reason.name()),
+        basis: judgement.basis,
+        verdict: judgement.verdict,
+        reason: judgement.reason,
+    }
+}
+
+impl From<Endpoint> for EndpointLine {
+    fn from(Endpoint { address, port }: Endpoint) -> EndpointLine {
+        EndpointLine { address, port }
+    }
+}
+
+/// The name of an IP protocol in the report.
+fn protocol_name(number: u8) -> &'static str {
+    match number {
+        protocol::TCP => "tcp",
+        protocol::UDP => "udp",
+        protocol::ICMP => "icmp",
+        protocol::ICMPV6 => "icmpv6",
+        _ => "other",
     }
 }

@@ -1,6 +1,6 @@
 //! Words for people that several formats share.
 
-use crate::flow::Note;
+use crate::time::Span;
 use std::borrow::Cow;
 
 /// Text that cannot drive a terminal: control characters other than line feed and tab are replaced. Names of files come from
@@ -10,27 +10,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(unwanted) { text.replace(unwanted, "\u{FFFD}").into() } else { text.into() }
 }
 
-/// What an evidence packet shows.
-pub fn note(note: Note) -> String {
-    match note {
-        Note::First => "first packet".into(),
-        Note::Syn(number) => format!("SYN, {} try", ordinal(number)),
-        Note::SynAck(number) => format!("SYN-ACK, {} time", ordinal(number)),
-        Note::Datagram(number) => format!("datagram, {} try", ordinal(number)),
-        Note::Reset => "reset".into(),
-        Note::IcmpError => "ICMP error".into(),
-        Note::ClientPayload => "first payload of the client".into(),
-        Note::ServerPayload => "first payload of the server".into(),
-    }
-}
-
-fn ordinal(number: u8) -> String {
-    match number {
-        1 => "first".into(),
-        2 => "second".into(),
-        3 => "third".into(),
-        number => format!("{number}th"),
-    }
+/// "1 flow", "3 flows".
+pub fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A number of bytes in the unit that reads best: 950 B, 61.2 kB, 97.6 MB.
@@ -48,12 +30,13 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// A duration in microseconds as milliseconds, or seconds when it is long: 0.41 ms, 9.8 ms, 1.20 s.
-pub fn micros(count: u64) -> String {
-    match count {
-        0..10_000 => format!("{:.2} ms", count as f64 / 1e3),
-        10_000..1_000_000 => format!("{:.1} ms", count as f64 / 1e3),
-        _ => format!("{:.2} s", count as f64 / 1e6),
+/// A short time in milliseconds, or in seconds when it is long: 0.41 ms, 98.0 ms, 1.20 s.
+pub fn short(span: Span) -> String {
+    let micros = span.as_micros();
+    match micros {
+        0..10_000 => format!("{:.2} ms", micros as f64 / 1e3),
+        10_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        _ => format!("{:.2} s", micros as f64 / 1e6),
     }
 }
 
@@ -73,6 +56,9 @@ mod tests {
             [0, 999, 1_000, 61_234, 999_960, 97_623_110].map(bytes),
             ["0 B", "999 B", "1.0 kB", "61.2 kB", "1.0 MB", "97.6 MB"]
         );
-        assert_eq!([410, 9_800, 98_000, 1_200_000].map(micros), ["0.41 ms", "9.80 ms", "98.0 ms", "1.20 s"]);
+        assert_eq!(
+            [410, 9_800, 98_000, 1_200_000].map(Span::micros).map(short),
+            ["0.41 ms", "9.80 ms", "98.0 ms", "1.20 s"]
+        );
     }
 }

@@ -1,166 +1,226 @@
-//! What the captures allow to be judged, in a word and in sentences.
+//! What the captures allow to be judged: a verdict, and remarks that say why.
 
-use super::Quality;
+use super::FindingLine;
 use crate::case::Conclusion;
-use crate::finding::count;
-use crate::packet::Skip;
-use crate::source::CaptureNotes;
+use crate::finding::{Params, Value};
+use crate::packet::{LinkType, Skip};
+use crate::source::{CaptureNotes, Damage, DamageKind};
 use crate::time::{SECOND, Timestamp};
+use crate::words::Words;
 use std::collections::BTreeSet;
 
-/// `poor` where only one direction was captured or nothing could be judged, `limited` where something is missing, else
-/// `good`.
-pub fn quality(conclusion: &Conclusion<'_>) -> Quality {
-    let mut remarks = Vec::new();
+/// What the captures allow to be judged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Quality {
+    /// In a word.
+    pub verdict: Grade,
+    /// Why.
+    pub remarks: Vec<Remark>,
+}
+
+/// How much the captures allow to be judged.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Grade {
+    /// Only one direction was captured, or nothing could be judged.
+    Poor,
+    /// Something is missing.
+    Limited,
+    /// Nothing is known to be missing.
+    Good,
+}
+
+/// Why not everything can be judged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Remark {
+    /// A finding about the capture, by its place in [`super::Report::findings`].
+    Finding(usize),
+    /// Something else.
+    Fact {
+        /// The key of its text.
+        key: &'static str,
+        /// What its text names.
+        params: Params,
+    },
+}
+
+impl Grade {
+    /// The name in the report: `good`, `limited` or `poor`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Grade::Poor => "poor",
+            Grade::Limited => "limited",
+            Grade::Good => "good",
+        }
+    }
+}
+
+impl Remark {
+    /// The sentence.
+    pub fn told(&self, findings: &[FindingLine<'_>], words: &Words) -> String {
+        match self {
+            Remark::Finding(place) => {
+                let texts = words.finding(findings[*place].finding);
+                let params = [("title", Value::Text(texts.title)), ("meaning", Value::Text(texts.meaning))];
+                words.say("about-finding", &params.into())
+            }
+            Remark::Fact { key, params } => words.say(key, params),
+        }
+    }
+}
+
+/// The remarks as they are collected.
+#[derive(Default)]
+struct Remarks(Vec<Remark>);
+
+impl Remarks {
+    fn add<const N: usize>(&mut self, key: &'static str, params: [(&'static str, Value); N]) {
+        self.0.push(Remark::Fact { key, params: params.into() });
+    }
+
+    /// A remark on a number of packets, if there are any.
+    fn add_packets(&mut self, key: &'static str, packets: u64) {
+        if packets > 0 {
+            self.add(key, [("packets", Value::Number(packets))]);
+        }
+    }
+}
+
+/// `Poor` where only one direction was captured or nothing could be judged, `Limited` where something is missing, else
+/// `Good`.
+pub(super) fn quality(conclusion: &Conclusion<'_>) -> Quality {
+    let mut remarks = Remarks::default();
     for capture in &conclusion.case.captures {
         about_capture(capture, &mut remarks);
     }
     about_packets(conclusion, &mut remarks);
-    for finding in conclusion.findings.iter().filter(|finding| finding.code.starts_with("quality.")) {
-        remarks.push(format!("{}: {}", finding.title, finding.meaning));
-    }
+    let findings = conclusion.findings.iter().enumerate();
+    let about_captures = findings.filter(|(_, finding)| finding.code.starts_with("quality."));
+    remarks.0.extend(about_captures.map(|(place, _)| Remark::Finding(place)));
     let nothing_judged = conclusion.tally.evaluable == 0;
     if nothing_judged {
-        remarks.extend(why_nothing_was_judged(conclusion, remarks.is_empty()));
+        why_nothing_was_judged(conclusion, &mut remarks);
     }
-    let bad = |code: &str| conclusion.findings.iter().any(|finding| finding.code == code);
-    let verdict = match () {
-        () if nothing_judged || bad("quality.one-direction") => "poor",
-        () if !remarks.is_empty() => "limited",
-        () => "good",
+    let one_direction = conclusion.findings.iter().any(|finding| finding.code == "quality.one-direction");
+    let verdict = if nothing_judged || one_direction {
+        Grade::Poor
+    } else if remarks.0.is_empty() {
+        Grade::Good
+    } else {
+        Grade::Limited
     };
-    Quality { verdict, remarks }
+    Quality { verdict, remarks: remarks.0 }
 }
 
 /// What no other remark tells: packets of other kinds only, or conversations of which too little is seen.
-fn why_nothing_was_judged(conclusion: &Conclusion<'_>, untold: bool) -> Option<String> {
-    let kinds = [
-        (Skip::NotIp, "not IP"),
-        (Skip::OtherProtocol, "neither TCP, UDP nor ICMP"),
-        (Skip::FragmentWithoutStart, "fragments whose start is missing"),
-        (Skip::IcmpOther, "ICMP messages that belong to no conversation"),
-    ];
+fn why_nothing_was_judged(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     let flows = conclusion.tally.flows;
     if flows > 0 {
-        let seen = count(flows, "conversation");
-        return untold.then(|| format!("Of {seen} the capture shows too little to tell what became of them."));
+        if remarks.0.is_empty() {
+            remarks.add("about-unclear-flows", [("flows", Value::Number(flows))]);
+        }
+        return;
     }
-    let parts: Vec<String> = kinds
-        .into_iter()
-        .map(|(skip, what)| (conclusion.judge.ledger.skipped(skip), what))
-        .filter(|(packets, _)| *packets > 0)
-        .map(|(packets, what)| format!("{packets} {} {what}", if packets == 1 { "is" } else { "are" }))
-        .collect();
-    (!parts.is_empty())
-        .then(|| format!("No packet belongs to a conversation that can be judged: {}.", parts.join(", ")))
+    let kinds = [Skip::NotIp, Skip::OtherProtocol, Skip::FragmentWithoutStart, Skip::IcmpOther];
+    let counts = kinds.map(|skip| (skip, conclusion.judge.ledger.skipped(skip)));
+    let skipped: Vec<(Skip, u64)> = counts.into_iter().filter(|(_, packets)| *packets > 0).collect();
+    if !skipped.is_empty() {
+        remarks.add("about-other-packets", [("skipped", Value::Skipped(skipped))]);
+    }
 }
 
-fn about_capture(capture: &CaptureNotes, remarks: &mut Vec<String>) {
-    let name = &capture.name;
+fn about_capture(capture: &CaptureNotes, remarks: &mut Remarks) {
+    let name = || ("capture", Value::Text(capture.name.clone()));
     if let Some(damage) = &capture.damage {
-        let resumed = match damage.resumed {
-            Some(offset) => format!("; reading went on at byte {offset}"),
-            // Nothing follows where the file just ends.
-            None if damage.what.starts_with("the file ends") => String::new(),
-            None => "; what follows could not be read".into(),
-        };
-        let after = if damage.packet == 0 {
-            "before the first packet".into()
-        } else {
-            format!("after packet {}", damage.packet)
-        };
-        remarks.push(format!("{name} is damaged at byte {}, {after}: {}{resumed}.", damage.position, damage.what));
+        remarks.0.push(about_damage(capture, damage));
     }
     if capture.damages > 1 {
-        remarks.push(format!("{name} is damaged in {} places; the first is told.", capture.damages));
+        remarks.add("about-damages", [name(), ("damages", Value::Number(capture.damages))]);
     }
-    let lost = [("the capturing system", capture.dropped.kernel), ("its interface", capture.dropped.interface)];
-    for (who, lost) in lost {
-        if let Some(lost) = lost.filter(|&lost| lost > 0) {
-            remarks.push(format!(
-                "{name}: {who} lost {}, so a missing answer may have been lost as well.",
-                count(lost, "packet")
-            ));
+    for (who, lost) in [("kernel", capture.dropped.kernel), ("interface", capture.dropped.interface)] {
+        if let Some(packets) = lost.filter(|&lost| lost > 0) {
+            remarks.add("about-loss", [name(), ("who", Value::Word(who)), ("packets", Value::Number(packets))]);
         }
     }
     if capture.packets_without_time > 0 {
-        remarks.push(format!(
-            "{name}: {} without a time got the time of the packet before.",
-            count(capture.packets_without_time, "packet")
-        ));
+        let packets = Value::Number(capture.packets_without_time);
+        remarks.add("about-missing-times", [name(), ("packets", packets)]);
     }
     let odd = |at: Timestamp| at < EARLIEST || at >= LATEST;
     if [capture.first, capture.last].into_iter().flatten().any(odd) {
-        remarks.push(format!(
-            "{name}: packets have times before 1990 or after 2100; the clock that wrote them was wrong."
-        ));
+        remarks.add("about-wrong-clock", [name()]);
     }
-    for warning in capture.warnings() {
-        remarks.push(format!("{name}: {warning}."));
+    for oddity in &capture.oddities {
+        let [times, packet] = [oddity.count, oddity.packet].map(Value::Number);
+        let kind = Value::Word(oddity.kind.name());
+        remarks.add("about-oddity", [name(), ("oddity", kind), ("times", times), ("packet", packet)]);
     }
 }
 
-fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Vec<String>) {
+fn about_damage(capture: &CaptureNotes, damage: &Damage) -> Remark {
+    let after = match (damage.resumed, damage.kind) {
+        (Some(_), _) => "resumed",
+        // Nothing follows where the file just ends.
+        (None, DamageKind::CutOff) => "end",
+        (None, DamageKind::Broken | DamageKind::Unreadable) => "lost",
+    };
+    let mut params = Params::from([
+        ("capture", Value::Text(capture.name.clone())),
+        ("position", Value::Number(damage.position)),
+        ("packet", Value::Number(damage.packet)),
+        ("what", Value::Text(damage.what.clone())),
+        ("after", Value::Word(after)),
+    ]);
+    if let Some(offset) = damage.resumed {
+        params = params.with("resumed", Value::Number(offset));
+    }
+    Remark::Fact { key: "about-damage", params }
+}
+
+fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     let ledger = conclusion.judge.ledger;
-    let skipped = |skip: Skip| Some(ledger.skipped(skip)).filter(|&count| count > 0);
-    if let Some(packets) = skipped(Skip::UnknownLink) {
-        let links =
-            conclusion.case.captures.iter().flat_map(|capture| &capture.link_types).filter(|link| !link.is_read());
-        let names: BTreeSet<String> = links.map(|link| link.name().into_owned()).collect();
-        let strange: u64 = conclusion.case.captures.iter().map(|capture| capture.unknown_interface).sum();
-        if packets > strange {
-            let which =
-                if names.is_empty() { String::new() } else { format!(" ({})", Vec::from_iter(names).join(", ")) };
-            let packets = count(packets - strange, "packet");
-            remarks.push(format!("{packets} came over a link type that is not read{which}."));
-        }
-        if strange > 0 {
-            let packets = count(strange, "packet");
-            remarks.push(format!("{packets} came over an interface that the capture does not describe."));
-        }
-    }
-    if let Some(packets) = skipped(Skip::CutHeaders) {
-        remarks.push(format!("Of {} too little was captured to read the headers.", count(packets, "packet")));
-    }
-    if let Some(packets) = skipped(Skip::Malformed) {
-        remarks.push(format!("{} with broken headers were left out.", count(packets, "packet")));
-    }
-    if let Some(packets) = skipped(Skip::FlowLimit) {
-        remarks.push(format!("The limit of flows was reached: {} were left out.", count(packets, "packet")));
-    }
+    about_links(conclusion, remarks);
+    remarks.add_packets("about-cut-headers", ledger.skipped(Skip::CutHeaders));
+    remarks.add_packets("about-broken-headers", ledger.skipped(Skip::Malformed));
+    remarks.add_packets("about-flow-limit", ledger.skipped(Skip::FlowLimit));
     if ledger.sightings.unlisted > 0 {
-        remarks.push(format!(
-            "There is more to tell than is kept: {} are counted but not told.",
-            count(ledger.sightings.unlisted, "flow")
-        ));
+        remarks.add("about-unlisted", [("flows", Value::Number(ledger.sightings.unlisted))]);
     }
     let blocked = conclusion.findings.iter().any(|finding| finding.code.starts_with("blocked."));
     if ledger.paths.incomplete && blocked {
-        remarks.push("Sessions ran between so many hosts that some ways around a blocked port may not be told.".into());
+        remarks.add("about-unlisted-ways", []);
     }
     let clock = conclusion.case.clock;
     if clock.steps_back > 0 {
-        remarks.push(format!(
-            "The clock of the capture steps back {}, by up to {:.0} s; times behind such a step are held, or moved forward where they stay behind.",
-            count(clock.steps_back, "time"),
-            clock.largest_step.as_seconds()
-        ));
+        let steps = ("steps", Value::Number(clock.steps_back));
+        remarks.add("about-steps-back", [steps, ("largest", Value::Duration(clock.largest_step))]);
     }
-    if clock.held > 0 {
-        remarks.push(format!(
-            "{} lay up to a few moments behind others; short times such as round trips may be wrong.",
-            count(clock.held, "packet")
-        ));
-    }
+    remarks.add_packets("about-late-packets", clock.held);
     if ledger.duplicates * 50 > ledger.flow_packets {
-        remarks.push(format!(
-            "{:.0} % of the packets are in the capture twice; they were not taken for retransmissions.",
-            100.0 * ledger.duplicates as f64 / ledger.flow_packets as f64
-        ));
+        let share = Value::Share { part: ledger.duplicates, whole: ledger.flow_packets };
+        remarks.add("about-duplicates", [("percent", share)]);
     }
     if conclusion.case.overlapping > 0 {
-        remarks.push("Captures overlap in time: what is seen in several of them is counted in each.".into());
+        remarks.add("about-overlap", []);
     }
+}
+
+/// Packets of link types that are not read, and of interfaces that no capture describes.
+fn about_links(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
+    let packets = conclusion.judge.ledger.skipped(Skip::UnknownLink);
+    if packets == 0 {
+        return;
+    }
+    let strange: u64 = conclusion.case.captures.iter().map(|capture| capture.unknown_interface).sum();
+    if packets > strange {
+        let links =
+            conclusion.case.captures.iter().flat_map(|capture| &capture.link_types).filter(|link| !link.is_read());
+        let names: BTreeSet<String> = links.copied().map(LinkType::name).map(String::from).collect();
+        let known = if names.is_empty() { "unknown" } else { "known" };
+        let packets = ("packets", Value::Number(packets - strange));
+        let names = Value::Text(Vec::from_iter(names).join(", "));
+        remarks.add("about-links", [packets, ("links", Value::Word(known)), ("names", names)]);
+    }
+    remarks.add_packets("about-undescribed-interfaces", strange);
 }
 
 /// 1990-01-01, before there was a capture file or Citrix.

@@ -1,6 +1,10 @@
 //! The report to be read: what is wrong first, then what was seen of each service, then what could not be judged.
 
-use super::{FindingLine, FlowLine, Report, ServiceLine, names};
+use super::{EndpointLine, FindingLine, FlowLine, Remark, Report, ServiceLine, names};
+use crate::finding::{Confidence, Finding, Params, Severity, Value};
+use crate::flow::Evidence;
+use crate::time::{Span, Timestamp};
+use crate::words::Words;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::io::{self, Write};
@@ -22,9 +26,9 @@ pub struct Look {
 ///
 /// # Errors
 /// What writing gives.
-pub fn write_text(out: &mut impl Write, report: &Report<'_>, look: Look) -> io::Result<()> {
+pub fn write_text(out: &mut impl Write, report: &Report<'_>, words: &Words, look: Look) -> io::Result<()> {
     let look = Look { width: look.width.max(60), ..look };
-    let mut page = Page { out, look };
+    let mut page = Page { out, words, look };
     page.heading(report)?;
     page.findings(report)?;
     page.services(report)?;
@@ -36,12 +40,23 @@ pub fn write_text(out: &mut impl Write, report: &Report<'_>, look: Look) -> io::
     Ok(())
 }
 
+/// Writes a finding in short while the audit goes on: when it became certain, what it is, and what to do.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_news(out: &mut impl Write, at: Timestamp, finding: &Finding, words: &Words) -> io::Result<()> {
+    let (time, severity, texts) = (at.time_of_day(), severity_word(finding.severity, words), words.finding(finding));
+    writeln!(out, "{time} {severity} {} {}", finding.code, texts.title)?;
+    writeln!(out, "         {} {}", label("text-do", words), texts.remedy)
+}
+
 struct Page<'w, W: Write> {
     out: &'w mut W,
+    words: &'w Words,
     look: Look,
 }
 
-/// So many findings are written out; nobody reads more at once.
+/// The maximum number of findings that are written out; nobody reads more at once.
 const FINDINGS_SHOWN: usize = 20;
 
 const BOLD: Style = Style::new().bold();
@@ -49,11 +64,11 @@ const BOLD: Style = Style::new().bold();
 const UNBROKEN: &str = "\u{a0}";
 const DIM: Style = Style::new().dimmed();
 
-fn severity_style(severity: &str) -> Style {
+fn severity_style(severity: Severity) -> Style {
     let color = match severity {
-        "error" => AnsiColor::Red,
-        "warning" => AnsiColor::Yellow,
-        _ => AnsiColor::Cyan,
+        Severity::Error => AnsiColor::Red,
+        Severity::Warning => AnsiColor::Yellow,
+        Severity::Info => AnsiColor::Cyan,
     };
     color.on_default().bold()
 }
@@ -61,20 +76,38 @@ fn severity_style(severity: &str) -> Style {
 impl<W: Write> Page<'_, W> {
     fn heading(&mut self, report: &Report<'_>) -> io::Result<()> {
         let map = &report.port_map;
-        let title = format!(
-            "cap-audit {}, port map {} {} ({} rules)",
-            report.program.version, map.name, map.version, map.rules
+        let title = self.say(
+            "text-program",
+            [
+                ("version", Value::Text(report.program.version.into())),
+                ("map", Value::Text(map.name.clone())),
+                ("map_version", Value::Text(map.version.clone())),
+                ("rules", Value::Number(map.rules as u64)),
+            ],
         );
         let title = self.styled(DIM, &title);
         writeln!(self.out, "{title}")?;
         for capture in &report.captures {
-            let mut facts = vec![counted(capture.packets, "packet"), names::bytes(capture.bytes)];
-            if let Some(first) = &capture.first {
-                facts.push(format!("{:.1} s from {}", capture.duration_s, short_time(first)));
+            let packets = self.say("packets", [("packets", Value::Number(capture.packets))]);
+            let mut facts = vec![packets, names::bytes(capture.bytes)];
+            if let Some(first) = capture.first {
+                let seconds = Value::Text(format!("{:.1}", capture.duration.as_seconds()));
+                facts
+                    .push(self.say("text-time", [("seconds", seconds), ("first", Value::Text(first.date_and_time()))]));
             }
             let facts: Vec<String> = facts.iter().map(|fact| fact.replace(' ', UNBROKEN)).collect();
-            let links = if capture.link_types.is_empty() { "no packets".into() } else { capture.link_types.join(", ") };
-            self.paragraph(&format!("{} ({}, {links}): {}", capture.name, capture.format, facts.join(", ")), "", "  ")?;
+            let links: Vec<_> = capture.link_types.iter().map(|link| link.name()).collect();
+            let links = if links.is_empty() { self.label("text-no-packets") } else { links.join(", ") };
+            let capture = self.say(
+                "text-capture",
+                [
+                    ("name", Value::Text(capture.name.clone())),
+                    ("format", Value::Text(capture.format.clone())),
+                    ("links", Value::Text(links)),
+                    ("facts", Value::Text(facts.join(", "))),
+                ],
+            );
+            self.paragraph(&capture, "", "  ")?;
         }
         writeln!(self.out)?;
         let verdict = self.verdict(report);
@@ -82,140 +115,192 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn verdict(&self, report: &Report<'_>) -> String {
-        let number =
-            |severity: &str| report.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
-        let (errors, warnings) = (number("error"), number("warning"));
-        let infos =
-            report.findings.iter().filter(|finding| finding.severity == "info" && !is_about_capture(finding)).count()
-                as u64;
-        if report.totals.evaluable == 0 && errors + warnings == 0 {
-            return self.styled(BOLD, "Nothing could be judged; the reasons stand below.");
+        let number = |severity: Severity| {
+            let told = |line: &&FindingLine<'_>| {
+                line.finding.severity == severity && (severity > Severity::Info || !is_about_capture(line.finding))
+            };
+            report.findings.iter().filter(told).count() as u64
+        };
+        let severities = [Severity::Error, Severity::Warning, Severity::Info];
+        let [errors, warnings, infos] = severities.map(number);
+        if errors + warnings == 0 {
+            return self.nothing_wrong(report);
+        }
+        let counts = severities.into_iter().zip([errors, warnings, infos]).filter(|(_, count)| *count > 0);
+        let part = |(severity, count): (Severity, u64)| {
+            let number = ("number", Value::Number(count));
+            let text = self.say("text-count", [("severity", Value::Word(severity.name())), number]);
+            self.styled(severity_style(severity), &text)
+        };
+        let parts = counts.map(part).collect::<Vec<_>>().join(", ");
+        self.say("text-found", [("parts", Value::Text(parts))])
+    }
+
+    fn nothing_wrong(&self, report: &Report<'_>) -> String {
+        if report.totals.evaluable == 0 {
+            return self.styled(BOLD, &self.label("text-nothing-judged"));
         }
         let citrix: u64 = report.services.iter().map(|service| service.flows).sum();
-        if errors + warnings == 0 {
-            let text = match (citrix, report.totals.not_evaluable) {
-                (0, _) => "No Citrix traffic was recognised.".to_string(),
-                (_, 0) => format!("Nothing wrong in {}.", counted(citrix, "Citrix flow")),
-                (all, unclear) if all == unclear => "No Citrix flow could be judged; the reasons stand below.".into(),
-                (all, unclear) => {
-                    format!(
-                        "Nothing wrong in {}; {unclear} more could not be judged.",
-                        counted(all - unclear.min(all), "Citrix flow")
-                    )
-                }
-            };
-            return self.styled(
-                if citrix > report.totals.not_evaluable { AnsiColor::Green.on_default().bold() } else { BOLD },
-                &text,
-            );
-        }
-        let mut parts = Vec::new();
-        for (count, what, severity) in
-            [(errors, "error", "error"), (warnings, "warning", "warning"), (infos, "remark", "info")]
-        {
-            if count > 0 {
-                parts.push(self.styled(severity_style(severity), &counted(count, what)));
-            }
-        }
-        format!("Found: {}.", parts.join(", "))
+        let unclear = report.totals.not_evaluable;
+        let flows = ("flows", Value::Number(citrix.saturating_sub(unclear)));
+        let text = if citrix == 0 {
+            self.label("text-no-citrix")
+        } else if unclear == 0 {
+            self.say("text-nothing-wrong", [flows])
+        } else if citrix == unclear {
+            self.label("text-no-citrix-judged")
+        } else {
+            self.say("text-nothing-wrong-in-part", [flows, ("unclear", Value::Number(unclear))])
+        };
+        self.styled(if citrix > unclear { AnsiColor::Green.on_default().bold() } else { BOLD }, &text)
     }
 
     fn findings(&mut self, report: &Report<'_>) -> io::Result<()> {
-        let findings: Vec<&FindingLine> = report.findings.iter().filter(|finding| !is_about_capture(finding)).collect();
+        let findings: Vec<&Finding> = report.findings.iter().map(|line| line.finding).collect();
+        let findings: Vec<&Finding> = findings.into_iter().filter(|finding| !is_about_capture(finding)).collect();
         let shown = if self.look.verbose { findings.len() } else { findings.len().min(FINDINGS_SHOWN) };
         for (index, finding) in findings[..shown].iter().enumerate() {
             writeln!(self.out)?;
             self.finding(index + 1, finding, report)?;
         }
         if shown < findings.len() {
-            let more = counted((findings.len() - shown) as u64, "finding");
-            let text = format!("{more} more, no worse than these: -v shows them, --format json as well.");
+            let more = Value::Number((findings.len() - shown) as u64);
+            let text = self.say("text-more-findings", [("findings", more)]);
             writeln!(self.out)?;
             self.paragraph(&text, "", "")?;
         }
         Ok(())
     }
 
-    fn finding(&mut self, number: usize, finding: &FindingLine, report: &Report<'_>) -> io::Result<()> {
-        let label = self.styled(severity_style(finding.severity), &finding.severity.to_uppercase());
+    fn finding(&mut self, number: usize, finding: &Finding, report: &Report<'_>) -> io::Result<()> {
+        let texts = self.words.finding(finding);
+        let severity = self.styled(severity_style(finding.severity), &severity_word(finding.severity, self.words));
         let code = self.styled(DIM, finding.code);
-        let sure =
-            if finding.confidence == "high" { String::new() } else { format!(" ({} confidence)", finding.confidence) };
-        writeln!(self.out, "{number}. {label} {code}{sure}")?;
-        let title = self.wrap(&finding.title, "   ", "   ");
+        let sure = match finding.confidence {
+            Confidence::High => String::new(),
+            confidence @ (Confidence::Medium | Confidence::Low) => {
+                format!(" {}", self.say("text-confidence", [("confidence", Value::Word(confidence.name()))]))
+            }
+        };
+        writeln!(self.out, "{number}. {severity} {code}{sure}")?;
+        let title = self.wrap(&texts.title, "   ", "   ");
         for line in title.lines() {
             let line = self.styled(BOLD, line);
             writeln!(self.out, "{line}")?;
         }
-        self.paragraph(&finding.meaning, "   ", "   ")?;
-        self.paragraph(&finding.remedy, "   Do:        ", "              ")?;
-        let evidence = evidence(finding, report);
+        self.paragraph(&texts.meaning, "   ", "   ")?;
+        self.labelled("text-do", &texts.remedy)?;
+        let evidence = self.evidence(finding, report);
         if !evidence.is_empty() {
-            self.paragraph(&evidence, "   Packets:   ", "              ")?;
+            self.labelled("text-packets", &evidence)?;
         }
         if !finding.wireshark_filter.is_empty() {
-            self.paragraph(&finding.wireshark_filter, "   Wireshark: ", "              ")?;
+            self.labelled("text-wireshark", &finding.wireshark_filter)?;
         }
         let few = !self.look.verbose;
         if !finding.products.is_empty() {
             let products = match finding.products.len() {
-                count @ 6.. if few => counted(count as u64, "Citrix product"),
+                count @ 6.. if few => self.say("text-products", [("products", Value::Number(count as u64))]),
                 _ => finding.products.join(", "),
             };
             let rules = match finding.rules.len() {
-                count @ 2.. if few => format!("{} (-v names them)", counted(count as u64, "rule")),
+                count @ 2.. if few => self.say("text-rules", [("rules", Value::Number(count as u64))]),
                 _ => finding.rules.join(", "),
             };
-            self.paragraph(&format!("{products}: {rules}"), "   Concerns:  ", "              ")?;
+            self.labelled("text-concerns", &format!("{products}: {rules}"))?;
         }
         let sources = if few { &finding.sources[..finding.sources.len().min(1)] } else { &finding.sources[..] };
-        self.paragraph(&sources.join("; "), "   Source:    ", "              ")
+        self.labelled("text-source", &sources.join("; "))
+    }
+
+    /// The packets that show it, by capture where there are several.
+    fn evidence(&self, finding: &Finding, report: &Report<'_>) -> String {
+        let one = |&Evidence { at, note }: &Evidence| {
+            let note = self.words.note(note);
+            match report.captures.as_slice() {
+                [] | [_] => format!("{} ({note})", at.packet),
+                several => format!("{}:{} ({note})", several[usize::from(at.capture)].name, at.packet),
+            }
+        };
+        finding.evidence.iter().map(one).collect::<Vec<_>>().join(", ")
     }
 
     fn services(&mut self, report: &Report<'_>) -> io::Result<()> {
-        self.section("Services")?;
+        self.section("text-services")?;
         let totals = &report.totals;
         if report.services.is_empty() {
-            writeln!(self.out, "No flow belongs to a service of the map.")?;
+            let text = self.label("text-no-service");
+            writeln!(self.out, "{text}")?;
         } else {
-            let table = service_table(&report.services, self.look.width);
+            let table = self.service_table(&report.services);
             for line in table.lines() {
                 writeln!(self.out, "{}", line.trim_end())?;
             }
         }
-        let citrix: u64 = report.services.iter().map(|service| service.flows).sum();
-        let others = totals.flows.saturating_sub(citrix);
+        let sum = |of: fn(&ServiceLine) -> u64| report.services.iter().map(of).sum();
+        let others = totals.flows.saturating_sub(sum(|service| service.flows));
         if others > 0 {
-            let blocked: u64 =
-                totals.blocked.saturating_sub(report.services.iter().map(|service| service.blocked).sum());
-            let note = match (others, blocked) {
-                (_, 0) => String::new(),
-                (1, _) => ", blocked".into(),
-                _ => format!(", {blocked} of them blocked"),
-            };
-            self.paragraph(
-                &format!("Other traffic: {}{note}. Nothing ties it to Citrix: a port that many programs use, or one that is not in the map.", counted(others, "flow")),
-                "",
-                "",
-            )?;
+            let blocked = totals.blocked.saturating_sub(sum(|service| service.blocked));
+            let counts = [("flows", Value::Number(others)), ("blocked", Value::Number(blocked))];
+            let text = self.say("text-other-traffic", counts);
+            self.paragraph(&text, "", "")?;
         }
         Ok(())
     }
 
+    fn service_table(&self, services: &[ServiceLine]) -> String {
+        let mut table = Table::new();
+        let width = self.look.width as u16;
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        table.set_header([
+            self.label("text-column-service"),
+            self.label("text-column-flows"),
+            self.label("text-column-blocked"),
+            self.label("text-column-packets"),
+            self.label("text-column-bytes"),
+            self.label("text-column-rtt"),
+            "p90".into(),
+            "p99".into(),
+        ]);
+        for service in services {
+            let rtt = &service.handshake_rtt_us;
+            let time = |value: Option<Span>| value.map_or("-".into(), names::short);
+            table.add_row([
+                service.service.clone(),
+                service.flows.to_string(),
+                service.blocked.to_string(),
+                service.packets.to_string(),
+                names::bytes(service.bytes),
+                time(rtt.p50),
+                time(rtt.p90),
+                time(rtt.p99),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        if let Some(column) = table.column_mut(0) {
+            column.set_padding((0, 1));
+        }
+        table.to_string()
+    }
+
     fn not_judged(&mut self, report: &Report<'_>) -> io::Result<()> {
-        let remarks = &report.quality.remarks;
-        if remarks.is_empty() && report.totals.not_evaluable == 0 {
+        let (remarks, unclear) = (&report.quality.remarks, report.totals.not_evaluable);
+        if remarks.is_empty() && unclear == 0 {
             return Ok(());
         }
-        self.section("What could not be judged, and why")?;
-        if report.totals.not_evaluable > 0 {
-            writeln!(self.out, "{} could not be judged.", counted(report.totals.not_evaluable, "Citrix flow"))?;
+        self.section("text-unclear")?;
+        if unclear > 0 {
+            let text = self.say("text-unclear-flows", [("flows", Value::Number(unclear))]);
+            writeln!(self.out, "{text}")?;
         }
         for remark in remarks {
-            self.paragraph(remark, "- ", "  ")?;
-            let about = |finding: &&FindingLine| is_about_capture(finding) && remark.starts_with(&finding.title);
-            if let Some(finding) = report.findings.iter().find(about) {
-                self.paragraph(&finding.remedy, "  Next time: ", "             ")?;
+            self.paragraph(&remark.told(&report.findings, self.words), "- ", "  ")?;
+            if let Remark::Finding(place) = remark {
+                let remedy = self.words.finding(report.findings[*place].finding).remedy;
+                let label = format!("  {} ", self.label("text-next-time"));
+                self.paragraph(&remedy, &label, &" ".repeat(label.chars().count()))?;
             }
         }
         Ok(())
@@ -225,39 +310,48 @@ impl<W: Write> Page<'_, W> {
         if report.captures.iter().all(|capture| capture.comments.is_empty()) {
             return Ok(());
         }
-        self.section("Comments in the capture")?;
+        self.section("text-comments")?;
         for comment in report.captures.iter().flat_map(|capture| &capture.comments) {
-            let place = comment.packet.map_or("- ".into(), |packet| format!("- packet {packet}: "));
+            let place = comment.packet.map_or("- ".into(), |packet| {
+                format!("- {} ", self.say("text-comment-packet", [("packet", Value::Number(packet))]))
+            });
             self.paragraph(&comment.text, &place, "  ")?;
         }
         Ok(())
     }
 
     fn flows(&mut self, report: &Report<'_>) -> io::Result<()> {
-        self.section("Flows")?;
+        self.section("text-flows")?;
         for flow in report.flows.lines() {
             self.flow(&flow)?;
         }
         Ok(())
     }
 
+    /// A line for each flow, in the names that the formats for programs have as well.
     fn flow(&mut self, flow: &FlowLine<'_>) -> io::Result<()> {
         let ends = format!("{} -> {}", endpoint(&flow.client), endpoint(&flow.server));
         writeln!(self.out, "{:>5}  {} {ends}", flow.id, flow.protocol)?;
-        let mut facts = vec![format!("{} ({})", flow.outcome, flow.state), flow.verdict.to_string()];
-        facts.extend(flow.reason.map(String::from));
-        facts.extend(flow.service.map(|service| format!("service {service} by {}", flow.basis)));
-        facts.extend(flow.heard.map(|heard| format!("heard {heard}")));
+        let mut facts = vec![format!("{} ({})", flow.outcome.name(), flow.state), flow.verdict.name().to_string()];
+        facts.extend(flow.reason.map(|reason| reason.name().to_string()));
+        facts.extend(flow.service.map(|service| format!("service {service} by {}", flow.basis.name())));
+        facts.extend(flow.heard.map(|heard| format!("heard {}", heard.name())));
         facts.extend(flow.server_name.map(|name| format!("name {name}")));
         facts.push(format!("packets {}+{}", flow.packets.client, flow.packets.server));
         facts.push(names::bytes(flow.ip_bytes.client + flow.ip_bytes.server));
-        facts.extend(flow.handshake_rtt_us.map(|rtt| format!("handshake {}", names::micros(rtt))));
+        facts.extend(flow.handshake_rtt.map(|rtt| format!("handshake {}", names::short(rtt))));
         self.paragraph(&facts.join(", "), "       ", "       ")
     }
 
-    fn section(&mut self, title: &str) -> io::Result<()> {
-        let title = self.styled(BOLD, title);
+    fn section(&mut self, key: &str) -> io::Result<()> {
+        let title = self.styled(BOLD, &self.label(key));
         writeln!(self.out, "\n{title}\n")
+    }
+
+    /// A paragraph under a finding, with a label before it.
+    fn labelled(&mut self, key: &str, text: &str) -> io::Result<()> {
+        let label = format!("   {:<11}", self.label(key));
+        self.paragraph(text, &label, "              ")
     }
 
     fn paragraph(&mut self, text: &str, first: &str, rest: &str) -> io::Result<()> {
@@ -274,68 +368,29 @@ impl<W: Write> Page<'_, W> {
     fn styled(&self, style: Style, text: &str) -> String {
         if self.look.color { format!("{style}{text}{style:#}") } else { text.into() }
     }
+
+    fn say<const N: usize>(&self, key: &str, params: [(&'static str, Value); N]) -> String {
+        self.words.say(key, &params.into())
+    }
+
+    fn label(&self, key: &str) -> String {
+        label(key, self.words)
+    }
+}
+
+fn label(key: &str, words: &Words) -> String {
+    words.say(key, &Params::default())
+}
+
+fn severity_word(severity: Severity, words: &Words) -> String {
+    words.say("text-severity", &[("severity", Value::Word(severity.name()))].into())
 }
 
 /// Findings about the capture stand with what could not be judged, not with what is wrong.
-fn is_about_capture(finding: &FindingLine) -> bool {
-    finding.severity == "info" && finding.code.starts_with("quality.")
+fn is_about_capture(finding: &Finding) -> bool {
+    finding.severity == Severity::Info && finding.code.starts_with("quality.")
 }
 
-fn service_table(services: &[ServiceLine], width: usize) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width as u16);
-    table.set_header(["service", "flows", "blocked", "packets", "bytes", "rtt p50", "p90", "p99"]);
-    for service in services {
-        let rtt = &service.handshake_rtt_us;
-        let time = |value: Option<u64>| value.map_or("-".into(), names::micros);
-        table.add_row([
-            service.service.clone(),
-            service.flows.to_string(),
-            service.blocked.to_string(),
-            service.packets.to_string(),
-            names::bytes(service.bytes),
-            time(rtt.p50),
-            time(rtt.p90),
-            time(rtt.p99),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    if let Some(column) = table.column_mut(0) {
-        column.set_padding((0, 1));
-    }
-    table.to_string()
-}
-
-/// The packets that show it, by capture where there are several.
-fn evidence(finding: &FindingLine, report: &Report<'_>) -> String {
-    let several = report.captures.len() > 1;
-    let one = |evidence: &super::EvidenceLine| {
-        let place = if several {
-            format!("{}:{}", report.captures[evidence.capture as usize].name, evidence.packet)
-        } else {
-            evidence.packet.to_string()
-        };
-        format!("{place} ({})", evidence.note)
-    };
-    finding.evidence.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-fn endpoint(endpoint: &super::EndpointLine) -> String {
-    if endpoint.address.contains(':') {
-        format!("[{}]:{}", endpoint.address, endpoint.port)
-    } else {
-        format!("{}:{}", endpoint.address, endpoint.port)
-    }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    crate::finding::count(count, what)
-}
-
-/// 2026-11-22 02:41:07 UTC out of RFC 3339.
-fn short_time(time: &str) -> String {
-    let seconds = time.split('.').next().unwrap_or(time);
-    format!("{} UTC", seconds.replace('T', " "))
+fn endpoint(EndpointLine { address, port }: &EndpointLine) -> String {
+    if address.is_v4() { format!("{address}:{port}") } else { format!("[{address}]:{port}") }
 }

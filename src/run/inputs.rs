@@ -4,7 +4,7 @@
 use super::console::Remarks;
 use crate::error::Error;
 use crate::packet::Filling;
-use crate::source::{CaptureFile, CaptureNotes, Damage, Foreign, More, ReadError, STANDARD_INPUT, Source};
+use crate::source::{CaptureFile, CaptureNotes, Damage, DamageKind, Foreign, More, ReadError, STANDARD_INPUT, Source};
 use crate::time::{Span, Timestamp};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -165,7 +165,7 @@ impl Waiting {
     pub fn lost(&self) -> CaptureNotes {
         let what = "the file could not be read any more".into();
         let mut notes = CaptureNotes::new(&self.path.display().to_string(), "unknown");
-        notes.damage = Some(Damage { position: 0, packet: 0, what, resumed: None });
+        notes.damage = Some(Damage { position: 0, packet: 0, kind: DamageKind::Unreadable, what, resumed: None });
         notes
     }
 

@@ -6,6 +6,7 @@ use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Color, FailOn, Format};
 use crate::error::Error;
 use crate::report::{self, Look, Report};
+use crate::words::Words;
 
 /// How the end of an audit is told.
 pub(super) struct Telling<'a> {
@@ -43,10 +44,11 @@ impl<'a> Telling<'a> {
     pub fn conclude(&self, case: &Case) -> Result<Exit, Error> {
         let conclusion = case.conclude();
         let report = Report::new(&conclusion);
+        let words = Words::default();
         write_to(self.output, |out, paper| match self.format {
-            Format::Text => report::write_text(out, &report, self.look(paper)),
-            Format::Json => report::write_json(out, &report),
-            Format::Ndjson => report::write_ndjson(out, &report),
+            Format::Text => report::write_text(out, &report, &words, self.look(paper)),
+            Format::Json => report::write_json(out, &report, &words),
+            Format::Ndjson => report::write_ndjson(out, &report, &words),
             Format::Csv => report::write_csv(out, &report),
         })?;
         Ok(self.exit(&conclusion))

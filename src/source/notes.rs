@@ -3,7 +3,7 @@
 
 use crate::packet::{LinkType, Record};
 use crate::time::{Span, Timestamp};
-use std::{fmt, io};
+use std::io;
 
 /// What is known of one capture so far. Complete once its reader has said that there is no more.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -92,10 +92,23 @@ pub struct Damage {
     pub position: u64,
     /// The last whole packet before it, counted from 1; 0 when there is none.
     pub packet: u64,
+    /// What kind of damage it is.
+    pub kind: DamageKind,
     /// What is wrong there.
     pub what: String,
     /// Offset in the file where reading went on; none when nothing behind the damage could be read.
     pub resumed: Option<u64>,
+}
+
+/// What kind of damage it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DamageKind {
+    /// The file ends in the middle of a packet or block, so nothing follows.
+    CutOff,
+    /// Something that should stand there does not.
+    Broken,
+    /// The input could not be read any further.
+    Unreadable,
 }
 
 /// Something odd, and how often.
@@ -146,11 +159,6 @@ impl CaptureNotes {
         lost && self.first.zip(self.last).is_some_and(|(first, last)| first <= to && from <= last)
     }
 
-    /// Everything odd in words, one sentence a kind.
-    pub fn warnings(&self) -> Vec<String> {
-        self.oddities.iter().map(Oddity::to_string).collect()
-    }
-
     /// The number of the next packet.
     #[inline]
     pub(super) fn next_number(&self) -> u64 {
@@ -183,16 +191,16 @@ impl CaptureNotes {
     }
 
     #[cold]
-    pub(super) fn damaged(&mut self, position: u64, what: String, resumed: Option<u64>) {
+    pub(super) fn damaged(&mut self, position: u64, kind: DamageKind, what: String, resumed: Option<u64>) {
         self.damages += 1;
         let packet = self.packets;
-        self.damage.get_or_insert(Damage { position, packet, what, resumed });
+        self.damage.get_or_insert(Damage { position, packet, kind, what, resumed });
     }
 
     /// The input failed, which explains a record that is cut off there.
     pub(super) fn broke_off(&mut self, position: u64, error: &io::Error) {
         self.damage = self.damage.take().filter(|damage| damage.resumed.is_some());
-        self.damaged(position, format!("reading broke off: {error}"), None);
+        self.damaged(position, DamageKind::Unreadable, format!("reading broke off: {error}"), None);
     }
 
     pub(super) fn link_type(&mut self, link: LinkType) {
@@ -225,24 +233,18 @@ pub(super) fn plain_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end_matches('\0').replace(unwanted, "\u{FFFD}")
 }
 
-impl fmt::Display for Oddity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let times = if self.count == 1 { "once".to_string() } else { format!("{} times", self.count) };
-        write!(f, "{} ({times}, first at packet {})", self.kind.words(), self.packet)
-    }
-}
-
 impl OddityKind {
-    fn words(self) -> &'static str {
+    /// A name in kebab case, by which words are found.
+    pub fn name(self) -> &'static str {
         match self {
-            OddityKind::FractionBeyondSecond => "a time had a fraction of a whole second or more, which was added on",
-            OddityKind::CapturedAboveOriginal => "more bytes were captured than the packet is said to have had",
-            OddityKind::HeaderInTheMiddle => "another pcap header stands between packets: files were joined by hand",
-            OddityKind::UnevenBlockLength => "a block length is not a multiple of four and was rounded up",
-            OddityKind::PacketPastBlock => "a packet claims to go on past its block and was cut there",
-            OddityKind::ShortBlock => "a block is too short for its kind and was left out",
-            OddityKind::SectionVersion => "a section has a pcapng version other than 1.0",
-            OddityKind::TooManyInterfaces => "a section describes too many interfaces, and some were left out",
+            OddityKind::FractionBeyondSecond => "fraction-beyond-second",
+            OddityKind::CapturedAboveOriginal => "captured-above-original",
+            OddityKind::HeaderInTheMiddle => "header-in-the-middle",
+            OddityKind::UnevenBlockLength => "uneven-block-length",
+            OddityKind::PacketPastBlock => "packet-past-block",
+            OddityKind::ShortBlock => "short-block",
+            OddityKind::SectionVersion => "section-version",
+            OddityKind::TooManyInterfaces => "too-many-interfaces",
         }
     }
 }
@@ -298,15 +300,14 @@ mod tests {
         let mut notes = CaptureNotes::default();
         notes.odd(OddityKind::ShortBlock, 7);
         notes.odd(OddityKind::ShortBlock, 9);
-        let told = notes.warnings();
-        assert_eq!(told, ["a block is too short for its kind and was left out (2 times, first at packet 7)"]);
+        assert_eq!(notes.oddities, [Oddity { kind: OddityKind::ShortBlock, count: 2, packet: 7 }]);
     }
 
     #[test]
     fn the_first_damage_is_kept_and_all_are_counted() {
         let mut notes = CaptureNotes::default();
-        notes.damaged(10, "one".into(), Some(20));
-        notes.damaged(30, "two".into(), None);
+        notes.damaged(10, DamageKind::Broken, "one".into(), Some(20));
+        notes.damaged(30, DamageKind::CutOff, "two".into(), None);
         assert_eq!(notes.damage.map(|damage| damage.position), Some(10));
         assert_eq!(notes.damages, 2);
     }

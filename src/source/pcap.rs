@@ -2,7 +2,7 @@
 //! layout with longer record headers. Bytes in, records out; whoever calls does the reading.
 //! Sources: draft-ietf-opsawg-pcap; facts FORMAT-01, PCAP-01, PCAP-02.
 
-use super::notes::{CaptureNotes, OddityKind};
+use super::notes::{CaptureNotes, DamageKind, OddityKind};
 use super::order::ByteOrder;
 use super::{PACKET_BOUND, PACKET_LIMIT, Progress, RESYNC_WINDOW};
 use crate::packet::{LinkType, Record};
@@ -154,7 +154,8 @@ impl PcapScanner {
                     return Progress::more(at, self.header.record_header);
                 }
                 if !rest.is_empty() {
-                    self.notes.damaged(self.position + at as u64, cut_off(self.notes.next_number()), None);
+                    let what = cut_off(self.notes.next_number());
+                    self.notes.damaged(self.position + at as u64, DamageKind::CutOff, what, None);
                 }
                 break;
             };
@@ -236,7 +237,8 @@ impl PcapScanner {
             None if self.lost => cut_off(number),
             None => format!("the record of packet {number} claims more bytes than the file has"),
         };
-        self.notes.damaged(position, what, skip.map(|skip| position + skip as u64));
+        let kind = if broken.is_none() && self.lost { DamageKind::CutOff } else { DamageKind::Broken };
+        self.notes.damaged(position, kind, what, skip.map(|skip| position + skip as u64));
         skip.unwrap_or(rest.len())
     }
 
@@ -397,8 +399,8 @@ mod tests {
             let position = (length - left) as u64;
             assert_eq!(whole.damage(), (left > 0).then_some((position, None, records as u64)), "cut at {length}");
         }
-        let cut = read(&bytes[..100]).notes.damage.map(|damage| damage.what);
-        assert_eq!(cut.as_deref(), Some("the file ends in the middle of packet 2"));
+        let cut = read(&bytes[..100]).notes.damage.map(|damage| (damage.kind, damage.what));
+        assert_eq!(cut, Some((DamageKind::CutOff, "the file ends in the middle of packet 2".into())));
     }
 
     #[test]
@@ -438,7 +440,9 @@ mod tests {
         bytes[broken + 8..broken + 12].copy_from_slice(&[0xFF; 4]);
         assert_eq!(read(&bytes).damage(), Some((broken as u64, Some(broken as u64 + 66), 18)));
         bytes.pop();
-        assert_eq!(read(&bytes).damage(), Some((broken as u64, None, 18)));
+        let given_up = read(&bytes);
+        assert_eq!(given_up.damage(), Some((broken as u64, None, 18)));
+        assert_eq!(given_up.notes.damage.map(|damage| damage.kind), Some(DamageKind::Broken));
     }
 
     #[test]

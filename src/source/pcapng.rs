@@ -3,7 +3,7 @@
 //! so that Wireshark's numbers run ahead of ours in files that have some.
 //! Sources: draft-ietf-opsawg-pcapng; facts FORMAT-01, PCAPNG-01.
 
-use super::notes::{CaptureNotes, InterfaceNote, OddityKind, plain_text};
+use super::notes::{CaptureNotes, DamageKind, InterfaceNote, OddityKind, plain_text};
 use super::order::{ByteOrder, padded};
 use super::{PACKET_LIMIT, Progress, RESYNC_WINDOW, UNKNOWN_INTERFACE};
 use crate::packet::{LinkType, Record};
@@ -111,7 +111,8 @@ impl PcapngScanner {
     fn stopped_while_passing(&mut self, at: usize, end_of_input: bool) -> Progress {
         let Some((_, start)) = self.passing.filter(|_| end_of_input) else { return Progress::more(at, 1) };
         self.lost = true;
-        self.notes.damaged(start, "the file ends in the middle of a block".to_string(), None);
+        let what = "the file ends in the middle of a block".to_string();
+        self.notes.damaged(start, DamageKind::CutOff, what, None);
         Progress::end(at)
     }
 
@@ -319,7 +320,8 @@ impl PcapngScanner {
             }
             None => "the file ends in the middle of a block".to_string(),
         };
-        self.notes.damaged(position, what, skip.map(|skip| position + skip as u64));
+        let kind = if broken.is_none() && self.lost { DamageKind::CutOff } else { DamageKind::Broken };
+        self.notes.damaged(position, kind, what, skip.map(|skip| position + skip as u64));
         skip.unwrap_or(rest.len())
     }
 
@@ -802,8 +804,8 @@ mod tests {
             let position = (length - left) as u64;
             assert_eq!(whole.damage(), (left > 0).then_some((position, None, blocks as u64)), "cut at {length}");
         }
-        let cut = read(&bytes[..140]).notes.damage.map(|damage| damage.what);
-        assert_eq!(cut.as_deref(), Some("the file ends in the middle of packet 2"));
+        let cut = read(&bytes[..140]).notes.damage.map(|damage| (damage.kind, damage.what));
+        assert_eq!(cut, Some((DamageKind::CutOff, "the file ends in the middle of packet 2".into())));
     }
 
     #[test]

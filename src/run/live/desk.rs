@@ -19,6 +19,7 @@ use crate::report::{self, Report};
 use crate::source::{CaptureNotes, Loss};
 use crate::time::Timestamp;
 use crate::transport::Transport;
+use crate::words::Words;
 use indicatif::ProgressBar;
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
@@ -32,6 +33,7 @@ type Told = (&'static str, Option<(Transport, u16)>, Vec<Address>, Severity);
 pub(super) struct Desk<'a> {
     args: &'a AuditArgs,
     map: &'a Arc<PortMap>,
+    words: Words,
     workers: usize,
     /// Answers to the question that is being put together.
     answers: Vec<Interim>,
@@ -52,6 +54,7 @@ impl<'a> Desk<'a> {
         Desk {
             args,
             map,
+            words: Words::default(),
             workers,
             answers: Vec::new(),
             told: BTreeSet::new(),
@@ -161,18 +164,11 @@ impl<'a> Desk<'a> {
         }
         match self.args.format {
             Format::Ndjson if self.args.output.is_none() => {
-                write(|out| report::write_finding(out, &report::finding_line(finding, &[])))
+                write(|out| report::write_finding(out, &report::finding_line(finding, &[]), &self.words))
             }
             // A report that goes to a program must stay one document.
             Format::Json | Format::Csv | Format::Ndjson => Ok(()),
-            Format::Text => {
-                let time = at.rfc3339();
-                let time = time.get(11..19).unwrap_or_default();
-                let severity = finding.severity.name().to_uppercase();
-                let text =
-                    format!("{time} {severity} {} {}\n         Do: {}", finding.code, finding.title, finding.remedy);
-                self.status.suspend(|| write(|out| writeln!(out, "{text}")))
-            }
+            Format::Text => self.status.suspend(|| write(|out| report::write_news(out, at, finding, &self.words))),
         }
     }
 
@@ -180,7 +176,7 @@ impl<'a> Desk<'a> {
         let report = Report::new(conclusion);
         let telling = Telling { flows: false, ..Telling::of(self.args, Target::Standard) };
         let look = telling.look(Paper::of_standard_output());
-        self.status.suspend(|| write(|out| report::write_text(out, &report, look)))
+        self.status.suspend(|| write(|out| report::write_text(out, &report, &self.words, look)))
     }
 
     pub fn close(&self) {
@@ -204,7 +200,7 @@ impl<'a> Desk<'a> {
         let exit = telling.exit(&conclusion);
         conclusion.findings.retain(|finding| !self.told.contains(&told(finding)));
         let report = Report::new(&conclusion);
-        write(|out| report::write_ndjson_without_flows(out, &report))?;
+        write(|out| report::write_ndjson_without_flows(out, &report, &self.words))?;
         Ok(exit)
     }
 }

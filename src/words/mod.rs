@@ -1,0 +1,222 @@
+//! How facts are told: one catalogue a language, compiled in. A further language is one file like `en.ftl` and its line in
+//! [`LANGUAGES`]; what it does not translate is told in English.
+
+#[cfg(test)]
+mod tests;
+
+use crate::finding::{Finding, IcmpError, Params, Value};
+use crate::flow::Note;
+use crate::packet::{Address, Skip};
+use crate::signature::Protocol;
+use crate::time::Span;
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// A language and its catalogue.
+#[derive(Clone, Copy)]
+struct Language {
+    /// Its tag, as in BCP 47.
+    tag: &'static str,
+    /// The texts, in Fluent.
+    catalogue: &'static str,
+}
+
+/// Every language. The first is complete, and stands in for what the others lack.
+const LANGUAGES: &[Language] = &[Language { tag: "en", catalogue: include_str!("en.ftl") }];
+
+/// The words of one language.
+pub struct Words {
+    /// The language itself, then the one that stands in for it.
+    bundles: Vec<FluentBundle<FluentResource>>,
+}
+
+/// The texts of a finding.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Texts {
+    /// One line.
+    pub title: String,
+    /// What it means for the user.
+    pub meaning: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Default for Words {
+    /// English.
+    fn default() -> Words {
+        Words::of(&LANGUAGES[..1])
+    }
+}
+
+impl Words {
+    /// The words of the language with this tag, such as `en`.
+    pub fn named(tag: &str) -> Option<Words> {
+        let wanted = LANGUAGES.iter().position(|language| language.tag.eq_ignore_ascii_case(tag))?;
+        Some(Words::of(LANGUAGES[wanted..=wanted].iter().chain(LANGUAGES[..1].iter().filter(|_| wanted > 0))))
+    }
+
+    fn of<'a>(languages: impl IntoIterator<Item = &'a Language>) -> Words {
+        Words { bundles: languages.into_iter().map(bundle).collect() }
+    }
+
+    /// The texts of a finding.
+    pub fn finding(&self, finding: &Finding) -> Texts {
+        let key = finding.code.replace('.', "-");
+        let args = self.args(&named_in_texts(finding));
+        let text = |attribute| self.text(&key, Some(attribute), &args);
+        Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
+    }
+
+    /// The text of this key, with these facts in it.
+    pub fn say(&self, key: &str, params: &Params) -> String {
+        self.text(key, None, &self.args(params))
+    }
+
+    /// What an evidence packet shows.
+    pub fn note(&self, note: Note) -> String {
+        let (key, number) = match note {
+            Note::First => ("note-first", 0),
+            Note::Syn(number) => ("note-syn", number),
+            Note::SynAck(number) => ("note-syn-ack", number),
+            Note::Datagram(number) => ("note-datagram", number),
+            Note::Reset => ("note-reset", 0),
+            Note::IcmpError => ("note-icmp-error", 0),
+            Note::ClientPayload => ("note-client-payload", 0),
+            Note::ServerPayload => ("note-server-payload", 0),
+        };
+        self.say(key, &Params::from([("number", Value::Number(number.into()))]))
+    }
+
+    /// The first language that can say it in full does. A key that none knows is a mistake in the program, and stands for
+    /// itself.
+    fn text(&self, key: &str, attribute: Option<&str>, args: &FluentArgs<'_>) -> String {
+        let text = self.bundles.iter().find_map(|bundle| {
+            let message = bundle.get_message(key)?;
+            let pattern = match attribute {
+                Some(name) => message.get_attribute(name)?.value(),
+                None => message.value()?,
+            };
+            let mut errors = Vec::new();
+            let text = bundle.format_pattern(pattern, Some(args), &mut errors).into_owned();
+            errors.is_empty().then_some(text)
+        });
+        debug_assert!(text.is_some(), "no language can say {key}, {attribute:?} with {args:?}");
+        text.unwrap_or_else(|| key.into())
+    }
+
+    fn args(&self, params: &Params) -> FluentArgs<'static> {
+        let mut args = FluentArgs::new();
+        let mut remarks = None;
+        for (name, value) in params.iter() {
+            let value = match value {
+                Value::Number(number) => FluentValue::from(*number),
+                Value::Duration(span) => FluentValue::from(whole_seconds(*span)),
+                Value::Share { part, whole } => FluentValue::from(percent(*part, *whole)),
+                Value::Word(word) => FluentValue::from(*word),
+                Value::Text(text) => FluentValue::from(text.clone()),
+                Value::Service(Some(title)) => FluentValue::from(title.clone()),
+                Value::Service(None) => FluentValue::from(self.say("no-service", &Params::default())),
+                Value::Transport(transport) => FluentValue::from(self.named_word("transport", transport.name())),
+                Value::Protocol(protocol) => FluentValue::from(self.protocol(*protocol)),
+                Value::Addresses(addresses) => FluentValue::from(self.hosts(addresses)),
+                Value::Errors(errors) => FluentValue::from(self.errors(errors)),
+                Value::Skipped(counts) => FluentValue::from(self.skipped(counts)),
+                Value::Remarks(codes) => {
+                    remarks = Some((name, codes));
+                    continue;
+                }
+            };
+            args.set(name, value);
+        }
+        if let Some((name, codes)) = remarks {
+            // They name the other facts.
+            let texts: Vec<String> =
+                codes.iter().map(|code| self.text(&format!("remark-{code}"), None, &args)).collect();
+            args.set(name, texts.join(" "));
+        }
+        args
+    }
+
+    fn named_word(&self, key: &str, name: &'static str) -> String {
+        self.say(key, &Params::from([("name", Value::Word(name))]))
+    }
+
+    fn protocol(&self, protocol: Protocol) -> String {
+        let name = protocol.name();
+        let capitals = Value::Text(name.to_uppercase());
+        self.say("protocol", &Params::from([("name", Value::Word(name)), ("capitals", capitals)]))
+    }
+
+    fn hosts(&self, hosts: &[Address]) -> String {
+        let mut params = Params::from([("count", Value::Number(hosts.len() as u64))]);
+        for (name, host) in ["first", "second", "third"].into_iter().zip(hosts) {
+            params = params.with(name, Value::Text(host.to_string()));
+        }
+        let more = hosts.len().saturating_sub(2) as u64;
+        self.say("hosts", &params.with("more", Value::Number(more)))
+    }
+
+    fn skipped(&self, counts: &[(Skip, u64)]) -> String {
+        let word = |&(skip, packets): &(Skip, u64)| {
+            self.say("skipped", &Params::from([("packets", Value::Number(packets)), ("why", Value::Word(skip.name()))]))
+        };
+        counts.iter().map(word).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Each wording once, in alphabetical order.
+    fn errors(&self, errors: &[IcmpError]) -> String {
+        let word = |error: &IcmpError| {
+            let family = error.family.name();
+            let params = Params::from([
+                ("family", Value::Word(family)),
+                ("type", Value::Number(error.kind.into())),
+                ("code", Value::Number(error.code.into())),
+                ("error", Value::Text(format!("{family}-{}-{}", error.kind, error.code))),
+            ]);
+            self.say("icmp-error", &params)
+        };
+        let words: BTreeSet<String> = errors.iter().map(word).collect();
+        Vec::from_iter(words).join(", ")
+    }
+}
+
+/// What the texts of a finding may name: its parameters, and the fields that it has.
+fn named_in_texts(finding: &Finding) -> Params {
+    let mut params = finding.params.clone().with("flows", Value::Number(finding.flow_count));
+    if !finding.clients.is_empty() {
+        params = params.with("clients", Value::Addresses(finding.clients.clone()));
+    }
+    if !finding.servers.is_empty() {
+        params = params.with("server", Value::Addresses(finding.servers.clone()));
+    }
+    if let Some((transport, port)) = finding.port {
+        params = params.with("transport", Value::Transport(transport)).with("port", Value::Number(port.into()));
+    }
+    params
+}
+
+fn bundle(language: &Language) -> FluentBundle<FluentResource> {
+    let tag = language.tag.parse().expect("the table of languages holds tags; a test reads them all");
+    let mut bundle = FluentBundle::new_concurrent(vec![tag]);
+    // The marks that keep foreign scripts apart would stand in every report.
+    bundle.set_use_isolating(false);
+    bundle.set_transform(Some(one_line));
+    let resource = FluentResource::try_new(language.catalogue.to_string()).unwrap_or_else(|(resource, _)| resource);
+    bundle.add_resource_overriding(resource);
+    bundle
+}
+
+/// A line break inside a text of the catalogue is a blank.
+fn one_line(text: &str) -> Cow<'_, str> {
+    if text.contains('\n') { text.replace('\n', " ").into() } else { text.into() }
+}
+
+fn whole_seconds(span: Span) -> f64 {
+    span.as_seconds().round_ties_even()
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    (100.0 * part as f64 / whole as f64).round_ties_even()
+}

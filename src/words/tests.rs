@@ -1,0 +1,329 @@
+use super::*;
+use crate::finding::{CHECKS, Check, Confidence, IcmpFamily, Severity};
+use crate::transport::Transport;
+use fluent_syntax::ast::{CallArguments, Entry, Expression, InlineExpression, Pattern, PatternElement};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// What a finding's texts may name besides its parameters.
+const FIELDS: [&str; 5] = ["clients", "flows", "port", "server", "transport"];
+
+/// What other texts that the program asks for may name. A key that ends with a hyphen stands for all that begin with it.
+const NAMED: &[(&str, &[&str])] = &[
+    ("about-broken-headers", &["packets"]),
+    ("about-cut-headers", &["packets"]),
+    ("about-damage", &["after", "capture", "packet", "position", "resumed", "what"]),
+    ("about-damages", &["capture", "damages"]),
+    ("about-duplicates", &["percent"]),
+    ("about-finding", &["meaning", "title"]),
+    ("about-flow-limit", &["packets"]),
+    ("about-late-packets", &["packets"]),
+    ("about-links", &["links", "names", "packets"]),
+    ("about-loss", &["capture", "packets", "who"]),
+    ("about-missing-times", &["capture", "packets"]),
+    ("about-oddity", &["capture", "oddity", "packet", "times"]),
+    ("about-other-packets", &["skipped"]),
+    ("about-overlap", &[]),
+    ("about-steps-back", &["largest", "steps"]),
+    ("about-unclear-flows", &["flows"]),
+    ("about-undescribed-interfaces", &["packets"]),
+    ("about-unlisted", &["flows"]),
+    ("about-unlisted-ways", &[]),
+    ("about-wrong-clock", &["capture"]),
+    ("hosts", &["count", "first", "more", "second", "third"]),
+    ("icmp-error", &["code", "error", "family", "type"]),
+    ("no-service", &[]),
+    ("note-", &["number"]),
+    ("packets", &["packets"]),
+    ("protocol", &["capitals", "name"]),
+    ("skipped", &["packets", "why"]),
+    ("text-capture", &["facts", "format", "links", "name"]),
+    ("text-comment-packet", &["packet"]),
+    ("text-confidence", &["confidence"]),
+    ("text-count", &["number", "severity"]),
+    ("text-found", &["parts"]),
+    ("text-more-findings", &["findings"]),
+    ("text-nothing-wrong", &["flows"]),
+    ("text-nothing-wrong-in-part", &["flows", "unclear"]),
+    ("text-other-traffic", &["blocked", "flows"]),
+    ("text-products", &["products"]),
+    ("text-program", &["map", "map_version", "rules", "version"]),
+    ("text-rules", &["rules"]),
+    ("text-severity", &["severity"]),
+    ("text-time", &["first", "seconds"]),
+    ("text-unclear-flows", &["flows"]),
+    ("text-", &[]),
+    ("transport", &["name"]),
+];
+
+fn checks() -> impl Iterator<Item = &'static Check> {
+    CHECKS.into_iter().flatten()
+}
+
+/// What a text names: facts, and other texts.
+#[derive(Default)]
+struct Names {
+    facts: BTreeSet<String>,
+    texts: BTreeSet<String>,
+}
+
+/// Every text of the English catalogue by its key; those of attributes as `key.attribute`.
+fn catalogue() -> BTreeMap<String, Names> {
+    let resource = FluentResource::try_new(LANGUAGES[0].catalogue.into()).expect("the catalogue has no errors");
+    let mut texts = BTreeMap::new();
+    for entry in resource.entries() {
+        let Entry::Message(message) = entry else { continue };
+        let attributes = message.attributes.iter().map(|it| (format!("{}.{}", message.id.name, it.id.name), &it.value));
+        for (key, pattern) in message.value.iter().map(|value| (message.id.name.to_string(), value)).chain(attributes) {
+            let mut names = Names::default();
+            read_pattern(pattern, &mut names);
+            assert!(texts.insert(key.clone(), names).is_none(), "{key} stands twice");
+        }
+    }
+    texts
+}
+
+fn read_pattern(pattern: &Pattern<&str>, names: &mut Names) {
+    for element in &pattern.elements {
+        let PatternElement::Placeable { expression } = element else { continue };
+        read_expression(expression, names);
+    }
+}
+
+fn read_expression(expression: &Expression<&str>, names: &mut Names) {
+    match expression {
+        Expression::Inline(inline) => read_inline(inline, names),
+        Expression::Select { selector, variants } => {
+            read_inline(selector, names);
+            variants.iter().for_each(|variant| read_pattern(&variant.value, names));
+        }
+    }
+}
+
+fn read_inline(inline: &InlineExpression<&str>, names: &mut Names) {
+    match inline {
+        InlineExpression::VariableReference { id } => drop(names.facts.insert(id.name.into())),
+        InlineExpression::MessageReference { id, attribute: None } => drop(names.texts.insert(id.name.into())),
+        InlineExpression::MessageReference { id, attribute: Some(attribute) } => {
+            names.texts.insert(format!("{}.{}", id.name, attribute.name));
+        }
+        InlineExpression::Placeable { expression } => read_expression(expression, names),
+        InlineExpression::FunctionReference { arguments: CallArguments { positional, .. }, .. } => {
+            positional.iter().for_each(|argument| read_inline(argument, names));
+        }
+        InlineExpression::StringLiteral { .. }
+        | InlineExpression::NumberLiteral { .. }
+        | InlineExpression::TermReference { .. } => {}
+    }
+}
+
+/// The facts that a text names, by itself and through the texts in it; those texts are added to `used`.
+fn facts(key: &str, catalogue: &BTreeMap<String, Names>, used: &mut BTreeSet<String>) -> BTreeSet<String> {
+    let names = catalogue.get(key).unwrap_or_else(|| panic!("{key} has no text"));
+    used.insert(key.into());
+    let mut facts_named = names.facts.clone();
+    for text in &names.texts {
+        facts_named.extend(facts(text, catalogue, used));
+    }
+    facts_named
+}
+
+/// The Rust files below a folder of `src`, without their tests and comments.
+fn code(folder: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is part of the repository") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).expect("it can be read");
+                let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+                let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+                files.push((path.display().to_string(), lines.join("\n")));
+            }
+        }
+    }
+    files
+}
+
+/// The string literals in a piece of code.
+fn literals(code: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(start) = rest.find('"') {
+        let text = &rest[start + 1..];
+        let mut escaped = false;
+        let end = text.find(|c| {
+            let closes = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            closes
+        });
+        let Some(end) = end else { break };
+        found.push(&text[..end]);
+        rest = &text[end + 1..];
+    }
+    found
+}
+
+#[test]
+fn every_language_can_be_read() {
+    for language in LANGUAGES {
+        let parsed = FluentResource::try_new(language.catalogue.into());
+        assert!(parsed.is_ok(), "{}: {:?}", language.tag, parsed.err().map(|(_, errors)| errors));
+        assert!(Words::named(language.tag).is_some(), "{}", language.tag);
+    }
+}
+
+#[test]
+fn every_finding_has_its_texts_and_they_name_what_it_has() {
+    let catalogue = catalogue();
+    for check in checks() {
+        for text in ["title", "meaning", "remedy"] {
+            let key = format!("{}.{text}", check.code.replace('.', "-"));
+            for fact in facts(&key, &catalogue, &mut BTreeSet::new()) {
+                let known = check.params.contains(&fact.as_str()) || FIELDS.contains(&fact.as_str());
+                assert!(known, "{key} names {fact}, which the finding does not have");
+            }
+        }
+    }
+}
+
+#[test]
+fn remarks_name_what_every_finding_with_remarks_has() {
+    let catalogue = catalogue();
+    for remark in catalogue.keys().filter(|key| key.starts_with("remark-")) {
+        for check in checks().filter(|check| check.params.contains(&"remarks")) {
+            for fact in facts(remark, &catalogue, &mut BTreeSet::new()) {
+                let known = check.params.contains(&fact.as_str()) || FIELDS.contains(&fact.as_str());
+                assert!(known, "{remark} names {fact}, which {} does not have", check.code);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_text_is_unused_and_each_names_what_it_is_given() {
+    let catalogue = catalogue();
+    let mut used = BTreeSet::new();
+    for check in checks() {
+        for text in ["title", "meaning", "remedy"] {
+            facts(&format!("{}.{text}", check.code.replace('.', "-")), &catalogue, &mut used);
+        }
+    }
+    let files = code("src");
+    let asked: BTreeSet<&str> = files.iter().flat_map(|(_, code)| literals(code)).collect();
+    for key in catalogue.keys() {
+        let given = NAMED.iter().find(|(start, _)| start == key || start.ends_with('-') && key.starts_with(start));
+        if let Some((_, given)) = given.filter(|_| asked.contains(key.as_str())) {
+            let named = facts(key, &catalogue, &mut used);
+            assert!(named.iter().all(|name| given.contains(&name.as_str())), "{key} names {named:?}");
+        } else if key.strip_prefix("remark-").is_some_and(|code| asked.contains(code)) {
+            facts(key, &catalogue, &mut used);
+        }
+    }
+    let unused: Vec<&String> = catalogue.keys().filter(|key| !used.contains(*key)).collect();
+    assert!(unused.is_empty(), "{unused:?}");
+}
+
+#[test]
+fn no_sentence_stands_in_a_finding() {
+    for (path, code) in code("src/finding") {
+        // Knowledge about services, which is told as it stands.
+        if path.ends_with("consequence.rs") {
+            continue;
+        }
+        let cited = |line: &&str| !["raised:", "source:"].iter().any(|field| line.trim_start().starts_with(field));
+        let code: Vec<&str> = code.lines().filter(cited).collect();
+        for literal in literals(&code.join("\n")) {
+            let words = literal.split(' ').filter(|word| word.chars().all(|c| c.is_alphabetic() || c == '.'));
+            assert!(words.filter(|word| !word.is_empty()).count() < 2, "{path}: {literal:?}");
+        }
+    }
+}
+
+fn refused(clients: &[u8]) -> Finding {
+    Finding {
+        code: "blocked.refused",
+        severity: Severity::Error,
+        confidence: Confidence::High,
+        params: Params::from([
+            ("service_title", Value::Service(None)),
+            ("worked", Value::Number(0)),
+            ("remarks", Value::Remarks(vec!["service-fails", "one-direction"])),
+        ]),
+        sources: Vec::new(),
+        clients: clients.iter().map(|&last| Address::v4([10, 0, 0, last])).collect(),
+        servers: vec![Address::v4([10, 0, 1, 1])],
+        port: Some((Transport::Tcp, 2598)),
+        service: None,
+        rules: Vec::new(),
+        products: Vec::new(),
+        openers: Vec::new(),
+        flow_count: 1,
+        first: None,
+        last: None,
+        evidence: Vec::new(),
+        wireshark_filter: String::new(),
+        filter_is_exact: false,
+    }
+}
+
+#[test]
+fn a_text_holds_the_facts() {
+    let texts = Words::default().finding(&refused(&[1, 2]));
+    assert_eq!(texts.title, "TCP 2598, no known service, to 10.0.1.1: refused");
+    assert_eq!(
+        texts.meaning,
+        "The first SYN of 10.0.0.1 and 10.0.0.2 was answered with a reset (1 flow). The host is reachable, but nothing \
+         listens on this port, or a firewall answers in its place. What needs this service does not work. The capture \
+         holds one direction only here, so the answer may also have been a refusal."
+    );
+}
+
+#[test]
+fn lists_are_short() {
+    let words = Words::default();
+    let hosts =
+        |lasts: &[u8]| words.hosts(&lasts.iter().map(|&last| Address::v4([10, 0, 0, last])).collect::<Vec<_>>());
+    assert_eq!(hosts(&[]), "nobody");
+    assert_eq!(hosts(&[1]), "10.0.0.1");
+    assert_eq!(hosts(&[1, 2]), "10.0.0.1 and 10.0.0.2");
+    assert_eq!(hosts(&[1, 2, 3]), "10.0.0.1, 10.0.0.2 and 10.0.0.3");
+    assert_eq!(hosts(&[1, 2, 3, 4]), "10.0.0.1, 10.0.0.2 and 2 more");
+}
+
+#[test]
+fn errors_of_one_wording_are_told_once() {
+    let error = |family, kind, code| IcmpError { family, kind, code };
+    let told = Words::default().errors(&[
+        error(IcmpFamily::Icmp, 3, 1),
+        error(IcmpFamily::Icmp, 3, 13),
+        error(IcmpFamily::Icmpv6, 1, 200),
+    ]);
+    let expected = "communication administratively prohibited (ICMP type 3 code 13), host unreachable (ICMP type 3 code 1), \
+                    unreachable (ICMPv6 type 1 code 200)";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_language_is_known_by_its_tag() {
+    assert!(Words::named("EN").is_some());
+    assert!(Words::named("xx").is_none());
+}
+
+#[test]
+fn what_a_language_lacks_is_told_in_english() {
+    let german = Language {
+        tag: "de",
+        catalogue: "blocked-refused =\n    .title = { $server } lehnt { $clients } ab\n    .remedy = { untranslated }\n\
+                    hosts = { $count ->\n        [one] { $first }\n       *[other] { $count } Rechner\n    }\n",
+    };
+    let words = Words::of([&german, &LANGUAGES[0]]);
+    let texts = words.finding(&refused(&[1, 2]));
+    assert_eq!(texts.title, "10.0.1.1 lehnt 2 Rechner ab");
+    assert!(texts.meaning.starts_with("The first SYN of 2 Rechner was answered"), "{}", texts.meaning);
+    assert!(texts.remedy.starts_with("Check that the service runs"), "it cannot be said in full: {}", texts.remedy);
+}
