@@ -1,5 +1,5 @@
 //! How facts are told: one catalogue a language, compiled in. A further language is one file like `en.ftl` and its line in
-//! [`LANGUAGES`]; what it does not translate is told in English.
+//! `LANGUAGES`; what it does not translate is told in English.
 
 #[cfg(test)]
 mod tests;
