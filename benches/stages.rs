@@ -8,9 +8,9 @@ mod batches;
 
 use batches::Batches;
 use cap_audit::audit::Audit;
+use cap_audit::bench::{Mix, MixError, SERVICES, Sizes};
 use cap_audit::classify::classify;
 use cap_audit::flow::{FlowRecord, Limits};
-use cap_audit::mix::{Mix, MixError, SERVICES, Sizes};
 use cap_audit::packet::{LinkType, RawPacket, TcpFlags};
 use cap_audit::pipeline::{Options, run};
 use cap_audit::portmap::PortMap;
