@@ -130,7 +130,7 @@ fn open(bytes: &Arc<Vec<u8>>) -> CaptureFile {
     CaptureFile::from_reader(Box::new(MemoryFile::new(Arc::clone(bytes))), "the mix", 0).expect("it was just written")
 }
 
-/// Frames of open TCP sessions in memory: first those that open them, then so many in random order.
+/// Frames of open TCP sessions in memory: first those that open them, then others in random order.
 struct Frames {
     bytes: Vec<u8>,
     packets: Vec<Place>,

@@ -47,7 +47,8 @@ impl Capture {
     }
 }
 
-/// Measures for a number of rounds, with 1, 2, 4 and so on up to `most` workers. Nothing where there is no packet to measure with.
+/// Measures for a number of rounds, with 1, 2, 4 and so on up to `most` workers. Nothing where there is no packet to
+/// measure with.
 ///
 /// # Errors
 /// The capture cannot be read.

@@ -1,4 +1,5 @@
-//! What became of a flow: answered, blocked in one of five ways, or not to be told. Grace periods are those of facts 8.5.
+//! What became of a flow: answered, blocked in one of five ways, or not to be told. Grace periods are those of facts
+//! 8.5.
 
 use super::{FlowRecord, Marks};
 use crate::packet::protocol;
@@ -19,7 +20,7 @@ pub enum Outcome {
     Prohibited,
     /// The SYN-ACK never reached the client, or its ACK never came back.
     HalfOpen,
-    /// Reset behind the handshake before the server said anything.
+    /// Reset after the handshake before the server said anything.
     ResetEarly,
     /// UDP or ICMP without a reply where none is required, or not yet certain.
     Unanswered,
@@ -102,22 +103,23 @@ impl Doubt {
     }
 }
 
-/// Never "blocked" before so many tries ...
+/// Least number of tries of TCP before a flow is "blocked" ...
 pub const TCP_TRIES: u32 = 3;
-/// ... of UDP: one repetition ...
+/// ... and of UDP: one repetition ...
 pub const UDP_TRIES: u64 = 2;
-/// ... that comes no sooner than this: datagrams at one moment are one try, or one packet captured twice ...
+/// ... that comes after this time at least: datagrams at one moment are one try, or one packet captured twice ...
 pub const REPETITION: Span = Span::seconds(1);
-/// ... and so much time since the first (facts 8.5).
+/// ... and least time since the first (facts 8.5).
 pub const GRACE: Span = Span::seconds(4);
-/// From here on silence is certain: the shortest schedule of a Windows client has ended (facts 8.5).
+/// Time since the first try from which silence is certain: the shortest schedule of a Windows client has ended (facts
+/// 8.5).
 pub const FIRM: Span = Span::seconds(21);
-/// A reset this soon behind the handshake is early, where the client has said something ...
+/// Longest time after the handshake for which a reset is early, where the client has said something ...
 pub const EARLY: Span = Span::seconds(10);
-/// ... and this soon where it has not.
+/// ... and where it has not.
 const AT_ONCE: Span = Span::seconds(1);
 
-/// Decides what became of a flow. `reply_due` says that the service behind this UDP port always answers.
+/// Decides what became of a flow. `reply_due` says that the service of this UDP port always answers.
 pub fn outcome(flow: &FlowRecord, reply_due: bool) -> (Outcome, Option<Doubt>) {
     match flow.protocol {
         protocol::TCP => tcp(flow),

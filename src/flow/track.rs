@@ -1,5 +1,5 @@
-//! A flow while it lives: what one more packet changes. Hot are the counters and the TCP state; what only some packets need
-//! (opening bytes, evidence, errors) lies apart.
+//! A flow while it lives: what one more packet changes. Hot are the counters and the TCP state; what only some packets
+//! need (opening bytes, evidence, errors) lies apart.
 
 mod half;
 mod hearing;
@@ -10,14 +10,14 @@ use self::hearing::Listening;
 use self::packed::Packed;
 use super::{
     DirectionBasis, EVIDENCE_LIMIT, Endpoint, FlowKey, FlowRecord, Heard, IcmpError, Marks, Note, Sender, Side,
-    TcpState,
+    TcpState, Who,
 };
 use crate::packet::{Packet, RawPacket, Tcp, TransportHeader, Vlans, protocol};
 use crate::time::{Span, Timestamp};
 use std::num::NonZeroU32;
 
-/// One conversation while it lives: four lines of the cache, of which most packets need two. In the first stands what every
-/// packet needs, in the next two one direction each, in the last what only a handshake writes.
+/// One conversation while it lives: four lines of the cache, of which most packets need two. In the first stands what
+/// every packet needs, in the next two one direction each, in the last what only a handshake writes.
 #[repr(C, align(64))]
 pub(super) struct Flow {
     pub key: FlowKey,
@@ -35,7 +35,7 @@ pub(super) struct Flow {
     halves: [Half; 2],
     first: Timestamp,
     opener: Packed,
-    /// The first packets that were noted behind the opener; the others lie apart.
+    /// The first packets that were noted after the opener; the others lie apart.
     evidence: [Packed; NOTED_HERE],
     /// The last SYN.
     syn_at: Since,
@@ -47,7 +47,8 @@ pub(super) struct Flow {
     established_at: Since,
     handshake_rtt: Option<Rtt>,
     basis: DirectionBasis,
-    /// Who sent the first answer. Until there is one, who sent the server's first reset: a refused flow needs no more room for it.
+    /// Who sent the first answer. Until there is one, who sent the server's first reset: a refused flow needs no more
+    /// room for it.
     server: Sender,
 }
 
@@ -74,13 +75,13 @@ impl Spoke {
     const BOTH: Spoke = Spoke(3);
 
     #[inline]
-    fn has(self, who: usize) -> bool {
-        self.0 & 1 << who != 0
+    fn has(self, who: Who) -> bool {
+        self.0 & 1 << who as u8 != 0
     }
 
     #[inline]
-    fn set(&mut self, who: usize) {
-        self.0 |= 1 << who;
+    fn set(&mut self, who: Who) {
+        self.0 |= 1 << who as u8;
     }
 }
 
@@ -121,14 +122,19 @@ struct Rare {
     icmp: Option<IcmpError>,
 }
 
-/// How long a flow may be idle before it is given up. What follows is a new flow.
+/// Longest time that a flow of which only one side has spoken may be idle before it is given up. What follows is a new
+/// flow.
 const IDLE_OPENING: Span = Span::seconds(180);
-/// A little longer than the keepalives of operating systems wait (RFC 9293, 3.8.4: two hours).
+/// The same for a TCP flow of both sides: a little longer than the keepalives of operating systems wait (RFC 9293,
+/// 3.8.4: two hours).
 const IDLE_ESTABLISHED: Span = Span::seconds(8_100);
+/// The same for a TCP flow that has ended.
 const IDLE_OVER: Span = Span::seconds(120);
+/// The same for UDP.
 const IDLE_UDP: Span = Span::seconds(180);
+/// The same for ICMP echo.
 const IDLE_ICMP: Span = Span::seconds(60);
-/// No flow is given up before.
+/// The shortest of them: no flow is given up before.
 const IDLE_SHORTEST: Span = IDLE_ICMP;
 
 impl Flow {
@@ -203,7 +209,7 @@ impl Flow {
             return false;
         }
         if !self.marks.has(Marks::SYN_SEEN) {
-            // Two queues may deliver a SYN behind the SYN-ACK that answers it.
+            // Two queues may deliver a SYN after the SYN-ACK that answers it.
             let answered =
                 side == self.client && self.syn_acks > 0 && tcp.sequence.wrapping_add(1) == self.halves[0].start;
             return !answered && self.spoke != Spoke::default();
@@ -211,24 +217,30 @@ impl Flow {
         if side != self.client {
             return self.tcp.is_over();
         }
-        // The server still held an older connection of these ports, and the client has just ended that one with a reset.
+        // The server still held an older connection of these ports, and the client has just ended that one with a
+        // reset.
         let freed = self.marks.has(Marks::CLIENT_RESET) && !self.marks.has(Marks::CLIENT_SPOKE) && self.syn_acks == 0;
         let repeated = tcp.sequence.wrapping_add(1) == self.halves[0].start;
         freed || !repeated && (self.tcp.is_over() || self.marks.has(Marks::CLIENT_WENT_ON))
     }
 
+    #[inline]
+    fn who(&self, side: Side) -> Who {
+        if side == self.client { Who::Client } else { Who::Server }
+    }
+
     /// Enters one packet of this flow.
     #[inline]
     pub fn observe(&mut self, packet: &Packet, raw: &RawPacket<'_>, side: Side) {
-        let who = usize::from(side != self.client);
+        let who = self.who(side);
         self.last = raw.at;
         if !self.spoke.has(who) {
             self.speaks_first(packet, raw, who);
         }
-        if packet.to_many && who == 0 {
+        if packet.to_many && who == Who::Client {
             self.marks.set(Marks::SENT_TO_MANY);
         }
-        let half = &mut self.halves[who];
+        let half = &mut self.halves[who as usize];
         half.packets += 1;
         half.ip_bytes += u64::from(packet.ip_bytes);
         half.payload_bytes += u64::from(packet.payload_bytes);
@@ -247,11 +259,11 @@ impl Flow {
     /// Enters a later fragment: it has no ports and no payload to listen to.
     pub fn observe_fragment(&mut self, packet: &Packet, raw: &RawPacket<'_>, side: Side) {
         self.last = raw.at;
-        let who = usize::from(side != self.client);
+        let who = self.who(side);
         if !self.spoke.has(who) {
             self.speaks_first(packet, raw, who);
         }
-        let half = &mut self.halves[who];
+        let half = &mut self.halves[who as usize];
         half.packets += 1;
         half.ip_bytes += u64::from(packet.ip_bytes);
         half.payload_bytes += u64::from(packet.payload_bytes);
@@ -259,13 +271,13 @@ impl Flow {
 
     /// Keeps what the first packet of a side shows.
     #[inline(never)]
-    fn speaks_first(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: usize) {
+    fn speaks_first(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who) {
         if packet.vlans != Vlans::default() && self.spoke == Spoke::default() {
             self.cold().vlans = packet.vlans;
         }
         self.spoke.set(who);
-        self.halves[who].ttl = packet.ttl;
-        if who == 1 && self.key.protocol() != protocol::TCP {
+        self.halves[who as usize].ttl = packet.ttl;
+        if who == Who::Server && self.key.protocol() != protocol::TCP {
             self.answered_at = Since::new(self.first, raw.at);
             self.server = Sender::of(packet);
         }
@@ -294,14 +306,16 @@ impl Flow {
         self.listening.0 & (spoken | Listening::MORE) == spoken
     }
 
-    fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: usize, quiet: u32) {
-        let from_client = who == 0;
-        self.tcp = self.tcp.next(tcp.flags, from_client, packet.payload_bytes == 0);
-        self.halves[who].sequence(tcp, packet, quiet);
+    fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32) {
+        self.tcp = self.tcp.next(tcp.flags, who, packet.payload_bytes == 0);
+        self.halves[who as usize].sequence(tcp, packet, quiet);
         const PLAIN: u8 = crate::packet::TcpFlags::ACK | crate::packet::TcpFlags::PSH;
         let settled = Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON | Marks::CLIENT_SPOKE;
         if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & settled != settled {
-            if from_client { self.client_says(tcp, packet, raw) } else { self.server_says(tcp, packet, raw) }
+            match who {
+                Who::Client => self.client_says(tcp, packet, raw),
+                Who::Server => self.server_says(tcp, packet, raw),
+            }
         }
         if packet.payload_bytes > 0 && !tcp.flags.rst() {
             self.listen(packet, raw, who, Some(tcp.sequence));
@@ -390,8 +404,8 @@ impl Flow {
         }
         self.marks.set(Marks::SERVER_RESET);
         let answers_syn = tcp.flags.ack() && self.halves[0].started && {
-            let behind = tcp.acknowledgement.wrapping_sub(self.halves[0].start);
-            behind <= self.halves[0].next.wrapping_sub(self.halves[0].start)
+            let distance = tcp.acknowledgement.wrapping_sub(self.halves[0].start);
+            distance <= self.halves[0].next.wrapping_sub(self.halves[0].start)
         };
         if self.syn_acks == 0 && !self.marks.has(Marks::SERVER_WENT_ON) && answers_syn {
             self.marks.set(Marks::REFUSED);
@@ -404,9 +418,9 @@ impl Flow {
         }
     }
 
-    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: usize) {
-        let half = &self.halves[who];
-        if who == 0 && half.packets - half.duplicates <= 3 {
+    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who) {
+        let half = &self.halves[who as usize];
+        if who == Who::Client && half.packets - half.duplicates <= 3 {
             self.note_try(Note::Datagram, half.packets - half.duplicates, raw);
         }
         self.listen(packet, raw, who, None);
@@ -446,7 +460,8 @@ impl Flow {
         }
     }
 
-    /// What it leaves behind. `until` is how long it was watched, `cut_off` that the capture ended before it was given up.
+    /// The record it leaves. `until` is how long it was watched, `cut_off` that the capture ended before it was given
+    /// up.
     pub fn finish(&mut self, until: Timestamp, cut_off: bool) -> FlowRecord {
         if self.listening.0 & Listening::MORE != 0 {
             self.tell(None, true);
@@ -454,7 +469,7 @@ impl Flow {
         self.record(until, cut_off)
     }
 
-    /// What it would leave behind if it ended now.
+    /// The record it would leave if it ended now.
     pub fn record(&self, until: Timestamp, cut_off: bool) -> FlowRecord {
         let unwatched = self.marks.has(Marks::UNWATCHED);
         let (until, cut_off) = if unwatched { (self.last, true) } else { (until, cut_off) };
@@ -467,7 +482,7 @@ impl Flow {
         let evidence = [self.opener].into_iter().chain(noted).map(Packed::evidence).collect();
         let answered = match self.key.protocol() {
             protocol::TCP => self.syn_acks > 0,
-            _ => self.spoke.has(1),
+            _ => self.spoke.has(Who::Server),
         };
         let reset = if answered { rare.and_then(|rare| rare.reset) } else { Some(self.server) };
         FlowRecord {
@@ -511,10 +526,10 @@ impl Flow {
     }
 }
 
-/// So many packets of evidence fit into the flow's last line of the cache, beside the opener.
+/// Packets of evidence that fit into the flow's last line of the cache, beside the opener.
 const NOTED_HERE: usize = 2;
 
-/// So many tries are noted as evidence.
+/// Tries of one kind that are noted as evidence.
 const TRIES_NOTED: u32 = 3;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! From bytes to a `Packet`: the short decoder for the common headers (Ethernet with VLAN tags, cooked and raw links, IPv4,
-//! IPv6, TCP, UDP, ICMP). What it does not know it hands to the general decoder, which is also its oracle in the tests.
+//! From bytes to a `Packet`: the short decoder for the common headers (Ethernet with VLAN tags, cooked and raw links,
+//! IPv4, IPv6, TCP, UDP, ICMP). What it does not know it hands to the general decoder, which is also its oracle in the
+//! tests.
 
 use super::bytes::{be, be32, four, sixteen};
 use super::envelope::{
@@ -18,9 +19,9 @@ pub fn decode(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
     }
 }
 
-/// Most packets of most captures: whole TCP segments and UDP datagrams over IPv4 without options, on Ethernet without tags.
-/// Leaves everything else, and whatever contradicts itself, to [`decode_any`]. As a call of its own it would return the packet by
-/// way of the stack.
+/// Most packets of most captures: whole TCP segments and UDP datagrams over IPv4 without options, on Ethernet without
+/// tags. Leaves everything else, and whatever contradicts itself, to [`decode_any`]. As a call of its own it would
+/// return the packet by way of the stack.
 #[inline(always)]
 pub(super) fn decode_most(raw: &RawPacket<'_>) -> Option<Packet> {
     let (head, body) = raw.bytes.split_first_chunk::<34>()?;

@@ -1,5 +1,5 @@
-//! Where both decoders end: the IP part of a packet with what stood around it, and from there over the transport header to the
-//! whole packet. Also the few rules about link headers that both follow.
+//! Where both decoders end: the IP part of a packet with what stood around it, and from there over the transport header
+//! to the whole packet. Also the few rules about link headers that both follow.
 
 use super::bytes::{be, be32};
 use super::{Address, Fragment, Icmp, Packet, Skip, Tcp, TcpFlags, TransportHeader, Vlans};
@@ -34,7 +34,7 @@ pub(super) struct Envelope {
     pub outside: Outside,
 }
 
-/// What stands behind the IP headers.
+/// What follows the IP headers.
 pub(super) struct Body<'a> {
     /// The captured part of it.
     pub captured: &'a [u8],

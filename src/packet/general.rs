@@ -5,7 +5,7 @@ use super::envelope::{Body, Envelope, Outside, fragment};
 use super::{Address, Fragment, Packet, RawPacket, Skip};
 use etherparse::{LaxIpSlice, LaxIpv6Slice};
 
-/// Reads an IP packet from its first byte on; `on_wire` is how long it was behind the link header.
+/// Reads an IP packet from its first byte on; `on_wire` is its length in bytes after the link header.
 pub(super) fn decode_ip(ip: &[u8], on_wire: u32, outside: Outside) -> Result<Packet, Skip> {
     let (slice, stopped) = LaxIpSlice::from_slice(ip).map_err(|problem| header_problem(&problem))?;
     let number = slice.payload_ip_number().0;
@@ -29,7 +29,8 @@ pub(super) fn decode_ip(ip: &[u8], on_wire: u32, outside: Outside) -> Result<Pac
                 0 => on_wire.max(40),
                 payload => payload + 40,
             };
-            // The iterator behind this trusts that the chain of headers is whole: on a broken one it reads outside of the packet.
+            // The iterator used for this trusts that the chain of headers is whole: on a broken one it reads outside of
+            // the packet.
             let (identification, fragment) = if stopped.is_none() { ipv6_fragment(v6) } else { (0, Fragment::Whole) };
             let [source, destination] = [Address(header.source()), Address(header.destination())];
             let headers = 40 + v6.extensions().slice().len();

@@ -16,9 +16,9 @@ pub struct Packet {
     /// Receiver's port; 0 for ICMP and for later fragments.
     pub destination_port: u16,
     /// IPv4 total length, or IPv6 payload length and header, in bytes, as the header says it. Where segmentation
-    /// offload left 0 in the header: what the frame had on the wire behind the link header.
+    /// offload left 0 in the header: what the frame had on the wire after the link header.
     pub ip_bytes: u32,
-    /// Bytes of payload behind the transport header, counted from the IP length, captured or not.
+    /// Bytes of payload after the transport header, counted from the IP length, captured or not.
     pub payload_bytes: u32,
     /// Where that payload begins in the captured bytes.
     pub payload_at: u32,
@@ -231,7 +231,8 @@ pub enum Skip {
     Malformed,
     /// A later fragment whose first fragment was not captured.
     FragmentWithoutStart,
-    /// ICMP that is neither an echo nor an error about a known kind of packet: router and neighbour messages and the like.
+    /// ICMP that is neither an echo nor an error about a known kind of packet: router and neighbour messages and the
+    /// like.
     IcmpOther,
     /// A flow that was not followed because the limit of flows was reached.
     FlowLimit,

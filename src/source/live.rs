@@ -1,19 +1,19 @@
 //! Packets as they come, through libpcap: several interfaces at once, never blocked by a silent one.
 
+mod backlog;
 mod error;
 mod libpcap;
 #[cfg_attr(not(target_os = "linux"), path = "live/no_links.rs")]
 mod links;
-mod queue;
 mod tap;
 
 pub use error::LiveError;
 pub use libpcap::{ANY, BpfFilter, Interface, list};
 pub use tap::Loss;
 
+use self::backlog::Backlog;
 use self::libpcap::BLOCK_MS;
 use self::links::{Link, Links};
-use self::queue::Queue;
 use self::tap::{Ending, LINGER, State, Tap, just_before, now};
 use super::CaptureNotes;
 use crate::packet::{Filling, Record};
@@ -25,8 +25,8 @@ use std::time::{Duration, Instant};
 pub struct LiveOptions {
     /// Only packets that this filter lets through, in the language of pcap-filter(7).
     pub filter: Option<String>,
-    /// How many bytes of a packet are kept; 0 is all. With a filter that looks behind them, libpcap leaves out the first
-    /// packets; 128 hold the headers.
+    /// How many bytes of a packet are kept; 0 is all. With a filter that looks beyond them, libpcap leaves out the
+    /// first packets; 128 hold the headers.
     pub snaplen: u32,
     /// Bytes that the kernel may hold for each interface until they are read. It takes less where it has less.
     pub buffer_bytes: usize,
@@ -50,7 +50,7 @@ pub struct LiveSource {
     links: Links,
     looked: Instant,
     ended: Vec<(String, String)>,
-    /// The tap that is read first, in turn, so that none is left behind when batches are full.
+    /// The tap that is read first, in turn, so that none is neglected when batches are full.
     turn: usize,
     /// When the end was first asked for.
     finishing: Option<Timestamp>,
@@ -63,16 +63,16 @@ pub struct Tick {
     pub packets: usize,
     /// More was there to be fetched at once when there was no room for it in the batch, or the wait was over.
     pub full: bool,
-    /// Whatever was captured up to this moment has been handed out. So far may the audit let time run; a packet that comes
-    /// later is younger. It stays behind the clock, because the kernel hands packets over in blocks.
+    /// Whatever was captured up to this moment has been handed out. So far may the audit let time run; a packet that
+    /// comes later is younger. It is earlier than the clock, because the kernel hands packets over in blocks.
     pub settled: Timestamp,
     /// Interfaces that are still watched.
     pub open: usize,
 }
 
 impl LiveSource {
-    /// Opens interfaces; their packets carry capture numbers from `first_capture` on, in the order of their names. A name
-    /// that is given twice is watched once.
+    /// Opens interfaces; their packets carry capture numbers from `first_capture` on, in the order of their names. A
+    /// name that is given twice is watched once.
     ///
     /// # Errors
     /// One of them cannot be opened, or the filter does not compile. None is watched then.
@@ -112,9 +112,9 @@ impl LiveSource {
         self.collect(Load::new(filling, most), wait, Rest::HeldBack)
     }
 
-    /// The last batch: waits until the kernel has handed over what was captured before this call, and holds nothing back.
-    /// On a busy interface the batch may be full before; then [`Tick::full`] says so, and another call brings more, until all
-    /// that was captured before the first of these calls has been handed out.
+    /// The last batch: waits until the kernel has handed over what was captured before this call, and holds nothing
+    /// back. On a busy interface the batch may be full before; then [`Tick::full`] says so, and another call brings
+    /// more, until all that was captured before the first of these calls has been handed out.
     pub fn finish(&mut self, filling: &mut Filling<'_>, most: usize) -> Tick {
         let asked = *self.finishing.get_or_insert_with(now);
         let tick = self.collect(Load::new(filling, most), LINGER, Rest::HandedOut);
@@ -126,9 +126,9 @@ impl LiveSource {
         std::mem::take(&mut self.ended)
     }
 
-    /// Tries to open again what has ended. Gives the names of the interfaces that are back; those that are still missing or
-    /// down are passed over in silence, and one that is there but cannot be opened is told once, with the reason, and
-    /// given up.
+    /// Tries to open again what has ended. Gives the names of the interfaces that are back; those that are still
+    /// missing or down are passed over in silence, and one that is there but cannot be opened is told once, with the
+    /// reason, and given up.
     pub fn reopen(&mut self) -> Vec<(String, Result<(), LiveError>)> {
         let mut told = Vec::new();
         for tap in self.taps.iter_mut().filter(|tap| tap.state == State::Ended) {
@@ -176,8 +176,8 @@ impl LiveSource {
             self.look_at_links();
             let left = deadline.saturating_duration_since(Instant::now());
             let read = self.read_up_to(looked);
-            let all = rest == Rest::HandedOut && left.is_zero();
-            let settled = self.put_in_order(&mut load, read, all);
+            let rest = if left.is_zero() { rest } else { Rest::HeldBack };
+            let settled = self.put_in_order(&mut load, read, rest);
             if load.is_full() || left.is_zero() {
                 break (more || settled < read, settled);
             }
@@ -189,8 +189,8 @@ impl LiveSource {
         Tick { packets: load.packets, full, settled, open }
     }
 
-    /// Copies what has come, a few packets of each interface in turn, about a batch at most: that of a single interface into
-    /// the batch, that of several into their queues. Says whether there may be more.
+    /// Copies what has come, a few packets of each interface in turn, about a batch at most: that of a single interface
+    /// into the batch, that of several into their backlogs. Says whether there may be more.
     fn read(&mut self, load: &mut Load<'_, '_>) -> bool {
         let several = self.taps.len() > 1;
         let room = if self.is_crowded() { 0 } else { BATCH_BYTES };
@@ -208,7 +208,7 @@ impl LiveSource {
                 let tap = &mut self.taps[turn];
                 match several {
                     _ if tap.empty => {}
-                    true => queued += tap.read_into_queue(),
+                    true => queued += tap.read_into_backlog(),
                     false => tap.read_into_batch(load),
                 }
             }
@@ -216,8 +216,8 @@ impl LiveSource {
         false
     }
 
-    /// Up to when everything has been read: of an interface that may have more up to its last packet, of the others up to
-    /// where the kernel must have handed it over when it was `looked` at.
+    /// Up to when everything has been read: of an interface that may have more up to its last packet, of the others up
+    /// to where the kernel must have handed it over when it was `looked` at.
     fn read_up_to(&mut self, looked: Timestamp) -> Timestamp {
         let handed_over = looked + Span(-HELD_BACK.0);
         let read = self.taps.iter_mut().filter(|tap| tap.is_read());
@@ -232,18 +232,18 @@ impl LiveSource {
 
     /// Whether more waits for its order than may be held back.
     fn is_crowded(&self) -> bool {
-        let sum = |of: fn(&Queue) -> usize| self.taps.iter().map(|tap| of(&tap.queue)).sum::<usize>();
-        sum(Queue::bytes) >= HELD_BYTES || sum(Queue::len) >= HELD_PACKETS
+        let sum = |of: fn(&Backlog) -> usize| self.taps.iter().map(|tap| of(&tap.backlog)).sum::<usize>();
+        sum(Backlog::bytes) >= HELD_BYTES || sum(Backlog::len) >= HELD_PACKETS
     }
 
-    /// Hands out the packets of several interfaces in the order of their times, as far as none can come before them, or all
-    /// of them. Says up to when everything has been handed out.
-    fn put_in_order(&mut self, load: &mut Load<'_, '_>, read: Timestamp, all: bool) -> Timestamp {
+    /// Hands out the packets of several interfaces in the order of their times, as far as none can come before them, or
+    /// the rest as well. Says up to when everything has been handed out.
+    fn put_in_order(&mut self, load: &mut Load<'_, '_>, read: Timestamp, rest: Rest) -> Timestamp {
         // Where there is too much to hold back, order is given up: better than to lose packets.
-        let all = all || self.is_crowded();
+        let all = rest == Rest::HandedOut || self.is_crowded();
         let now = now();
         loop {
-            let waiting = self.taps.iter_mut().filter_map(|tap| Some((tap.queue.first()?.at, tap)));
+            let waiting = self.taps.iter_mut().filter_map(|tap| Some((tap.backlog.first()?.at, tap)));
             let Some((at, tap)) = waiting.min_by_key(|(at, _)| *at) else { return read };
             // What is younger than now was captured before the clock was set back.
             if !all && at > read && at <= now {
@@ -252,7 +252,7 @@ impl LiveSource {
             if load.is_full() {
                 return read.min(just_before(at));
             }
-            let Some(record) = tap.queue.pop(load.filling.block) else { return read };
+            let Some(record) = tap.backlog.pop(load.filling.block) else { return read };
             load.put(record, &mut tap.notes);
         }
     }
@@ -289,7 +289,7 @@ impl LiveSource {
         let watched: Vec<usize> = (0..self.taps.len()).filter(|&index| self.taps[index].is_read()).collect();
         let handles = watched.iter().filter_map(|&index| self.taps[index].handle.as_ref());
         let mut sockets: Vec<PollFd<'_>> = handles.map(|handle| PollFd::new(handle, PollFlags::IN)).collect();
-        let timeout = Timespec::try_from(wait.min(LONGEST_SLEEP)).expect("a second is a lawful time");
+        let timeout = Timespec::try_from(wait.min(LONGEST_SLEEP)).expect("a second is a valid time");
         if poll(&mut sockets, Some(&timeout)).is_err() {
             return false;
         }
@@ -329,7 +329,7 @@ impl<'a, 'b> Load<'a, 'b> {
         self.packets += 1;
     }
 
-    /// So many packets it still takes, however small they are.
+    /// Number of packets that it still takes, however small they are.
     fn room(&self) -> usize {
         self.most.saturating_sub(self.packets)
     }
@@ -346,25 +346,25 @@ enum Rest {
     HandedOut,
 }
 
-/// A batch is full at so many bytes.
+/// Bytes at which a batch is full.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// A batch is full at so many packets, whatever their size.
+/// Packets at which a batch is full, whatever their size.
 const BATCH_PACKETS: usize = 16 * 1024;
 
-/// So many bytes of several interfaces are held back at most to put packets in order.
+/// Maximum number of bytes of several interfaces that are held back to put packets in order.
 const HELD_BYTES: usize = 32 * 1024 * 1024;
 
-/// So many packets of several interfaces are held back at most to put them in order.
+/// Maximum number of packets of several interfaces that are held back to put them in order.
 const HELD_PACKETS: usize = 256 * 1024;
 
-/// After so long a packet has been handed over: the kernel may look at a block twice before it gives it up.
+/// Longest time until the kernel has handed a packet over: the kernel may look at a block twice before it gives it up.
 const HELD_BACK: Span = Span::millis(3 * BLOCK_MS as i64);
 
-/// So long nothing is waited for without a look at the links.
+/// Longest time to wait without a look at the links.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// How often the kernel is asked for the state of the links.
+/// Time between two questions to the kernel for the state of the links.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
@@ -382,7 +382,7 @@ mod tests {
                 let (at, number) = (Timestamp(time), index as u64 + 1);
                 let link = LinkType::ETHERNET;
                 let record = Record { at, number, offset: 0, captured: 1, original: 1, link, capture: tap.capture };
-                tap.queue.push(record, &[time as u8]);
+                tap.backlog.push(record, &[time as u8]);
             }
             tap
         };

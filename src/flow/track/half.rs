@@ -17,8 +17,8 @@ pub(super) struct Half {
     pub(super) next: u32,
     /// What `next` was at `noted_at`.
     noted: u32,
-    /// In microseconds that wrap around: only short distances are asked for. Invariant: it lies less than [`SOON`] before the
-    /// last packet.
+    /// In microseconds that wrap around: only short distances are asked for. Invariant: it lies less than [`SOON`]
+    /// before the last packet.
     noted_at: u32,
     /// `next` was at least this number [`SOON`] ago. What ends here or before cannot be the first of its kind that was
     /// overtaken, and no copy of one point of a path that was captured at another.
@@ -35,8 +35,8 @@ pub(super) struct Half {
 }
 
 impl Half {
-    /// Time goes on to this packet. Returns for how many microseconds nothing of this side has been seen, or up to [`SOON`]
-    /// more.
+    /// Time goes on to this packet. Returns for how many microseconds nothing of this side has been seen, or up to
+    /// [`SOON`] more.
     #[inline]
     pub(super) fn time_passes(&mut self, at: Timestamp) -> u32 {
         let now = (at.0 / 1_000) as u32;
@@ -50,8 +50,8 @@ impl Half {
         quiet
     }
 
-    /// Follows the sequence numbers, and counts what was sent before. A segment behind the others counts where it cannot
-    /// have been overtaken on the way.
+    /// Follows the sequence numbers, and counts what was sent before. A segment before the others counts where it
+    /// cannot have been overtaken on the way.
     #[inline]
     pub(super) fn sequence(&mut self, tcp: &Tcp, packet: &Packet, quiet: u32) {
         if tcp.flags.rst() {
@@ -67,7 +67,7 @@ impl Half {
             self.noted = end;
             self.moves(end, packet, quiet);
         } else if length == 0 {
-        } else if is_behind(self.next, end) {
+        } else if is_before(self.next, end) {
             self.moves(end, packet, quiet);
         } else if tcp.flags.syn() {
             if !self.began_with(tcp) {
@@ -78,7 +78,7 @@ impl Half {
             self.repeats(packet);
         } else {
             let keepalive = payload <= 1 && length == payload && tcp.sequence.wrapping_add(1) == self.next;
-            if !keepalive && !is_behind(self.settled, end) && !self.was_sent_before(packet, quiet) {
+            if !keepalive && !is_before(self.settled, end) && !self.was_sent_before(packet, quiet) {
                 self.repeats(packet);
             }
         }
@@ -130,7 +130,7 @@ impl Half {
             // Without an identification two equal bare ACKs, or two equal datagrams, may well be two packets.
             TransportHeader::Tcp(tcp) if same && packet.identification == 0 => {
                 let length = length(&tcp, packet);
-                length > 0 && is_behind(self.settled, tcp.sequence.wrapping_add(length))
+                length > 0 && is_before(self.settled, tcp.sequence.wrapping_add(length))
             }
             TransportHeader::Tcp(_)
             | TransportHeader::Udp
@@ -169,9 +169,9 @@ fn length(tcp: &Tcp, packet: &Packet) -> u32 {
     packet.payload_bytes.wrapping_add(u32::from(tcp.flags.syn())).wrapping_add(u32::from(tcp.flags.fin()))
 }
 
-/// Sequence numbers wrap around.
+/// Whether one sequence number comes before the other. They wrap around.
 #[inline]
-fn is_behind(one: u32, other: u32) -> bool {
+fn is_before(one: u32, other: u32) -> bool {
     (other.wrapping_sub(one) as i32) > 0
 }
 
@@ -183,17 +183,17 @@ fn fingerprint(words: u64, identification: u32, length: u32) -> u32 {
     (mixed >> 32) as u32 | 1
 }
 
-/// Copies of one packet lie this near to each other when the IP identification proves that they are copies (a mirror of
-/// both ends of a path; facts on capture formats, section 7).
+/// Longest time in microseconds between copies of one packet when the IP identification proves that they are copies (a
+/// mirror of both ends of a path; facts on capture formats, section 7).
 const COPY_WINDOW: u32 = 50_000;
-/// A segment that is behind the others by less than this may have been overtaken, or be one of many copies. A repetition
-/// takes longer: a round trip or a timer. Wireshark takes the same 3 ms.
+/// Time in microseconds within which a segment that comes too late may have been overtaken, or be one of many copies. A
+/// repetition takes longer: a round trip or a timer. Wireshark takes the same 3 ms.
 const SOON: u32 = 3_000;
-/// A SYN is not repeated, and a SYN-ACK not without a SYN, as soon as this (RFC 6298, 2.1: one second).
+/// Time in microseconds within which no SYN is repeated, and no SYN-ACK without a SYN (RFC 6298, 2.1: one second).
 const HANDSHAKE_PATIENCE: u32 = 200_000;
-/// Hosts count identifications up, so one that lies behind the newest by no more than this was sent before. A host that draws
-/// lots will be misunderstood once in 64 times ...
+/// Distance of IP identifications: hosts count them up, so a packet whose identification is less than this below the
+/// newest was sent before it. A host that draws lots will be misunderstood once in 64 times ...
 const ID_WINDOW: u16 = 1_024;
-/// ... and never when its last packet lies this far back. Two interfaces may be written to a file in blocks a quarter of a
-/// second long.
+/// ... and never when its last packet was earlier than this time in microseconds. Two interfaces may be written to a
+/// file in blocks a quarter of a second long.
 const BLOCK_WINDOW: u32 = 500_000;

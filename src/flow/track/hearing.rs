@@ -1,7 +1,7 @@
 //! What a flow hears: the first bytes of both sides, kept until the protocol is told.
 
 use super::Flow;
-use crate::flow::{Heard, Marks, Note};
+use crate::flow::{Heard, Marks, Note, Who};
 use crate::packet::{Packet, RawPacket, protocol};
 use crate::signature::{self, Answer, OPENING_LIMIT, Opening};
 use crate::transport::Transport;
@@ -50,8 +50,8 @@ impl Flow {
 
     /// Keeps the first bytes of each side until the protocol is told.
     #[inline]
-    pub(super) fn listen(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: usize, sequence: Option<u32>) {
-        let spoke = Listening::CLIENT << who;
+    pub(super) fn listen(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, sequence: Option<u32>) {
+        let spoke = Listening::CLIENT << who as u8;
         if self.listening.0 & spoke != 0 && (self.listening.0 & Listening::MORE == 0 || sequence.is_none()) {
             return;
         }
@@ -59,14 +59,14 @@ impl Flow {
     }
 
     #[inline(never)]
-    fn listen_closely(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: usize, sequence: Option<u32>) {
-        let spoke = Listening::CLIENT << who;
-        let start = self.halves[who].start;
+    fn listen_closely(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, sequence: Option<u32>) {
+        let spoke = Listening::CLIENT << who as u8;
+        let start = self.halves[who as usize].start;
         let payload = packet.payload(raw.bytes);
         let cut = (payload.len() as u64) < u64::from(packet.payload_bytes);
         let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
-        let held = openings.map_or(0, |openings| openings[who].len());
-        // Only bytes without a gap, and none behind an opening that was shortened since.
+        let held = openings.map_or(0, |openings| openings[who as usize].len());
+        // Only bytes without a gap, and none after an opening that was shortened since.
         let shortened = self.listening.0 & spoke != 0 && held == KEPT_OPENING;
         let gap = sequence.is_some_and(|sequence| sequence != start.wrapping_add(held as u32));
         if gap || shortened || (held == 0 && payload.is_empty() && !cut) {
@@ -81,27 +81,31 @@ impl Flow {
         }
         let full = room <= payload.len();
         if first {
-            self.note(if who == 0 { Note::ClientPayload } else { Note::ServerPayload }, raw);
+            let note = match who {
+                Who::Client => Note::ClientPayload,
+                Who::Server => Note::ServerPayload,
+            };
+            self.note(note, raw);
         }
         self.cold().openings.get_or_insert_default();
         self.tell(Some((who, &payload[..payload.len().min(room)])), full);
     }
 
     /// Tells the protocol by what both sides have said until now, and by what one of them says next.
-    pub(super) fn tell(&mut self, next: Option<(usize, &[u8])>, ended: bool) {
+    pub(super) fn tell(&mut self, next: Option<(Who, &[u8])>, ended: bool) {
         let ports = [self.client, !self.client].map(|side| self.key.endpoint(side).port);
         let transport = if self.key.protocol() == protocol::TCP { Transport::Tcp } else { Transport::Udp };
         let cut = self.listening.0 & Listening::CUT != 0;
         let Some(cold) = self.cold.as_deref_mut() else { return };
         let Some(openings) = cold.openings.as_deref_mut() else { return };
         // What a side says first is read where it lies. Most protocols are told by it, and then little of it is kept.
-        let first = next.filter(|&(who, _)| openings[who].is_empty());
+        let first = next.filter(|&(who, _)| openings[who as usize].is_empty());
         if let (Some((who, bytes)), None) = (next, first) {
-            openings[who].extend_from_slice(bytes);
+            openings[who as usize].extend_from_slice(bytes);
         }
         let mut said = [&openings[0][..], &openings[1][..]];
         if let Some((who, bytes)) = first {
-            said[who] = bytes;
+            said[who as usize] = bytes;
         }
         let [client, server] = said;
         let [client_port, server_port] = ports;
@@ -122,12 +126,16 @@ impl Flow {
             openings.iter_mut().for_each(shorten);
         }
         if let Some((who, bytes)) = first {
-            openings[who].extend_from_slice(if more { bytes } else { &bytes[..bytes.len().min(KEPT_OPENING)] });
+            openings[who as usize].extend_from_slice(if more {
+                bytes
+            } else {
+                &bytes[..bytes.len().min(KEPT_OPENING)]
+            });
         }
     }
 }
 
-/// So many bytes of one side's opening are kept while the other side is waited for.
+/// Bytes of one side's opening that are kept while the other side is waited for.
 const KEPT_OPENING: usize = 32;
 
 fn shorten(opening: &mut Vec<u8>) {

@@ -3,8 +3,8 @@
 use crate::flow::{Evidence, Note, PacketRef};
 use crate::packet::RawPacket;
 
-/// A packet and what it shows in eight bytes: capture, note, and 40 bits of packet number. Numbers begin at 1, so 0 is no
-/// packet.
+/// A packet and what it shows in eight bytes: capture, note, and 40 bits of packet number. Numbers begin at 1, so 0 is
+/// no packet.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Packed(u64);
 

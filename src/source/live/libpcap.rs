@@ -1,5 +1,5 @@
-//! The door to libpcap: opening interfaces and reading them, the list of interfaces, and filters in its language. The only file
-//! that names `pcap`.
+//! The door to libpcap: opening interfaces and reading them, the list of interfaces, and filters in its language. The
+//! only file that names `pcap`.
 
 use super::super::UNKNOWN_INTERFACE;
 use super::{LiveError, LiveOptions};
@@ -29,7 +29,8 @@ pub struct Interface {
     pub wireless: bool,
 }
 
-/// The interfaces of this machine that may carry IP, in libpcap's order, which is that of likely use. It takes no permission.
+/// The interfaces of this machine that may carry IP, in libpcap's order, which is that of likely use. It takes no
+/// permission.
 ///
 /// # Errors
 /// [`LiveError::List`].
@@ -56,8 +57,8 @@ impl BpfFilter {
         dead.compile(program, true).map(BpfFilter).map_err(wrong)
     }
 
-    /// Whether the filter lets a packet through. Of a packet that was cut, `len`, `less` and `greater` see the length that
-    /// was captured.
+    /// Whether the filter lets a packet through. Of a packet that was cut, `len`, `less` and `greater` see the length
+    /// that was captured.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         self.0.filter(bytes)
     }
@@ -88,8 +89,9 @@ impl Handle {
         link_type(self.0.get_datalink())
     }
 
-    /// Hands over what is there, about `most` packets: an old libpcap does not stop within a block of the kernel. Each with its
-    /// time, its length on the wire, and what was captured of it. Says how many, or in libpcap's words why none can be read.
+    /// Hands over what is there, about `most` packets: an old libpcap does not stop within a block of the kernel. Each
+    /// with its time, its length on the wire, and what was captured of it. Says how many, or in libpcap's words why
+    /// none can be read.
     pub(super) fn dispatch(
         &mut self,
         most: usize,
@@ -219,7 +221,7 @@ pub(super) const BLOCK_MS: i32 = 40;
 mod tests {
     use super::*;
 
-    /// An IPv4 header with a UDP header behind it, as RFC 791 and RFC 768 lay them out.
+    /// An IPv4 header with a UDP header after it, as RFC 791 and RFC 768 lay them out.
     fn udp(destination: u16) -> Vec<u8> {
         let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         packet.extend(40_000_u16.to_be_bytes());
@@ -229,9 +231,9 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_looks_behind_the_link_header() {
+    fn a_filter_looks_beyond_the_link_header() {
         let ethernet = [vec![0; 12], vec![0x08, 0x00], udp(1494)].concat();
-        let filter = BpfFilter::compile(LinkType::ETHERNET, "udp dst port 1494").expect("a lawful filter");
+        let filter = BpfFilter::compile(LinkType::ETHERNET, "udp dst port 1494").expect("a valid filter");
         assert!(filter.matches(&ethernet));
         assert!(!filter.matches(&udp(1494)), "without the header of Ethernet this is noise");
         for raw in [LinkType::RAW, LinkType::RAW_OLD, LinkType::RAW_OPENBSD, LinkType::IPV4] {

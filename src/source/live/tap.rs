@@ -1,9 +1,9 @@
 //! One interface: its state while it comes and goes, its packets, and what was lost of them.
 
 use super::super::UNKNOWN_INTERFACE;
+use super::backlog::Backlog;
 use super::libpcap::{BLOCK_MS, Handle};
 use super::links::{Link, Links};
-use super::queue::Queue;
 use super::{LiveError, LiveOptions, Load};
 use crate::packet::{LinkType, Record};
 use crate::source::CaptureNotes;
@@ -27,7 +27,7 @@ pub(super) struct Tap {
     /// What libpcap said when it could not be read.
     pub(super) broken: Option<String>,
     /// Where several interfaces are watched: packets that wait for those of the others.
-    pub(super) queue: Queue,
+    pub(super) backlog: Backlog,
     received: Counter,
     dropped: Counter,
     /// What the card had lost when the interface was opened, and what it lost while it was watched before that.
@@ -66,7 +66,7 @@ impl Tap {
             empty: true,
             up_to: Timestamp::default(),
             broken: None,
-            queue: Queue::default(),
+            backlog: Backlog::default(),
             received: Counter::default(),
             dropped: Counter::default(),
             missed: None,
@@ -116,20 +116,20 @@ impl Tap {
         });
     }
 
-    /// Copies a few packets into the queue. Says how many bytes.
-    pub(super) fn read_into_queue(&mut self) -> usize {
-        let before = self.queue.bytes();
-        self.read(AT_ONCE, |queue, _, record, data| queue.push(record, data));
-        self.queue.bytes() - before
+    /// Copies a few packets into the backlog. Says how many bytes.
+    pub(super) fn read_into_backlog(&mut self) -> usize {
+        let before = self.backlog.bytes();
+        self.read(AT_ONCE, |backlog, _, record, data| backlog.push(record, data));
+        self.backlog.bytes() - before
     }
 
     /// Takes `most` packets at most.
-    fn read(&mut self, most: usize, mut take: impl FnMut(&mut Queue, &mut CaptureNotes, Record, &[u8])) {
+    fn read(&mut self, most: usize, mut take: impl FnMut(&mut Backlog, &mut CaptureNotes, Record, &[u8])) {
         let Some(handle) = &mut self.handle else {
             self.empty = true;
             return;
         };
-        let Tap { queue, notes, up_to, link, capture, .. } = self;
+        let Tap { backlog, notes, up_to, link, capture, .. } = self;
         let mut count = 0;
         let outcome = handle.dispatch(most, |at, original, data| {
             // Where the system hands packets over in blocks, an old libpcap does not stop within one of them.
@@ -139,7 +139,7 @@ impl Tap {
             let captured = data.len() as u32;
             let record = Record {
                 at,
-                number: notes.next_number() + queue.len() as u64,
+                number: notes.next_number() + backlog.len() as u64,
                 offset: 0,
                 captured,
                 original: original.max(captured),
@@ -148,7 +148,7 @@ impl Tap {
             };
             *up_to = just_before(at);
             count += 1;
-            take(queue, notes, record, data);
+            take(backlog, notes, record, data);
         });
         self.empty = !matches!(outcome, Ok(handed_over) if handed_over >= most);
         if let Err(error) = outcome {
@@ -269,8 +269,9 @@ pub struct Loss {
     pub received: Option<u64>,
     /// Packets that the kernel dropped because its buffer was full.
     pub kernel: Option<u64>,
-    /// Packets that the card or its driver dropped (`rx_missed_errors` and `rx_fifo_errors` of the kernel). Other programs'
-    /// loss as well, and packets that the filter would not have let through. Many virtual interfaces count none.
+    /// Packets that the card or its driver dropped (`rx_missed_errors` and `rx_fifo_errors` of the kernel). Other
+    /// programs' loss as well, and packets that the filter would not have let through. Many virtual interfaces count
+    /// none.
     pub card: Option<u64>,
 }
 
