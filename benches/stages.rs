@@ -8,9 +8,9 @@ mod batches;
 
 use batches::Batches;
 use cap_audit::audit::{Audit, Flows};
+use cap_audit::bench::{Mix, MixError, SERVICES, Sizes};
 use cap_audit::flow::{FlowRecord, Limits};
 use cap_audit::ledger::Ledger;
-use cap_audit::mix::{Mix, MixError, SERVICES, Sizes};
 use cap_audit::packet::{LinkType, RawPacket, TcpFlags};
 use cap_audit::pipeline::{Options, run};
 use cap_audit::portmap::PortMap;
@@ -131,7 +131,7 @@ fn open(bytes: &Arc<Vec<u8>>) -> CaptureFile {
     CaptureFile::from_reader(Box::new(MemoryFile::new(Arc::clone(bytes))), "the mix", 0).expect("it was just written")
 }
 
-/// Frames of open TCP sessions in memory: first those that open them, then so many in random order.
+/// Frames of open TCP sessions in memory: first those that open them, then others in random order.
 struct Frames {
     bytes: Vec<u8>,
     packets: Vec<Place>,

@@ -1,7 +1,7 @@
 //! What was typed. Makes values and opens nothing.
 
+use crate::bench::{SERVICES, Sizes};
 use crate::finding::Severity;
-use crate::mix::{SERVICES, Sizes};
 use crate::transport::Transport;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -2,15 +2,16 @@
 
 use crate::time::{Span, Timestamp};
 
-/// Makes time run forward. A moment before the latest one (several queues, several interfaces, two clocks) is held at it. Only when
-/// the capture stays earlier for seconds of its own time (the clock was set, files were joined) does time go on from there, so
-/// that durations are true again; and only a few times, because two clocks in turn would make time up.
+/// Makes time run forward. A moment before the latest one (several queues, several interfaces, two clocks) is held at
+/// it. Only when the capture stays earlier for seconds of its own time (the clock was set, files were joined) does time
+/// go on from there, so that durations are true again; and only a few times, because two clocks in turn would make time
+/// up.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Clock {
     now: Option<Timestamp>,
     shift: Span,
     /// Since when, by its own time, the capture has been far earlier than the latest moment.
-    behind: Option<Timestamp>,
+    earlier_since: Option<Timestamp>,
     /// Large steps back.
     pub steps_back: u64,
     /// The largest of them.
@@ -25,7 +26,7 @@ const GAP: Span = Span::seconds(2);
 /// Largest step back that is taken for disorder; a larger one is followed ...
 const LARGE_STEP: Span = Span::seconds(1);
 /// ... once the capture has stayed earlier for this long by its own time ...
-const STAYS_BEHIND: Span = Span::seconds(2);
+const STAYS_EARLIER: Span = Span::seconds(2);
 /// ... and at most this number of times.
 const STEPS_FOLLOWED: u32 = 3;
 
@@ -35,30 +36,30 @@ impl Clock {
     pub fn tick(&mut self, at: Timestamp) -> Timestamp {
         let at = at + self.shift;
         match self.now {
-            Some(now) if at < now => self.fall_behind(now, at),
+            Some(now) if at < now => self.step_back(now, at),
             _ => {
                 self.now = Some(at);
-                self.behind = None;
+                self.earlier_since = None;
             }
         }
         self.now.unwrap_or(at)
     }
 
     #[cold]
-    fn fall_behind(&mut self, now: Timestamp, at: Timestamp) {
+    fn step_back(&mut self, now: Timestamp, at: Timestamp) {
         let step = now - at;
         if step <= LARGE_STEP {
             self.held += u64::from(step > Span::millis(1));
             return;
         }
-        self.steps_back += u64::from(self.behind.is_none());
+        self.steps_back += u64::from(self.earlier_since.is_none());
         self.largest_step = self.largest_step.max(step);
-        let since = self.behind.map_or(at, |since| since.min(at));
-        self.behind = Some(since);
-        if at - since >= STAYS_BEHIND && self.followed < STEPS_FOLLOWED {
+        let since = self.earlier_since.map_or(at, |since| since.min(at));
+        self.earlier_since = Some(since);
+        if at - since >= STAYS_EARLIER && self.followed < STEPS_FOLLOWED {
             self.shift = Span(self.shift.0.saturating_add(step.0));
             self.followed += 1;
-            self.behind = None;
+            self.earlier_since = None;
         }
     }
 

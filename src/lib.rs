@@ -24,11 +24,11 @@
 //! # Floors
 //!
 //! A file imports only what stands lower: `time`, `clock`, `transport` / `packet`, `signature` / `source`, `flow`, `portmap` (three wings that do not know
-//! each other; `flow` also reads `signature`) / `classify` / `ledger` / `audit`, `finding`, `mix` / `pipeline`, `report` / `error`, `cli`,
+//! each other; `flow` also reads `signature`) / `classify` / `ledger` / `audit`, `finding` / `pipeline`, `report` / `bench` / `error`, `cli`,
 //! `run`, `main`. Each outside crate has one door: `etherparse` in `packet/general.rs`, `crossbeam-channel` in `pipeline.rs`,
 //! `fluent-bundle` in `words/mod.rs`, `hdrhistogram` in `ledger.rs`, `hashbrown` and `foldhash` in `flow/table.rs`, `toml` in `portmap/load.rs`, `clap` in `cli.rs`
 //! (and once in `main.rs`, to parse), `indicatif` and `console` in `run`, `pcap` in
-//! `source/live.rs`, `signal-hook` in `run/live.rs`, the crates that confine in `sandbox`, `comfy-table` once for each kind of text in `report`.
+//! `source/live/libpcap.rs`, `signal-hook` in `run/live.rs`, the crates that confine in `sandbox`, `comfy-table` once for each kind of text in `report`.
 //!
 //! # Six catalogues
 //!
@@ -62,6 +62,7 @@
 #![warn(missing_docs)]
 
 pub mod audit;
+pub mod bench;
 pub mod case;
 pub mod cli;
 pub mod clock;
@@ -72,7 +73,6 @@ pub mod flow;
 pub mod judge;
 pub mod ledger;
 pub mod matching;
-pub mod mix;
 pub mod packet;
 pub mod pipeline;
 pub mod portmap;

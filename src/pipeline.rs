@@ -1,7 +1,8 @@
 //! Threads and channels: one capture thread, some workers, batches between them.
 //!
-//! A batch goes to every worker at once; each reads its own lane and sends the batch back. The last one to do so makes it
-//! free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is lost here.
+//! A batch goes to every worker at once; each reads its own lane and sends the batch back. The last one to do so makes
+//! it free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is
+//! lost here.
 
 use crate::audit::{Audit, Depth, Flows};
 use crate::clock::Clock;
@@ -61,7 +62,7 @@ pub struct Harvest {
     pub batches: Latency,
 }
 
-/// Audits sources one behind the other, on one line of time.
+/// Audits sources one after the other, on one line of time.
 ///
 /// # Errors
 /// A source cannot be read and not one packet of it was.
@@ -74,9 +75,9 @@ pub fn run<S: Source>(sources: &mut [S], map: &Arc<PortMap>, options: Options) -
     }
 }
 
-/// Audits what `next` hands out, one source behind the other, on one line of time, until it hands out nothing; it is asked
-/// with the latest moment so far. `progress` is called after every batch. A source that cannot be read is left out and
-/// stands in [`Harvest::failed`]. The sources come back as well.
+/// Audits what `next` hands out, one source after the other, on one line of time, until it hands out nothing; it is
+/// asked with the latest moment so far. `progress` is called after every batch. A source that cannot be read is left
+/// out and stands in [`Harvest::failed`]. The sources come back as well.
 pub fn run_all<S: Source>(
     map: &Arc<PortMap>,
     options: Options,
@@ -129,8 +130,8 @@ pub struct Interim {
     pub live: usize,
 }
 
-/// Audits what `feed` hands out until it ends. Answers to its questions go to `interims`, one of each worker; if nobody takes
-/// them they wait. Flows told there are not told again in the harvest.
+/// Audits what `feed` hands out until it ends. Answers to its questions go to `interims`, one of each worker; if nobody
+/// takes them they wait. Flows told there are not told again in the harvest.
 pub fn run_live(
     map: &Arc<PortMap>,
     options: Options,
@@ -204,8 +205,9 @@ fn with_workers<S>(
     })
 }
 
-/// Batches on their way at the same time; the one that came back last is used first, so few are in use where the workers keep up.
-/// A channel has room for all of them: the capture thread waits in one place only, for a batch that is free.
+/// Maximum number of batches on their way at the same time; the one that came back last is used first, so few are in
+/// use where the workers keep up. A channel has room for all of them: the capture thread waits in one place only, for a
+/// batch that is free.
 const BATCHES: usize = 24;
 
 /// What a worker is sent.
@@ -336,8 +338,8 @@ impl Hall {
     }
 }
 
-/// The next message; none when nobody is left to send one. To wake a thread that sleeps takes about as long as to work on a batch,
-/// so it stays awake for a while.
+/// The next message; none when nobody is left to send one. To wake a thread that sleeps takes about as long as to work
+/// on a batch, so it stays awake for a while.
 fn next<T>(messages: &Receiver<T>) -> Option<T> {
     for _ in 0..AWAKE {
         match messages.try_recv() {
@@ -349,7 +351,7 @@ fn next<T>(messages: &Receiver<T>) -> Option<T> {
     messages.recv().ok()
 }
 
-/// So many looks at an empty channel before a thread goes to sleep: some hundredths of a millisecond.
+/// Looks at an empty channel before a thread goes to sleep: some hundredths of a millisecond.
 const AWAKE: u32 = 500;
 
 /// One worker thread.
@@ -407,8 +409,9 @@ impl Worker {
     }
 }
 
-/// So many places are looked at after a batch, however small it was. Beyond that half as many as it has packets: with fewer, flows
-/// of some packets begin faster than they are swept. Where most have a single packet the table grows to its limit all the same.
+/// Least number of places that are looked at after a batch. Beyond that half as many as it has packets: with fewer,
+/// flows of some packets begin faster than they are swept. Where most have a single packet the table grows to its limit
+/// all the same.
 const SWEEP_AT_LEAST: usize = 64;
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Conversations of every kind that is common, interleaved, with so many rounds of question and answer.
+/// Conversations of every kind that is common, interleaved, with this number of rounds of question and answer.
 fn traffic(rounds: usize) -> Vec<Captured> {
     let greeting = b"\x1aCGP/01\x00\x16Citrix.TcpProxyService";
     let talks = (1..=60u8).map(|host| {

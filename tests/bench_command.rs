@@ -1,7 +1,7 @@
 //! `cap-audit bench` as a user and as a script meet it: what it measures, what it writes, and that an audit of what it writes
 //! finds what the generator says is in it.
 
-use cap_audit::mix::{Conduct, Mix, SERVICES};
+use cap_audit::bench::{Conduct, Mix, SERVICES};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -41,7 +41,7 @@ fn session(talk: Talk) -> Vec<Captured> {
     bursts.wait(step).closed().packets()
 }
 
-/// What a second place of the path captures, so much later.
+/// What a second place of the path captures, later by this time.
 fn and_again(packets: &[Captured], delay: Span) -> Vec<Captured> {
     merge([packets.to_vec(), scene::later(packets, delay)])
 }
@@ -130,7 +130,7 @@ fn same_ends(talk: &Talk, packets: &[Captured]) -> bool {
 #[test]
 fn what_is_sent_again_is_counted() {
     for talk in three_kinds() {
-        // By the timer, by a probe for the tail, and behind a round trip of five milliseconds.
+        // By the timer, by a probe for the tail, and after a round trip of five milliseconds.
         let talk = [300, 40, 5].into_iter().fold(talk.opened(), |talk, wait| {
             talk.wait(Span::millis(100)).answers(&[7; 1_000]).wait(Span::millis(wait)).repeats(Who::Server).ack()
         });
@@ -147,7 +147,7 @@ fn what_is_sent_again_in_the_middle_of_a_stream_is_counted() {
         for _ in 0..20 {
             talk = talk.wait(micros(500)).answers(&[7; 1_000]);
         }
-        // One packet behind a round trip of ten milliseconds, and its number is the newest.
+        // One packet after a round trip of ten milliseconds, and its number is the newest.
         let mut again = lost;
         again.0 = talk.now();
         if again.3[12] == 8 {
@@ -299,8 +299,8 @@ fn openings_that_nobody_ends_give_their_room_back() {
 
 #[test]
 fn room_for_openings_comes_back_at_the_same_moment_swept_or_not() {
-    // A shard filled up four seconds behind a step of ten, by flows that are given up two hours and a quarter later. Before that
-    // moment, behind it, and behind the next step somebody asks for room.
+    // A shard filled up four seconds after a step of ten, by flows that are given up two hours and a quarter later. Before that
+    // moment, after it, and after the next step somebody asks for room.
     let line = [b"GET /".as_slice(), &[b'a'; 3_800]].concat();
     let begun = |port: u16, at: i64| {
         let talk = Talk::between(client("10.0.0.14", port), server("10.0.0.22", 80)).at(START + Span::seconds(at));

@@ -543,7 +543,7 @@ fn fragments_are_told_apart() {
 // IPv6 extension headers.
 
 #[test]
-fn ports_are_found_behind_extension_headers() {
+fn ports_are_found_after_extension_headers() {
     let segment = tcp(client("fd00::1", 40_000), server("fd00::2", 2598), 1, 0, 0x02, b"");
     // Hop-by-hop, routing, destination options, an atomic fragment (RFC 6946), authentication.
     let chains: [&[(u8, u8, usize)]; 6] = [
@@ -574,7 +574,7 @@ fn ports_are_found_behind_extension_headers() {
 
 #[test]
 fn a_broken_chain_of_extension_headers_is_not_read_beyond() {
-    // Found by the laws: a good header, then one that is cut. The library behind the general decoder would have read on.
+    // Found by the laws: a good header, then one that is cut. The library of the general decoder would have read on.
     let first = [51, 0, 0, 0, 0, 0, 0, 0];
     for rest in [&[][..], &[17, 200, 0, 0], &[17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
         let inner = [&first[..], rest].concat();

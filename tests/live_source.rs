@@ -54,7 +54,7 @@ fn fill(source: &mut LiveSource, seen: &mut Vec<Seen>, wait: Duration) -> Tick {
     fill_with(source, seen, usize::MAX, wait)
 }
 
-/// One batch of so many packets at most.
+/// One batch of at most this number of packets.
 fn fill_with(source: &mut LiveSource, seen: &mut Vec<Seen>, most: usize, wait: Duration) -> Tick {
     let mut batch = PacketBatch::new(1);
     let tick = source.fill(&mut batch.fill(&mut Clock::default()), most, wait);
@@ -67,7 +67,7 @@ fn take(batch: &PacketBatch, tick: Tick, seen: &mut Vec<Seen>) {
     seen.extend(batch.packets(0).map(Seen::of));
 }
 
-/// Batches until so many packets were seen, or three seconds have passed.
+/// Batches until this number of packets was seen, or three seconds have passed.
 fn fill_until(source: &mut LiveSource, count: usize) -> Vec<Seen> {
     let (mut seen, begun) = (Vec::new(), Instant::now());
     while seen.len() < count && begun.elapsed() < Duration::from_secs(3) {

@@ -1,4 +1,5 @@
-//! Community ID version 1: one text for a flow that several tools share (<https://github.com/corelight/community-id-spec>).
+//! Community ID version 1: one text for a flow that several tools share
+//! (<https://github.com/corelight/community-id-spec>).
 
 use crate::packet::{Address, protocol};
 use base64::Engine;

@@ -32,14 +32,34 @@ impl Not for Side {
     }
 }
 
-/// Two endpoints and an IP protocol, as five words: two of the lower address, two of the higher one, and ports and protocol.
-/// Which is the lower one depends on the machine; it is the same for both directions. Made by [`FlowKey::new`] only.
+/// Which of the two ends of a flow, once it is known who opened it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Who {
+    /// Who opened the flow.
+    Client,
+    /// Who was asked.
+    Server,
+}
+
+impl Not for Who {
+    type Output = Who;
+    fn not(self) -> Who {
+        match self {
+            Who::Client => Who::Server,
+            Who::Server => Who::Client,
+        }
+    }
+}
+
+/// Two endpoints and an IP protocol, as five words: two of the lower address, two of the higher one, and ports and
+/// protocol. Which is the lower one depends on the machine; it is the same for both directions. Made by
+/// [`FlowKey::new`] only.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowKey([u64; 5]);
 
 impl FlowKey {
-    /// The key of a packet from one endpoint to another, and the side that sent it. Every other packet goes the other way, which
-    /// a processor cannot foresee: so nothing here is a branch.
+    /// The key of a packet from one endpoint to another, and the side that sent it. Every other packet goes the other
+    /// way, which a processor cannot foresee: so nothing here is a branch.
     #[inline]
     pub fn new(protocol: u8, from: Endpoint, to: Endpoint) -> (FlowKey, Side) {
         let [one, other] = [from, to].map(|end| u128::from_ne_bytes(end.address.0));
@@ -54,7 +74,8 @@ impl FlowKey {
         (FlowKey([low[0], low[1], high[0], high[1], rest]), if swap { Side::High } else { Side::Low })
     }
 
-    /// The key of a TCP, UDP or ICMP echo packet. `None` for what belongs to no flow by itself: later fragments and other ICMP.
+    /// The key of a TCP, UDP or ICMP echo packet. `None` for what belongs to no flow by itself: later fragments and
+    /// other ICMP.
     #[inline]
     pub fn of(packet: &Packet) -> Option<(FlowKey, Side)> {
         let (number, ports) = match packet.transport {

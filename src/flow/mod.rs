@@ -1,5 +1,5 @@
-//! One conversation: its key, its state while it lives, and the record it leaves. This wing knows no port map; what it needs to
-//! know of ports is asked through a function.
+//! One conversation: its key, its state while it lives, and the record it leaves. This wing knows no port map; what it
+//! needs to know of ports is asked through a function.
 
 mod community_id;
 mod key;
@@ -12,7 +12,7 @@ mod tests;
 mod track;
 
 pub use community_id::community_id;
-pub use key::{Endpoint, FlowKey, Side};
+pub use key::{Endpoint, FlowKey, Side, Who};
 pub use record::{
     Counts, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef, Sender,
 };

@@ -1,4 +1,5 @@
-//! What a flow leaves behind when it ends: plain facts, from which the outcome, the verdict and the findings are drawn.
+//! The record that a flow leaves when it ends: plain facts, from which the outcome, the verdict and the findings are
+//! drawn.
 
 use super::{Endpoint, TcpState};
 use crate::packet::{Address, Packet, TransportHeader, Vlans};
@@ -79,10 +80,10 @@ pub struct Counts {
     pub packets: u64,
     /// IP total lengths, in bytes.
     pub ip_bytes: u64,
-    /// Payload behind the transport header, in bytes, captured or not.
+    /// Payload after the transport header, in bytes, captured or not.
     pub payload_bytes: u64,
-    /// TCP segments that repeat sequence numbers already sent, SYNs included. What comes within 3 ms of them may have been
-    /// overtaken, or be a copy, and is not counted.
+    /// TCP segments that repeat sequence numbers already sent, SYNs included. What comes within 3 ms of them may have
+    /// been overtaken, or be a copy, and is not counted.
     pub retransmissions: u32,
     /// Packets that the capture holds twice, as far as that can be proved.
     pub duplicates: u32,
@@ -125,7 +126,8 @@ pub struct IcmpError {
     pub sender: Address,
     /// Time to live or hop limit of the message itself, not of what it quotes.
     pub ttl: u8,
-    /// IPv4 identification of the message itself, or the lower half of that of an IPv6 fragment header; 0 where there is none.
+    /// IPv4 identification of the message itself, or the lower half of that of an IPv6 fragment header; 0 where there
+    /// is none.
     pub identification: u16,
     /// True where the quoted packet came from the client.
     pub about_client: bool,
@@ -163,8 +165,8 @@ pub struct FlowRecord {
     pub first: Timestamp,
     /// When the last packet was captured.
     pub last: Timestamp,
-    /// Until when the flow was watched: the end of the capture, or the moment at which it was given up or its ports were
-    /// used again.
+    /// Until when the flow was watched: the end of the capture, or the moment at which it was given up or its ports
+    /// were used again.
     pub until: Timestamp,
     /// The capture ended while the flow was still being watched.
     pub cut_off: bool,
@@ -178,8 +180,8 @@ pub struct FlowRecord {
     pub syns: u32,
     /// SYN-ACKs of the server, duplicates left out.
     pub syn_acks: u32,
-    /// When the server first answered: of TCP its first SYN-ACK, of UDP and ICMP its first packet. To the microsecond. `None` also
-    /// where that was more than 71 minutes after the first packet of the flow.
+    /// When the server first answered: of TCP its first SYN-ACK, of UDP and ICMP its first packet. To the microsecond.
+    /// `None` also where that was more than 71 minutes after the first packet of the flow.
     pub answered_at: Option<Timestamp>,
     /// When the client first went on after the SYN or the SYN-ACK that the capture holds: the end of the TCP handshake. Kept like
     /// `answered_at`.
@@ -204,7 +206,7 @@ pub struct FlowRecord {
     pub evidence: Vec<Evidence>,
 }
 
-/// How many evidence packets a flow keeps.
+/// Maximum number of evidence packets that a flow keeps.
 pub const EVIDENCE_LIMIT: usize = 6;
 
 /// Things that happened in a flow, each a bit.
@@ -212,7 +214,7 @@ pub const EVIDENCE_LIMIT: usize = 6;
 pub struct Marks(pub u16);
 
 impl Marks {
-    /// The client acknowledged or sent data behind its SYN: it was answered, seen or not.
+    /// The client acknowledged or sent data after its SYN: it was answered, seen or not.
     pub const CLIENT_WENT_ON: u16 = 1;
     /// The server sent something else than SYN-ACKs and resets.
     pub const SERVER_WENT_ON: u16 = 1 << 1;
@@ -222,7 +224,7 @@ impl Marks {
     pub const CLIENT_ENDED_FIRST: u16 = 1 << 3;
     /// The client sent a reset.
     pub const CLIENT_RESET: u16 = 1 << 4;
-    /// The client repeated its SYN behind the first SYN-ACK.
+    /// The client repeated its SYN after the first SYN-ACK.
     pub const SYN_AFTER_SYN_ACK: u16 = 1 << 5;
     /// A SYN of the client was seen.
     pub const SYN_SEEN: u16 = 1 << 6;
@@ -241,8 +243,8 @@ impl Marks {
     pub const UNWATCHED: u16 = 1 << 13;
     /// A live audit has shown the last word on this flow; only its end can tell something new.
     pub const SHOWN: u16 = 1 << 12;
-    /// The client sent to a broadcast or multicast address of the link; where the link cannot tell, to an IPv4 address that
-    /// ends in 255.
+    /// The client sent to a broadcast or multicast address of the link; where the link cannot tell, to an IPv4 address
+    /// that ends in 255.
     pub const SENT_TO_MANY: u16 = 1 << 14;
 
     /// True where the mark is set.

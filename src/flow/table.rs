@@ -11,14 +11,14 @@ use hashbrown::HashTable;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-/// Whether the port map knows a port as a server's. Asked with the IP protocol number and the port, once for a flow whose
-/// start was not seen.
+/// Whether the port map knows a port as a server's. Asked with the IP protocol number and the port, once for a flow
+/// whose start was not seen.
 pub type KnowsPort = Box<dyn Fn(u8, u16) -> bool + Send>;
 
 /// Limits of memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Flows that are followed at the same time, over all workers.
+    /// Maximum number of flows that are followed at the same time, over all workers.
     pub flows: usize,
 }
 
@@ -88,8 +88,8 @@ impl Fragments {
     }
 }
 
-/// How much of its share a shard has taken. A flow that went idle gives its place back only in the epoch after, swept or
-/// not, so that it does not matter when somebody sweeps.
+/// How much of its share a shard has taken. A flow that went idle gives its place back only in the epoch after, swept
+/// or not, so that it does not matter when somebody sweeps.
 #[derive(Clone, Copy, Default)]
 struct Room {
     taken: Share,
@@ -129,19 +129,20 @@ impl Room {
     }
 }
 
-/// Room is counted in steps of ten seconds of capture time.
+/// Nanoseconds of capture time in one step by which room is counted.
 const EPOCH: i64 = 10 * crate::time::SECOND;
 
 fn epoch(at: Timestamp) -> i64 {
     at.0.div_euclid(EPOCH)
 }
 
-/// How long a fragment may follow its first one (the reassembly time of Linux).
+/// Longest time after which a fragment may follow its first one (the reassembly time of Linux).
 const FRAGMENT_LIFE: Span = Span::seconds(30);
-/// So many first fragments of one shard are remembered at least, and twice as many at most. The later ones follow at once.
+/// Least number of first fragments of one shard that are remembered; at most twice as many are. The later ones follow
+/// at once.
 const FRAGMENT_LIMIT: usize = 2_048;
-/// So many bytes of openings the flows of one shard may hold because more are awaited: 128 MiB in all. Beyond that a
-/// protocol is told by what has been heard.
+/// Maximum number of bytes of openings that the flows of one shard may hold because more are awaited: 128 MiB in all.
+/// Beyond that a protocol is told by what has been heard.
 const BYTES_LIMIT: u64 = 2 << 20;
 
 impl FlowTable {
@@ -183,8 +184,8 @@ impl FlowTable {
         self.index.find(spread(probe.hash), |entry| entry.hash == probe.hash).map(|entry| entry.slot)
     }
 
-    /// Reads a little of each part of a flow, so that the processor fetches it while others are being fetched as well. The
-    /// table is much larger than the caches, and waiting for one flow after the other took two thirds of the time.
+    /// Reads a little of each part of a flow, so that the processor fetches it while others are being fetched as well.
+    /// The table is much larger than the caches, and waiting for one flow after the other took two thirds of the time.
     #[inline]
     pub fn touch(&self, slot: u32) -> u64 {
         self.flows.get(slot).map_or(0, Flow::touch)
@@ -202,8 +203,8 @@ impl FlowTable {
         self.observe_probed(packet, raw, probe.as_ref(), None, ended)
     }
 
-    /// Enters one packet of which the probe is known, and perhaps where [`FlowTable::locate`] found its flow; that may have
-    /// become the place of another one since.
+    /// Enters one packet of which the probe is known, and perhaps where [`FlowTable::locate`] found its flow; that may
+    /// have become the place of another one since.
     #[inline]
     pub fn observe_probed(
         &mut self,
@@ -232,8 +233,8 @@ impl FlowTable {
         Ok(())
     }
 
-    /// The place of the flow that a packet belongs to; opens one where there is none, or where the old one was idle too long or
-    /// its ports are used again.
+    /// The place of the flow that a packet belongs to; opens one where there is none, or where the old one was idle too
+    /// long or its ports are used again.
     #[inline(never)]
     fn place(
         &mut self,
@@ -252,8 +253,8 @@ impl FlowTable {
         self.open(probe, packet, raw, ended)
     }
 
-    /// Enters that a flow holds more bytes of its openings than before, or fewer. Where the share of its shard is used up it
-    /// has to tell what it has heard.
+    /// Enters that a flow holds more bytes of its openings than before, or fewer. Where the share of its shard is used
+    /// up it has to tell what it has heard.
     #[inline(never)]
     fn hold(&mut self, slot: u32, before: u64, now: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
         let flow = self.flows.at(slot);
@@ -270,8 +271,8 @@ impl FlowTable {
         }
     }
 
-    /// Gives up flows that have been idle too long, looking at no more than `budget` places. When it happens changes nothing:
-    /// a packet of such a flow would have begun a new one anyway.
+    /// Gives up flows that have been idle too long, looking at no more than `budget` places. When it happens changes
+    /// nothing: a packet of such a flow would have begun a new one anyway.
     pub fn sweep(&mut self, now: Timestamp, budget: usize, ended: &mut impl FnMut(FlowRecord)) {
         for _ in 0..budget.min(self.flows.places as usize) {
             self.hand = if self.hand + 1 >= self.flows.places { 0 } else { self.hand + 1 };
@@ -284,8 +285,8 @@ impl FlowTable {
         }
     }
 
-    /// Shows the flows that are alive as they would be told if they ended at `now`, while they go on: all of them, or only
-    /// those of which the last word has not been shown yet.
+    /// Shows the flows that are alive as they would be told if they ended at `now`, while they go on: all of them, or
+    /// only those of which the last word has not been shown yet.
     pub fn glance(&mut self, now: Timestamp, all: bool, show: &mut impl FnMut(FlowRecord, bool)) {
         for slot in 0..self.flows.places {
             let Some(flow) = self.flows.get_mut(slot) else { continue };
@@ -302,8 +303,8 @@ impl FlowTable {
         }
     }
 
-    /// Nobody watches for answers from `at` on, until the next packet. A SYN that is repeated later proves that none came in
-    /// between; every other flow of which only one side has been seen ends here.
+    /// Nobody watches for answers from `at` on, until the next packet. A SYN that is repeated later proves that none
+    /// came in between; every other flow of which only one side has been seen ends here.
     pub fn stop_waiting(&mut self, at: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
         for slot in 0..self.flows.places {
             let Some(flow) = self.flows.get(slot) else { continue };
@@ -568,6 +569,7 @@ struct Slab {
     places: u32,
 }
 
+/// Flows in one chunk.
 const CHUNK: u32 = 1024;
 
 impl Slab {

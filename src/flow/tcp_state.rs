@@ -1,8 +1,9 @@
 //! The state of a TCP conversation as a bystander sees it, and the code that Zeek gives it.
 //!
-//! One total function from state and flags to state: any packet may come in any state, and packets get lost. The rules are
-//! those that Zeek documents for `conn_state`, so that people can compare.
+//! One total function from state and flags to state: any packet may come in any state, and packets get lost. The rules
+//! are those that Zeek documents for `conn_state`, so that people can compare.
 
+use super::Who;
 use crate::packet::TcpFlags;
 
 /// What one end has shown so far.
@@ -23,7 +24,7 @@ pub enum End {
     Closed,
     /// A reset.
     Reset,
-    /// A reset behind its own FIN: normal for some hosts, so a FIN of the other end turns it back into `Closed`.
+    /// A reset after its own FIN: normal for some hosts, so a FIN of the other end turns it back into `Closed`.
     ResetAfterClose,
 }
 
@@ -39,18 +40,24 @@ pub struct TcpState {
 impl TcpState {
     /// The state after one more segment. `empty` says that it carries no payload.
     #[inline]
-    pub fn next(self, flags: TcpFlags, from_client: bool, empty: bool) -> TcpState {
+    pub fn next(self, flags: TcpFlags, from: Who, empty: bool) -> TcpState {
         const ENDS: u8 = TcpFlags::FIN | TcpFlags::RST;
         if self.client == End::Established && self.server == End::Established && flags.0 & ENDS == 0 {
             return self;
         }
-        self.next_in_full(flags, from_client, empty)
+        self.next_in_full(flags, from, empty)
     }
 
-    fn next_in_full(self, flags: TcpFlags, from_client: bool, empty: bool) -> TcpState {
-        let (mine, peer) = if from_client { (self.client, self.server) } else { (self.server, self.client) };
-        let (mine, peer) = advance(mine, peer, flags, from_client, empty);
-        if from_client { TcpState { client: mine, server: peer } } else { TcpState { client: peer, server: mine } }
+    fn next_in_full(self, flags: TcpFlags, from: Who, empty: bool) -> TcpState {
+        let (mine, peer) = match from {
+            Who::Client => (self.client, self.server),
+            Who::Server => (self.server, self.client),
+        };
+        let (mine, peer) = advance(mine, peer, flags, from, empty);
+        match from {
+            Who::Client => TcpState { client: mine, server: peer },
+            Who::Server => TcpState { client: peer, server: mine },
+        }
     }
 
     /// Zeek's `conn_state`. `no_payload` says that neither end sent any; `only_syn_before_reset` that the client sent
@@ -86,13 +93,13 @@ impl TcpState {
 }
 
 #[inline]
-fn advance(mine: End, peer: End, flags: TcpFlags, from_client: bool, empty: bool) -> (End, End) {
+fn advance(mine: End, peer: End, flags: TcpFlags, from: Who, empty: bool) -> (End, End) {
     match mine {
         End::Established | End::Partial => speaking(mine, peer, flags),
-        End::Quiet => first_word(peer, flags, from_client, empty),
+        End::Quiet => first_word(peer, flags, from, empty),
         End::SynSent | End::SynAckSent if flags.rst() => (End::Reset, peer),
         End::SynSent | End::SynAckSent if flags.fin() => (End::Closed, peer),
-        // An ACK or data behind a SYN proves an unseen SYN-ACK, but the state waits for the other end to show itself.
+        // An ACK or data after a SYN proves an unseen SYN-ACK, but the state waits for the other end to show itself.
         End::SynSent | End::SynAckSent => (mine, peer),
         End::Closed if flags.rst() && peer != End::Closed => (End::ResetAfterClose, peer),
         End::Closed | End::Reset | End::ResetAfterClose => (mine, peer),
@@ -113,20 +120,20 @@ fn speaking(mine: End, peer: End, flags: TcpFlags) -> (End, End) {
     (mine, peer)
 }
 
-fn first_word(peer: End, flags: TcpFlags, from_client: bool, empty: bool) -> (End, End) {
+fn first_word(peer: End, flags: TcpFlags, from: Who, empty: bool) -> (End, End) {
     if flags.rst() {
         return (End::Reset, peer);
     }
     if flags.fin() {
         return (End::Closed, peer);
     }
-    match (flags.syn(), from_client) {
-        (true, true) if flags.ack() => (End::SynAckSent, peer),
-        (true, true) => (End::SynSent, peer),
+    match (flags.syn(), from) {
+        (true, Who::Client) if flags.ack() => (End::SynAckSent, peer),
+        (true, Who::Client) => (End::SynSent, peer),
         // The answer establishes both ends, as Zeek has it: it does not prove that the client got it.
-        (true, false) => (End::Established, if peer == End::SynSent { End::Established } else { peer }),
+        (true, Who::Server) => (End::Established, if peer == End::SynSent { End::Established } else { peer }),
         // Some hosts acknowledge a SYN before they answer it.
-        (false, false) if empty && peer == End::SynSent => (End::Quiet, peer),
+        (false, Who::Server) if empty && peer == End::SynSent => (End::Quiet, peer),
         // Only the SYN was missed.
         (false, _) if flags.ack() && peer == End::Established => (End::Established, peer),
         (false, _) => (End::Partial, peer),
@@ -141,10 +148,10 @@ mod tests {
     fn the_short_way_of_established_connections_is_the_long_one() {
         let established = TcpState { client: End::Established, server: End::Established };
         for flags in (0..=u8::MAX).map(TcpFlags) {
-            for (from_client, empty) in [(false, false), (false, true), (true, false), (true, true)] {
+            for (from, empty) in [Who::Client, Who::Server].into_iter().flat_map(|from| [(from, false), (from, true)]) {
                 let [short, long] =
-                    [established.next(flags, from_client, empty), established.next_in_full(flags, from_client, empty)];
-                assert_eq!(short, long, "{flags:?}, from the client {from_client}, empty {empty}");
+                    [established.next(flags, from, empty), established.next_in_full(flags, from, empty)];
+                assert_eq!(short, long, "{flags:?}, from the {from:?}, empty {empty}");
             }
         }
     }
@@ -156,8 +163,10 @@ mod tests {
 
     /// `c` and `s` send; the code after the last of them.
     fn code(talk: &[(char, u8)]) -> &'static str {
-        let state =
-            talk.iter().fold(TcpState::default(), |state, &(who, flags)| state.next(TcpFlags(flags), who == 'c', true));
+        let state = talk.iter().fold(TcpState::default(), |state, &(who, flags)| {
+            let from = if who == 'c' { Who::Client } else { Who::Server };
+            state.next(TcpFlags(flags), from, true)
+        });
         let only_syn = talk.iter().all(|&(who, flags)| who == 's' || flags & !(SYN | RST) == 0);
         state.code(true, only_syn)
     }
@@ -183,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_behind_both_fins_changes_nothing() {
+    fn a_reset_after_both_fins_changes_nothing() {
         assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('c', FIN), ('s', FIN), ('c', RST)]), "SF");
         assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('c', FIN), ('c', RST), ('s', FIN)]), "SF");
         assert_eq!(code(&[('c', SYN), ('s', SYN | ACK), ('c', ACK), ('c', FIN), ('c', RST)]), "RSTO");

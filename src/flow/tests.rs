@@ -11,14 +11,14 @@ const START: Timestamp = Timestamp(1_700_000_000_000_000_000);
 /// One packet, and how many milliseconds after the start it was captured.
 type Sent = (i64, Packet);
 
-fn packet(from_client: bool, transport: TransportHeader, sender: Sender) -> Packet {
+fn packet(from: Who, transport: TransportHeader, sender: Sender) -> Packet {
     let ends = [(CLIENT, 40_000), (SERVER, 2598)];
-    let [from, to] = if from_client { ends } else { [ends[1], ends[0]] };
+    let [source, destination] = if from == Who::Client { ends } else { [ends[1], ends[0]] };
     Packet {
-        source: Address::v4(from.0),
-        destination: Address::v4(to.0),
-        source_port: from.1,
-        destination_port: to.1,
+        source: Address::v4(source.0),
+        destination: Address::v4(destination.0),
+        source_port: source.1,
+        destination_port: destination.1,
         ip_bytes: 40,
         payload_bytes: 0,
         payload_at: 54,
@@ -37,21 +37,21 @@ fn sender(ttl: u8, identification: u16, window: u16) -> Sender {
 }
 
 /// A segment of the client, whose numbers begin at 100, or of the server, whose numbers begin at 500.
-fn segment(after: i64, from_client: bool, flags: u8, sender: Sender) -> Sent {
-    let [mine, other] = if from_client { [100, 500] } else { [500, 100] };
+fn segment(after: i64, from: Who, flags: u8, sender: Sender) -> Sent {
+    let [mine, other] = if from == Who::Client { [100, 500] } else { [500, 100] };
     let sequence = mine + u32::from(flags & TcpFlags::SYN == 0);
     let flags = TcpFlags(flags);
     let tcp = Tcp { sequence, acknowledgement: other + 1, flags, window: sender.window };
-    (after, packet(from_client, TransportHeader::Tcp(tcp), sender))
+    (after, packet(from, TransportHeader::Tcp(tcp), sender))
 }
 
-fn datagram(after: i64, from_client: bool, sender: Sender) -> Sent {
-    (after, packet(from_client, TransportHeader::Udp, sender))
+fn datagram(after: i64, from: Who, sender: Sender) -> Sent {
+    (after, packet(from, TransportHeader::Udp, sender))
 }
 
-fn echo(after: i64, from_client: bool, sender: Sender) -> Sent {
-    let icmp = Icmp { v6: false, kind: if from_client { 8 } else { 0 }, code: 0, identifier: 7 };
-    (after, packet(from_client, TransportHeader::Icmp(icmp), sender))
+fn echo(after: i64, from: Who, sender: Sender) -> Sent {
+    let icmp = Icmp { v6: false, kind: if from == Who::Client { 8 } else { 0 }, code: 0, identifier: 7 };
+    (after, packet(from, TransportHeader::Icmp(icmp), sender))
 }
 
 /// The one flow of these packets.
@@ -80,13 +80,13 @@ const RST: u8 = TcpFlags::RST;
 #[test]
 fn the_first_syn_ack_is_the_greeting_and_the_first_reset_is_kept_beside_it() {
     let kept = record([
-        segment(0, true, SYN, sender(128, 1, 64_240)),
-        segment(10, false, SYN | ACK, sender(61, 700, 8_192)),
+        segment(0, Who::Client, SYN, sender(128, 1, 64_240)),
+        segment(10, Who::Server, SYN | ACK, sender(61, 700, 8_192)),
         // Again after a second: not the first.
-        segment(1_010, false, SYN | ACK, sender(61, 800, 8_192)),
-        segment(1_011, true, ACK, sender(128, 2, 1_026)),
-        segment(1_500, false, RST, sender(250, 9, 0)),
-        segment(1_900, false, RST, sender(249, 12, 3)),
+        segment(1_010, Who::Server, SYN | ACK, sender(61, 800, 8_192)),
+        segment(1_011, Who::Client, ACK, sender(128, 2, 1_026)),
+        segment(1_500, Who::Server, RST, sender(250, 9, 0)),
+        segment(1_900, Who::Server, RST, sender(249, 12, 3)),
     ]);
     assert_eq!((kept.syn_acks, kept.answered_at, kept.established_at), (2, after(10), after(1_011)));
     assert_eq!(kept.greeting, Some(sender(61, 700, 8_192)));
@@ -96,8 +96,8 @@ fn the_first_syn_ack_is_the_greeting_and_the_first_reset_is_kept_beside_it() {
 
 #[test]
 fn a_refused_attempt_has_a_reset_and_no_greeting() {
-    let reset = segment(1, false, RST | ACK, sender(64, 0, 0));
-    let kept = record([segment(0, true, SYN, sender(128, 1, 64_240)), reset]);
+    let reset = segment(1, Who::Server, RST | ACK, sender(64, 0, 0));
+    let kept = record([segment(0, Who::Client, SYN, sender(128, 1, 64_240)), reset]);
     assert!(kept.marks.has(Marks::REFUSED), "{kept:#?}");
     assert_eq!((kept.greeting, kept.reset), (None, Some(sender(64, 0, 0))));
     assert_eq!((kept.answered_at, kept.established_at), (None, None));
@@ -108,9 +108,9 @@ fn a_refused_attempt_has_a_reset_and_no_greeting() {
 fn a_reset_before_the_syn_ack_is_not_taken_for_the_greeting() {
     // A middlebox refuses, and the server answers all the same.
     let kept = record([
-        segment(0, true, SYN, sender(128, 1, 64_240)),
-        segment(1, false, RST, sender(254, 5, 16)),
-        segment(9, false, SYN | ACK, sender(61, 700, 8_192)),
+        segment(0, Who::Client, SYN, sender(128, 1, 64_240)),
+        segment(1, Who::Server, RST, sender(254, 5, 16)),
+        segment(9, Who::Server, SYN | ACK, sender(61, 700, 8_192)),
     ]);
     assert_eq!((kept.greeting, kept.reset), (Some(sender(61, 700, 8_192)), Some(sender(254, 5, 16))));
     assert_eq!(kept.answered_at, after(9));
@@ -118,7 +118,8 @@ fn a_reset_before_the_syn_ack_is_not_taken_for_the_greeting() {
 
 #[test]
 fn an_attempt_without_an_answer_has_neither() {
-    let kept = record([segment(0, true, SYN, sender(128, 1, 1)), segment(1_000, true, SYN, sender(128, 2, 1))]);
+    let kept =
+        record([segment(0, Who::Client, SYN, sender(128, 1, 1)), segment(1_000, Who::Client, SYN, sender(128, 2, 1))]);
     assert_eq!((kept.greeting, kept.reset, kept.answered_at, kept.established_at), (None, None, None, None));
     assert_eq!((kept.from_client.ttl, kept.from_server.ttl), (128, 0));
 }
@@ -126,8 +127,8 @@ fn an_attempt_without_an_answer_has_neither() {
 #[test]
 fn datagrams_and_echoes_are_answered_by_the_first_packet_of_the_server() {
     for made in [datagram, echo] {
-        let asked = [made(0, true, sender(128, 1, 0)), made(400, true, sender(128, 2, 0))];
-        let answers = [made(500, false, sender(61, 700, 0)), made(600, false, sender(60, 701, 0))];
+        let asked = [made(0, Who::Client, sender(128, 1, 0)), made(400, Who::Client, sender(128, 2, 0))];
+        let answers = [made(500, Who::Server, sender(61, 700, 0)), made(600, Who::Server, sender(60, 701, 0))];
         let kept = record(asked.into_iter().chain(answers));
         assert_eq!((kept.answered_at, kept.established_at), (after(500), None));
         assert_eq!((kept.greeting, kept.reset), (Some(sender(61, 700, 0)), None));
@@ -139,8 +140,8 @@ fn datagrams_and_echoes_are_answered_by_the_first_packet_of_the_server() {
 
 #[test]
 fn an_answer_after_71_minutes_has_no_time_and_is_one() {
-    let asks = (0..45).map(|ask| datagram(ask * 100_000, true, sender(128, ask as u16 + 1, 0)));
-    let kept = record(asks.chain([datagram(4_400_001, false, sender(61, 700, 0))]));
+    let asks = (0..45).map(|ask| datagram(ask * 100_000, Who::Client, sender(128, ask as u16 + 1, 0)));
+    let kept = record(asks.chain([datagram(4_400_001, Who::Server, sender(61, 700, 0))]));
     assert_eq!((kept.answered_at, kept.greeting), (None, Some(sender(61, 700, 0))));
 }
 
@@ -162,10 +163,10 @@ fn an_icmp_error_is_told_with_the_headers_of_its_own_packet() {
         let raw = RawPacket { at: START, number, capture: 0, link: LinkType::ETHERNET, original: 70, bytes };
         table.observe(&packet, &raw, &mut |record| records.push(record)).expect("it belongs to the flow");
     };
-    see(1, segment(0, true, SYN, sender(128, 1, 64_240)).1, &[]);
+    see(1, segment(0, Who::Client, SYN, sender(128, 1, 64_240)).1, &[]);
     let icmp = TransportHeader::Icmp(Icmp { v6: false, kind: 3, code: 13, identifier: 0 });
     let length = quoted.len() as u32;
-    let error = Packet { payload_at: 0, payload_captured: length, ..packet(false, icmp, sender(252, 0x2222, 0)) };
+    let error = Packet { payload_at: 0, payload_captured: length, ..packet(Who::Server, icmp, sender(252, 0x2222, 0)) };
     see(2, Packet { source: Address::v4([10, 0, 0, 1]), ..error }, &quoted);
     table.finish(START, &mut |record| records.push(record));
     let error = records[0].icmp.expect("the error quotes the flow");

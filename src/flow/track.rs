@@ -1,18 +1,23 @@
-//! A flow while it lives: what one more packet changes. Hot are the counters and the TCP state; what only some packets need
-//! (opening bytes, evidence, errors) lies apart.
+//! A flow while it lives: what one more packet changes. Hot are the counters and the TCP state; what only some packets
+//! need (opening bytes, evidence, errors) lies apart.
 
+mod half;
+mod hearing;
+mod packed;
+
+use self::half::Half;
+use self::hearing::Listening;
+use self::packed::Packed;
 use super::{
-    Counts, DirectionBasis, EVIDENCE_LIMIT, Endpoint, Evidence, FlowKey, FlowRecord, Heard, IcmpError, Marks, Note,
-    PacketRef, Sender, Side, TcpState,
+    DirectionBasis, EVIDENCE_LIMIT, Endpoint, FlowKey, FlowRecord, Heard, IcmpError, Marks, Note, Sender, Side,
+    TcpState, Who,
 };
 use crate::packet::{Packet, RawPacket, Tcp, TransportHeader, Vlans, protocol};
-use crate::signature::{self, Answer, OPENING_LIMIT, Opening};
 use crate::time::{Span, Timestamp};
-use crate::transport::Transport;
 use std::num::NonZeroU32;
 
-/// One conversation while it lives: four lines of the cache, of which most packets need two. In the first stands what every
-/// packet needs, in the next two one direction each, in the last what only a handshake writes.
+/// One conversation while it lives: four lines of the cache, of which most packets need two. In the first stands what
+/// every packet needs, in the next two one direction each, in the last what only a handshake writes.
 #[repr(C, align(64))]
 pub(super) struct Flow {
     pub key: FlowKey,
@@ -30,7 +35,7 @@ pub(super) struct Flow {
     halves: [Half; 2],
     first: Timestamp,
     opener: Packed,
-    /// The first packets that were noted behind the opener; the others lie apart.
+    /// The first packets that were noted after the opener; the others lie apart.
     evidence: [Packed; NOTED_HERE],
     /// The last SYN.
     syn_at: Since,
@@ -42,7 +47,8 @@ pub(super) struct Flow {
     established_at: Since,
     handshake_rtt: Option<Rtt>,
     basis: DirectionBasis,
-    /// Who sent the first answer. Until there is one, who sent the server's first reset: a refused flow needs no more room for it.
+    /// Who sent the first answer. Until there is one, who sent the server's first reset: a refused flow needs no more
+    /// room for it.
     server: Sender,
 }
 
@@ -69,13 +75,13 @@ impl Spoke {
     const BOTH: Spoke = Spoke(3);
 
     #[inline]
-    fn has(self, who: usize) -> bool {
-        self.0 & 1 << who != 0
+    fn has(self, who: Who) -> bool {
+        self.0 & 1 << who as u8 != 0
     }
 
     #[inline]
-    fn set(&mut self, who: usize) {
-        self.0 |= 1 << who;
+    fn set(&mut self, who: Who) {
+        self.0 |= 1 << who as u8;
     }
 }
 
@@ -94,41 +100,6 @@ impl Since {
     fn after(self, first: Timestamp) -> Option<Timestamp> {
         (self.0 != Since::TOO_LATE).then(|| first + Span::micros(i64::from(self.0)))
     }
-}
-
-/// A packet and what it shows in eight bytes: capture, note, and 40 bits of packet number. Numbers begin at 1, so 0 is no
-/// packet.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-struct Packed(u64);
-
-/// One direction of a flow.
-#[derive(Clone, Copy, Default)]
-#[repr(align(64))]
-struct Half {
-    packets: u32,
-    retransmissions: u32,
-    duplicates: u32,
-    /// Sequence number of the first payload byte; valid once `started`.
-    start: u32,
-    /// The sequence number expected next; valid once `started`.
-    next: u32,
-    /// What `next` was at `noted_at`.
-    noted: u32,
-    /// In microseconds that wrap around: only short distances are asked for. Invariant: it lies less than [`SOON`] before the
-    /// last packet.
-    noted_at: u32,
-    /// `next` was at least this number [`SOON`] ago. What ends here or before cannot be the first of its kind that was
-    /// overtaken, and no copy of one point of a path that was captured at another.
-    settled: u32,
-    /// IP identification of the segment that was sent last as far as is known.
-    newest: u16,
-    started: bool,
-    /// Of the first packet.
-    ttl: u8,
-    ip_bytes: u64,
-    payload_bytes: u64,
-    /// Fingerprints of the last packets, to know a copy.
-    recent: [u32; 3],
 }
 
 /// What only some packets need.
@@ -151,43 +122,19 @@ struct Rare {
     icmp: Option<IcmpError>,
 }
 
-/// What is still waited for to tell the protocol.
-#[derive(Clone, Copy, Default)]
-struct Listening(u8);
-
-impl Listening {
-    /// The client's first payload was heard; the server's is the next bit.
-    const CLIENT: u8 = 1;
-    const SERVER: u8 = 2;
-    /// The signature asked for more bytes.
-    const MORE: u8 = 4;
-    /// Payload was missing from the capture.
-    const CUT: u8 = 8;
-}
-
-/// Copies of one packet lie this near to each other when the IP identification proves that they are copies (a mirror of
-/// both ends of a path; facts COPY-01).
-const COPY_WINDOW: u32 = 50_000;
-/// A segment that is behind the others by less than this may have been overtaken, or be one of many copies. A repetition
-/// takes longer: a round trip or a timer. Wireshark takes the same 3 ms.
-const SOON: u32 = 3_000;
-/// A SYN is not repeated, and a SYN-ACK not without a SYN, as soon as this (RFC 6298, 2.1: one second).
-const HANDSHAKE_PATIENCE: u32 = 200_000;
-/// Hosts count identifications up, so one that lies behind the newest by no more than this was sent before. A host that draws
-/// lots will be misunderstood once in 64 times ...
-const ID_WINDOW: u16 = 1_024;
-/// ... and never when its last packet lies this far back. Two interfaces may be written to a file in blocks a quarter of a
-/// second long.
-const BLOCK_WINDOW: u32 = 500_000;
-
-/// How long a flow may be idle before it is given up. What follows is a new flow.
+/// Longest time that a flow of which only one side has spoken may be idle before it is given up. What follows is a new
+/// flow.
 const IDLE_OPENING: Span = Span::seconds(180);
-/// A little longer than the keepalives of operating systems wait (RFC 9293, 3.8.4: two hours).
+/// The same for a TCP flow of both sides: a little longer than the keepalives of operating systems wait (RFC 9293,
+/// 3.8.4: two hours).
 const IDLE_ESTABLISHED: Span = Span::seconds(8_100);
+/// The same for a TCP flow that has ended.
 const IDLE_OVER: Span = Span::seconds(120);
+/// The same for UDP.
 const IDLE_UDP: Span = Span::seconds(180);
+/// The same for ICMP echo.
 const IDLE_ICMP: Span = Span::seconds(60);
-/// No flow is given up before.
+/// The shortest of them: no flow is given up before.
 const IDLE_SHORTEST: Span = IDLE_ICMP;
 
 impl Flow {
@@ -262,7 +209,7 @@ impl Flow {
             return false;
         }
         if !self.marks.has(Marks::SYN_SEEN) {
-            // Two queues may deliver a SYN behind the SYN-ACK that answers it.
+            // Two queues may deliver a SYN after the SYN-ACK that answers it.
             let answered =
                 side == self.client && self.syn_acks > 0 && tcp.sequence.wrapping_add(1) == self.halves[0].start;
             return !answered && self.spoke != Spoke::default();
@@ -270,24 +217,30 @@ impl Flow {
         if side != self.client {
             return self.tcp.is_over();
         }
-        // The server still held an older connection of these ports, and the client has just ended that one with a reset.
+        // The server still held an older connection of these ports, and the client has just ended that one with a
+        // reset.
         let freed = self.marks.has(Marks::CLIENT_RESET) && !self.marks.has(Marks::CLIENT_SPOKE) && self.syn_acks == 0;
         let repeated = tcp.sequence.wrapping_add(1) == self.halves[0].start;
         freed || !repeated && (self.tcp.is_over() || self.marks.has(Marks::CLIENT_WENT_ON))
     }
 
+    #[inline]
+    fn who(&self, side: Side) -> Who {
+        if side == self.client { Who::Client } else { Who::Server }
+    }
+
     /// Enters one packet of this flow.
     #[inline]
     pub fn observe(&mut self, packet: &Packet, raw: &RawPacket<'_>, side: Side) {
-        let who = usize::from(side != self.client);
+        let who = self.who(side);
         self.last = raw.at;
         if !self.spoke.has(who) {
             self.speaks_first(packet, raw, who);
         }
-        if packet.to_many && who == 0 {
+        if packet.to_many && who == Who::Client {
             self.marks.set(Marks::SENT_TO_MANY);
         }
-        let half = &mut self.halves[who];
+        let half = &mut self.halves[who as usize];
         half.packets += 1;
         half.ip_bytes += u64::from(packet.ip_bytes);
         half.payload_bytes += u64::from(packet.payload_bytes);
@@ -306,11 +259,11 @@ impl Flow {
     /// Enters a later fragment: it has no ports and no payload to listen to.
     pub fn observe_fragment(&mut self, packet: &Packet, raw: &RawPacket<'_>, side: Side) {
         self.last = raw.at;
-        let who = usize::from(side != self.client);
+        let who = self.who(side);
         if !self.spoke.has(who) {
             self.speaks_first(packet, raw, who);
         }
-        let half = &mut self.halves[who];
+        let half = &mut self.halves[who as usize];
         half.packets += 1;
         half.ip_bytes += u64::from(packet.ip_bytes);
         half.payload_bytes += u64::from(packet.payload_bytes);
@@ -318,13 +271,13 @@ impl Flow {
 
     /// Keeps what the first packet of a side shows.
     #[inline(never)]
-    fn speaks_first(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: usize) {
+    fn speaks_first(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who) {
         if packet.vlans != Vlans::default() && self.spoke == Spoke::default() {
             self.cold().vlans = packet.vlans;
         }
         self.spoke.set(who);
-        self.halves[who].ttl = packet.ttl;
-        if who == 1 && self.key.protocol() != protocol::TCP {
+        self.halves[who as usize].ttl = packet.ttl;
+        if who == Who::Server && self.key.protocol() != protocol::TCP {
             self.answered_at = Since::new(self.first, raw.at);
             self.server = Sender::of(packet);
         }
@@ -353,41 +306,16 @@ impl Flow {
         self.listening.0 & (spoken | Listening::MORE) == spoken
     }
 
-    /// Bytes of its openings that it holds because more are awaited.
-    #[inline]
-    pub fn bytes_held(&self) -> u64 {
-        if self.listening.0 & Listening::MORE == 0 {
-            return 0;
-        }
-        let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
-        openings.map_or(0, |openings| openings.iter().map(|opening| opening.len() as u64).sum())
-    }
-
-    /// Tells the protocol by what was heard until now, and lets go of it.
-    pub fn hears_no_more(&mut self) {
-        self.tell(None, true);
-    }
-
-    /// This flow is TFTP data that answers a request seen on port 69.
-    pub fn is_tftp_data(&mut self) {
-        self.listening.0 = Listening::CLIENT | Listening::SERVER;
-        self.cold().heard = Some(Heard {
-            protocol: signature::Protocol::Tftp,
-            strength: signature::Strength::Strong,
-            by_server: true,
-            server_name: None,
-            citrix_hint: false,
-        });
-    }
-
-    fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: usize, quiet: u32) {
-        let from_client = who == 0;
-        self.tcp = self.tcp.next(tcp.flags, from_client, packet.payload_bytes == 0);
-        self.halves[who].sequence(tcp, packet, quiet);
+    fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32) {
+        self.tcp = self.tcp.next(tcp.flags, who, packet.payload_bytes == 0);
+        self.halves[who as usize].sequence(tcp, packet, quiet);
         const PLAIN: u8 = crate::packet::TcpFlags::ACK | crate::packet::TcpFlags::PSH;
         let settled = Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON | Marks::CLIENT_SPOKE;
         if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & settled != settled {
-            if from_client { self.client_says(tcp, packet, raw) } else { self.server_says(tcp, packet, raw) }
+            match who {
+                Who::Client => self.client_says(tcp, packet, raw),
+                Who::Server => self.server_says(tcp, packet, raw),
+            }
         }
         if packet.payload_bytes > 0 && !tcp.flags.rst() {
             self.listen(packet, raw, who, Some(tcp.sequence));
@@ -476,8 +404,8 @@ impl Flow {
         }
         self.marks.set(Marks::SERVER_RESET);
         let answers_syn = tcp.flags.ack() && self.halves[0].started && {
-            let behind = tcp.acknowledgement.wrapping_sub(self.halves[0].start);
-            behind <= self.halves[0].next.wrapping_sub(self.halves[0].start)
+            let distance = tcp.acknowledgement.wrapping_sub(self.halves[0].start);
+            distance <= self.halves[0].next.wrapping_sub(self.halves[0].start)
         };
         if self.syn_acks == 0 && !self.marks.has(Marks::SERVER_WENT_ON) && answers_syn {
             self.marks.set(Marks::REFUSED);
@@ -490,89 +418,12 @@ impl Flow {
         }
     }
 
-    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: usize) {
-        let half = &self.halves[who];
-        if who == 0 && half.packets - half.duplicates <= 3 {
+    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who) {
+        let half = &self.halves[who as usize];
+        if who == Who::Client && half.packets - half.duplicates <= 3 {
             self.note_try(Note::Datagram, half.packets - half.duplicates, raw);
         }
         self.listen(packet, raw, who, None);
-    }
-
-    /// Keeps the first bytes of each side until the protocol is told.
-    #[inline]
-    fn listen(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: usize, sequence: Option<u32>) {
-        let spoke = Listening::CLIENT << who;
-        if self.listening.0 & spoke != 0 && (self.listening.0 & Listening::MORE == 0 || sequence.is_none()) {
-            return;
-        }
-        self.listen_closely(packet, raw, who, sequence);
-    }
-
-    #[inline(never)]
-    fn listen_closely(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: usize, sequence: Option<u32>) {
-        let spoke = Listening::CLIENT << who;
-        let start = self.halves[who].start;
-        let payload = packet.payload(raw.bytes);
-        let cut = (payload.len() as u64) < u64::from(packet.payload_bytes);
-        let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
-        let held = openings.map_or(0, |openings| openings[who].len());
-        // Only bytes without a gap, and none behind an opening that was shortened since.
-        let shortened = self.listening.0 & spoke != 0 && held == KEPT_OPENING;
-        let gap = sequence.is_some_and(|sequence| sequence != start.wrapping_add(held as u32));
-        if gap || shortened || (held == 0 && payload.is_empty() && !cut) {
-            return;
-        }
-        let room = OPENING_LIMIT - held.min(OPENING_LIMIT);
-        let first = self.listening.0 & spoke == 0;
-        self.listening.0 |= spoke;
-        if cut {
-            self.listening.0 |= Listening::CUT;
-            self.marks.set(Marks::CUT);
-        }
-        let full = room <= payload.len();
-        if first {
-            self.note(if who == 0 { Note::ClientPayload } else { Note::ServerPayload }, raw);
-        }
-        self.cold().openings.get_or_insert_default();
-        self.tell(Some((who, &payload[..payload.len().min(room)])), full);
-    }
-
-    /// Tells the protocol by what both sides have said until now, and by what one of them says next.
-    fn tell(&mut self, next: Option<(usize, &[u8])>, ended: bool) {
-        let server_port = self.key.endpoint(!self.client).port;
-        let transport = if self.key.protocol() == protocol::TCP { Transport::Tcp } else { Transport::Udp };
-        let cut = self.listening.0 & Listening::CUT != 0;
-        let Some(cold) = self.cold.as_deref_mut() else { return };
-        let Some(openings) = cold.openings.as_deref_mut() else { return };
-        // What a side says first is read where it lies. Most protocols are told by it, and then little of it is kept.
-        let first = next.filter(|&(who, _)| openings[who].is_empty());
-        if let (Some((who, bytes)), None) = (next, first) {
-            openings[who].extend_from_slice(bytes);
-        }
-        let mut said = [&openings[0][..], &openings[1][..]];
-        if let Some((who, bytes)) = first {
-            said[who] = bytes;
-        }
-        let [client, server] = said;
-        let opening = Opening { transport, server_port, client, server, cut, ended };
-        self.listening.0 &= !Listening::MORE;
-        match signature::tell(&opening) {
-            Answer::More => self.listening.0 |= Listening::MORE,
-            Answer::Told(told) => cold.heard = Some(merge(cold.heard.take(), told)),
-            Answer::Nothing => {}
-        }
-        let more = self.listening.0 & Listening::MORE != 0;
-        let both = Listening::CLIENT | Listening::SERVER;
-        if !more && self.listening.0 & both == both {
-            cold.openings = None;
-            return;
-        }
-        if !more {
-            openings.iter_mut().for_each(shorten);
-        }
-        if let Some((who, bytes)) = first {
-            openings[who].extend_from_slice(if more { bytes } else { &bytes[..bytes.len().min(KEPT_OPENING)] });
-        }
     }
 
     fn cold(&mut self) -> &mut Cold {
@@ -609,7 +460,8 @@ impl Flow {
         }
     }
 
-    /// What it leaves behind. `until` is how long it was watched, `cut_off` that the capture ended before it was given up.
+    /// The record it leaves. `until` is how long it was watched, `cut_off` that the capture ended before it was given
+    /// up.
     pub fn finish(&mut self, until: Timestamp, cut_off: bool) -> FlowRecord {
         if self.listening.0 & Listening::MORE != 0 {
             self.tell(None, true);
@@ -617,7 +469,7 @@ impl Flow {
         self.record(until, cut_off)
     }
 
-    /// What it would leave behind if it ended now.
+    /// The record it would leave if it ended now.
     pub fn record(&self, until: Timestamp, cut_off: bool) -> FlowRecord {
         let unwatched = self.marks.has(Marks::UNWATCHED);
         let (until, cut_off) = if unwatched { (self.last, true) } else { (until, cut_off) };
@@ -630,7 +482,7 @@ impl Flow {
         let evidence = [self.opener].into_iter().chain(noted).map(Packed::evidence).collect();
         let answered = match self.key.protocol() {
             protocol::TCP => self.syn_acks > 0,
-            _ => self.spoke.has(1),
+            _ => self.spoke.has(Who::Server),
         };
         let reset = if answered { rare.and_then(|rare| rare.reset) } else { Some(self.server) };
         FlowRecord {
@@ -674,270 +526,15 @@ impl Flow {
     }
 }
 
-/// So many packets of evidence fit into the flow's last line of the cache, beside the opener.
+/// Packets of evidence that fit into the flow's last line of the cache, beside the opener.
 const NOTED_HERE: usize = 2;
 
-/// So many tries are noted as evidence.
+/// Tries of one kind that are noted as evidence.
 const TRIES_NOTED: u32 = 3;
-
-/// So many bytes of one side's opening are kept while the other side is waited for.
-const KEPT_OPENING: usize = 32;
-
-fn shorten(opening: &mut Vec<u8>) {
-    opening.truncate(KEPT_OPENING);
-    opening.shrink_to_fit();
-}
-
-fn merge(known: Option<Heard>, told: signature::Told) -> Heard {
-    let new = Heard {
-        protocol: told.protocol,
-        strength: told.strength,
-        by_server: told.by_server,
-        server_name: told.server_name,
-        citrix_hint: told.citrix_hint,
-    };
-    match known {
-        Some(known) if known.protocol == new.protocol => Heard {
-            protocol: new.protocol,
-            strength: known.strength.max(new.strength),
-            by_server: known.by_server || new.by_server,
-            server_name: new.server_name.or(known.server_name),
-            citrix_hint: known.citrix_hint || new.citrix_hint,
-        },
-        Some(known) if known.strength > new.strength => known,
-        Some(known) => Heard {
-            server_name: new.server_name.or(known.server_name),
-            citrix_hint: known.citrix_hint || new.citrix_hint,
-            ..new
-        },
-        None => new,
-    }
-}
-
-impl Half {
-    /// Time goes on to this packet. Returns for how many microseconds nothing of this side has been seen, or up to [`SOON`]
-    /// more.
-    #[inline]
-    fn time_passes(&mut self, at: Timestamp) -> u32 {
-        let now = (at.0 / 1_000) as u32;
-        let quiet = now.wrapping_sub(self.noted_at);
-        if quiet >= SOON || self.packets == 1 {
-            // After twice that time even what moved `next` last was sent long enough ago.
-            self.settled = if quiet >= 2 * SOON { self.next } else { self.noted };
-            self.noted = self.next;
-            self.noted_at = now;
-        }
-        quiet
-    }
-
-    /// Follows the sequence numbers, and counts what was sent before. A segment behind the others counts where it cannot
-    /// have been overtaken on the way.
-    #[inline]
-    fn sequence(&mut self, tcp: &Tcp, packet: &Packet, quiet: u32) {
-        if tcp.flags.rst() {
-            return;
-        }
-        let (payload, length) = (packet.payload_bytes, length(tcp, packet));
-        let end = tcp.sequence.wrapping_add(length);
-        if !self.started {
-            self.started = true;
-            self.start = end.wrapping_sub(payload).wrapping_sub(u32::from(tcp.flags.fin()));
-            // Nothing is settled before the first packet.
-            self.settled = end.wrapping_sub(1 << 30);
-            self.noted = end;
-            self.moves(end, packet, quiet);
-        } else if length == 0 {
-        } else if is_behind(self.next, end) {
-            self.moves(end, packet, quiet);
-        } else if tcp.flags.syn() {
-            if !self.began_with(tcp) {
-                // A SYN with another number: the attempt begins anew.
-                self.start = tcp.sequence.wrapping_add(1);
-                self.moves(end, packet, quiet);
-            }
-            self.repeats(packet);
-        } else {
-            let keepalive = payload <= 1 && length == payload && tcp.sequence.wrapping_add(1) == self.next;
-            if !keepalive && !is_behind(self.settled, end) && !self.was_sent_before(packet, quiet) {
-                self.repeats(packet);
-            }
-        }
-    }
-
-    fn moves(&mut self, end: u32, packet: &Packet, quiet: u32) {
-        self.next = end;
-        if quiet >= SOON {
-            self.noted = end;
-        }
-        self.newest = packet.identification as u16;
-    }
-
-    fn repeats(&mut self, packet: &Packet) {
-        self.retransmissions += 1;
-        self.newest = packet.identification as u16;
-    }
-
-    /// A SYN or SYN-ACK with the number of the one before.
-    fn began_with(&self, tcp: &Tcp) -> bool {
-        self.started && tcp.sequence.wrapping_add(1) == self.start
-    }
-
-    /// The identification says that it was sent before the newest segment, or that it is the newest.
-    fn was_sent_before(&self, packet: &Packet, quiet: u32) -> bool {
-        let identification = packet.identification as u16;
-        let known = identification != 0 && self.newest != 0 && quiet <= BLOCK_WINDOW;
-        known && self.newest.wrapping_sub(identification) < ID_WINDOW
-    }
-
-    /// True for a packet that the capture holds twice, because it was captured at several places: same headers, and too
-    /// soon to have been sent again.
-    #[inline]
-    fn is_copy(&mut self, packet: &Packet, quiet: u32, syns_waiting: u8) -> bool {
-        let words = match packet.transport {
-            TransportHeader::Tcp(tcp) => {
-                (u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement)) ^ u64::from(tcp.flags.0) << 24
-            }
-            TransportHeader::Icmp(icmp) => u64::from(icmp.kind) << 16 | u64::from(icmp.identifier),
-            TransportHeader::Udp | TransportHeader::Fragment(_) => u64::from(packet.source_port),
-        };
-        let print = fingerprint(words, packet.identification, packet.payload_bytes);
-        let same = self.recent.contains(&print);
-        let copy = match packet.transport {
-            _ if same && packet.identification != 0 && quiet <= COPY_WINDOW => true,
-            TransportHeader::Tcp(tcp) if tcp.flags.syn() => {
-                self.began_with(&tcp) && self.greets_twice(&tcp, packet, quiet, syns_waiting)
-            }
-            // Without an identification two equal bare ACKs, or two equal datagrams, may well be two packets.
-            TransportHeader::Tcp(tcp) if same && packet.identification == 0 => {
-                let length = length(&tcp, packet);
-                length > 0 && is_behind(self.settled, tcp.sequence.wrapping_add(length))
-            }
-            TransportHeader::Tcp(_)
-            | TransportHeader::Udp
-            | TransportHeader::Icmp(_)
-            | TransportHeader::Fragment(_) => false,
-        };
-        if !copy {
-            self.recent = [print, self.recent[0], self.recent[1]];
-        }
-        copy
-    }
-
-    /// A SYN or SYN-ACK comes again too soon. A SYN that was repeated may bring its SYN-ACK at any time.
-    fn greets_twice(&self, tcp: &Tcp, packet: &Packet, quiet: u32, syns_waiting: u8) -> bool {
-        if packet.identification != 0 {
-            return self.was_sent_before(packet, quiet);
-        }
-        quiet <= HANDSHAKE_PATIENCE && !(tcp.flags.ack() && syns_waiting > 0)
-    }
-
-    fn counts(self) -> Counts {
-        Counts {
-            packets: u64::from(self.packets),
-            ip_bytes: self.ip_bytes,
-            payload_bytes: self.payload_bytes,
-            retransmissions: self.retransmissions,
-            duplicates: self.duplicates,
-            ttl: self.ttl,
-        }
-    }
-}
-
-/// How far a segment moves the sequence numbers.
-#[inline]
-fn length(tcp: &Tcp, packet: &Packet) -> u32 {
-    packet.payload_bytes.wrapping_add(u32::from(tcp.flags.syn())).wrapping_add(u32::from(tcp.flags.fin()))
-}
-
-/// Sequence numbers wrap around.
-#[inline]
-fn is_behind(one: u32, other: u32) -> bool {
-    (other.wrapping_sub(one) as i32) > 0
-}
-
-/// Never 0, the value of an unused place.
-#[inline]
-fn fingerprint(words: u64, identification: u32, length: u32) -> u32 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mixed = (words ^ (u64::from(identification) << 20) ^ (u64::from(length) << 40)).wrapping_mul(ODD);
-    (mixed >> 32) as u32 | 1
-}
-
-impl Packed {
-    const NUMBER_BITS: u32 = 40;
-    const CAPTURE_SHIFT: u32 = 48;
-    const NOTE: u64 = 0xff << Packed::NUMBER_BITS;
-
-    fn new(note: Note, raw: &RawPacket<'_>) -> Packed {
-        let note = match note {
-            Note::First => 0,
-            Note::Reset => 1,
-            Note::IcmpError => 2,
-            Note::ClientPayload => 3,
-            Note::ServerPayload => 4,
-            Note::Syn(number) => 0x10 | number,
-            Note::SynAck(number) => 0x20 | number,
-            Note::Datagram(number) => 0x30 | number,
-        };
-        let number = raw.number & ((1 << Packed::NUMBER_BITS) - 1);
-        Packed(u64::from(raw.capture) << Packed::CAPTURE_SHIFT | u64::from(note) << Packed::NUMBER_BITS | number)
-    }
-
-    fn note(self) -> Note {
-        let note = ((self.0 & Packed::NOTE) >> Packed::NUMBER_BITS) as u8;
-        match (note & 0xf0, note & 0x0f) {
-            (0x10, number) => Note::Syn(number),
-            (0x20, number) => Note::SynAck(number),
-            (0x30, number) => Note::Datagram(number),
-            (_, 1) => Note::Reset,
-            (_, 2) => Note::IcmpError,
-            (_, 3) => Note::ClientPayload,
-            (_, 4) => Note::ServerPayload,
-            _ => Note::First,
-        }
-    }
-
-    fn is_same_packet(self, other: Packed) -> bool {
-        (self.0 ^ other.0) & !Packed::NOTE == 0
-    }
-
-    fn evidence(self) -> Evidence {
-        let packet = self.0 & ((1 << Packed::NUMBER_BITS) - 1);
-        let at = PacketRef { capture: (self.0 >> Packed::CAPTURE_SHIFT) as u16, packet };
-        Evidence { at, note: self.note() }
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::LinkType;
-
-    #[test]
-    fn evidence_survives_packing() {
-        let notes = [
-            Note::First,
-            Note::Reset,
-            Note::IcmpError,
-            Note::ClientPayload,
-            Note::ServerPayload,
-            Note::Syn(3),
-            Note::SynAck(1),
-            Note::Datagram(2),
-        ];
-        for note in notes {
-            let raw = RawPacket {
-                at: Timestamp(0),
-                number: 1_000_000_000_000,
-                capture: u16::MAX,
-                link: LinkType::ETHERNET,
-                original: 0,
-                bytes: &[],
-            };
-            let at = PacketRef { capture: raw.capture, packet: raw.number };
-            assert_eq!(Packed::new(note, &raw).evidence(), Evidence { at, note });
-        }
-    }
 
     #[test]
     fn no_flow_is_given_up_before_the_shortest_time() {

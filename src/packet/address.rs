@@ -59,7 +59,8 @@ impl Address {
     }
 
     /// True for an address of the internet: not private (RFC 1918), not shared (RFC 6598), not loopback, link-local,
-    /// unique-local, multicast, benchmark or unspecified. Documentation addresses count as public: nothing else uses them.
+    /// unique-local, multicast, benchmark or unspecified. Documentation addresses count as public: nothing else uses
+    /// them.
     pub fn is_public(self) -> bool {
         match self.ip() {
             IpAddr::V4(ip) => {
@@ -117,8 +118,8 @@ impl From<IpAddr> for Address {
     }
 }
 
-/// Number of shards. Host pairs are dealt to shards and shards to the workers, so that a limit hits the same flows whatever the
-/// number of workers.
+/// Number of shards. Host pairs are dealt to shards and shards to the workers, so that a limit hits the same flows
+/// whatever the number of workers.
 pub const SHARDS: usize = 64;
 
 /// The shard of a host pair. A sum, not an exclusive-or, which would give 0 to every host that talks to itself.

@@ -1,5 +1,5 @@
-//! Many packets on their way from the capture thread to a worker: one block of bytes, where the packets lie in it, and what
-//! their headers say.
+//! Many packets on their way from the capture thread to a worker: one block of bytes, where the packets lie in it, and
+//! what their headers say.
 
 use super::decode::{decode_any, decode_most};
 use super::{Address, LinkType, Packet, Skip, decode, shard};
@@ -23,8 +23,9 @@ pub struct RawPacket<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Where one packet lies in a block of bytes, and what its capture record says of it. What a format tells of a packet beyond its
-/// bytes stands here (of a NetScaler trace that will be the leg), and which of several captures of a source it belongs to.
+/// Where one packet lies in a block of bytes, and what its capture record says of it. What a format tells of a packet
+/// beyond its bytes stands here (of a NetScaler trace that will be the leg), and which of several captures of a source
+/// it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record {
     /// When it was captured.
@@ -43,9 +44,9 @@ pub struct Record {
     pub capture: u16,
 }
 
-/// A block of bytes and the packets in it, sorted into lanes, one lane a worker. It is filled, worked on and used again,
-/// so that the steady state allocates nothing for a packet. Packets enter it by [`WayIn::enter`] alone, record and decoded form
-/// together.
+/// A block of bytes and the packets in it, sorted into lanes, one lane a worker. It is filled, worked on and used
+/// again, so that the steady state allocates nothing for a packet. Packets enter it by [`WayIn::enter`] alone, record
+/// and decoded form together.
 #[derive(Debug)]
 pub struct PacketBatch {
     /// Captured bytes and whatever lies between packets in the file.
@@ -105,9 +106,10 @@ impl Filling<'_> {
     }
 }
 
-/// The one way of packets into a batch: makes time run forward, decodes where the bytes have just come in (they are in the cache
-/// there), and picks the lane by the two hosts, so that each flow, its errors and its fragments are whole in one worker. (A
-/// packet in a tunnel will have its lane by the hosts inside; [`Packet::host_pair`] tells them, and nothing else has to change.)
+/// The one way of packets into a batch: makes time run forward, decodes where the bytes have just come in (they are in
+/// the cache there), and picks the lane by the two hosts, so that each flow, its errors and its fragments are whole in
+/// one worker. (A packet in a tunnel will have its lane by the hosts inside; [`Packet::host_pair`] tells them, and
+/// nothing else has to change.)
 #[derive(Debug)]
 pub struct WayIn<'a> {
     clock: &'a mut Clock,
@@ -120,8 +122,8 @@ impl WayIn<'_> {
     pub fn enter(&mut self, block: &[u8], mut record: Record) {
         record.at = self.clock.tick(record.at);
         let raw = record.packet(block);
-        // Not one call of `decode`: what has only one origin is written straight to its place. On its way over the stack it would
-        // have to wait until all that was written before has arrived.
+        // Not one call of `decode`: what has only one origin is written straight to its place. On its way over the
+        // stack it would have to wait until all that was written before has arrived.
         match decode_most(&raw) {
             Some(packet) => self.lane(packet.source, packet.destination).push(record, Ok(packet)),
             None => self.enter_any(&raw, record),
@@ -164,7 +166,8 @@ impl<'a> Lane<'a> {
         records.zip(self.packets.chunks(size)).map(move |(records, packets)| Lane { records, packets, ..self })
     }
 
-    /// Reads a little of each line of the cache, so that the processor fetches all of them from the other core at the same time.
+    /// Reads a little of each line of the cache, so that the processor fetches all of them from the other core at the
+    /// same time.
     #[inline]
     pub fn touch(self) -> u32 {
         let records = self.records.iter().fold(0, |sum: u32, record| sum.wrapping_add(record.captured));
@@ -257,7 +260,8 @@ mod tests {
     use super::*;
     use crate::time::Span;
 
-    /// An Ethernet frame with an IPv4 header and a UDP header, of which the last byte of the sender's address is chosen.
+    /// An Ethernet frame with an IPv4 header and a UDP header, of which the last byte of the sender's address is
+    /// chosen.
     fn frame(host: u8) -> Vec<u8> {
         let ip = [0x45, 0, 0, 28, 0, 7, 0, 0, 64, 17, 0, 0, 10, 0, 0, host, 10, 0, 1, 1];
         [&[0; 12][..], &[0x08, 0x00], &ip, &[0x9c, 0x40, 0x05, 0xd6, 0, 8, 0, 0]].concat()

@@ -1,11 +1,11 @@
 //! The general decoder, on `etherparse`: slower, and it knows every IPv6 extension header. The short decoder hands it
 //! what it does not know itself, and the tests hold the two against each other.
 
-use super::decode::{Body, Envelope, Fragment, Outside, Packet, Skip, fragment};
-use super::{Address, RawPacket};
+use super::envelope::{Body, Envelope, Outside, fragment};
+use super::{Address, Fragment, Packet, RawPacket, Skip};
 use etherparse::{LaxIpSlice, LaxIpv6Slice};
 
-/// Reads an IP packet from its first byte on; `on_wire` is how long it was behind the link header.
+/// Reads an IP packet from its first byte on; `on_wire` is its length in bytes after the link header.
 pub(super) fn decode_ip(ip: &[u8], on_wire: u32, outside: Outside) -> Result<Packet, Skip> {
     let (slice, stopped) = LaxIpSlice::from_slice(ip).map_err(|problem| header_problem(&problem))?;
     let number = slice.payload_ip_number().0;
@@ -29,7 +29,8 @@ pub(super) fn decode_ip(ip: &[u8], on_wire: u32, outside: Outside) -> Result<Pac
                 0 => on_wire.max(40),
                 payload => payload + 40,
             };
-            // The iterator behind this trusts that the chain of headers is whole: on a broken one it reads outside of the packet.
+            // The iterator used for this trusts that the chain of headers is whole: on a broken one it reads outside of
+            // the packet.
             let (identification, fragment) = if stopped.is_none() { ipv6_fragment(v6) } else { (0, Fragment::Whole) };
             let [source, destination] = [Address(header.source()), Address(header.destination())];
             let headers = 40 + v6.extensions().slice().len();
@@ -75,48 +76,48 @@ fn ipv6_fragment(v6: &LaxIpv6Slice<'_>) -> (u32, Fragment) {
 /// Link headers by way of `etherparse`, independent of the short decoder.
 mod oracle {
     use super::{Outside, RawPacket, Skip};
-    use crate::packet::decode::{Carried, cooked, ethertype_of_family, ethertype_of_version};
+    use crate::packet::envelope::{Delivery, cooked, ethertype_of_family, ethertype_of_version, is_vlan};
     use crate::packet::{LinkType, Vlans};
     use etherparse::{Ethernet2HeaderSlice, LinuxSllHeaderSlice, SingleVlanHeaderSlice};
 
     pub fn link_header(raw: &RawPacket<'_>) -> Result<(usize, Outside), Skip> {
         let bytes = raw.bytes;
-        let (ethertype, offset, carried) = match raw.link {
+        let (ethertype, offset, delivery) = match raw.link {
             LinkType::ETHERNET => {
                 let header = Ethernet2HeaderSlice::from_slice(bytes).map_err(|_| Skip::CutHeaders)?;
                 let group = header.destination()[0] % 2 == 1;
-                (header.ether_type().0, 14, if group { Carried::ToMany } else { Carried::ToOne })
+                (header.ether_type().0, 14, if group { Delivery::ToMany } else { Delivery::ToOne })
             }
             LinkType::LINUX_SLL => match LinuxSllHeaderSlice::from_slice(bytes) {
                 Ok(header) => {
-                    let carried = cooked(header.packet_type().into());
-                    (u16::from_be_bytes([header.slice()[14], header.slice()[15]]), 16, carried)
+                    let delivery = cooked(header.packet_type().into());
+                    (u16::from_be_bytes([header.slice()[14], header.slice()[15]]), 16, delivery)
                 }
                 Err(etherparse::err::linux_sll::HeaderSliceError::Len(_)) => return Err(Skip::CutHeaders),
                 // Packet types and hardware types that etherparse does not know do not matter here.
                 Err(_) => {
-                    let carried = cooked(u16::from_be_bytes([bytes[0], bytes[1]]));
-                    (u16::from_be_bytes([bytes[14], bytes[15]]), 16, carried)
+                    let delivery = cooked(u16::from_be_bytes([bytes[0], bytes[1]]));
+                    (u16::from_be_bytes([bytes[14], bytes[15]]), 16, delivery)
                 }
             },
             LinkType::LINUX_SLL2 if bytes.len() < 20 => return Err(Skip::CutHeaders),
             LinkType::LINUX_SLL2 => (u16::from_be_bytes([bytes[0], bytes[1]]), 20, cooked(bytes[10].into())),
             LinkType::RAW | LinkType::RAW_OLD | LinkType::RAW_OPENBSD | LinkType::IPV4 | LinkType::IPV6 => {
-                (ethertype_of_version(bytes.first().ok_or(Skip::CutHeaders)? >> 4), 0, Carried::Untold)
+                (ethertype_of_version(bytes.first().ok_or(Skip::CutHeaders)? >> 4), 0, Delivery::Untold)
             }
             LinkType::NULL | LinkType::LOOP => {
                 let family = bytes.first_chunk::<4>().ok_or(Skip::CutHeaders)?;
-                (ethertype_of_family(*family), 4, Carried::Untold)
+                (ethertype_of_family(*family), 4, Delivery::Untold)
             }
             _ => return Err(Skip::UnknownLink),
         };
         let (offset, vlans) = vlan_tags(bytes, ethertype, offset)?;
-        Ok((offset, Outside { vlans, carried, length: offset as u32 }))
+        Ok((offset, Outside { vlans, delivery, length: offset as u32 }))
     }
 
     fn vlan_tags(bytes: &[u8], mut ethertype: u16, mut offset: usize) -> Result<(usize, Vlans), Skip> {
         let mut ids = Vec::new();
-        while crate::packet::decode::is_vlan(ethertype) {
+        while is_vlan(ethertype) {
             let tag = SingleVlanHeaderSlice::from_slice(&bytes[offset..]).map_err(|_| Skip::CutHeaders)?;
             ids.push(tag.vlan_identifier().value());
             ethertype = tag.ether_type().0;

@@ -2,12 +2,16 @@
 
 mod address;
 mod batch;
+mod bytes;
 mod decode;
+mod envelope;
 pub mod general;
+mod headers;
 mod link;
 
 pub use crate::transport::protocol;
 pub use address::{Address, SHARDS, shard};
 pub use batch::{Filling, Lane, PacketBatch, RawPacket, Record, WayIn};
-pub use decode::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, TransportHeader, Vlans, decode};
+pub use decode::decode;
+pub use headers::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, TransportHeader, Vlans};
 pub use link::LinkType;

@@ -1,7 +1,7 @@
 //! A capture file, read in large blocks into the memory of a batch. Only the bytes of a packet that a block cuts in two
 //! are ever copied.
 
-use super::Progress;
+use super::Scanned;
 use super::error::ReadError;
 use super::format::{Foreign, Format};
 use super::notes::CaptureNotes;
@@ -83,9 +83,9 @@ impl CaptureFile {
         })
     }
 
-    /// Reads the next block and shows its packets, each with the block that its record points into. `block` is the memory of the
-    /// block before, which is used again. Returns as soon as there is a whole packet, so that a live pipe flows. There may be no
-    /// packet when this says [`More::No`].
+    /// Reads the next block and shows its packets, each with the block that its record points into. `block` is the
+    /// memory of the block before, which is used again. Returns as soon as there is a whole packet, so that a live pipe
+    /// flows. There may be no packet when this says [`More::No`].
     ///
     /// # Errors
     /// The input cannot be read and not one packet was. A failure later on is noted as damage.
@@ -101,16 +101,16 @@ impl CaptureFile {
             }
             let block = &bytes[..filled];
             let mut any = false;
-            let progress = self.scanner.scan(block, self.end_of_input, &mut |record: Record| {
+            let scanned = self.scanner.scan(block, self.end_of_input, &mut |record: Record| {
                 found(block, record);
                 any = true;
             });
-            if any || progress.ended {
-                return self.settle(progress, &bytes[progress.consumed..filled]);
+            if any || scanned.ended {
+                return self.settle(scanned, &bytes[scanned.consumed..filled]);
             }
-            bytes.copy_within(progress.consumed..filled, 0);
-            filled -= progress.consumed;
-            self.need = progress.need;
+            bytes.copy_within(scanned.consumed..filled, 0);
+            filled -= scanned.consumed;
+            self.need = scanned.need;
         }
     }
 
@@ -129,15 +129,15 @@ impl CaptureFile {
             }
             let mut scout = self.scanner.clone();
             let mut first = None;
-            let progress = scout.scan(&self.carry, self.end_of_input, &mut |record| {
+            let scanned = scout.scan(&self.carry, self.end_of_input, &mut |record| {
                 first.get_or_insert(record.at);
             });
             self.need = 0;
-            if first.is_some() || progress.ended || self.carry.len() > PEEK_LIMIT {
+            if first.is_some() || scanned.ended || self.carry.len() > PEEK_LIMIT {
                 // A packet without a time of its own comes before any time: then the earliest one known must do.
                 return first.and_then(|at| scout.notes().first.map(|earliest| at.max(earliest)));
             }
-            need = progress.consumed + progress.need;
+            need = scanned.consumed + scanned.need;
         }
     }
 
@@ -170,7 +170,7 @@ impl CaptureFile {
         filled
     }
 
-    /// Reads once, behind the bytes that are there already, and tells how many came. When these take all the room, it
+    /// Reads once, after the bytes that are there already, and tells how many came. When these take all the room, it
     /// grows step by step, so that a length that is a lie costs no more memory than the file has bytes.
     fn read(&mut self, bytes: &mut Vec<u8>, filled: usize, need: usize) -> usize {
         if filled == bytes.len() {
@@ -191,10 +191,10 @@ impl CaptureFile {
     }
 
     /// Keeps what the next batch begins with, and tells a failure of the input once what came before it is out.
-    fn settle(&mut self, progress: Progress, rest: &[u8]) -> Result<More, ReadError> {
+    fn settle(&mut self, scanned: Scanned, rest: &[u8]) -> Result<More, ReadError> {
         self.carry.extend_from_slice(rest);
-        self.need = progress.need;
-        self.ended = progress.ended;
+        self.need = scanned.need;
+        self.ended = scanned.ended;
         if !self.ended {
             return Ok(More::Maybe);
         }
@@ -224,7 +224,7 @@ enum Scanner {
 }
 
 impl Scanner {
-    fn scan(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Progress {
+    fn scan(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Scanned {
         match self {
             Scanner::Pcap(scanner) => scanner.scan(bytes, end_of_input, emit),
             Scanner::Pcapng(scanner) => scanner.scan(bytes, end_of_input, emit),
@@ -321,10 +321,10 @@ fn read_once(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
 /// Bytes of a block, read in one go.
 const BLOCK: usize = 256 * 1024;
 
-/// Blocks above this, in bytes, are not kept from one batch to the next.
+/// Largest block, in bytes, that is kept from one batch to the next.
 const LARGE_BLOCK: usize = 4 * BLOCK;
 
-/// How far into a capture its first packet is looked for ahead of time, in bytes.
+/// Bytes at the start of a capture in which its first packet is looked for ahead of time.
 const PEEK_LIMIT: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]
@@ -408,7 +408,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(300))]
 
         #[test]
-        fn any_bytes_behind_a_good_start_are_read_or_noted(
+        fn any_bytes_after_a_good_start_are_read_or_noted(
             start in good(), keep in 0..400_usize, noise in prop::collection::vec(any::<u8>(), 0..3_000), pieces in pieces()
         ) {
             check(&[&start[..keep], &noise].concat(), &pieces)?;

@@ -101,7 +101,7 @@ impl Foreign {
     }
 }
 
-/// A path as it can be pasted behind a prompt, on Windows as well.
+/// A path as it can be pasted after a prompt, on Windows as well.
 fn quoted(path: &str) -> String {
     if path.contains(' ') { format!("\"{path}\"") } else { path.to_string() }
 }
@@ -225,7 +225,7 @@ mod tests {
         }
     }
 
-    /// Builds the start of an event trace with buffers of so many bytes.
+    /// Builds the start of an event trace with buffers of this number of bytes.
     fn event_trace(buffer: u32) -> Vec<u8> {
         let mut head = vec![0; 512];
         head[..4].copy_from_slice(&buffer.to_le_bytes());

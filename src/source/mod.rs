@@ -33,8 +33,8 @@ use crate::time::Timestamp;
 /// Where packets come from, block by block.
 pub trait Source {
     /// Reads the next block into the batch's own memory and enters its packets. The batch may stay empty when this says
-    /// [`More::No`]. A source that holds several captures (an archive) gives each record the number of its own, and notes it
-    /// where one of them breaks off.
+    /// [`More::No`]. A source that holds several captures (an archive) gives each record the number of its own, and
+    /// notes it where one of them breaks off.
     ///
     /// # Errors
     /// The input cannot be read and not one packet was.
@@ -65,7 +65,7 @@ impl Source for CaptureFile {
 
 /// How far a scanner came in the bytes it was given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Progress {
+pub struct Scanned {
     /// Bytes it is done with. The next call must begin with the byte after them.
     pub consumed: usize,
     /// Bytes it must see, counted from the first one not consumed, before it can go on; 0 when it has ended.
@@ -74,13 +74,13 @@ pub struct Progress {
     pub ended: bool,
 }
 
-impl Progress {
-    fn more(consumed: usize, need: usize) -> Progress {
-        Progress { consumed, need, ended: false }
+impl Scanned {
+    fn more(consumed: usize, need: usize) -> Scanned {
+        Scanned { consumed, need, ended: false }
     }
 
-    fn end(consumed: usize) -> Progress {
-        Progress { consumed, need: 0, ended: true }
+    fn end(consumed: usize) -> Scanned {
+        Scanned { consumed, need: 0, ended: true }
     }
 }
 
@@ -94,5 +94,5 @@ const PACKET_BOUND: u32 = 256 * 1024;
 /// Largest captured length of one packet whatever the capture announces, in bytes.
 const PACKET_LIMIT: u32 = 64 * 1024 * 1024;
 
-/// How far behind damage a scanner looks for the next whole record, in bytes.
+/// Bytes after damage in which a scanner looks for the next whole record.
 const RESYNC_WINDOW: usize = 1024 * 1024;

@@ -96,7 +96,7 @@ pub struct Damage {
     pub kind: DamageKind,
     /// What is wrong there.
     pub what: String,
-    /// Offset in the file where reading went on; none when nothing behind the damage could be read.
+    /// Offset in the file where reading went on; none when nothing after the damage could be read.
     pub resumed: Option<u64>,
 }
 
@@ -149,7 +149,8 @@ impl CaptureNotes {
         CaptureNotes { name: name.to_string(), format, ..CaptureNotes::default() }
     }
 
-    /// Whether packets were lost between two moments, or may have been: without times any loss counts for the whole capture.
+    /// Whether packets were lost between two moments, or may have been: without times any loss counts for the whole
+    /// capture.
     pub fn may_have_lost(&self, from: Timestamp, to: Timestamp) -> bool {
         if !self.lossy_seconds.is_empty() {
             let second = Span::seconds(1);
@@ -249,6 +250,7 @@ impl OddityKind {
     }
 }
 
+/// Maximum numbers of link types, interfaces and comments in the notes of one capture, and of bytes of all its comments.
 const LINK_TYPES_KEPT: usize = 64;
 const INTERFACES_KEPT: usize = 1_000;
 const COMMENTS_KEPT: usize = 1_000;

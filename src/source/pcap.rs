@@ -4,7 +4,7 @@
 
 use super::notes::{CaptureNotes, DamageKind, OddityKind};
 use super::order::ByteOrder;
-use super::{PACKET_BOUND, PACKET_LIMIT, Progress, RESYNC_WINDOW};
+use super::{PACKET_BOUND, PACKET_LIMIT, RESYNC_WINDOW, Scanned};
 use crate::packet::{LinkType, Record};
 use crate::time::Timestamp;
 
@@ -39,7 +39,7 @@ pub struct PcapScanner {
     capture: u16,
     /// Offset in the file of the first byte of the next block.
     position: u64,
-    /// Seconds of the first and of the last record, which tell a likely time behind damage.
+    /// Seconds of the first and of the last record, which tell a likely time after damage.
     seconds: Option<(u32, u32)>,
     lost: bool,
     notes: CaptureNotes,
@@ -99,7 +99,7 @@ impl PcapHeader {
         self.record_header + head.captured as usize
     }
 
-    /// Whether these bytes look like a record, judged more strictly than in reading: behind damage nothing else
+    /// Whether these bytes look like a record, judged more strictly than in reading: after damage nothing else
     /// confirms it. Empty records do not count, or a run of zeros would do.
     fn plausible(&self, rest: &[u8], near: impl Fn(u32) -> bool) -> Option<RecordHeader> {
         let head = self.record(rest)?;
@@ -119,11 +119,12 @@ impl PcapScanner {
     }
 
     /// Emits every whole packet in the bytes, with offsets relative to them. `end_of_input` tells that the file has no
-    /// byte behind these. Packets are numbered from 1 as Wireshark does. How the file is cut into blocks changes nothing.
-    pub fn scan(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Progress {
-        let progress = self.scan_block(bytes, end_of_input, emit);
-        self.position += progress.consumed as u64;
-        progress
+    /// byte after these. Packets are numbered from 1 as Wireshark does. How the file is cut into blocks changes
+    /// nothing.
+    pub fn scan(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Scanned {
+        let scanned = self.scan_block(bytes, end_of_input, emit);
+        self.position += scanned.consumed as u64;
+        scanned
     }
 
     /// What was found so far.
@@ -135,13 +136,13 @@ impl PcapScanner {
         &mut self.notes
     }
 
-    fn scan_block(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Progress {
+    fn scan_block(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Scanned {
         let mut at = 0;
         while !self.lost {
             let rest = &bytes[at..];
             if starts_like_magic(rest) {
                 if rest.len() < PcapHeader::LENGTH && !end_of_input {
-                    return Progress::more(at, PcapHeader::LENGTH);
+                    return Scanned::more(at, PcapHeader::LENGTH);
                 }
                 if let Ok(header) = PcapHeader::parse(rest) {
                     self.join(header);
@@ -151,7 +152,7 @@ impl PcapScanner {
             }
             let Some(head) = self.header.record(rest) else {
                 if !end_of_input {
-                    return Progress::more(at, self.header.record_header);
+                    return Scanned::more(at, self.header.record_header);
                 }
                 if !rest.is_empty() {
                     let what = cut_off(self.notes.next_number());
@@ -168,14 +169,14 @@ impl PcapScanner {
                 continue;
             }
             if !end_of_input && broken.is_none() {
-                return Progress::more(at, length);
+                return Scanned::more(at, length);
             }
             if !end_of_input && rest.len() <= RESYNC_WINDOW {
-                return Progress::more(at, RESYNC_WINDOW + 1);
+                return Scanned::more(at, RESYNC_WINDOW + 1);
             }
             at += self.recover(at, rest, end_of_input, broken);
         }
-        Progress::end(bytes.len())
+        Scanned::end(bytes.len())
     }
 
     /// Why a record header cannot be one, if so. A header of zeros is what a crash leaves at the end of a file.
@@ -254,9 +255,9 @@ impl PcapScanner {
                 return true;
             }
             let Some(head) = self.header.plausible(rest, near_known) else { return false };
-            let Some(behind) = rest.get(self.header.length(&head)..) else { return false };
-            (to_the_end && behind.is_empty())
-                || self.header.plausible(behind, |seconds| within_a_day(seconds, head.seconds)).is_some()
+            let Some(after) = rest.get(self.header.length(&head)..) else { return false };
+            (to_the_end && after.is_empty())
+                || self.header.plausible(after, |seconds| within_a_day(seconds, head.seconds)).is_some()
         })
     }
 }
@@ -289,15 +290,17 @@ fn within_a_day(seconds: u32, other: u32) -> bool {
     seconds.abs_diff(other) <= 86_400
 }
 
+/// Bytes of a record header.
 const RECORD_HEADER: usize = 16;
 
-/// After the usual 16 bytes: interface, protocol and packet type of patched Linux kernels.
+/// Bytes of a record header in the modified layout: after the usual 16 the interface, protocol and packet type of patched Linux
+/// kernels.
 const MODIFIED_RECORD_HEADER: usize = 24;
 
 const MICROSECONDS: u32 = 1_000_000;
 const NANOSECONDS: u32 = 1_000_000_000;
 
-/// Largest original length, in bytes, that makes a record likely when looking for one behind damage.
+/// Largest original length, in bytes, that makes a record likely when looking for one after damage.
 const PLAUSIBLE_ORIGINAL: u32 = 16 * 1024 * 1024;
 
 #[cfg(test)]
@@ -404,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_goes_on_behind_an_impossible_length() {
+    fn reading_goes_on_after_an_impossible_length() {
         let mut bytes = twenty();
         let broken = 24 + 4 * 66;
         bytes[broken + 8..broken + 12].copy_from_slice(&[0xFF; 4]);
@@ -415,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_goes_on_behind_a_length_that_leaves_the_file() {
+    fn reading_goes_on_after_a_length_that_leaves_the_file() {
         let mut bytes = twenty();
         bytes[24 + 4 * 66 + 8..][..4].copy_from_slice(&200_000_u32.to_le_bytes());
         let whole = read(&bytes);
@@ -424,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_goes_on_behind_lost_bytes() {
+    fn reading_goes_on_after_lost_bytes() {
         let mut bytes = twenty();
         bytes.drain(24 + 4 * 66 - 10..24 + 6 * 66 - 30);
         let whole = read(&bytes);
@@ -480,8 +483,8 @@ mod tests {
     fn scan_at_once(bytes: &[u8]) -> CaptureNotes {
         let header = PcapHeader::parse(bytes).expect("the header is good");
         let mut scanner = PcapScanner::new(header, "test", 0);
-        let progress = scanner.scan(&bytes[PcapHeader::LENGTH..], true, &mut |_| ());
-        assert_eq!(progress, Progress::end(bytes.len() - PcapHeader::LENGTH));
+        let scanned = scanner.scan(&bytes[PcapHeader::LENGTH..], true, &mut |_| ());
+        assert_eq!(scanned, Scanned::end(bytes.len() - PcapHeader::LENGTH));
         scanner.notes().clone()
     }
 

@@ -5,7 +5,7 @@
 
 use super::notes::{CaptureNotes, DamageKind, InterfaceNote, OddityKind, plain_text};
 use super::order::{ByteOrder, padded};
-use super::{PACKET_LIMIT, Progress, RESYNC_WINDOW, UNKNOWN_INTERFACE};
+use super::{PACKET_LIMIT, RESYNC_WINDOW, Scanned, UNKNOWN_INTERFACE};
 use crate::packet::{LinkType, Record};
 use crate::time::{SECOND, Timestamp};
 
@@ -48,12 +48,12 @@ impl PcapngScanner {
     }
 
     /// Emits every whole packet in the bytes, with offsets relative to them. `end_of_input` tells that the file has no
-    /// byte behind these. Packets are numbered from 1. A packet of an interface that is not described has the link type
+    /// byte after these. Packets are numbered from 1. A packet of an interface that is not described has the link type
     /// [`UNKNOWN_INTERFACE`]. How the file is cut into blocks of bytes changes nothing.
-    pub fn scan(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Progress {
-        let progress = self.scan_bytes(bytes, end_of_input, emit);
-        self.position += progress.consumed as u64;
-        progress
+    pub fn scan(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Scanned {
+        let scanned = self.scan_bytes(bytes, end_of_input, emit);
+        self.position += scanned.consumed as u64;
+        scanned
     }
 
     /// What was found so far.
@@ -65,7 +65,7 @@ impl PcapngScanner {
         &mut self.notes
     }
 
-    fn scan_bytes(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Progress {
+    fn scan_bytes(&mut self, bytes: &[u8], end_of_input: bool, emit: &mut impl FnMut(Record)) -> Scanned {
         let mut at = 0;
         while !self.lost {
             if self.passing.is_some() {
@@ -89,16 +89,16 @@ impl PcapngScanner {
                     self.notes.skipped_blocks += 1;
                     self.passing = Some((length, self.position + at as u64));
                 }
-                Frame::Short { need } if !end_of_input => return Progress::more(at, need),
+                Frame::Short { need } if !end_of_input => return Scanned::more(at, need),
                 Frame::Short { .. } if rest.is_empty() => break,
                 Frame::Short { .. } => at += self.recover(at, rest, end_of_input, None),
                 Frame::Broken(_) if !end_of_input && rest.len() <= RESYNC_WINDOW => {
-                    return Progress::more(at, RESYNC_WINDOW + 1);
+                    return Scanned::more(at, RESYNC_WINDOW + 1);
                 }
                 Frame::Broken(what) => at += self.recover(at, rest, end_of_input, Some(what)),
             }
         }
-        Progress::end(bytes.len())
+        Scanned::end(bytes.len())
     }
 
     fn pass(&mut self, available: usize) -> usize {
@@ -108,12 +108,12 @@ impl PcapngScanner {
         step as usize
     }
 
-    fn stopped_while_passing(&mut self, at: usize, end_of_input: bool) -> Progress {
-        let Some((_, start)) = self.passing.filter(|_| end_of_input) else { return Progress::more(at, 1) };
+    fn stopped_while_passing(&mut self, at: usize, end_of_input: bool) -> Scanned {
+        let Some((_, start)) = self.passing.filter(|_| end_of_input) else { return Scanned::more(at, 1) };
         self.lost = true;
         let what = "the file ends in the middle of a block".to_string();
         self.notes.damaged(start, DamageKind::CutOff, what, None);
-        Progress::end(at)
+        Scanned::end(at)
     }
 
     #[inline]
@@ -161,8 +161,8 @@ impl PcapngScanner {
         let original = self.order.u32(head, 16);
         let captured = self.held_to_block(claimed, body.bytes.len() - head.len());
         let (link, at) = match self.interfaces.get(interface) {
-            Some(described) => (described.link, described.clock.time(ticks)),
-            None => (self.unknown_interface(), Clock::default().time(ticks)),
+            Some(described) => (described.link, described.timescale.time(ticks)),
+            None => (self.unknown_interface(), Timescale::default().time(ticks)),
         };
         self.last_time = at;
         let options = head.len() + padded(captured as usize);
@@ -249,14 +249,14 @@ impl PcapngScanner {
         let head: &[u8; 8] = body.bytes.first_chunk()?;
         let link = LinkType(self.order.u16(head, 0));
         let snaplen = self.order.u32(head, 4);
-        let (mut name, mut description, mut clock) = (None, None, Clock::default());
+        let (mut name, mut description, mut timescale) = (None, None, Timescale::default());
         for (code, value) in options(&body.bytes[head.len()..], self.order) {
             match (code, value) {
                 (COMMENT, text) => self.notes.comment(None, text),
                 (NAME, text) => name = Some(short_text(text)),
                 (DESCRIPTION, text) => description = Some(short_text(text)),
-                (TIME_RESOLUTION, &[resolution, ..]) => clock.resolution = Resolution::from_option(resolution),
-                (TIME_OFFSET, value) => clock.offset = self.counter(value).unwrap_or(0) as i64,
+                (TIME_RESOLUTION, &[resolution, ..]) => timescale.resolution = Resolution::from_option(resolution),
+                (TIME_OFFSET, value) => timescale.offset = self.counter(value).unwrap_or(0) as i64,
                 _ => {}
             }
         }
@@ -266,7 +266,7 @@ impl PcapngScanner {
         }
         self.notes.link_type(link);
         self.notes.interface(|| InterfaceNote { name, description, link, snaplen });
-        self.interfaces.push(Interface { link, snaplen, clock, kernel: None, dropped: None });
+        self.interfaces.push(Interface { link, snaplen, timescale, kernel: None, dropped: None });
         Some(())
     }
 
@@ -325,12 +325,12 @@ impl PcapngScanner {
         skip.unwrap_or(rest.len())
     }
 
-    /// Whether a whole block of a known kind begins here, and behind it another one or the end of the file.
+    /// Whether a whole block of a known kind begins here, and after it another one or the end of the file.
     fn plausible(&self, rest: &[u8], to_the_end: bool) -> bool {
         let Frame::Whole { kind, order, length, even: true } = frame(rest, self.order) else { return false };
         let known = |kind| KNOWN_BLOCKS.contains(&kind);
-        let behind = &rest[length..];
-        known(kind) && ((to_the_end && behind.is_empty()) || kind_of(behind, order).is_some_and(known))
+        let after = &rest[length..];
+        known(kind) && ((to_the_end && after.is_empty()) || kind_of(after, order).is_some_and(known))
     }
 }
 
@@ -445,21 +445,21 @@ struct Body<'a> {
 struct Interface {
     link: LinkType,
     snaplen: u32,
-    clock: Clock,
+    timescale: Timescale,
     /// Losses as the last statistics block told them.
     kernel: Option<u64>,
     dropped: Option<u64>,
 }
 
-/// How an interface tells time.
+/// How the ticks of an interface become moments.
 #[derive(Clone, Copy, Default, Debug)]
-struct Clock {
+struct Timescale {
     resolution: Resolution,
     /// Seconds to add.
     offset: i64,
 }
 
-impl Clock {
+impl Timescale {
     /// Values that do not fit are held at the end of the range.
     #[inline]
     fn time(self, ticks: u64) -> Timestamp {
@@ -519,7 +519,7 @@ const SECRETS: u32 = 10;
 const CUSTOM: u32 = 0xBAD;
 const CUSTOM_NOT_COPIED: u32 = 0x4000_0BAD;
 
-/// Kinds that make a block likely when looking for one behind damage.
+/// Kinds that make a block likely when looking for one after damage.
 const KNOWN_BLOCKS: [u32; 11] = [
     SECTION_HEADER,
     INTERFACE,
@@ -636,8 +636,8 @@ mod tests {
     fn no_clock_overflows() {
         for value in 0..=u8::MAX {
             for offset in [i64::MIN, 0, i64::MAX] {
-                let clock = Clock { resolution: Resolution::from_option(value), offset };
-                assert!(clock.time(0) <= clock.time(u64::MAX), "{value} {offset}");
+                let timescale = Timescale { resolution: Resolution::from_option(value), offset };
+                assert!(timescale.time(0) <= timescale.time(u64::MAX), "{value} {offset}");
             }
         }
     }
@@ -689,7 +689,7 @@ mod tests {
     }
 
     #[test]
-    fn drop_counts_of_packets_step_back_behind_statistics() {
+    fn drop_counts_of_packets_step_back_after_statistics() {
         let lost = |file: Bytes| file.enhanced(0, 1, 1, b"x", |body| body.option(4, &6_u64.to_le_bytes()));
         assert_eq!(read(&file().packet(0, b"x").bytes).notes.dropped, Dropped::default());
         let packets = read(&lost(lost(file())).bytes).notes.dropped;
@@ -809,7 +809,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_goes_on_behind_a_broken_block() {
+    fn reading_goes_on_after_a_broken_block() {
         let broken = 48 + 4 * 84;
         // Length at the front: too short, different from the one at the end, beyond the file, beyond reason.
         for length in [8_u32, 88, 9_000, u32::MAX] {
@@ -838,7 +838,7 @@ mod tests {
             assert_eq!(whole.damage(), Some((84, resumes.then_some(84 + length as u64), 1)));
             assert!(read_in_pieces(&bytes, &[100_000, 7]).expect("the header is good") == whole, "the same in pieces");
             let mut scanner = PcapngScanner::new("test", 0);
-            assert_eq!(scanner.scan(&bytes, true, &mut |_| ()), Progress::end(bytes.len()));
+            assert_eq!(scanner.scan(&bytes, true, &mut |_| ()), Scanned::end(bytes.len()));
             assert!(*scanner.notes() == whole.notes, "the same in one go");
         }
     }

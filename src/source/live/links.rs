@@ -1,5 +1,6 @@
-//! What the kernel says of a link (rtnetlink(7)): whether it is there, whether it is up, what its driver dropped. One socket,
-//! opened while that is still allowed, and only written and read after that, so that a confined audit can go on asking.
+//! What the kernel says of a link (rtnetlink(7)): whether it is there, whether it is up, what its driver dropped. One
+//! socket, opened while that is still allowed, and only written and read after that, so that a confined audit can go on
+//! asking.
 
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -154,7 +155,7 @@ const RX_MISSED_ERRORS: usize = 15;
 const ATTRIBUTE_HEADER: usize = 4;
 /// `IFNAMSIZ` without the zero byte at the end.
 const LONGEST_NAME: usize = 15;
-/// Many times the length of an answer, in bytes.
+/// Bytes of room for an answer: many times its length.
 const ANSWER_BYTES: usize = 32 * 1024;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! Traffic made up for measurements: a mix of conversations like that of a Citrix site, the same for the same seed, and what an
-//! audit must find in it. Packets are made one by one, so the mix may be larger than the memory.
+//! Traffic made up for measurements: a mix of conversations like that of a Citrix site, the same for the same seed, and
+//! what an audit must find in it. Packets are made one by one, so the mix may be larger than the memory.
 
+use crate::flow::Who;
 use crate::packet::{LinkType, TcpFlags, protocol};
 use crate::source::PcapWriter;
 use crate::time::{SECOND, Timestamp};
@@ -22,7 +23,7 @@ pub struct Mix {
     pub shares: [u32; SERVICES.len()],
 }
 
-/// How many in so many packets of a session, handshake and greeting left out, are of which size.
+/// Weights of the sizes among the packets of a session, handshake and greeting left out, are of which size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sizes {
     /// Bare acknowledgements, and datagrams as short: 60 bytes on Ethernet.
@@ -194,7 +195,7 @@ impl Promise {
 pub enum MixError {
     /// No flow, every service with weight 0, or every size.
     Nothing,
-    /// So many packets are needed to open and close the flows alone.
+    /// There are fewer packets than it takes to open and close the flows.
     TooFewPackets {
         /// How many.
         needed: u64,
@@ -254,12 +255,6 @@ struct Flow {
     /// Client first, server second: the next sequence number and the next IP identification.
     next: [u32; 2],
     ids: [u16; 2],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
-    Client,
-    Server,
 }
 
 impl Mix {
@@ -351,8 +346,8 @@ fn deal(counts: &[u64; SERVICES.len()], dice: &mut Dice) -> Vec<Flow> {
     flows
 }
 
-/// When a flow opens, within the first half, and when it closes, within the second. The first opens at once, and one in four
-/// stays open.
+/// When a flow opens, within the first half, and when it closes, within the second. The first opens at once, and one in
+/// four stays open.
 fn schedule(flow: u32, conduct: Conduct, dice: &mut Dice, events: &mut Vec<Event>) {
     let start = if flow == 0 { 0 } else { dice.below(OPEN_WITHIN) as u32 };
     let mut step = 0;
@@ -544,7 +539,7 @@ impl Flow {
             self.next[me] = self.next[me].wrapping_add(payload.len() as u32 + number);
         }
         frame.extend_from_slice(payload);
-        seal(frame, udp);
+        seal(frame);
         if frame.len() < SHORTEST_FRAME {
             frame.resize(SHORTEST_FRAME, 0);
         }
@@ -552,7 +547,8 @@ impl Flow {
 }
 
 /// Fills in the checksums of IP (RFC 791, 3.1) and of TCP or UDP (RFC 9293, 3.1; RFC 768).
-fn seal(frame: &mut [u8], udp: bool) {
+fn seal(frame: &mut [u8]) {
+    let udp = frame[23] == protocol::UDP;
     let ip = sum(&frame[14..34]);
     let header = !fold(ip);
     let pseudo = sum(&frame[26..34]) + u64::from(frame[23]) + (frame.len() - 34) as u64;
@@ -665,33 +661,33 @@ fn unknown() -> Vec<u8> {
 /// When the mix begins: 2026-01-05 08:00 UTC, a Monday.
 const START: Timestamp = Timestamp(1_767_600_000 * SECOND);
 
-/// The mix lasts a minute, in nanoseconds: long enough to call silence certain.
+/// Nanoseconds that the mix lasts: long enough to call silence certain.
 const DURATION: i64 = 60 * SECOND;
 
-/// Flows open within so many microseconds from the start ...
+/// Microseconds from the start within which flows open ...
 const OPEN_WITHIN: u64 = 28_000_000;
-/// ... and close so many after it ...
+/// ... after which they begin to close ...
 const CLOSE_FROM: u32 = 32_000_000;
-/// ... within so many.
+/// ... and from then on within which they do.
 const CLOSE_WITHIN: u64 = 27_000_000;
 
-/// Client hosts, and servers of each service.
+/// Number of client hosts, and of servers of each service.
 const CLIENTS: u32 = 5_000;
 const SERVERS: u64 = 40;
 
 /// The first port that Windows hands out to clients.
 const CLIENT_PORTS: u32 = 49_152;
 
-/// Bytes of Ethernet frames without their check sequence.
+/// Bytes of Ethernet frames without their check sequence, and of the headers in them.
 const SHORTEST_FRAME: usize = 60;
 const FULL_FRAME: usize = 1_514;
 const TCP_HEADERS: usize = 54;
 const UDP_HEADERS: usize = 42;
 
-/// Payload of a datagram that stands for a bare acknowledgement.
+/// Bytes of payload of a datagram that stands for a bare acknowledgement.
 const SHORT_DATAGRAM: usize = 18;
 
-/// Payload is cut out of so many random bytes.
+/// Random bytes that payload is cut out of.
 const NOISE: usize = 1 << 16;
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use crate::packet::Record;
 use std::collections::VecDeque;
 
-/// Packets in the order of their capture, with their bytes. Memory is used again; in the steady state nothing is allocated.
+/// Packets in the order of their capture, with their bytes. Memory is used again; in the steady state nothing is
+/// allocated.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct Backlog {
     /// Bytes that were handed out, then those of the packets that wait.
     bytes: Vec<u8>,
     handed_out: usize,
@@ -13,7 +14,7 @@ pub(super) struct Queue {
     records: VecDeque<Record>,
 }
 
-impl Queue {
+impl Backlog {
     /// How many packets wait.
     pub(super) fn len(&self) -> usize {
         self.records.len()
@@ -36,7 +37,7 @@ impl Queue {
         self.records.front()
     }
 
-    /// Hands out the packet that came first: its bytes go behind those in `into`, and its record says where.
+    /// Hands out the packet that came first: its bytes go after those in `into`, and its record says where.
     pub(super) fn pop(&mut self, into: &mut Vec<u8>) -> Option<Record> {
         let mut record = self.records.pop_front()?;
         let start = record.offset as usize;
@@ -48,7 +49,8 @@ impl Queue {
         Some(record)
     }
 
-    /// Moves what waits to the front, when that is less than what was handed out, so that a byte is moved once on average.
+    /// Moves what waits to the front, when that is less than what was handed out, so that a byte is moved once on
+    /// average.
     fn tidy(&mut self) {
         if self.records.is_empty() {
             self.bytes.clear();
@@ -63,7 +65,7 @@ impl Queue {
     }
 }
 
-/// Below so many bytes it is not worth while.
+/// Least number of bytes that it is worth while to move.
 const TIDY_AT_LEAST: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -85,38 +87,38 @@ mod tests {
 
     #[test]
     fn what_goes_in_comes_out_in_order_and_whole() {
-        let (mut queue, mut out) = (Queue::default(), Vec::new());
+        let (mut backlog, mut out) = (Backlog::default(), Vec::new());
         let (mut pushed, mut popped, mut waiting) = (0, 0, 0);
         // Grows to a few hundred packets and shrinks again, over and over.
         for step in 0..20_000_u64 {
             if step / 300 % 2 == 0 || step % 3 == 0 {
-                queue.push(record(pushed, packet(pushed).len()), &packet(pushed));
+                backlog.push(record(pushed, packet(pushed).len()), &packet(pushed));
                 waiting += packet(pushed).len();
                 pushed += 1;
-            } else if let Some(record) = queue.pop(&mut out) {
+            } else if let Some(record) = backlog.pop(&mut out) {
                 assert_eq!(record.number, popped);
                 assert_eq!(record.packet(&out).bytes, packet(popped));
                 waiting -= packet(popped).len();
                 popped += 1;
                 out.clear();
             }
-            assert_eq!((queue.len() as u64, queue.bytes()), (pushed - popped, waiting));
-            assert_eq!(queue.first().map(|record| record.number), (popped < pushed).then_some(popped));
+            assert_eq!((backlog.len() as u64, backlog.bytes()), (pushed - popped, waiting));
+            assert_eq!(backlog.first().map(|record| record.number), (popped < pushed).then_some(popped));
         }
         assert!(popped > 5_000);
     }
 
     #[test]
     fn memory_does_not_grow_with_what_has_passed() {
-        let (mut queue, mut out) = (Queue::default(), Vec::new());
+        let (mut backlog, mut out) = (Backlog::default(), Vec::new());
         for number in 0..10 {
-            queue.push(record(number, 1_000), &[1; 1_000]);
+            backlog.push(record(number, 1_000), &[1; 1_000]);
         }
         for number in 10..100_000 {
-            queue.push(record(number, 1_000), &[1; 1_000]);
-            queue.pop(&mut out);
+            backlog.push(record(number, 1_000), &[1; 1_000]);
+            backlog.pop(&mut out);
             out.clear();
         }
-        assert!(queue.bytes.capacity() < 8 * TIDY_AT_LEAST, "{}", queue.bytes.capacity());
+        assert!(backlog.bytes.capacity() < 8 * TIDY_AT_LEAST, "{}", backlog.bytes.capacity());
     }
 }

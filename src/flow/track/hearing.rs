@@ -1,0 +1,169 @@
+//! What a flow hears: the first bytes of both sides, kept until the protocol is told.
+
+use super::Flow;
+use crate::flow::{Heard, Marks, Note, Who};
+use crate::packet::{Packet, RawPacket, protocol};
+use crate::signature::{self, Answer, OPENING_LIMIT, Opening};
+use crate::transport::Transport;
+
+/// What is still waited for to tell the protocol.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Listening(pub(super) u8);
+
+impl Listening {
+    /// The client's first payload was heard; the server's is the next bit.
+    pub(super) const CLIENT: u8 = 1;
+    pub(super) const SERVER: u8 = 2;
+    /// The signature asked for more bytes.
+    pub(super) const MORE: u8 = 4;
+    /// Payload was missing from the capture.
+    pub(super) const CUT: u8 = 8;
+}
+
+impl Flow {
+    /// Bytes of its openings that it holds because more are awaited.
+    #[inline]
+    pub fn bytes_held(&self) -> u64 {
+        if self.listening.0 & Listening::MORE == 0 {
+            return 0;
+        }
+        let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
+        openings.map_or(0, |openings| openings.iter().map(|opening| opening.len() as u64).sum())
+    }
+
+    /// Tells the protocol by what was heard until now, and lets go of it.
+    pub fn hears_no_more(&mut self) {
+        self.tell(None, true);
+    }
+
+    /// This flow is TFTP data that answers a request seen on port 69.
+    pub fn is_tftp_data(&mut self) {
+        self.listening.0 = Listening::CLIENT | Listening::SERVER;
+        self.cold().heard = Some(Heard {
+            protocol: signature::Protocol::Tftp,
+            strength: signature::Strength::Strong,
+            by_server: true,
+            server_name: None,
+            citrix_hint: false,
+        });
+    }
+
+    /// Keeps the first bytes of each side until the protocol is told.
+    #[inline]
+    pub(super) fn listen(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, sequence: Option<u32>) {
+        let spoke = Listening::CLIENT << who as u8;
+        if self.listening.0 & spoke != 0 && (self.listening.0 & Listening::MORE == 0 || sequence.is_none()) {
+            return;
+        }
+        self.listen_closely(packet, raw, who, sequence);
+    }
+
+    #[inline(never)]
+    fn listen_closely(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, sequence: Option<u32>) {
+        let spoke = Listening::CLIENT << who as u8;
+        let start = self.halves[who as usize].start;
+        let payload = packet.payload(raw.bytes);
+        let cut = (payload.len() as u64) < u64::from(packet.payload_bytes);
+        let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
+        let held = openings.map_or(0, |openings| openings[who as usize].len());
+        // Only bytes without a gap, and none after an opening that was shortened since.
+        let shortened = self.listening.0 & spoke != 0 && held == KEPT_OPENING;
+        let gap = sequence.is_some_and(|sequence| sequence != start.wrapping_add(held as u32));
+        if gap || shortened || (held == 0 && payload.is_empty() && !cut) {
+            return;
+        }
+        let room = OPENING_LIMIT - held.min(OPENING_LIMIT);
+        let first = self.listening.0 & spoke == 0;
+        self.listening.0 |= spoke;
+        if cut {
+            self.listening.0 |= Listening::CUT;
+            self.marks.set(Marks::CUT);
+        }
+        let full = room <= payload.len();
+        if first {
+            let note = match who {
+                Who::Client => Note::ClientPayload,
+                Who::Server => Note::ServerPayload,
+            };
+            self.note(note, raw);
+        }
+        self.cold().openings.get_or_insert_default();
+        self.tell(Some((who, &payload[..payload.len().min(room)])), full);
+    }
+
+    /// Tells the protocol by what both sides have said until now, and by what one of them says next.
+    pub(super) fn tell(&mut self, next: Option<(Who, &[u8])>, ended: bool) {
+        let server_port = self.key.endpoint(!self.client).port;
+        let transport = if self.key.protocol() == protocol::TCP { Transport::Tcp } else { Transport::Udp };
+        let cut = self.listening.0 & Listening::CUT != 0;
+        let Some(cold) = self.cold.as_deref_mut() else { return };
+        let Some(openings) = cold.openings.as_deref_mut() else { return };
+        // What a side says first is read where it lies. Most protocols are told by it, and then little of it is kept.
+        let first = next.filter(|&(who, _)| openings[who as usize].is_empty());
+        if let (Some((who, bytes)), None) = (next, first) {
+            openings[who as usize].extend_from_slice(bytes);
+        }
+        let mut said = [&openings[0][..], &openings[1][..]];
+        if let Some((who, bytes)) = first {
+            said[who as usize] = bytes;
+        }
+        let [client, server] = said;
+        let opening = Opening { transport, server_port, client, server, cut, ended };
+        self.listening.0 &= !Listening::MORE;
+        match signature::tell(&opening) {
+            Answer::More => self.listening.0 |= Listening::MORE,
+            Answer::Told(told) => cold.heard = Some(merge(cold.heard.take(), told)),
+            Answer::Nothing => {}
+        }
+        let more = self.listening.0 & Listening::MORE != 0;
+        let both = Listening::CLIENT | Listening::SERVER;
+        if !more && self.listening.0 & both == both {
+            cold.openings = None;
+            return;
+        }
+        if !more {
+            openings.iter_mut().for_each(shorten);
+        }
+        if let Some((who, bytes)) = first {
+            openings[who as usize].extend_from_slice(if more {
+                bytes
+            } else {
+                &bytes[..bytes.len().min(KEPT_OPENING)]
+            });
+        }
+    }
+}
+
+/// Bytes of one side's opening that are kept while the other side is waited for.
+const KEPT_OPENING: usize = 32;
+
+fn shorten(opening: &mut Vec<u8>) {
+    opening.truncate(KEPT_OPENING);
+    opening.shrink_to_fit();
+}
+
+fn merge(known: Option<Heard>, told: signature::Told) -> Heard {
+    let new = Heard {
+        protocol: told.protocol,
+        strength: told.strength,
+        by_server: told.by_server,
+        server_name: told.server_name,
+        citrix_hint: told.citrix_hint,
+    };
+    match known {
+        Some(known) if known.protocol == new.protocol => Heard {
+            protocol: new.protocol,
+            strength: known.strength.max(new.strength),
+            by_server: known.by_server || new.by_server,
+            server_name: new.server_name.or(known.server_name),
+            citrix_hint: known.citrix_hint || new.citrix_hint,
+        },
+        Some(known) if known.strength > new.strength => known,
+        Some(known) => Heard {
+            server_name: new.server_name.or(known.server_name),
+            citrix_hint: known.citrix_hint || new.citrix_hint,
+            ..new
+        },
+        None => new,
+    }
+}
