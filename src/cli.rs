@@ -17,6 +17,13 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// What was typed. Help, the version and mistakes end the program here.
+    pub fn typed() -> Cli {
+        Cli::parse()
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   cap-audit file case.pcapng                     what is wrong in this capture?

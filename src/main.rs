@@ -2,11 +2,10 @@
 
 use cap_audit::cli::Cli;
 use cap_audit::run::{Exit, run, tell};
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let exit = run(&Cli::parse()).unwrap_or_else(|error| {
+    let exit = run(&Cli::typed()).unwrap_or_else(|error| {
         tell(&error.to_string());
         Exit::Unreadable
     });

@@ -1,6 +1,6 @@
 //! The flows as CSV, one a line.
 
-use super::{FlowLine, Report};
+use super::{FlowLine, Report, tables};
 use crate::judge::Reason;
 use crate::signature::Protocol;
 use std::io::{self, Write};
@@ -43,20 +43,7 @@ const HEADER: [&str; 30] = [
 /// # Errors
 /// What writing gives.
 pub fn write_csv(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(HEADER).map_err(io_error)?;
-    for flow in report.flows.lines() {
-        writer.write_record(fields(&flow)).map_err(io_error)?;
-    }
-    writer.flush()
-}
-
-/// What went wrong in writing. The crate's own conversion hides the kind, by which a closed pipe is told.
-pub(super) fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
+    tables::write_rows(out, HEADER, report.flows.lines().map(|flow| fields(&flow)))
 }
 
 fn fields(flow: &FlowLine<'_>) -> [String; HEADER.len()] {

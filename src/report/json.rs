@@ -29,7 +29,15 @@ pub fn write_json(out: &mut impl Write, report: &Report<'_>, words: &Words) -> i
         findings: report.findings.iter().map(|line| told(line, words)).collect(),
         flows: &report.flows,
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    write_document(out, &document)
+}
+
+/// Any value as one document, indented.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_document(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }
 

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
-use super::csv_flows::io_error;
+use super::json::write_document;
+use super::tables;
 use crate::portmap::{Direction, Layer, PortMap, PortRule, RuleId, ports_text};
 use crate::transport::Transport;
 
@@ -41,25 +41,22 @@ pub fn write_text(out: &mut impl Write, map: &PortMap, rules: &[RuleId], width: 
 /// # Errors
 /// What `out` says.
 pub fn write_csv(out: &mut impl Write, map: &PortMap, rules: &[RuleId]) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(CSV_HEADER).map_err(io_error)?;
-    for &id in rules {
+    let row = |&id: &RuleId| {
         let rule = map.rule(id);
-        csv.write_record([
-            rule.id.as_str(),
-            &rule.product,
-            &rule.sources.join(";"),
-            &rule.destinations.join(";"),
-            &protocols(rule, ";"),
-            &ports(rule, ";"),
-            map.service_name(rule.service),
-            rule.direction.name(),
-            &rule.detail,
-            &rule.origin(),
-        ])
-        .map_err(io_error)?;
-    }
-    csv.flush()
+        [
+            rule.id.clone(),
+            rule.product.clone(),
+            rule.sources.join(";"),
+            rule.destinations.join(";"),
+            protocols(rule, ";"),
+            ports(rule, ";"),
+            map.service_name(rule.service).to_string(),
+            rule.direction.name().to_string(),
+            rule.detail.clone(),
+            rule.origin(),
+        ]
+    };
+    tables::write_rows(out, CSV_HEADER, rules.iter().map(row))
 }
 
 /// Writes rules as one JSON array of objects with the names of the CSV header, and `udp_service`, `reply`, `layer`, `why`,
@@ -69,26 +66,17 @@ pub fn write_csv(out: &mut impl Write, map: &PortMap, rules: &[RuleId]) -> io::R
 /// What `out` says.
 pub fn write_json(out: &mut impl Write, map: &PortMap, rules: &[RuleId]) -> io::Result<()> {
     let rules: Vec<JsonRule<'_>> = rules.iter().map(|&id| JsonRule::of(map, map.rule(id))).collect();
-    serde_json::to_writer_pretty(&mut *out, &rules)?;
-    writeln!(out)
+    write_document(out, &rules)
 }
 
 /// What stands under the id of a rule: what and where on the left, who and why on the right.
 fn block(map: &PortMap, rule: &PortRule, width: usize) -> String {
-    let mut table = Table::new();
-    table.force_no_tty().load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.add_row(vec![place(rule), ends(rule)]);
-    table.add_row(vec![services(map, rule), rule.detail.clone()]);
-    if let Layer::Correction { why, cited } = &rule.layer {
-        table.add_row(vec![String::from("correction"), format!("{why} Source: {cited}.")]);
-    }
-    let right = width.max(NARROWEST) - LEFT;
-    let widths = [LEFT, right].map(|width| u16::try_from(width).unwrap_or(u16::MAX));
-    table.set_constraints(widths.map(|width| ColumnConstraint::Absolute(Width::Fixed(width))));
-    for (column, padding) in table.column_iter_mut().zip([(INDENT, 2), (0, 0)]) {
-        column.set_padding(padding);
-    }
-    table.to_string()
+    let correction = match &rule.layer {
+        Layer::Correction { why, cited } => Some(["correction".to_string(), format!("{why} Source: {cited}.")]),
+        Layer::Document => None,
+    };
+    let rows = [[place(rule), ends(rule)], [services(map, rule), rule.detail.clone()]].into_iter().chain(correction);
+    tables::beside(rows, [LEFT, width.max(NARROWEST) - LEFT], INDENT)
 }
 
 /// Transport and ports: `tcp/udp 1494`, or the transport alone.

@@ -1,12 +1,11 @@
 //! The report to be read: what is wrong first, then what was seen of each service, then what could not be judged.
 
-use super::{EndpointLine, FindingLine, FlowLine, Remark, Report, ServiceLine, names};
+use super::{EndpointLine, FindingLine, FlowLine, Remark, Report, ServiceLine, names, tables};
 use crate::finding::{Confidence, Finding, Params, Severity, Value};
 use crate::flow::Evidence;
 use crate::time::{Span, Timestamp};
 use crate::words::Words;
 use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::io::{self, Write};
 
 /// How the text looks.
@@ -249,10 +248,7 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn service_table(&self, services: &[ServiceLine]) -> String {
-        let mut table = Table::new();
-        let width = self.look.width as u16;
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        table.set_header([
+        let head = [
             self.label("text-column-service"),
             self.label("text-column-flows"),
             self.label("text-column-blocked"),
@@ -261,11 +257,11 @@ impl<W: Write> Page<'_, W> {
             self.label("text-column-rtt"),
             "p90".into(),
             "p99".into(),
-        ]);
-        for service in services {
+        ];
+        let row = |service: &ServiceLine| {
             let rtt = &service.handshake_rtt_us;
             let time = |value: Option<Span>| value.map_or("-".into(), names::short);
-            table.add_row([
+            [
                 service.service.clone(),
                 service.flows.to_string(),
                 service.blocked.to_string(),
@@ -274,15 +270,9 @@ impl<W: Write> Page<'_, W> {
                 time(rtt.p50),
                 time(rtt.p90),
                 time(rtt.p99),
-            ]);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        if let Some(column) = table.column_mut(0) {
-            column.set_padding((0, 1));
-        }
-        table.to_string()
+            ]
+        };
+        tables::aligned(head, services.iter().map(row), self.look.width)
     }
 
     fn not_judged(&mut self, report: &Report<'_>) -> io::Result<()> {

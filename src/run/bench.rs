@@ -5,8 +5,9 @@ use super::console::{Target, tell, write_to};
 use crate::bench::{Capture, Holds, Mix, MixLine, Tell, Traffic, Written, measure};
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::error::Error;
+use crate::report;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -77,9 +78,6 @@ fn measured(args: &BenchArgs, capture: &Capture) -> Result<Exit, Error> {
 fn print(format: BenchFormat, what: &impl Tell) -> Result<(), Error> {
     write_to(Target::Standard, |out, _| match format {
         BenchFormat::Text => what.text(out),
-        BenchFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, what)?;
-            writeln!(out)
-        }
+        BenchFormat::Json => report::write_document(out, what),
     })
 }

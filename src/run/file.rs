@@ -24,7 +24,7 @@ pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Resu
     let remarks = Remarks::unless(args.quiet);
     let inputs = Inputs::named(captures, remarks);
     let options = options(args);
-    let mut progress = Progress::new(&inputs.files, args.quiet);
+    let mut progress = Progress::new(&inputs.files, remarks);
     let queue = inputs.in_time_order(remarks);
     if let Some(output) = &args.output {
         check_output(output, &queue)?;

@@ -1,5 +1,7 @@
-//! How far an audit of files has come.
+//! What is shown on the last line of a terminal while an audit goes on: how far it has come, or how things stand. The only file that
+//! names `indicatif`.
 
+use super::console::Remarks;
 use super::inputs::{Input, Opened};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs;
@@ -17,10 +19,10 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub fn new(paths: &[Input], quiet: bool) -> Progress {
+    pub fn new(paths: &[Input], remarks: Remarks) -> Progress {
         let total =
             paths.iter().filter_map(|input| fs::metadata(&input.path).ok()).map(|metadata| metadata.len()).sum();
-        let bar = if quiet || !io::stderr().is_terminal() { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let bar = if is_shown(remarks) { ProgressBar::no_length() } else { ProgressBar::hidden() };
         Progress { bar, started: Instant::now(), total, done: 0, current: 0, current_bytes: 0 }
     }
 
@@ -44,4 +46,35 @@ impl Progress {
     pub fn done(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A line on standard error that says how a live audit stands.
+#[cfg(feature = "live")]
+pub(super) struct Status(ProgressBar);
+
+#[cfg(feature = "live")]
+impl Status {
+    pub fn new(remarks: Remarks) -> Status {
+        Status(if is_shown(remarks) { ProgressBar::new_spinner() } else { ProgressBar::hidden() })
+    }
+
+    /// Shows another line.
+    pub fn show(&self, line: String) {
+        self.0.set_message(line);
+        self.0.tick();
+    }
+
+    /// Takes the line away while something else is written.
+    pub fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
+        self.0.suspend(write)
+    }
+
+    /// Takes the line away for good.
+    pub fn close(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn is_shown(remarks: Remarks) -> bool {
+    remarks == Remarks::Said && io::stderr().is_terminal()
 }

@@ -1,7 +1,8 @@
 //! The writing side of a live audit: collects the workers' answers and tells what is new in them.
 
 use super::super::Exit;
-use super::super::console::{Paper, Target, tell};
+use super::super::console::{Paper, Remarks, Target, tell};
+use super::super::progress::Status;
 use super::super::telling::Telling;
 use super::feed::{News, WAIT};
 use crate::audit::Depth;
@@ -20,9 +21,8 @@ use crate::source::{CaptureNotes, Loss};
 use crate::time::Timestamp;
 use crate::transport::Transport;
 use crate::words::Words;
-use indicatif::ProgressBar;
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::{Arc, mpsc};
 
 /// What tells one finding from another for as long as the audit runs: its code, its port, the servers, and its severity, so
@@ -39,18 +39,16 @@ pub(super) struct Desk<'a> {
     answers: Vec<Interim>,
     told: BTreeSet<Told>,
     notes: Vec<CaptureNotes>,
-    status: ProgressBar,
+    status: Status,
     before: Option<(Timestamp, u64, u64)>,
     /// Flows that have ended, where the report at the end lists them.
     finished: Vec<FlowRecord>,
     lines: u64,
     live_flows: usize,
-    line: String,
 }
 
 impl<'a> Desk<'a> {
     pub fn new(args: &'a AuditArgs, map: &'a Arc<PortMap>, workers: usize) -> Desk<'a> {
-        let silent = args.quiet || !io::stderr().is_terminal();
         Desk {
             args,
             map,
@@ -59,12 +57,11 @@ impl<'a> Desk<'a> {
             answers: Vec::new(),
             told: BTreeSet::new(),
             notes: Vec::new(),
-            status: if silent { ProgressBar::hidden() } else { ProgressBar::new_spinner() },
+            status: Status::new(Remarks::unless(args.quiet)),
             before: None,
             finished: Vec::new(),
             lines: 0,
             live_flows: 0,
-            line: String::new(),
         }
     }
 
@@ -84,13 +81,13 @@ impl<'a> Desk<'a> {
 
     fn hear(&mut self, news: News) {
         for sentence in &news.remarks {
-            self.status.suspend(|| tell(sentence));
+            self.status.aside(|| tell(sentence));
         }
         if let Some((at, packets, bytes)) = self.before {
             let seconds = (news.at - at).as_seconds().max(0.001);
             let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
             let lost = |of: fn(&Loss) -> Option<u64>| news.losses.iter().filter_map(of).sum::<u64>();
-            self.line = format!(
+            let line = format!(
                 "{:.0} packets/s, {:.1} Mbit/s, {} flows, {} findings, {} lost",
                 rate(news.packets, packets),
                 rate(news.bytes, bytes) * 8.0 / 1e6,
@@ -98,8 +95,7 @@ impl<'a> Desk<'a> {
                 self.told.len(),
                 lost(|loss| loss.kernel) + lost(|loss| loss.card),
             );
-            self.status.set_message(self.line.clone());
-            self.status.tick();
+            self.status.show(line);
         }
         self.before = Some((news.at, news.packets, news.bytes));
         self.notes = news.notes;
@@ -168,7 +164,7 @@ impl<'a> Desk<'a> {
             }
             // A report that goes to a program must stay one document.
             Format::Json | Format::Csv | Format::Ndjson => Ok(()),
-            Format::Text => self.status.suspend(|| write(|out| report::write_news(out, at, finding, &self.words))),
+            Format::Text => self.status.aside(|| write(|out| report::write_news(out, at, finding, &self.words))),
         }
     }
 
@@ -176,11 +172,11 @@ impl<'a> Desk<'a> {
         let report = Report::new(conclusion);
         let telling = Telling { flows: false, ..Telling::of(self.args, Target::Standard) };
         let look = telling.look(Paper::of_standard_output());
-        self.status.suspend(|| write(|out| report::write_text(out, &report, &self.words, look)))
+        self.status.aside(|| write(|out| report::write_text(out, &report, &self.words, look)))
     }
 
     pub fn close(&self) {
-        self.status.finish_and_clear();
+        self.status.close();
     }
 
     /// The flows that have ended, where the report at the end lists them.
