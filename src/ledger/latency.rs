@@ -62,9 +62,11 @@ fn new_histogram() -> Histogram<u64> {
 
 impl AddAssign<&Latency> for Latency {
     fn add_assign(&mut self, other: &Latency) {
-        let Some(theirs) = &other.0 else { return };
-        let mine = self.0.get_or_insert_with(|| Box::new(new_histogram()));
-        mine.add(theirs.as_ref()).expect("both have the bounds of new_histogram");
+        match (&mut self.0, &other.0) {
+            (_, None) => {}
+            (None, theirs) => self.0.clone_from(theirs),
+            (Some(mine), Some(theirs)) => mine.add(theirs.as_ref()).expect("both have the bounds of new_histogram"),
+        }
     }
 }
 

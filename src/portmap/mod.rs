@@ -21,6 +21,7 @@ use crate::transport::Transport;
 use load::Parts;
 use lookup::PortTable;
 use rule::small;
+use std::collections::BTreeSet;
 
 /// The port map. Made from TOML once, then only read.
 #[derive(Clone, Debug)]
@@ -103,10 +104,13 @@ impl PortMap {
     }
 
     /// The ports that belong to a service over a transport, rising: those that are not generic and have the service among
-    /// their [`Candidates::services`]. Walks over all ports: ask once, not for every flow.
+    /// their [`Candidates::services`]. Walks over all rules: ask once, not for every flow.
     pub fn specific_ports(&self, service: ServiceId, transport: Transport) -> Vec<u16> {
+        let speaks = |rule: &&PortRule| rule.transports.contains(&transport) && rule.service_over(transport) == service;
+        let named: BTreeSet<u16> =
+            self.rules.iter().filter(speaks).flat_map(|rule| rule.ports.iter().cloned().flatten()).collect();
         let belongs = |found: &Candidates| !found.generic && found.services.contains(&service);
-        (0..=u16::MAX).filter(|&port| self.lookup(transport, port).is_some_and(belongs)).collect()
+        named.into_iter().filter(|&port| self.lookup(transport, port).is_some_and(belongs)).collect()
     }
 
     /// All rules: those of the documents in their order, then the corrections.
@@ -163,7 +167,7 @@ impl PortMap {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     use super::*;
 
