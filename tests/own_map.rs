@@ -4,6 +4,10 @@
 use cap_audit::portmap::{Candidates, PortMap, Service, ServiceId};
 use cap_audit::signature::Protocol;
 use cap_audit::transport::Transport;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 const CITRIX: &str = include_str!("../src/portmap/citrix.toml");
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
@@ -86,4 +90,37 @@ fn the_services_of_a_session_are_found_by_their_protocol() {
     let instead = |id: ServiceId| own.service(id).instead.as_ref().map(|instead| instead.services.as_slice());
     assert_eq!([edt, cgp, ica].map(instead), [Some(&[cgp, ica][..]), Some(&[ica][..]), None]);
     assert!([ica, cgp, edt].into_iter().all(|id| own.service(id).session));
+}
+
+/// Every report of every fixture, but for the names of the services: no finding, verdict or sentence hangs on one.
+#[test]
+fn a_map_under_other_names_loses_no_finding() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let own = directory.path().join("own.toml");
+    fs::write(&own, renamed(CITRIX)).expect("a file can be written");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let folders = fs::read_dir(fixtures).expect("fixtures/ is part of the repository");
+    let captures = folders.flat_map(|folder| {
+        let folder = folder.expect("it can be listed").path();
+        ["capture.pcap", "capture.pcapng"].map(|name| folder.join(name))
+    });
+    let mut codes = BTreeSet::new();
+    for capture in captures.filter(|capture| capture.exists()) {
+        let report = |own: Option<&Path>| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_cap-audit"));
+            command.args(["file", "--format", "json"]).arg(&capture);
+            own.iter().for_each(|own| _ = command.arg("--port-map").arg(own));
+            let told = command.output().expect("the program runs").stdout;
+            String::from_utf8(told).expect("a report is text").replace("x-", "")
+        };
+        let (citrix, own) = (report(None), report(Some(&own)));
+        assert!(own == citrix, "{}", capture.display());
+        let told: serde_json::Value = serde_json::from_str(&own).expect("a report is JSON");
+        let findings = told["findings"].as_array().expect("findings are a list");
+        codes.extend(findings.iter().filter_map(|finding| finding["code"].as_str()).map(String::from));
+    }
+    for code in ["blocked.silent", "fallback.cgp-to-ica", "unexpected.foreign-protocol", "unexpected.internet-exposed"]
+    {
+        assert!(codes.contains(code), "{code} is not among {codes:?}");
+    }
 }
