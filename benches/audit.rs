@@ -13,7 +13,7 @@ use cap_audit::audit::{Audit, Flows};
 use cap_audit::flow::Limits;
 use cap_audit::packet::{LinkType, RawPacket, decode};
 use cap_audit::pipeline::{Options, run};
-use cap_audit::source::{CaptureFile, PcapWriter};
+use cap_audit::source::{CaptureFile, Fractions, PcapWriter};
 use cap_audit::time::{Span, Timestamp};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::fs::File;
@@ -94,7 +94,8 @@ fn one_file(criterion: &mut Criterion) {
 
 fn write_capture(path: &Path, packets: u64) {
     let file = File::create(path).expect("a file can be made in a temporary directory");
-    let mut writer = PcapWriter::new(BufWriter::new(file), LinkType::ETHERNET, true).expect("it can be written");
+    let mut writer =
+        PcapWriter::new(BufWriter::new(file), LinkType::ETHERNET, Fractions::Nanoseconds).expect("it can be written");
     let (opening, data) = open_flows(60_000, 4, 446);
     let mut at = Timestamp::new(1_700_000_000, 0);
     for (_, _, original, bytes) in opening.iter().chain(data.iter().cycle()).take(packets as usize) {

@@ -7,7 +7,7 @@
 mod support;
 
 use cap_audit::packet::LinkType;
-use cap_audit::source::PcapWriter;
+use cap_audit::source::{Fractions, PcapWriter};
 use cap_audit::time::{Span, Timestamp};
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -54,7 +54,8 @@ fn peak_kib(status: &str) -> u64 {
 
 fn write_capture(path: &Path) -> u64 {
     let file = File::create(path).expect("a file can be made in a temporary directory");
-    let mut writer = PcapWriter::new(BufWriter::new(file), LinkType::ETHERNET, true).expect("it can be written");
+    let mut writer =
+        PcapWriter::new(BufWriter::new(file), LinkType::ETHERNET, Fractions::Nanoseconds).expect("it can be written");
     let mut at = Timestamp::new(1_700_000_000, 0);
     let mut packets = 0;
     for flow in 0..FLOWS {

@@ -1,6 +1,6 @@
 //! The front door of the core: raw packets in, a `Ledger` and finished flows out. It knows no thread, no file and no clock.
 
-use crate::flow::{FlowRecord, FlowTable, Limits};
+use crate::flow::{Depth, FlowRecord, FlowTable, Limits};
 use crate::ledger::Ledger;
 use crate::packet::{Lane, RawPacket, decode};
 use crate::portmap::PortMap;
@@ -21,15 +21,6 @@ pub enum Flows {
     Counted,
     /// They are counted, and kept for a report that lists them.
     Kept,
-}
-
-/// How much is asked for of an audit that goes on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Depth {
-    /// What findings are made of, at the cost of the flows that are still open questions.
-    Questions,
-    /// Every count, at the cost of all flows that are alive.
-    Everything,
 }
 
 /// Where finished flows are entered.
@@ -122,7 +113,7 @@ impl Audit {
         if depth == Depth::Questions {
             ledger += &books.shown;
         }
-        table.glance(now, depth == Depth::Everything, &mut |record, last_word| {
+        table.glance(now, depth, &mut |record, last_word| {
             ledger.enter(&record, &map);
             if last_word {
                 books.shown.enter(&record, &map);

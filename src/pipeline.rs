@@ -4,9 +4,9 @@
 //! it free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is
 //! lost here.
 
-use crate::audit::{Audit, Depth, Flows};
+use crate::audit::{Audit, Flows};
 use crate::clock::Clock;
-use crate::flow::{FlowRecord, Limits};
+use crate::flow::{Depth, FlowRecord, Limits};
 use crate::ledger::{Latency, Ledger};
 use crate::packet::{Filling, PacketBatch};
 use crate::portmap::PortMap;

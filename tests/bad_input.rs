@@ -5,7 +5,7 @@ mod skip;
 mod support;
 
 use cap_audit::packet::LinkType;
-use cap_audit::source::PcapWriter;
+use cap_audit::source::{Fractions, PcapWriter};
 use cap_audit::time::{SECOND, Span, Timestamp};
 use serde_json::Value;
 use skip::skipped;
@@ -834,7 +834,7 @@ fn session() -> Vec<Captured> {
 
 fn pcap_of(packets: &[Captured]) -> Vec<u8> {
     if packets.is_empty() {
-        return PcapWriter::new(Vec::new(), LinkType::ETHERNET, true)
+        return PcapWriter::new(Vec::new(), LinkType::ETHERNET, Fractions::Nanoseconds)
             .and_then(PcapWriter::finish)
             .expect("memory takes everything");
     }

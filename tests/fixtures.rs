@@ -173,7 +173,7 @@ fn a_cut_to_164_bytes_changes_no_outcome() {
 
 /// Writes the capture again with at most so many bytes of each packet.
 fn cut_capture(from: &Path, to: &Path, limit: u32) {
-    use cap_audit::source::{CaptureFile, More, PcapWriter};
+    use cap_audit::source::{CaptureFile, Fractions, More, PcapWriter};
     let mut source = CaptureFile::open(from, 0).expect("a fixture can be read");
     let mut block = Vec::new();
     let mut writer: Option<PcapWriter<fs::File>> = None;
@@ -181,7 +181,7 @@ fn cut_capture(from: &Path, to: &Path, limit: u32) {
         let mut write = |block: &[u8], record: cap_audit::packet::Record| {
             let packet = record.packet(block);
             let writer = writer.get_or_insert_with(|| {
-                PcapWriter::new(fs::File::create(to).expect("a file can be made"), packet.link, true)
+                PcapWriter::new(fs::File::create(to).expect("a file can be made"), packet.link, Fractions::Nanoseconds)
                     .expect("it can be written")
             });
             let kept = packet.bytes.len().min(limit as usize);

@@ -3,7 +3,7 @@
 
 use crate::flow::Who;
 use crate::packet::{LinkType, TcpFlags, protocol};
-use crate::source::PcapWriter;
+use crate::source::{Fractions, PcapWriter};
 use crate::time::{SECOND, Timestamp};
 use std::fmt;
 use std::io::{self, Write};
@@ -395,7 +395,7 @@ impl Traffic {
     /// # Errors
     /// The output takes no more.
     pub fn write<W: Write>(mut self, out: W) -> io::Result<W> {
-        let mut writer = PcapWriter::new(out, LinkType::ETHERNET, true)?;
+        let mut writer = PcapWriter::new(out, LinkType::ETHERNET, Fractions::Nanoseconds)?;
         while let Some((at, bytes)) = self.packet() {
             writer.write(at, bytes.len() as u32, bytes)?;
         }

@@ -1,7 +1,7 @@
 //! Conversations that did not come about: silence, refusal, prohibition, half a handshake, an early reset.
 
 use super::scene::{Group, Scene};
-use super::{Check, Confidence, Finding, IcmpError, IcmpFamily, Params, Severity, Value};
+use super::{Check, Confidence, Finding, IcmpFamily, IcmpKind, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
 use crate::ledger::Networks;
 use crate::matching::ServiceRef;
@@ -184,10 +184,10 @@ fn senders(group: &Group<'_>) -> BTreeSet<Address> {
 }
 
 /// Which ICMP errors were sent.
-fn errors(group: &Group<'_>) -> BTreeSet<IcmpError> {
+fn errors(group: &Group<'_>) -> BTreeSet<IcmpKind> {
     let error = |&(v6, kind, code, _): &(bool, u8, u8, Address)| {
         let family = if v6 { IcmpFamily::Icmpv6 } else { IcmpFamily::Icmp };
-        IcmpError { family, kind, code }
+        IcmpKind { family, kind, code }
     };
     group.seen.errors.iter().map(error).collect()
 }

@@ -13,7 +13,7 @@ use crate::packet::Address;
 use crate::time::Timestamp;
 use crate::transport::Transport;
 
-pub use params::{IcmpError, IcmpFamily, Params, Value};
+pub use params::{IcmpFamily, IcmpKind, Params, Value};
 pub use scene::Scene;
 
 /// How bad it is.

@@ -39,7 +39,7 @@ pub enum Value {
     /// Hosts, in order.
     Addresses(Vec<Address>),
     /// ICMP errors, each kind once.
-    Errors(Vec<IcmpError>),
+    Errors(Vec<IcmpKind>),
     /// Packets that were not decoded, by the reason.
     Skipped(Vec<(Skip, u64)>),
     /// Remarks that follow a text in this order, by their codes.
@@ -48,7 +48,7 @@ pub enum Value {
 
 /// A kind of ICMP or ICMPv6 error.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct IcmpError {
+pub struct IcmpKind {
     /// Which of the two.
     pub family: IcmpFamily,
     /// The type of the message.
@@ -129,7 +129,7 @@ impl Serialize for Value {
     }
 }
 
-impl Serialize for IcmpError {
+impl Serialize for IcmpKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("protocol", self.family.name())?;
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn values_are_written_as_the_report_writes_them() {
         let host = Address::v4([10, 0, 0, 1]);
-        let error = IcmpError { family: IcmpFamily::Icmpv6, kind: 1, code: 4 };
+        let error = IcmpKind { family: IcmpFamily::Icmpv6, kind: 1, code: 4 };
         let params = Params::from([
             ("tries", Value::Number(3)),
             ("watched", Value::Duration(Span::millis(4_500))),

@@ -28,6 +28,15 @@ impl Default for Limits {
     }
 }
 
+/// How much is asked for of an audit that goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Depth {
+    /// What findings are made of, at the cost of the flows that are still open questions.
+    Questions,
+    /// Every count, at the cost of all flows that are alive.
+    Everything,
+}
+
 /// The flows of one worker.
 pub struct FlowTable {
     index: HashTable<Entry>,
@@ -287,11 +296,11 @@ impl FlowTable {
 
     /// Shows the flows that are alive as they would be told if they ended at `now`, while they go on: all of them, or
     /// only those of which the last word has not been shown yet.
-    pub fn glance(&mut self, now: Timestamp, all: bool, show: &mut impl FnMut(FlowRecord, bool)) {
+    pub fn glance(&mut self, now: Timestamp, depth: Depth, show: &mut impl FnMut(FlowRecord, bool)) {
         for slot in 0..self.flows.places {
             let Some(flow) = self.flows.get_mut(slot) else { continue };
             let shown = flow.marks.has(Marks::SHOWN);
-            if shown && !all {
+            if shown && depth == Depth::Questions {
                 continue;
             }
             if flow.is_settled() {

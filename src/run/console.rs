@@ -11,24 +11,24 @@ pub fn tell(sentence: &str) {
     let _ = writeln!(io::stderr(), "cap-audit: {}", report::printable(sentence));
 }
 
-/// Whether what is no error is said on standard error.
+/// Whether everything but reports and errors is left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Remarks {
+pub(super) enum Quiet {
     /// It is.
-    Said,
-    /// Quiet was asked for.
-    Kept,
+    Yes,
+    /// Remarks and progress go to standard error.
+    No,
 }
 
-impl Remarks {
+impl Quiet {
     /// As the switch `--quiet` says.
-    pub fn unless(quiet: bool) -> Remarks {
-        if quiet { Remarks::Kept } else { Remarks::Said }
+    pub fn of(switch: bool) -> Quiet {
+        if switch { Quiet::Yes } else { Quiet::No }
     }
 
-    /// Says something that is no error, if that is wanted.
-    pub fn say(self, sentence: &str) {
-        if self == Remarks::Said {
+    /// Says something that is no error, unless quiet was asked for.
+    pub fn remark(self, sentence: &str) {
+        if self == Quiet::No {
             tell(sentence);
         }
     }

@@ -1,7 +1,7 @@
 //! `cap-audit file`: opens captures, audits them in the order of their time, and reports.
 
 use super::Exit;
-use super::console::{Remarks, Target, tell};
+use super::console::{Quiet, Target, tell};
 use super::inputs::{Inputs, Opened, Queue, Waiting};
 use super::ports::port_map;
 use super::progress::Progress;
@@ -21,11 +21,11 @@ use std::sync::Arc;
 
 pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
-    let remarks = Remarks::unless(args.quiet);
-    let inputs = Inputs::named(captures, remarks);
+    let quiet = Quiet::of(args.quiet);
+    let inputs = Inputs::named(captures, quiet);
     let options = options(args);
-    let mut progress = Progress::new(&inputs.files, remarks);
-    let queue = inputs.in_time_order(remarks);
+    let mut progress = Progress::new(&inputs.files, quiet);
+    let queue = inputs.in_time_order(quiet);
     if let Some(output) = &args.output {
         check_output(output, &queue)?;
     }

@@ -1,7 +1,7 @@
 //! Which captures an audit reads, and in what order: what was named, what lies in directories that were named, and what
 //! each begins with.
 
-use super::console::Remarks;
+use super::console::Quiet;
 use crate::error::Error;
 use crate::packet::Filling;
 use crate::source::{CaptureFile, CaptureNotes, Damage, DamageKind, Foreign, More, ReadError, STANDARD_INPUT, Source};
@@ -35,19 +35,19 @@ struct Directory {
 impl Inputs {
     /// Lists the captures that were named, and the files in directories that were named, by name. What is named twice is
     /// read once.
-    pub fn named(paths: &[PathBuf], remarks: Remarks) -> Inputs {
+    pub fn named(paths: &[PathBuf], quiet: Quiet) -> Inputs {
         let mut inputs = Inputs::default();
         let mut known = HashMap::new();
         for path in paths {
             if is_standard_input(path) || !path.is_dir() {
-                inputs.add(path.clone(), None, &mut known, remarks);
+                inputs.add(path.clone(), None, &mut known, quiet);
                 continue;
             }
             match files_in(path) {
                 Ok(files) => {
                     let directory = Some(inputs.directories.len());
                     inputs.directories.push(Directory { path: path.clone(), files: files.len(), captures: 0 });
-                    files.into_iter().for_each(|file| inputs.add(file, directory, &mut known, remarks));
+                    files.into_iter().for_each(|file| inputs.add(file, directory, &mut known, quiet));
                 }
                 Err(error) => inputs.failed.push(error),
             }
@@ -55,7 +55,7 @@ impl Inputs {
         inputs
     }
 
-    fn add(&mut self, path: PathBuf, directory: Option<usize>, known: &mut HashMap<PathBuf, usize>, remarks: Remarks) {
+    fn add(&mut self, path: PathBuf, directory: Option<usize>, known: &mut HashMap<PathBuf, usize>, quiet: Quiet) {
         let place = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
         let Some(&twin) = known.get(&place) else {
             known.insert(place, self.files.len());
@@ -67,11 +67,11 @@ impl Inputs {
             // Named itself, a file must be a capture wherever it lies.
             None => self.files[twin].directory = None,
         }
-        remarks.say(&format!("{} was named more than once and is read once", path.display()));
+        quiet.remark(&format!("{} was named more than once and is read once", path.display()));
     }
 
     /// Opens each capture, looks at its first packet, and sorts them by its time. A single one needs no order.
-    pub fn in_time_order(self, remarks: Remarks) -> Queue {
+    pub fn in_time_order(self, quiet: Quiet) -> Queue {
         let Inputs { files, mut directories, failed } = self;
         let several = files.len() > 1;
         let mut queue = Queue { waiting: Vec::new(), failed, precious: Vec::new() };
@@ -98,7 +98,7 @@ impl Inputs {
                 }
                 // It may hold packets, but a directory of a case holds traces and archives of other kinds as well.
                 (Err(error @ ReadError::Foreign { .. }), Some(_)) => {
-                    remarks.say(&format!("{error}; it is left out"));
+                    quiet.remark(&format!("{error}; it is left out"));
                     continue;
                 }
                 (Err(error), _) => queue.failed.push(error.into()),
@@ -108,7 +108,7 @@ impl Inputs {
             }
         }
         if !left_out.is_empty() {
-            remarks.say(&format!("left out what is not a capture: {}", short_list(&left_out)));
+            quiet.remark(&format!("left out what is not a capture: {}", short_list(&left_out)));
         }
         let empty = directories.into_iter().filter(|directory| directory.captures == 0);
         queue.failed.extend(empty.map(|Directory { path, files, .. }| Error::NoCapture { path, files }));

@@ -9,7 +9,7 @@ mod feed;
 use self::desk::Desk;
 use self::feed::LiveFeed;
 use super::Exit;
-use super::console::{Remarks, Target, tell};
+use super::console::{Quiet, Target, tell};
 use super::file;
 use super::ports::port_map;
 use super::telling::Telling;
@@ -51,7 +51,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     };
     confine_unless_told_not_to(args, &source)?;
     let pipeline = file::options(audit);
-    Remarks::unless(audit.quiet).say(&format!("watching {}; Ctrl-C ends with a report", args.interfaces.join(", ")));
+    Quiet::of(audit.quiet).remark(&format!("watching {}; Ctrl-C ends with a report", args.interfaces.join(", ")));
     let (news, hear) = mpsc::channel();
     let mut feed = LiveFeed::new(source, args, stop, news);
     let (answers, interims) = mpsc::channel();

@@ -1,7 +1,7 @@
 //! What is shown on the last line of a terminal while an audit goes on: how far it has come, or how things stand. The only file that
 //! names `indicatif`.
 
-use super::console::Remarks;
+use super::console::Quiet;
 use super::inputs::{Input, Opened};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs;
@@ -19,10 +19,10 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub fn new(paths: &[Input], remarks: Remarks) -> Progress {
+    pub fn new(paths: &[Input], quiet: Quiet) -> Progress {
         let total =
             paths.iter().filter_map(|input| fs::metadata(&input.path).ok()).map(|metadata| metadata.len()).sum();
-        let bar = if is_shown(remarks) { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        let bar = if is_shown(quiet) { ProgressBar::no_length() } else { ProgressBar::hidden() };
         Progress { bar, started: Instant::now(), total, done: 0, current: 0, current_bytes: 0 }
     }
 
@@ -54,8 +54,8 @@ pub(super) struct Status(ProgressBar);
 
 #[cfg(feature = "live")]
 impl Status {
-    pub fn new(remarks: Remarks) -> Status {
-        Status(if is_shown(remarks) { ProgressBar::new_spinner() } else { ProgressBar::hidden() })
+    pub fn new(quiet: Quiet) -> Status {
+        Status(if is_shown(quiet) { ProgressBar::new_spinner() } else { ProgressBar::hidden() })
     }
 
     /// Shows another line.
@@ -75,6 +75,6 @@ impl Status {
     }
 }
 
-fn is_shown(remarks: Remarks) -> bool {
-    remarks == Remarks::Said && io::stderr().is_terminal()
+fn is_shown(quiet: Quiet) -> bool {
+    quiet == Quiet::No && io::stderr().is_terminal()
 }

@@ -25,7 +25,7 @@ pub use memory::{MemoryFile, MemorySource};
 pub use notes::{CaptureNotes, Comment, Damage, DamageKind, Dropped, InterfaceNote, Oddity, OddityKind};
 pub use pcap::{HeaderError, PcapHeader, PcapScanner};
 pub use pcapng::PcapngScanner;
-pub use write::PcapWriter;
+pub use write::{Fractions, PcapWriter};
 
 use crate::packet::{Filling, LinkType};
 use crate::time::Timestamp;

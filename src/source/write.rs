@@ -13,11 +13,26 @@ pub struct PcapWriter<W: Write> {
     fraction: i64,
 }
 
+/// In what a pcap file counts the fraction of a second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fractions {
+    /// In microseconds, as most files do.
+    Microseconds,
+    /// In nanoseconds.
+    Nanoseconds,
+}
+
 impl<W: Write> PcapWriter<W> {
-    /// Begins a file of one link type, with times in nanoseconds or else in microseconds.
-    pub fn new(out: W, link: LinkType, nanoseconds: bool) -> io::Result<PcapWriter<W>> {
+    /// Begins a file of one link type.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn new(out: W, link: LinkType, fractions: Fractions) -> io::Result<PcapWriter<W>> {
         let mut out = BufWriter::new(out);
-        let (magic, fraction): (u32, i64) = if nanoseconds { (0xA1B2_3C4D, 1) } else { (0xA1B2_C3D4, 1_000) };
+        let (magic, fraction): (u32, i64) = match fractions {
+            Fractions::Nanoseconds => (0xA1B2_3C4D, 1),
+            Fractions::Microseconds => (0xA1B2_C3D4, 1_000),
+        };
         out.write_all(&magic.to_le_bytes())?;
         out.write_all(&[2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0])?;
         out.write_all(&SNAPLEN.to_le_bytes())?;
@@ -57,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_file_is_written_byte_for_byte_as_the_format_says() -> io::Result<()> {
-        let mut writer = PcapWriter::new(Vec::new(), LinkType::RAW, false)?;
+        let mut writer = PcapWriter::new(Vec::new(), LinkType::RAW, Fractions::Microseconds)?;
         writer.write(Timestamp::new(1, 2_000), 60, &[0xAA, 0xBB])?;
         let expected = [
             0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0, // file header
@@ -69,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() -> io::Result<()> {
-        let mut writer = PcapWriter::new(Vec::new(), LinkType::ETHERNET, true)?;
+        let mut writer = PcapWriter::new(Vec::new(), LinkType::ETHERNET, Fractions::Nanoseconds)?;
         assert!(writer.write(Timestamp(-1), 0, &[]).is_err());
         assert!(writer.write(Timestamp::new(1 << 32, 0), 0, &[]).is_err());
         assert!(writer.write(Timestamp(0), 0, &vec![0; 262_145]).is_err());

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::finding::{Finding, IcmpError, Params, Value};
+use crate::finding::{Finding, IcmpKind, Params, Value};
 use crate::flow::Note;
 use crate::packet::{Address, Skip};
 use crate::signature::Protocol;
@@ -166,8 +166,8 @@ impl Words {
     }
 
     /// Each wording once, in alphabetical order.
-    fn errors(&self, errors: &[IcmpError]) -> String {
-        let word = |error: &IcmpError| {
+    fn errors(&self, errors: &[IcmpKind]) -> String {
+        let word = |error: &IcmpKind| {
             let family = error.family.name();
             let params = Params::from([
                 ("family", Value::Word(family)),

@@ -297,7 +297,7 @@ fn lists_are_short() {
 
 #[test]
 fn errors_of_one_wording_are_told_once() {
-    let error = |family, kind, code| IcmpError { family, kind, code };
+    let error = |family, kind, code| IcmpKind { family, kind, code };
     let told = Words::default().errors(&[
         error(IcmpFamily::Icmp, 3, 1),
         error(IcmpFamily::Icmp, 3, 13),

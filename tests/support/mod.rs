@@ -18,7 +18,7 @@ use cap_audit::matching::ServiceRef;
 use cap_audit::packet::{Address, LinkType, TcpFlags, protocol};
 use cap_audit::pipeline::{Harvest, Options, run};
 use cap_audit::portmap::PortMap;
-use cap_audit::source::{MemorySource, PcapWriter};
+use cap_audit::source::{Fractions, MemorySource, PcapWriter};
 use cap_audit::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -577,7 +577,7 @@ pub fn findings_in(ledger: &Ledger) -> Vec<Finding> {
 /// Writes packets as a pcap file with nanoseconds; all of them must be of one link type.
 pub fn write_pcap<W: Write>(out: W, packets: &[Captured]) -> io::Result<W> {
     let link = packets.first().map_or(LinkType::ETHERNET, |(_, link, ..)| *link);
-    let mut writer = PcapWriter::new(out, link, true)?;
+    let mut writer = PcapWriter::new(out, link, Fractions::Nanoseconds)?;
     for (at, its_link, original, bytes) in packets {
         assert_eq!(*its_link, link, "a pcap file has one link type");
         writer.write(*at, *original, bytes)?;

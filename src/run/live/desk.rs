@@ -1,16 +1,15 @@
 //! The writing side of a live audit: collects the workers' answers and tells what is new in them.
 
 use super::super::Exit;
-use super::super::console::{Paper, Remarks, Target, tell};
+use super::super::console::{Paper, Quiet, Target, tell};
 use super::super::progress::Status;
 use super::super::telling::Telling;
 use super::feed::{News, WAIT};
-use crate::audit::Depth;
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Format};
 use crate::error::Error;
 use crate::finding::{Finding, Severity};
-use crate::flow::FlowRecord;
+use crate::flow::{Depth, FlowRecord};
 use crate::judge::{Judge, Judgement};
 use crate::ledger::Ledger;
 use crate::packet::Address;
@@ -27,7 +26,7 @@ use std::sync::{Arc, mpsc};
 
 /// What tells one finding from another for as long as the audit runs: its code, its port, the servers, and its severity, so
 /// that what turned out to be less or more than was told is told again.
-type Told = (&'static str, Option<(Transport, u16)>, Vec<Address>, Severity);
+type Identity = (&'static str, Option<(Transport, u16)>, Vec<Address>, Severity);
 
 /// The writing side: collects the workers' answers and tells what is new in them.
 pub(super) struct Desk<'a> {
@@ -37,7 +36,7 @@ pub(super) struct Desk<'a> {
     workers: usize,
     /// Answers to the question that is being put together.
     answers: Vec<Interim>,
-    told: BTreeSet<Told>,
+    told: BTreeSet<Identity>,
     notes: Vec<CaptureNotes>,
     status: Status,
     before: Option<(Timestamp, u64, u64)>,
@@ -57,7 +56,7 @@ impl<'a> Desk<'a> {
             answers: Vec::new(),
             told: BTreeSet::new(),
             notes: Vec::new(),
-            status: Status::new(Remarks::unless(args.quiet)),
+            status: Status::new(Quiet::of(args.quiet)),
             before: None,
             finished: Vec::new(),
             lines: 0,
@@ -155,7 +154,7 @@ impl<'a> Desk<'a> {
 
     /// Each finding once, as soon as it is certain. What concerns the capture as a whole is told at the end.
     fn tell_finding(&mut self, finding: &Finding, at: Timestamp) -> Result<(), Error> {
-        if finding.severity == Severity::Info || !self.told.insert(told(finding)) {
+        if finding.severity == Severity::Info || !self.told.insert(identity(finding)) {
             return Ok(());
         }
         match self.args.format {
@@ -194,14 +193,14 @@ impl<'a> Desk<'a> {
             self.flow(record, conclusion.judge.flow(record))?;
         }
         let exit = telling.exit(&conclusion);
-        conclusion.findings.retain(|finding| !self.told.contains(&told(finding)));
+        conclusion.findings.retain(|finding| !self.told.contains(&identity(finding)));
         let report = Report::new(&conclusion);
         write(|out| report::write_ndjson_without_flows(out, &report, &self.words))?;
         Ok(exit)
     }
 }
 
-fn told(finding: &Finding) -> Told {
+fn identity(finding: &Finding) -> Identity {
     (finding.code, finding.port, finding.servers.clone(), finding.severity)
 }
 

@@ -1,7 +1,7 @@
 //! The capture thread's side of a live audit: interfaces, limits, and the second that goes by.
 
-use crate::audit::Depth;
 use crate::cli::LiveArgs;
+use crate::flow::Depth;
 use crate::packet::Filling;
 use crate::pipeline::{Ask, Beat, Feed};
 use crate::source::{CaptureNotes, LiveSource, Loss};
