@@ -5,44 +5,75 @@
 //!
 //! ```text
 //!  capture thread                                   each worker
-//!  source::CaptureFile   reads a block of a file    flow::FlowTable    Packet     -> Flow, and at its end a FlowRecord
+//!  source::CaptureFile   reads a block of a file    flow::FlowTable    Packet -> Flow, and at its end a FlowRecord
 //!          |             into a PacketBatch         signature::tell    first bytes of both sides -> Protocol
-//!          v                                        classify           FlowRecord + PortMap -> Judgement
-//!  packet::WayIn         makes time run forward;    ledger             counts, histograms, sightings
-//!                        bytes -> Packet, whose          |
-//!                        hosts pick the worker      Ledger += Ledger   when all workers are done
+//!          v                                        flow::showing      FlowRecord -> what its packets show
+//!  packet::WayIn         makes time run forward;    matching           FlowRecord + PortMap -> where it stands in the map
+//!                        bytes -> Packet, whose     ledger             facts, counted by what bounds them
+//!                        hosts pick the worker           |
+//!                                                   Ledger += Ledger   when all workers are done
 //!                                                        |
 //!                                                        v
-//!                                                   finding::CHECKS    Ledger -> Finding
-//!                                                   report             Finding, Ledger, flows -> text, JSON, NDJSON, CSV
+//!                                                   case               Ledger, flows, captures, clock: all that is known
+//!                                                   judge              facts + map -> outcome, verdict, signs
+//!                                                   finding::CHECKS    signs -> findings: codes with parameters
+//!                                                   report             a report of values
+//!                                                   words              values -> sentences, in the writers only
 //! ```
 //!
 //! The middle, from bytes to ledger ([`audit::Audit`]), knows no thread, no file and no clock: it takes bytes and time as
 //! arguments. [`pipeline`] wraps threads around it, [`run`] files, interfaces and the command line. A live audit is the same pipeline:
-//! once a second the workers are asked how things stand, and answer with a ledger that counts the flows still alive.
+//! once a second the workers are asked how things stand, and answer with a ledger that counts the flows still alive; that ledger makes
+//! a [`case::Case`] like that of a finished audit.
 //!
-//! # Floors
+//! # The tree
 //!
-//! A file imports only what stands lower: `time`, `clock`, `transport` / `packet`, `signature` / `source`, `flow`, `portmap` (three wings that do not know
-//! each other; `flow` also reads `signature`) / `classify` / `ledger` / `audit`, `finding` / `pipeline`, `report` / `bench` / `error`, `cli`,
-//! `run`, `main`. Each outside crate has one door: `etherparse` in `packet/general.rs`, `crossbeam-channel` in `pipeline.rs`,
-//! `fluent-bundle` in `words/mod.rs`, `hdrhistogram` in `ledger.rs`, `hashbrown` and `foldhash` in `flow/table.rs`, `toml` in `portmap/load.rs`, `clap` in `cli.rs`
-//! (and once in `main.rs`, to parse), `indicatif` and `console` in `run`, `pcap` in
-//! `source/live/libpcap.rs`, `signal-hook` in `run/live.rs`, the crates that confine in `sandbox`, `comfy-table` once for each kind of text in `report`.
+//! ```text
+//! time transport clock    moments; TCP, UDP and ICMP; time that runs forward
+//! packet/                 one packet: bytes, headers, the two decoders, batches
+//! signature/              one file a protocol that is told by its first bytes
+//! source/                 where packets come from: one file a format; memory; live/
+//! flow/                   key, state and record of a conversation, and what its packets show
+//! portmap/                rules and services, looked up, searched and loaded; citrix.toml
+//! matching                where a flow stands in the map
+//! ledger/                 what was seen: kinds, sightings, answered paths, visibility, latency; its written form
+//! judge/                  what it comes to: outcome, verdict, rules; sums by service
+//! audit                   raw packets in, ledger and finished flows out: the front door of the core
+//! finding/                the checks, one file a theme
+//! sandbox error           what a live audit gives up; what stops a command
+//! pipeline                threads and channels
+//! words/                  one catalogue a language
+//! case                    all that one audit knows, and the one way to conclude
+//! report/                 values, and one writer a format
+//! bench/                  traffic made up to measure with, and the measuring
+//! cli run/                what can be typed; one file a command
+//! facts                   what is held to be true of protocols, and by whom
+//! ```
+//!
+//! A file imports only what stands higher in this list, or beside it. `flow` asks what it needs to know
+//! of ports through a function; the map knows no flow; [`matching`] is where the two meet.
+//!
+//! Each outside crate has one door: `etherparse` in `packet/general.rs`, `pcap` in `source/live/libpcap.rs`, `hashbrown` and `foldhash` in
+//! `flow/table.rs`, `sha1_smol` and `base64` in `flow/community_id.rs`, `toml` in `portmap/load.rs`, `hdrhistogram` in `ledger/latency.rs`,
+//! `crossbeam-channel` in `pipeline.rs`, `fluent-bundle` in `words/mod.rs`, `comfy-table` and `csv` in `report/tables.rs`, `textwrap` and
+//! `anstyle` in `report/text.rs`, `jiff` in `time.rs`, `clap` in `cli.rs`, `console` in `run/console.rs`, `indicatif` in `run/progress.rs`,
+//! `signal-hook` in `run/live.rs`. `serde` derives stand on plain data, and `serde_json` writes once reports and once ledgers. `rustix` and
+//! `libc`, the system itself, are used by live capture (`source/live`) and by the sandbox, with the crates that confine.
 //!
 //! # Six catalogues
 //!
-//! What Citrix says about ports (`portmap/citrix.toml`), what can be found ([`finding::CHECKS`]), which protocols are told by their first
-//! bytes (`signature/mod.rs`), which capture formats are read ([`source`]), which report formats are written ([`report`]), and the
-//! sentences for people, one file a language (`words/en.ftl`).
+//! What Citrix says about ports, and what is known of its services (`portmap/citrix.toml`), what can be found ([`finding::CHECKS`]), which
+//! protocols are told by their first bytes (`signature/mod.rs`), which capture formats are read ([`source`]), which report formats are written
+//! ([`report`]), and the sentences for people, one file a language (`words/en.ftl`).
 //! Each stands in one place; a new entry is a line there and at most one new file.
 //!
 //! # Words
 //!
 //! A [`packet::RawPacket`] is bytes as captured; a [`packet::PacketBatch`] is many of them on their way; a [`packet::Packet`] is what was
-//! understood; a flow is one conversation while it lives; a [`flow::FlowRecord`] is what it left; a [`portmap::PortRule`] is one line of
-//! the port map; a [`classify::Judgement`] is what is held of a flow; the [`ledger::Ledger`] is what was seen; a [`finding::Finding`] is
-//! what it means; [`words::Words`] are the sentences that say so; a [`report::Report`] is how it is told.
+//! understood; a flow is one conversation while it lives; a [`flow::FlowRecord`] is what it left; a [`flow::Showing`] is what its packets show; a
+//! [`portmap::PortRule`] is one line of the port map; a [`matching::Matching`] is where a flow stands in it; the [`ledger::Ledger`] is what was
+//! seen; a [`judge::Judgement`] is what is held of a flow; a [`finding::Finding`] is what it means; a [`case::Case`] is all that one audit knows, a
+//! [`case::Conclusion`] what it comes to; [`words::Words`] are the sentences that say so; a [`report::Report`] is how it is told.
 //!
 //! A comment that rests on something observed or documented elsewhere cites it by its id, as in (facts CGP-17): [`facts`] has the entry.
 //!
@@ -56,7 +87,8 @@
 //!   its next packet begins a new one. So the moment of sweeping changes nothing.
 //! - **Whatever is kept within a limit is the first in some order**, never the first to arrive, so that the sum of several workers
 //!   does not depend on their number.
-//! - **UDP silence is settled at the end** ([`ledger::Ledger::settle`]), when it is known whether the capture holds both directions.
+//! - **Nothing is concluded before the sum is complete** ([`judge::Judge`]). A flow is entered as what its packets show and where it stands in the
+//!   map. Whether silence is a block depends on which directions the whole capture holds, and that is known at the end. So nothing is ever taken back.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
