@@ -116,13 +116,13 @@ pub struct LiveArgs {
     /// Also watch packets that are addressed to other machines
     #[arg(long)]
     pub promiscuous: bool,
-    /// Stop after so many seconds
+    /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub duration: Option<u64>,
-    /// Stop after so many packets
+    /// Stop after this many packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub packets: Option<u64>,
-    /// Print how things stand every so many seconds (text only)
+    /// Print how things stand at this interval, in seconds (text only)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub interval: Option<u64>,
     /// Wait for interfaces that are not there or are down, and for those that go down to come back

@@ -171,7 +171,7 @@ fn a_cut_to_164_bytes_changes_no_outcome() {
     }
 }
 
-/// Writes the capture again with at most so many bytes of each packet.
+/// Writes the capture again with at most `limit` bytes of each packet.
 fn cut_capture(from: &Path, to: &Path, limit: u32) {
     use cap_audit::source::{CaptureFile, Fractions, More, PcapWriter};
     let mut source = CaptureFile::open(from, 0).expect("a fixture can be read");

@@ -231,7 +231,7 @@ struct Traffic {
     memory: Memory,
 }
 
-/// ARP comes once in so many ticks.
+/// Number of ticks from one ARP packet to the next.
 const ARP_EVERY: u64 = 1_000;
 
 /// So long after the last flow the capture goes on: longer than any grace period.

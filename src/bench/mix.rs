@@ -209,10 +209,10 @@ impl fmt::Display for MixError {
         match self {
             MixError::Nothing => f.write_str("there must be a flow, a service and a size"),
             MixError::TooFewPackets { needed } => {
-                write!(f, "to open and close so many flows takes {needed} packets; ask for more packets or fewer flows")
+                write!(f, "to open and close these flows takes {needed} packets; ask for more packets or fewer flows")
             }
             MixError::NobodyTalks => f.write_str(
-                "none of the flows can carry so many packets; ask for more flows, or give another service a share",
+                "no flow can carry that number of packets; ask for more flows, or give another service a share",
             ),
         }
     }

@@ -40,7 +40,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         code: "blocked.reset-early",
-        raised: "the server's side resets right behind the handshake, before the server said anything",
+        raised: "the server's side resets right after the handshake, before the server said anything",
         source: "CTX696422",
         params: &["consequence", "remarks", "service_title", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::ResetEarly),

@@ -273,7 +273,7 @@ pub struct FlowLine<'a> {
     pub packets: BothSides,
     /// IP total lengths.
     pub ip_bytes: BothSides,
-    /// Payload behind the transport header.
+    /// Payload after the transport header.
     pub payload_bytes: BothSides,
     /// What became of it.
     #[serde(serialize_with = "plain::name")]

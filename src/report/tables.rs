@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::io::{self, Write};
 
-/// A table under a head, fitted into so many columns of text: names on the left, numbers flush right.
+/// A table under a head, fitted into `width` columns of text: names on the left, numbers flush right.
 pub(super) fn aligned<const N: usize>(
     head: [String; N],
     rows: impl Iterator<Item = [String; N]>,

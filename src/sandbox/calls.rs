@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn nothing_that_reaches_out_is_let_through() {
-        let rules = rules(&Confinement { read_only: vec![3, 4], ..Confinement::default() }).expect("lawful rules");
+        let rules = rules(&Confinement { read_only: vec![3, 4], ..Confinement::default() }).expect("valid rules");
         let reach_out = [
             libc::SYS_execve,
             libc::SYS_execveat,
@@ -264,8 +264,7 @@ mod tests {
     #[test]
     fn the_filter_fits_the_kernel_however_many_interfaces() {
         for reopen in [false, true] {
-            let rules =
-                rules(&Confinement { read_only: (3..103).collect(), reopen, user: None }).expect("lawful rules");
+            let rules = rules(&Confinement { read_only: (3..103).collect(), reopen, user: None }).expect("valid rules");
             let allow_only =
                 SeccompFilter::new(rules, SeccompAction::Errno(1), SeccompAction::Allow, TargetArch::x86_64);
             let program: Result<BpfProgram, _> = allow_only.and_then(TryInto::try_into);

@@ -44,7 +44,7 @@ fn clear_bounding_set() -> Result<bool, SandboxError> {
         match capability_is_in_bounding_set(capability) {
             Ok(true) => {}
             Ok(false) => continue,
-            // The first that the kernel does not know is behind the last.
+            // The first that the kernel does not know comes after the last.
             Err(_) => break,
         }
         match remove_capability_from_bounding_set(capability) {

@@ -29,7 +29,7 @@ class Told:
     heard: str | None = None
     says_heard: bool = True  # False leaves "heard" out of the pattern
     direction: str | None = "handshake"
-    count: int = 1  # so many flows with these ends
+    count: int = 1  # number of flows with these ends
     server_first: bool = False  # the server sent the first captured packet
     ends_open: bool = False  # who is the client is left to the program
 

@@ -248,7 +248,7 @@ class Site:
         return thread
 
     def serve(self, host, port, conversation, callers=1, address=None):
-        """Listen on a TCP port, and hold one conversation with each of so many callers."""
+        """Listen on a TCP port, and hold one conversation with each of this number of callers."""
         listener = host.socket(socket.SOCK_STREAM, port, address)
         listener.listen(16)
 

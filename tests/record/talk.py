@@ -37,7 +37,7 @@ def filler(size, seed=0):
 
 
 def receive(connection, size):
-    """Exactly so many bytes, or None when the other side has said goodbye."""
+    """Exactly this number of bytes, or None when the other side has said goodbye."""
     data = b""
     while len(data) < size:
         part = connection.recv(size - len(data))

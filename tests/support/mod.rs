@@ -163,7 +163,7 @@ impl Talk {
         self
     }
 
-    /// Only so many bytes of each packet are captured.
+    /// At most this number of bytes of each packet is captured.
     pub fn snap(mut self, bytes: usize) -> Talk {
         self.wire.snap = bytes;
         self
