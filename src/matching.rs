@@ -24,6 +24,7 @@ pub struct Matching {
 
 /// How port and payload agree with the map.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Fit {
     /// A rule explains them.
     Fits,
@@ -52,6 +53,7 @@ pub struct PortNature {
 
 /// What ties a flow to its service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Basis {
     /// The payload.
     Signature,

@@ -100,6 +100,7 @@ fn every_rule_with_a_port_is_driven_by_a_flow() {
             Layer::Correction { .. } => corrections += 1,
             Layer::Document if cases.is_empty() => listed.push(rule.id.as_str()),
             Layer::Document => driven += 1,
+            other => panic!("a layer that is not driven: {other:?}"),
         }
     }
     println!(

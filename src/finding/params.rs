@@ -14,6 +14,7 @@ pub struct Params(BTreeMap<&'static str, Value>);
 
 /// A fact that a text may name.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Value {
     /// A number of things.
     Number(u64),

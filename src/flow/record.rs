@@ -17,6 +17,7 @@ pub struct PacketRef {
 
 /// How it was decided who is the client.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum DirectionBasis {
     /// A SYN or a SYN-ACK.
     Handshake,
@@ -45,6 +46,7 @@ impl DirectionBasis {
 
 /// What a packet shows when it is named as evidence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Note {
     /// The first packet of the flow, whatever it is.
     First,

@@ -9,6 +9,7 @@ use crate::time::Span;
 /// What the packets of a flow show. The order is that in which sightings are kept at a limit: what may be a block comes
 /// first, what cannot be told last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Showing {
     /// TCP: at least [`TCP_TRIES`] SYNs, watched for at least [`GRACE`], and nothing came back.
     Silence,
@@ -39,6 +40,7 @@ pub enum Showing {
 
 /// Why something is not more certain. The names are part of the report.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Doubt {
     /// The capture ended within the grace period.
     CaptureTooShort,

@@ -60,6 +60,7 @@ pub enum Verdict {
 
 /// Why a verdict is what it is. The names are part of the report.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Reason {
     /// The port stands in many rules and proves nothing.
     GenericPort,
@@ -77,6 +78,7 @@ pub enum Reason {
 
 /// What a sighting is a sign of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Sign {
     /// A blocked flow.
     Blocked(Outcome),

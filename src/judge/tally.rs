@@ -4,10 +4,11 @@ use super::{Judge, Judgement, Verdict};
 use crate::ledger::{Carried, Latency};
 use crate::matching::{Basis, ServiceRef};
 use crate::portmap::RuleSet;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Flows by what is held of them.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
 pub struct Tally {
     /// All.
     pub flows: u64,
@@ -21,7 +22,7 @@ pub struct Tally {
     pub not_evaluable: u64,
     /// Blocked, whatever the verdict.
     pub blocked: u64,
-    /// Their outcome could be told.
+    /// The capture shows what became of them; without any the exit code is 4.
     pub evaluable: u64,
 }
 

@@ -61,6 +61,7 @@ pub struct Signed {
 
 /// A packet that answers for a server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
 pub enum Reply {
     /// The first SYN-ACK, or the first datagram.
     Greeting,

@@ -49,6 +49,7 @@ pub enum Direction {
 
 /// Where a rule stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Layer {
     /// In the documents that the map was made from.
     Document,

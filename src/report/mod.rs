@@ -18,7 +18,7 @@ pub use text::{Look, write_news, write_text};
 use crate::case::Conclusion;
 use crate::finding::Finding;
 use crate::flow::{Counts, DirectionBasis, Endpoint, FlowRecord, PacketRef};
-use crate::judge::{Judge, Judgement, Outcome, Reason, ServiceTally, Verdict};
+use crate::judge::{Judge, Judgement, Outcome, Reason, ServiceTally, Tally, Verdict};
 use crate::ledger::{Latency, Ledger};
 use crate::matching::{Basis, ServiceRef};
 use crate::packet::{Address, LinkType, Skip, protocol};
@@ -146,20 +146,9 @@ pub struct Totals {
     pub packets: u64,
     /// Their bytes on the wire.
     pub bytes: u64,
-    /// Flows.
-    pub flows: u64,
-    /// Flows that a rule explains.
-    pub expected: u64,
-    /// Flows that concern Citrix and no rule allows.
-    pub unexpected: u64,
-    /// Flows that have nothing to do with Citrix as far as can be told.
-    pub unmapped: u64,
-    /// Flows of which the capture does not show enough.
-    pub not_evaluable: u64,
-    /// Blocked flows, whatever the verdict.
-    pub blocked: u64,
-    /// Flows of which the capture shows what became of them; without any the exit code is 4.
-    pub evaluable: u64,
+    /// Flows by what is held of them.
+    #[serde(flatten)]
+    pub tally: Tally,
 }
 
 /// One service.
@@ -334,13 +323,7 @@ impl<'a> Report<'a> {
             totals: Totals {
                 packets: captures.iter().map(|capture| capture.packets).sum(),
                 bytes: captures.iter().map(|capture| capture.bytes).sum(),
-                flows: tally.flows,
-                expected: tally.expected,
-                unexpected: tally.unexpected,
-                unmapped: tally.unmapped,
-                not_evaluable: tally.not_evaluable,
-                blocked: tally.blocked,
-                evaluable: tally.evaluable,
+                tally: *tally,
             },
             services,
             findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),

@@ -136,11 +136,11 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn nothing_wrong(&self, report: &Report<'_>) -> String {
-        if report.totals.evaluable == 0 {
+        if report.totals.tally.evaluable == 0 {
             return self.styled(BOLD, &self.label("text-nothing-judged"));
         }
         let citrix: u64 = report.services.iter().map(|service| service.flows).sum();
-        let unclear = report.totals.not_evaluable;
+        let unclear = report.totals.tally.not_evaluable;
         let flows = ("flows", Value::Number(citrix.saturating_sub(unclear)));
         let text = if citrix == 0 {
             self.label("text-no-citrix")
@@ -226,7 +226,7 @@ impl<W: Write> Page<'_, W> {
 
     fn services(&mut self, report: &Report<'_>) -> io::Result<()> {
         self.section("text-services")?;
-        let totals = &report.totals;
+        let totals = report.totals.tally;
         if report.services.is_empty() {
             let text = self.label("text-no-service");
             writeln!(self.out, "{text}")?;
@@ -276,7 +276,7 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn not_judged(&mut self, report: &Report<'_>) -> io::Result<()> {
-        let (remarks, unclear) = (&report.quality.remarks, report.totals.not_evaluable);
+        let (remarks, unclear) = (&report.quality.remarks, report.totals.tally.not_evaluable);
         if remarks.is_empty() && unclear == 0 {
             return Ok(());
         }

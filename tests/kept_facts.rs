@@ -1,0 +1,89 @@
+//! What a ledger keeps for conclusions that are drawn later: when a path was answered, and by what those who answered, refused or
+//! rejected for a server can be told apart.
+
+mod support;
+
+use cap_audit::flow::Sender;
+use cap_audit::ledger::{Answered, Ledger, Path, Reply, Seen, Signed};
+use cap_audit::packet::{Vlans, protocol};
+use cap_audit::time::Span;
+use std::collections::BTreeSet;
+use support::*;
+
+const CLIENT: &str = "10.0.0.14";
+const SERVER: &str = "10.0.0.22";
+const ROUTER: &str = "10.0.0.1";
+const CGP: u16 = 2598;
+/// What [`Talk`] writes into every packet: a time to live, and a window.
+const TTL: u8 = 64;
+const WINDOW: u16 = 0xfaf0;
+
+fn to_cgp(client_port: u16) -> Talk {
+    Talk::between(client(CLIENT, client_port), server(SERVER, CGP))
+}
+
+fn answered(ledger: &Ledger) -> &Answered {
+    let path = Path { protocol: protocol::TCP, port: CGP, server: address(SERVER), client: address(CLIENT) };
+    ledger.paths.get(&path).expect("the path was answered")
+}
+
+fn seen(ledger: &Ledger) -> &Seen {
+    let [(_, seen)] = ledger.sightings.iter().collect::<Vec<_>>()[..] else { panic!("one sighting: {ledger:#?}") };
+    seen
+}
+
+#[test]
+fn a_path_keeps_how_many_were_answered_and_when() {
+    let opened = |port, at| to_cgp(port).at(START + Span::seconds(at)).syn().wait(Span::millis(20)).syn_ack().ack();
+    let session = opened(40_001, 10).says(b"hello").answers(b"you").wait(Span::seconds(100)).closed();
+    let monitor = opened(40_002, 30).closed();
+    let later = opened(40_003, 50).closed();
+    let audited = audit(merge([session.packets(), monitor.packets(), later.packets()]));
+    let path = answered(&audited.ledger);
+    let answers = path.answers.expect("three were answered");
+    let at = |seconds| START + Span::seconds(seconds) + Span::millis(20);
+    assert_eq!((answers.flows, answers.first, answers.last), (3, at(10), at(50)));
+    // Only one of them carried something, and that went on longest.
+    let working = path.working.expect("one worked");
+    assert_eq!((working.flows, working.first), (1, START + Span::seconds(10)));
+    assert!(working.last > answers.last);
+    assert_eq!((path.ttl, path.vlans), ((TTL, TTL), Vlans::default()));
+    assert!(audited.ledger.sightings.is_empty(), "nothing of it is worth a finding");
+}
+
+#[test]
+fn a_refusal_keeps_the_headers_of_the_reset() {
+    let audited = audit(to_cgp(40_001).vlans(&[7]).syn().refused().packets());
+    let seen = seen(&audited.ledger);
+    let [reset] = seen.signs.iter().collect::<Vec<_>>()[..] else { panic!("one sign: {seen:#?}") };
+    // A talk counts the server's identifications up from 0x8000, and this is the first.
+    let headers = Sender { ttl: TTL, identification: 0x8001, window: WINDOW };
+    let opener = *seen.openers.first().expect("a flow has a first packet");
+    assert_eq!(*reset, Signed { opener, what: Reply::Reset, from: address(SERVER), headers });
+    assert_eq!(seen.vlans, BTreeSet::from([Vlans([7, 0])]));
+    assert!(audited.ledger.paths.is_empty(), "a reset is no answer of a service");
+}
+
+#[test]
+fn a_rejection_keeps_who_sent_it_and_its_headers() {
+    let talk = to_cgp(40_001).syn().error_about(Who::Client, ROUTER, 3, 13);
+    let audited = audit(merge([talk.packets(), meanwhile(START + Span::seconds(60))]));
+    let sighting = audited.ledger.sightings.iter().find(|(sighting, _)| sighting.path.port == CGP);
+    let (_, seen) = sighting.expect("it is worth a finding");
+    let signs: Vec<(Reply, _, u8)> = seen.signs.iter().map(|sign| (sign.what, sign.from, sign.headers.ttl)).collect();
+    assert_eq!(signs, [(Reply::IcmpError, address(ROUTER), TTL)]);
+}
+
+#[test]
+fn a_device_that_resets_for_a_server_can_be_told_from_it() {
+    // The server greets, and a device with another time to live resets in its place.
+    let mut packets = to_cgp(40_001).opened().says(b"hello").server_reset().packets();
+    let last = packets.last_mut().expect("the reset");
+    let ttl_at = 14 + 8;
+    assert_eq!(last.3[ttl_at], TTL);
+    last.3[ttl_at] = 251;
+    let audited = audit(packets);
+    let seen = seen(&audited.ledger);
+    let signs: Vec<(Reply, u8)> = seen.signs.iter().map(|sign| (sign.what, sign.headers.ttl)).collect();
+    assert_eq!(signs, [(Reply::Greeting, TTL), (Reply::Reset, 251)]);
+}
