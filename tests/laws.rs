@@ -3,19 +3,21 @@
 
 mod support;
 
+use cap_audit::audit::{Audit, Flows};
 use cap_audit::clock::Clock;
 use cap_audit::finding::Finding;
 use cap_audit::flow::{
     Counts, DirectionBasis, Endpoint, Evidence, FlowKey, FlowRecord, Limits, Marks, Note, PacketRef, TcpState,
 };
 use cap_audit::judge::{Judge, Judgement, Sign, Verdict};
+use cap_audit::ledger::written::{CaptureNames, ReadError};
 use cap_audit::ledger::{KIND_LIMIT, Ledger, NETWORK_LIMIT, PATH_LIMIT, SIGHTING_LIMIT};
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Options, Sweep};
 use cap_audit::time::{Span, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::scene::{later, link, moment, scene};
+use support::scene::{Scene, later, link, moment, scene};
 use support::*;
 
 /// So many scenes a law. Together the laws take less than a minute without optimisation.
@@ -143,6 +145,31 @@ proptest! {
     }
 
     #[test]
+    fn what_is_written_down_reads_back_and_adds_up(
+        scenes in vec(scene(), 1..4),
+        order in any::<[prop::sample::Index; 6]>(),
+        known in 0..3u16,
+    ) {
+        written_sum(&scenes.iter().map(Scene::packets).collect::<Vec<_>>(), &order, known)?;
+    }
+
+    #[test]
+    fn a_damaged_ledger_is_refused_or_still_one(scene in scene(), harms in vec(harm(), 1..4)) {
+        let mut text = written(&seen_in([0, 1], &scene.packets()), &["a.pcap", "b.pcap"]);
+        harms.into_iter().for_each(|harm| damage(&mut text, harm));
+        let mut captures = CaptureNames::default();
+        if let Ok(ledger) = Ledger::read(&mut text.as_slice(), map(), &mut captures) {
+            let names: Vec<&str> = captures.names().collect();
+            prop_assert_eq!(&ledger, &read(&written(&ledger, &names), &mut captures.clone()));
+            let mut double = ledger.clone();
+            double += &ledger;
+            let _ = (findings_in(&ledger), findings_in(&double));
+        } else {
+            prop_assert_eq!(captures.names().count(), 0, "an error leaves nothing behind");
+        }
+    }
+
+    #[test]
     fn the_sums_and_the_flows_tell_one_story(scene in scene()) {
         let audited = audit(scene.packets());
         let tally = audited.tally();
@@ -219,6 +246,104 @@ fn same_sum(
     prop_assert_eq!(&straight, &sum(&[&sum(left), &sum(right)]));
     prop_assert_eq!(&straight, &sum(&[&straight, &Ledger::default()]));
     Ok(())
+}
+
+/// Several machines write down what they saw, each with captures 0 and 1. A process that knows some captures already reads it in
+/// some order: the sum is that of one machine which numbered all captures in this way.
+fn written_sum(machines: &[Vec<Captured>], order: &[prop::sample::Index; 6], known: u16) -> Result<(), TestCaseError> {
+    let name = |machine: usize, capture: u16| format!("machine-{machine}/{capture}.pcap");
+    let mut captures = CaptureNames::default();
+    (0..known).for_each(|number| assert_eq!(captures.number(&format!("known-{number}.pcap")), Some(number)));
+    let mut turns: Vec<usize> = (0..machines.len()).collect();
+    for place in (1..turns.len()).rev() {
+        turns.swap(place, order[place % order.len()].index(place + 1));
+    }
+    let (mut sum, mut live) = (Ledger::default(), Ledger::default());
+    for machine in turns {
+        let names = [0, 1].map(|capture| name(machine, capture));
+        let [first, second] = [&*names[0], &*names[1]];
+        let ledger = seen_in([0, 1], &machines[machine]);
+        let text = written(&ledger, &[first, second]);
+        prop_assert_eq!(&ledger, &read(&text, &mut CaptureNames::default()));
+        // There and back by way of a process that numbers the two the other way round.
+        let mut swapped = CaptureNames::default();
+        assert_eq!([second, first].map(|name| swapped.number(name)), [Some(0), Some(1)]);
+        let by_way = read(&text, &mut swapped);
+        let mut straight = CaptureNames::default();
+        assert_eq!([first, second].map(|name| straight.number(name)), [Some(0), Some(1)]);
+        prop_assert_eq!(&ledger, &read(&written(&by_way, &[second, first]), &mut straight));
+        sum += &read(&text, &mut captures);
+    }
+    for (machine, packets) in machines.iter().enumerate() {
+        let numbers = [0, 1].map(|capture| captures.number(&name(machine, capture)).expect("it was read"));
+        live += &seen_in(numbers, packets);
+    }
+    prop_assert_eq!(sum, live);
+    Ok(())
+}
+
+/// What an audit sees of packets that lie in two captures of these numbers by turns.
+fn seen_in(captures: [u16; 2], packets: &[Captured]) -> Ledger {
+    let mut audit = Audit::new(citrix(), Limits::default(), Flows::Counted);
+    let mut now = Timestamp(i64::MIN);
+    for (place, captured) in packets.iter().enumerate() {
+        // Time runs forward, as the way into a batch makes it.
+        now = now.max(captured.0);
+        let raw = RawPacket { at: now, capture: captures[place % 2], ..raw(captured, place as u64 / 2 + 1) };
+        audit.observe(&raw);
+    }
+    audit.finish(now).0
+}
+
+fn written(ledger: &Ledger, captures: &[&str]) -> Vec<u8> {
+    let mut text = Vec::new();
+    ledger.write(map(), captures, &mut text).expect("every capture has a name");
+    text
+}
+
+fn read(text: &[u8], captures: &mut CaptureNames) -> Ledger {
+    let mut rest = text;
+    let ledger = Ledger::read(&mut rest, map(), captures).unwrap_or_else(|error: ReadError| panic!("{error}"));
+    assert!(rest.is_empty(), "the last line ends the ledger");
+    ledger
+}
+
+/// Changes, removes or repeats a little of a line; most often a digit, so that it stays a ledger in form.
+fn damage(text: &mut Vec<u8>, Harm { line, place, what, byte }: Harm) {
+    let lines = text.iter().filter(|byte| **byte == b'\n').count();
+    let mut ends = text.split_inclusive(|byte| *byte == b'\n').scan(0, |end, line| {
+        *end += line.len();
+        Some(*end - line.len()..*end)
+    });
+    let Some(line) = ends.nth(line.index(lines.max(1))) else { return };
+    let at = line.start + place.index(line.len());
+    let digit = text[at..line.end].iter().position(u8::is_ascii_digit).map_or(at, |digit| at + digit);
+    match what % 12 {
+        0 => text[at] = byte,
+        1 => drop(text.remove(at)),
+        2 => drop(text.drain(line)),
+        3 => drop(text.splice(at..at, text[line].to_vec())),
+        4..8 => text[digit] = b'0' + byte % 10,
+        _ => text.insert(digit, b'0' + byte % 10),
+    }
+}
+
+/// A little damage, and where.
+#[derive(Debug)]
+struct Harm {
+    line: prop::sample::Index,
+    place: prop::sample::Index,
+    what: u8,
+    byte: u8,
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    any::<(prop::sample::Index, prop::sample::Index, u8, u8)>().prop_map(|(line, place, what, byte)| Harm {
+        line,
+        place,
+        what,
+        byte,
+    })
 }
 
 fn back(at: Timestamp) -> Timestamp {
@@ -362,6 +487,29 @@ fn beyond_the_limit_of_paths_the_sum_is_still_the_same() {
     assert_eq!((straight.paths.len(), straight.paths.incomplete), (PATH_LIMIT, true));
     for other in others {
         assert!(straight == other);
+    }
+}
+
+#[test]
+fn at_its_limits_a_ledger_reads_back_and_adds_up() {
+    type Making = fn(u32) -> FlowRecord;
+    let beyond: [(usize, Making); 4] = [
+        (SIGHTING_LIMIT, silent),
+        (NETWORK_LIMIT, |number| unseen(number << 8)),
+        (KIND_LIMIT, |number| unheard(number << 8)),
+        (PATH_LIMIT, session),
+    ];
+    for (limit, flow) in beyond {
+        let count = limit as u32 + 1_000;
+        let full = book((0..count).map(flow));
+        let rest = book((count - 2_000..count + 1_000).map(flow));
+        let [full_again, rest_again] =
+            [&full, &rest].map(|ledger| read(&written(ledger, &["a.pcap"]), &mut CaptureNames::default()));
+        assert!(full == full_again && rest == rest_again);
+        let (mut live, mut again) = (rest, full_again);
+        live += &full;
+        again += &rest_again;
+        assert!(live == again);
     }
 }
 

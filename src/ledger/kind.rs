@@ -67,6 +67,11 @@ impl Kinds {
         }
     }
 
+    /// What flows of a kind carried.
+    pub fn get(&self, kind: &Kind) -> Option<&Carried> {
+        self.kinds.get(kind)
+    }
+
     /// Every kind, in order, with what its flows carried.
     pub fn iter(&self) -> impl Iterator<Item = (&Kind, &Carried)> {
         self.kinds.iter()

@@ -6,6 +6,7 @@ mod latency;
 mod path;
 mod sighting;
 mod visibility;
+pub mod written;
 
 pub use kind::{Carried, KIND_LIMIT, Kind, Kinds};
 pub use latency::Latency;

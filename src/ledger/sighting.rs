@@ -97,6 +97,11 @@ impl Sightings {
         self.keep();
     }
 
+    /// What is known of a sighting.
+    pub fn get(&self, sighting: &Sighting) -> Option<&Seen> {
+        self.sightings.get(sighting)
+    }
+
     /// Every sighting, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Sighting, &Seen)> {
         self.sightings.iter()

@@ -1,0 +1,168 @@
+//! The lines of a written ledger as they stand in the file. What a line means is in `write.rs` and `read.rs`.
+
+use super::super::Reply;
+use super::names::ByName;
+use crate::flow::{Note, Showing};
+use crate::matching::{Basis, Fit};
+use crate::packet::{Address, Skip};
+use crate::portmap::{Candidates, Place, PortMap, ServiceId};
+use crate::transport::Transport;
+use serde::{Deserialize, Serialize};
+
+/// The part of the first line that every version has.
+#[derive(Deserialize)]
+pub(super) struct Version {
+    pub schema: String,
+}
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    pub schema: String,
+    pub map: MapForm,
+    pub decoded: u64,
+    pub duplicates: u64,
+    pub flow_packets: u64,
+    pub directions: DirectionsForm,
+    pub without_networks: u64,
+    pub unlisted: u64,
+    pub incomplete: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MapForm {
+    pub name: String,
+    pub version: String,
+}
+
+/// Every other line.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line {
+    Place(PlaceLine),
+    Capture(CaptureLine),
+    Kinds(KindsLine),
+    RoundTrips(RoundTripsLine),
+    Networks(Vec<(NetworksForm, DirectionsForm)>),
+    Sightings(SightingsLine),
+    Paths(PathsLine),
+    End(u64),
+}
+
+/// What the map says of the ports of a place.
+#[derive(PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlaceLine {
+    pub at: PlaceForm,
+    pub name: String,
+    pub services: Vec<String>,
+    pub rules: Vec<String>,
+    pub most_specific: usize,
+    pub generic: bool,
+    pub reply_due: bool,
+    pub session: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CaptureLine {
+    pub name: String,
+    pub skipped: Option<Vec<(ByName<Skip>, u64)>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KindsLine {
+    pub showing: ByName<Showing>,
+    pub matching: MatchingForm,
+    pub rows: Vec<KindRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoundTripsLine {
+    pub service: Option<ServiceForm>,
+    pub micros: Vec<(u64, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SightingsLine {
+    pub showing: ByName<Showing>,
+    pub matching: MatchingForm,
+    pub rows: Vec<SightingRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PathsLine {
+    pub capture: Option<String>,
+    pub rows: Vec<PathRow>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MatchingForm {
+    pub fit: ByName<Fit>,
+    pub basis: ByName<Basis>,
+    pub service: Option<ServiceForm>,
+    pub place: Option<PlaceForm>,
+    pub foreign_attempt: bool,
+}
+
+/// A service by its name, or the services that share the ports of a place.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ServiceForm {
+    One(String),
+    Shared(PlaceForm),
+}
+
+/// Transport and lowest port.
+pub(super) type PlaceForm = (ByName<Transport>, u16);
+/// The lower network and the higher one.
+pub(super) type NetworksForm = (ByName<Address>, ByName<Address>);
+/// Flows with both directions, flows with one.
+pub(super) type DirectionsForm = (u64, u64);
+/// Networks, flows, packets, bytes.
+pub(super) type KindRow = (Option<NetworksForm>, u64, u64, u64);
+/// Protocol number, port, server, client.
+pub(super) type PathForm = (u8, u16, ByName<Address>, ByName<Address>);
+/// The first moment in nanoseconds since 1970, and how much later the last one is.
+pub(super) type TimesForm = (i64, u64);
+/// Path, flows, times, longest time watched in nanoseconds, fewest tries, packets by capture, client ports, ICMP errors,
+/// VLAN ids.
+pub(super) type SightingRow =
+    (PathForm, u64, TimesForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Vec<[u16; 2]>);
+/// Capture, evidence, openers, signs.
+pub(super) type PacketsForm = (String, Vec<(u64, ByName<Note>)>, Vec<u64>, Vec<SignForm>);
+/// Opener, what was sent, from where, time to live, IP identification, TCP window.
+pub(super) type SignForm = (u64, ByName<Reply>, ByName<Address>, u8, u16, u16);
+/// ICMPv6 or not, type, code, sender.
+pub(super) type ErrorForm = (bool, u8, u8, ByName<Address>);
+/// Path, answers, working, smallest and largest time to live, VLAN ids.
+pub(super) type PathRow = (PathForm, Option<AnswersForm>, Option<WorkingForm>, (u8, u8), [u16; 2]);
+/// Flows, times.
+pub(super) type AnswersForm = (u64, TimesForm);
+/// Flows, times, first packet, what it shows, client port.
+pub(super) type WorkingForm = (u64, TimesForm, u64, ByName<Note>, u16);
+
+impl PlaceLine {
+    /// What a map says of the ports of one of its places.
+    pub fn of(map: &PortMap, place: Place) -> PlaceLine {
+        let Candidates { rules, most_specific, services, generic, reply_due, session, service } = map.at(place);
+        let name = |service: &ServiceId| map.service_name(*service).to_string();
+        PlaceLine {
+            at: (ByName(place.transport()), place.port()),
+            name: service.clone(),
+            services: services.iter().map(name).collect(),
+            rules: rules.iter().map(|rule| map.rule(*rule).id.clone()).collect(),
+            most_specific: *most_specific,
+            generic: *generic,
+            reply_due: *reply_due,
+            session: *session,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A ledger written down, so that it can be kept, carried to another machine and added to others there.
+//!
+//! # The form
+//!
+//! JSON lines in UTF-8: each line is one JSON value of at most [`LINE_LIMIT`] bytes. Whatever is local to a process
+//! (numbers of captures, places of services and rules in the port map) is written by name.
+//!
+//! - Numbers are integers. Moments are nanoseconds since 1970-01-01 00:00 UTC. *Times* are a pair: the first moment,
+//!   and how much later the last one is.
+//! - Addresses are text. A *path* is IP protocol number, server's port, server and client. *Networks* are a pair, the
+//!   lower one first.
+//! - A *place* is a pair like `["tcp",2598]`: the transport, and the lowest of the ports of which the map says the same
+//!   (0 for ICMP).
+//! - A *service* is its name, or the place whose services share the ports.
+//! - A *matching* is an object with `fit`, `basis`, `service` (or null), `place` (null where no rule names the port)
+//!   and `foreign_attempt`. What the place implies ([`PortNature`](crate::matching::PortNature)) is not written.
+//! - `showing`, `fit`, `basis`, notes and what was sent are the variants of [`Showing`](crate::flow::Showing),
+//!   [`Fit`](crate::matching::Fit), [`Basis`](crate::matching::Basis), [`Note`](crate::flow::Note) and
+//!   [`Reply`](super::Reply) in small letters with hyphens. Protocols, transports, doubts and reasons to skip a packet have
+//!   the names of the reports. What a variant holds follows after a colon: `no-reply:too-few-tries`, `foreign:rdp`,
+//!   `syn:2`.
+//! - VLAN ids are the two of [`Vlans`](crate::packet::Vlans).
+//!
+//! The first line is the head:
+//!
+//! - `schema`: [`SCHEMA`];
+//! - `map`: `name` and `version` of the port map that the ledger was made with;
+//! - `decoded`, `duplicates`, `flow_packets`: packets, as in [`Ledger`];
+//! - `directions`: TCP flows of which both directions were captured, and those of which one is missing;
+//! - `without_networks`: flows whose networks are not told apart because there were too many;
+//! - `unlisted`: flows whose sighting was not kept because there were too many;
+//! - `incomplete`: whether paths were left out because there were too many.
+//!
+//! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
+//! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
+//! rows, and of the lists in them, means nothing.
+//!
+//! - `place`: what the map says of a place that other lines name: `at`, the `name` of the traffic, the names of its
+//!   `services`, the ids of its `rules`, how many of them are `most_specific`, and whether it is `generic`, `reply_due`
+//!   and `session`, as in [`Candidates`](crate::portmap::Candidates).
+//! - `capture`: `name` of a capture, in the order of their numbers, and its `skipped` packets as pairs of reason and
+//!   count; null where none was.
+//! - `kinds`: flows by kind. `showing` and `matching` hold for all `rows`: networks or null, flows, packets, bytes.
+//! - `round_trips`: handshakes of a `service` (or null): `micros` are pairs of microseconds and count, rising, as
+//!   [`Latency::counts`](super::Latency::counts) gives them.
+//! - `networks`: visibility. Rows: networks, and a pair of flows with both directions and flows with one.
+//! - `sightings`: `showing` and `matching` hold for all `rows`: path, flows, times, the longest time watched, the
+//!   fewest tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), VLAN ids. The packets
+//!   are, for each capture: its name, evidence (packet, note), first packets of flows, signs (first packet of the flow,
+//!   what was sent, from where, time to live, IP identification, TCP window).
+//! - `paths`: `rows` of path, answers (flows, times; or null), working (flows, times, first packet, its note, the
+//!   client's port; or null), smallest and largest time to live, VLAN ids. `capture` is that of the first packets; null
+//!   for rows that have none.
+//! - `end`: the number of lines before this one. A file without it has been cut off.
+//!
+//! A field that is not known here is an error: a version that adds one has another schema.
+//!
+//! What was seen of four flows, one of them blocked:
+//!
+//! ```json
+#![doc = include_str!("sample.jsonl")]
+//! ```
+//!
+//! # What a reader accepts
+//!
+//! A written ledger is not trusted. It is read with the map that it was made with: name and version must be equal, and
+//! each place must mean the same in both. (A map that was edited and kept its version is told in this way.) Nothing may
+//! be there twice, no list may be longer than a ledger's own, and all counts of a ledger together are at most
+//! [`COUNT_LIMIT`], so that 200 may be added up. So memory is bounded whatever is read. An error leaves nothing behind.
+//!
+//! # Captures
+//!
+//! The name of a capture stands for the same one in all ledgers that are read with one [`CaptureNames`]; whoever adds
+//! ledgers of several machines writes them with names that tell those apart. A bounded list of packets names the
+//! earliest by the numbers of the captures; where it was full, and the reader numbers the captures in another order, it
+//! still names those that the writer chose.
+
+mod error;
+mod form;
+mod names;
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use error::{Fault, ReadError, WriteError};
+
+use super::Ledger;
+use crate::portmap::PortMap;
+use std::collections::BTreeMap;
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+
+/// The form and its version.
+pub const SCHEMA: &str = "cap-audit/ledger/1";
+
+/// Maximum length of a line, in bytes. A distribution of round trips in which every step is taken is the longest.
+pub const LINE_LIMIT: usize = 1 << 20;
+
+/// Maximum length of the name of a capture, in bytes: that of a path in Linux.
+pub const NAME_LIMIT: usize = 4_096;
+
+/// Maximum sum of all counts of one ledger, bytes among them: 72 petabytes.
+pub const COUNT_LIMIT: u64 = 1 << 56;
+
+/// Maximum number of kinds of flows in a written ledger that do not tell networks apart. By the embedded map there are
+/// fewer.
+pub const PLAIN_KIND_LIMIT: usize = 200_000;
+
+/// Captures by name and by number. It grows by the captures of every ledger that is read with it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct CaptureNames {
+    names: Vec<Arc<str>>,
+    numbers: BTreeMap<Arc<str>, u16>,
+}
+
+impl CaptureNames {
+    /// The number of the capture of this name; a new name gets the next one. `None` where there is no number left.
+    pub fn number(&mut self, name: &str) -> Option<u16> {
+        if let Some(number) = self.numbers.get(name) {
+            return Some(*number);
+        }
+        let number = u16::try_from(self.names.len()).ok()?;
+        let name: Arc<str> = name.into();
+        self.names.push(Arc::clone(&name));
+        self.numbers.insert(name, number);
+        Some(number)
+    }
+
+    /// The names in the order of their numbers, which begin with 0.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
+    /// Forgets every name but the first ones.
+    fn truncate(&mut self, count: usize) {
+        self.names.drain(count.min(self.names.len())..).for_each(|name| {
+            self.numbers.remove(&name);
+        });
+    }
+}
+
+impl Ledger {
+    /// Writes the ledger. `map` is the one it was made with; `captures` are the names of the captures by their numbers.
+    ///
+    /// # Errors
+    /// The output fails, a capture has no name or shares it, or the ledger is not one that an audit with this map makes.
+    pub fn write(&self, map: &PortMap, captures: &[&str], out: &mut impl Write) -> Result<(), WriteError> {
+        write::ledger(self, map, captures, out)
+    }
+
+    /// Reads one written ledger, and of the input nothing after it: several may follow each other.
+    ///
+    /// ```
+    /// use cap_audit::ledger::{Ledger, written::CaptureNames};
+    /// use cap_audit::portmap::PortMap;
+    ///
+    /// let map = PortMap::citrix();
+    /// let mut written = Vec::new();
+    /// for (decoded, capture) in [(7, "monday.pcap"), (8, "tuesday.pcap")] {
+    ///     let ledger = Ledger { decoded, ..Ledger::default() };
+    ///     ledger.write(&map, &[capture], &mut written)?;
+    /// }
+    /// let mut captures = CaptureNames::default();
+    /// let (mut input, mut sum) = (written.as_slice(), Ledger::default());
+    /// while !input.is_empty() {
+    ///     sum += &Ledger::read(&mut input, &map, &mut captures)?;
+    /// }
+    /// assert_eq!(sum.decoded, 15);
+    /// assert_eq!(captures.names().collect::<Vec<_>>(), ["monday.pcap", "tuesday.pcap"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The input fails, is no ledger of this [`SCHEMA`], was made with another map, or is damaged. `captures` is unchanged
+    /// then.
+    pub fn read(input: &mut impl BufRead, map: &PortMap, captures: &mut CaptureNames) -> Result<Ledger, ReadError> {
+        let known = captures.names.len();
+        let read = read::ledger(input, map, captures);
+        if read.is_err() {
+            captures.truncate(known);
+        }
+        read
+    }
+}

@@ -1,0 +1,391 @@
+//! From lines to a ledger. Each line is checked and entered before the next one is read.
+
+use super::form::{
+    AnswersForm, CaptureLine, DirectionsForm, Head, KindsLine, Line, MatchingForm, NetworksForm, PathForm, PathRow,
+    PathsLine, PlaceForm, PlaceLine, RoundTripsLine, ServiceForm, SightingRow, SightingsLine, TimesForm, Version,
+    WorkingForm,
+};
+use super::names::{ByName, Named};
+use super::{COUNT_LIMIT, CaptureNames, Fault, LINE_LIMIT, NAME_LIMIT, PLAIN_KIND_LIMIT, ReadError, SCHEMA};
+use crate::flow::{Evidence, PacketRef, Sender};
+use crate::ledger::{
+    Answered, Answers, Carried, Directions, KIND_LIMIT, Kind, Latency, Ledger, NAMED_LIMIT, NETWORK_LIMIT, Networks,
+    PATH_LIMIT, PORT_LIMIT, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Working,
+};
+use crate::matching::{Fit, Matching, PortNature, ServiceRef};
+use crate::packet::{Skip, Vlans};
+use crate::portmap::{Place, PortMap};
+use crate::time::{Span, Timestamp};
+use crate::transport::Transport;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, Read};
+
+/// Reads a ledger up to its last line.
+pub(super) fn ledger(
+    input: &mut impl BufRead,
+    map: &PortMap,
+    captures: &mut CaptureNames,
+) -> Result<Ledger, ReadError> {
+    let mut lines = Lines { input, bytes: Vec::new(), count: 0 };
+    lines.next()?;
+    let version: Version = serde_json::from_slice(&lines.bytes).map_err(|_| ReadError::NotALedger)?;
+    if version.schema != SCHEMA {
+        return Err(ReadError::Schema { found: version.schema });
+    }
+    let mut reader = Reader {
+        map,
+        names: captures,
+        ledger: Ledger::default(),
+        places: BTreeSet::new(),
+        captures: BTreeMap::new(),
+        counted: 0,
+        plain_kinds: 0,
+        told_apart: 0,
+    };
+    let head: Head = lines.parsed()?;
+    if (head.map.name.as_str(), head.map.version.as_str()) != (map.name(), map.version()) {
+        let written = (head.map.name, head.map.version);
+        return Err(ReadError::OtherMap { written, reading: (map.name().into(), map.version().into()) });
+    }
+    reader.head(&head).map_err(|fault| lines.fault(fault))?;
+    loop {
+        lines.next()?;
+        let line = match lines.parsed()? {
+            Line::End(before) if before == lines.count - 1 => return Ok(reader.ledger),
+            Line::End(_) => return Err(lines.fault(Fault::Contradiction { what: "lines are missing before it" })),
+            line => line,
+        };
+        reader.line(line).map_err(|fault| lines.fault(fault))?;
+    }
+}
+
+/// The lines of the input, one at a time.
+struct Lines<'a, R> {
+    input: &'a mut R,
+    bytes: Vec<u8>,
+    count: u64,
+}
+
+impl<R: BufRead> Lines<'_, R> {
+    fn next(&mut self) -> Result<(), ReadError> {
+        self.bytes.clear();
+        // One byte more tells a line that is too long from one that just fits.
+        let mut limited = self.input.by_ref().take(LINE_LIMIT as u64 + 1);
+        let length = limited.read_until(b'\n', &mut self.bytes).map_err(ReadError::Input)?;
+        if length == 0 {
+            return Err(ReadError::Truncated { lines: self.count });
+        }
+        self.count += 1;
+        if length > LINE_LIMIT { Err(self.fault(Fault::TooLong)) } else { Ok(()) }
+    }
+
+    fn parsed<T: serde::de::DeserializeOwned>(&self) -> Result<T, ReadError> {
+        serde_json::from_slice(&self.bytes).map_err(|error| {
+            let cut_off = error.is_eof() && !self.bytes.ends_with(b"\n");
+            if cut_off { ReadError::Truncated { lines: self.count - 1 } } else { self.fault(Fault::Form(error)) }
+        })
+    }
+
+    fn fault(&self, fault: Fault) -> ReadError {
+        ReadError::Line { line: self.count, fault }
+    }
+}
+
+/// What was read until now, and what the next lines may refer to.
+struct Reader<'a> {
+    map: &'a PortMap,
+    names: &'a mut CaptureNames,
+    ledger: Ledger,
+    /// Places that were described, and mean the same here.
+    places: BTreeSet<Place>,
+    /// The numbers here of the captures that were named.
+    captures: BTreeMap<String, u16>,
+    /// The sum of all counts. Each sum of some of them is smaller, so that none overflows.
+    counted: u64,
+    plain_kinds: usize,
+    told_apart: usize,
+}
+
+impl Reader<'_> {
+    fn head(&mut self, head: &Head) -> Result<(), Fault> {
+        let ledger = &mut self.ledger;
+        (ledger.decoded, ledger.duplicates, ledger.flow_packets) = (head.decoded, head.duplicates, head.flow_packets);
+        ledger.kinds.without_networks = head.without_networks;
+        ledger.sightings.unlisted = head.unlisted;
+        ledger.paths.incomplete = head.incomplete;
+        for count in [head.decoded, head.duplicates, head.flow_packets, head.without_networks, head.unlisted] {
+            self.count(count)?;
+        }
+        self.ledger.visibility.all = self.directions(head.directions)?;
+        Ok(())
+    }
+
+    fn line(&mut self, line: Line) -> Result<(), Fault> {
+        match line {
+            Line::Place(line) => self.place_line(&line),
+            Line::Capture(line) => self.capture_line(line),
+            Line::Kinds(line) => self.kinds(line),
+            Line::RoundTrips(line) => self.round_trips(line),
+            Line::Networks(rows) => rows.into_iter().try_for_each(|row| self.networks_row(row)),
+            Line::Sightings(line) => self.sightings(line),
+            Line::Paths(line) => self.paths(line),
+            Line::End(_) => Ok(()),
+        }
+    }
+
+    fn place_line(&mut self, line: &PlaceLine) -> Result<(), Fault> {
+        let (ByName(transport), port) = line.at;
+        let place = self.map.place(transport, port).filter(|place| place.port() == port);
+        let place = place.ok_or_else(|| Fault::NoPlace { place: place_text(line.at) })?;
+        if let Some(what) = difference(line, &PlaceLine::of(self.map, place)) {
+            return Err(Fault::PlaceDiffers { place: place_text(line.at), what });
+        }
+        once(self.places.insert(place), "a place")
+    }
+
+    fn capture_line(&mut self, line: CaptureLine) -> Result<(), Fault> {
+        let CaptureLine { name, skipped } = line;
+        if name.len() > NAME_LIMIT {
+            return Err(Fault::LongName);
+        }
+        let number = self.names.number(&name).ok_or(Fault::TooManyCaptures)?;
+        once(self.captures.insert(name, number).is_none(), "a capture")?;
+        let Some(skipped) = skipped else { return Ok(()) };
+        let mut counts = [0; Skip::ALL.len()];
+        for (ByName(skip), count) in skipped {
+            once(counts[skip.index()] == 0, "a reason to skip packets")?;
+            counts[skip.index()] = self.some(count)?;
+        }
+        self.ledger.skipped.insert(number, counts);
+        Ok(())
+    }
+
+    fn kinds(&mut self, line: KindsLine) -> Result<(), Fault> {
+        let KindsLine { showing: ByName(showing), matching, rows } = line;
+        let matching = self.matching(&matching)?;
+        for (networks, flows, packets, bytes) in rows {
+            let kind = Kind { networks: networks.map(networks_of).transpose()?, showing, matching };
+            once(self.ledger.kinds.get(&kind).is_none(), "a kind of flows")?;
+            let (number, limit) = match networks {
+                Some(_) => (&mut self.told_apart, KIND_LIMIT),
+                None => (&mut self.plain_kinds, PLAIN_KIND_LIMIT),
+            };
+            *number += 1;
+            below(*number, limit, "kinds of flows")?;
+            let carried =
+                Carried { flows: self.some(flows)?, packets: self.count(packets)?, bytes: self.count(bytes)? };
+            self.ledger.kinds.add(kind, carried);
+        }
+        Ok(())
+    }
+
+    fn round_trips(&mut self, line: RoundTripsLine) -> Result<(), Fault> {
+        let RoundTripsLine { service, micros } = line;
+        let service = service.map(|service| self.service(&service)).transpose()?;
+        for (_, count) in &micros {
+            self.some(*count)?;
+        }
+        let latency = Latency::of_counts(micros.iter().copied());
+        if latency.counts() != micros {
+            return Err(Fault::Contradiction { what: "its durations are not the steps of a distribution, in order" });
+        }
+        once(self.ledger.round_trips.insert(service, latency).is_none(), "a service")
+    }
+
+    fn networks_row(&mut self, (networks, directions): (NetworksForm, DirectionsForm)) -> Result<(), Fault> {
+        let (networks, directions) = (networks_of(networks)?, self.directions(directions)?);
+        let known = &mut self.ledger.visibility.networks;
+        once(known.insert(networks, directions).is_none(), "a pair of networks")?;
+        below(known.len(), NETWORK_LIMIT, "pairs of networks")
+    }
+
+    fn sightings(&mut self, line: SightingsLine) -> Result<(), Fault> {
+        let SightingsLine { showing: ByName(showing), matching, rows } = line;
+        let matching = self.matching(&matching)?;
+        for row in rows {
+            let path = path_of(row.0);
+            let transport = Transport::of_protocol(path.protocol);
+            let port = if transport == Some(Transport::Icmp) { 0 } else { path.port };
+            if transport.and_then(|transport| self.map.place(transport, port)) != matching.place {
+                return Err(Fault::Contradiction { what: "a sighting is on a port of another place" });
+            }
+            let sighting = Sighting { showing, matching, path };
+            let seen = self.seen(row)?;
+            once(self.ledger.sightings.get(&sighting).is_none(), "a sighting")?;
+            below(self.ledger.sightings.len() + 1, SIGHTING_LIMIT, "sightings")?;
+            self.ledger.sightings.add(sighting, seen);
+        }
+        Ok(())
+    }
+
+    fn seen(&mut self, row: SightingRow) -> Result<Seen, Fault> {
+        let (_, flows, times, watched, tries, packets, client_ports, errors, vlans) = row;
+        let (first, last) = times_of(times)?;
+        let (mut evidence, mut openers, mut signs) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, shown, opening, signed) in packets {
+            let capture = self.capture(&name)?;
+            let at = |packet| PacketRef { capture, packet };
+            evidence.extend(shown.into_iter().map(|(packet, ByName(note))| Evidence { at: at(packet), note }));
+            openers.extend(opening.into_iter().map(at));
+            signs.extend(signed.into_iter().map(
+                |(opener, ByName(what), ByName(from), ttl, identification, window)| {
+                    let headers = Sender { ttl, identification, window };
+                    Signed { opener: at(opener), what, from, headers }
+                },
+            ));
+        }
+        let errors = errors.into_iter().map(|(v6, kind, code, ByName(sender))| (v6, kind, code, sender)).collect();
+        Ok(Seen {
+            flows: self.some(flows)?,
+            first,
+            last,
+            watched: length_of(watched)?,
+            evidence: set(evidence, NAMED_LIMIT, "packets that show a sighting")?,
+            openers: set(openers, NAMED_LIMIT, "first packets of a sighting")?,
+            client_ports: set(client_ports, PORT_LIMIT, "client ports of a sighting")?,
+            tries,
+            errors: set(errors, NAMED_LIMIT, "errors of a sighting")?,
+            signs: set(signs, NAMED_LIMIT, "signs of a sighting")?,
+            vlans: set(vlans.into_iter().map(Vlans).collect(), NAMED_LIMIT, "VLANs of a sighting")?,
+        })
+    }
+
+    fn paths(&mut self, line: PathsLine) -> Result<(), Fault> {
+        let PathsLine { capture, rows } = line;
+        let capture = capture.map(|name| self.capture(&name)).transpose()?;
+        for row in rows {
+            let (path, answered) = (path_of(row.0), self.answered(capture, row)?);
+            once(self.ledger.paths.get(&path).is_none(), "a path")?;
+            below(self.ledger.paths.len() + 1, PATH_LIMIT, "paths")?;
+            self.ledger.paths.add(path, answered);
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, capture: Option<u16>, row: PathRow) -> Result<Answered, Fault> {
+        let (_, answers, working, ttl, vlans) = row;
+        if (answers.is_none() && working.is_none()) || working.is_some() != capture.is_some() || ttl.0 > ttl.1 {
+            return Err(Fault::Contradiction { what: "a path was not answered, or in no capture, or at no distance" });
+        }
+        let answers = answers.map(|answers| self.answers(answers)).transpose()?;
+        let working = working.zip(capture).map(|(working, capture)| self.working(capture, working)).transpose()?;
+        Ok(Answered { answers, working, ttl, vlans: Vlans(vlans) })
+    }
+
+    fn answers(&mut self, (flows, times): AnswersForm) -> Result<Answers, Fault> {
+        let (first, last) = times_of(times)?;
+        Ok(Answers { flows: self.some(flows)?, first, last })
+    }
+
+    fn working(&mut self, capture: u16, form: WorkingForm) -> Result<Working, Fault> {
+        let (flows, times, packet, ByName(note), client_port) = form;
+        let (first, last) = times_of(times)?;
+        let opener = Evidence { at: PacketRef { capture, packet }, note };
+        Ok(Working { flows: self.some(flows)?, first, last, opener, client_port })
+    }
+
+    fn matching(&self, form: &MatchingForm) -> Result<Matching, Fault> {
+        let MatchingForm { fit: ByName(fit), basis: ByName(basis), service, place, foreign_attempt } = form;
+        let service = service.as_ref().map(|service| self.service(service)).transpose()?;
+        let place = place.map(|place| self.place(place)).transpose()?;
+        let port = PortNature::of(place.map(|place| self.map.at(place)));
+        // Any host pings, whether or not the map has a rule about it.
+        let port = PortNature { generic: port.generic || *fit == Fit::GenericPort, ..port };
+        Ok(Matching { fit: *fit, basis: *basis, service, place, port, foreign_attempt: *foreign_attempt })
+    }
+
+    fn service(&self, form: &ServiceForm) -> Result<ServiceRef, Fault> {
+        match form {
+            ServiceForm::One(name) => {
+                let service = self.map.service_named(name);
+                service.map(ServiceRef::One).ok_or_else(|| Fault::NoService { name: name.clone() })
+            }
+            ServiceForm::Shared(place) => self.place(*place).map(ServiceRef::Shared),
+        }
+    }
+
+    /// A place that was described.
+    fn place(&self, form: PlaceForm) -> Result<Place, Fault> {
+        let (ByName(transport), port) = form;
+        let known = self.map.place(transport, port).filter(|place| place.port() == port && self.places.contains(place));
+        known.ok_or_else(|| Fault::UndescribedPlace { place: place_text(form) })
+    }
+
+    /// The number of a capture that was named.
+    fn capture(&self, name: &str) -> Result<u16, Fault> {
+        self.captures.get(name).copied().ok_or_else(|| Fault::UnnamedCapture { name: name.into() })
+    }
+
+    fn directions(&mut self, (both, one): DirectionsForm) -> Result<Directions, Fault> {
+        Ok(Directions { both: self.count(both)?, one: self.count(one)? })
+    }
+
+    /// A count that may be 0.
+    fn count(&mut self, count: u64) -> Result<u64, Fault> {
+        let sum = self.counted.checked_add(count).filter(|sum| *sum <= COUNT_LIMIT);
+        self.counted = sum.ok_or(Fault::Overflow)?;
+        Ok(count)
+    }
+
+    /// A count of something that is there.
+    fn some(&mut self, count: u64) -> Result<u64, Fault> {
+        if count == 0 {
+            return Err(Fault::Contradiction { what: "something is there 0 times" });
+        }
+        self.count(count)
+    }
+}
+
+/// The first field in which the map of the writer differs from the one here.
+fn difference(written: &PlaceLine, here: &PlaceLine) -> Option<&'static str> {
+    let PlaceLine { at: _, name, services, rules, most_specific, generic, reply_due, session } = written;
+    let fields = [
+        ("rules", *rules == here.rules),
+        ("services", *services == here.services),
+        ("name", *name == here.name),
+        ("most_specific", *most_specific == here.most_specific),
+        ("generic", *generic == here.generic),
+        ("reply_due", *reply_due == here.reply_due),
+        ("session", *session == here.session),
+    ];
+    fields.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
+}
+
+fn once(new: bool, what: &'static str) -> Result<(), Fault> {
+    if new { Ok(()) } else { Err(Fault::Twice { what }) }
+}
+
+fn below(number: usize, limit: usize, what: &'static str) -> Result<(), Fault> {
+    if number <= limit { Ok(()) } else { Err(Fault::TooMany { what, limit }) }
+}
+
+fn set<T: Ord>(list: Vec<T>, limit: usize, what: &'static str) -> Result<BTreeSet<T>, Fault> {
+    let length = list.len();
+    below(length, limit, what)?;
+    let set: BTreeSet<T> = list.into_iter().collect();
+    once(set.len() == length, what)?;
+    Ok(set)
+}
+
+fn path_of((protocol, port, ByName(server), ByName(client)): PathForm) -> Path {
+    Path { protocol, port, server, client }
+}
+
+fn networks_of((ByName(one), ByName(other)): NetworksForm) -> Result<Networks, Fault> {
+    let networks = Networks::of(one, other);
+    let whole = networks.pair() == (one, other);
+    whole.then_some(networks).ok_or(Fault::Contradiction { what: "a pair is not two networks, the lower one first" })
+}
+
+fn times_of((first, length): TimesForm) -> Result<(Timestamp, Timestamp), Fault> {
+    let last = first.checked_add_unsigned(length).ok_or(Fault::Contradiction { what: "a time lies too far ahead" })?;
+    Ok((Timestamp(first), Timestamp(last)))
+}
+
+fn length_of(nanoseconds: u64) -> Result<Span, Fault> {
+    i64::try_from(nanoseconds).map(Span).map_err(|_| Fault::Contradiction { what: "a time is too long" })
+}
+
+fn place_text((ByName(transport), port): PlaceForm) -> String {
+    format!("{} {port}", Named::name(&transport))
+}

@@ -1,0 +1,308 @@
+//! From a ledger to lines. One line at a time is built and written.
+
+use super::form::{
+    AnswersForm, CaptureLine, DirectionsForm, Head, KindRow, KindsLine, Line, MapForm, MatchingForm, NetworksForm,
+    PacketsForm, PathForm, PathRow, PathsLine, PlaceForm, PlaceLine, RoundTripsLine, ServiceForm, SightingRow,
+    SightingsLine, TimesForm, WorkingForm,
+};
+use super::names::ByName;
+use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
+use crate::flow::{Evidence, PacketRef, Sender, Showing};
+use crate::ledger::{
+    Answered, Answers, Carried, Directions, Kind, Ledger, NAMED_LIMIT, Networks, Path, Seen, Sighting, Signed, Working,
+};
+use crate::matching::{Matching, ServiceRef};
+use crate::packet::Skip;
+use crate::portmap::{Place, PortMap};
+use crate::time::{Span, Timestamp};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+/// Maximum number of rows in a line. None but those of sightings is longer than 400 bytes.
+const ROWS: usize = 500;
+/// The same for sightings.
+const SIGHTING_ROWS: usize = 16;
+/// Maximum length of a sighting without the names of captures, in bytes.
+const SIGHTING_LENGTH: usize = 4_000;
+/// Maximum length of one byte of a name: a control character stands as `\u0001`.
+const ESCAPED: usize = 6;
+
+/// Writes a ledger.
+pub(super) fn ledger(
+    ledger: &Ledger,
+    map: &PortMap,
+    captures: &[&str],
+    out: &mut impl Write,
+) -> Result<(), WriteError> {
+    let writer = &mut Writer { naming: Naming { map, captures }, out, lines: 0 };
+    writer.line(&head(ledger, map))?;
+    writer.places(ledger)?;
+    writer.captures(&ledger.skipped)?;
+    writer.kinds(ledger)?;
+    for (service, latency) in &ledger.round_trips {
+        let service = service.map(|service| writer.naming.service(service)).transpose()?;
+        writer.line(&Line::RoundTrips(RoundTripsLine { service, micros: latency.counts() }))?;
+    }
+    let networks: Vec<_> = ledger.visibility.networks.iter().collect();
+    for rows in networks.chunks(ROWS) {
+        let row = |&(networks, directions): &(&Networks, &Directions)| {
+            (networks_form(*networks), directions_form(*directions))
+        };
+        writer.line(&Line::Networks(rows.iter().map(row).collect()))?;
+    }
+    writer.sightings(ledger)?;
+    writer.paths(ledger)?;
+    writer.line(&Line::End(writer.lines))
+}
+
+/// Where lines go, and how many there were.
+struct Writer<'a, W> {
+    naming: Naming<'a>,
+    out: &'a mut W,
+    lines: u64,
+}
+
+/// Finds the names of what is local to this process.
+#[derive(Clone, Copy)]
+struct Naming<'a> {
+    map: &'a PortMap,
+    captures: &'a [&'a str],
+}
+
+impl<W: Write> Writer<'_, W> {
+    fn line(&mut self, line: &impl Serialize) -> Result<(), WriteError> {
+        let mut bytes = serde_json::to_vec(line).map_err(io::Error::from)?;
+        bytes.push(b'\n');
+        if bytes.len() > LINE_LIMIT {
+            return Err(WriteError::LongLine);
+        }
+        self.out.write_all(&bytes)?;
+        self.lines += 1;
+        Ok(())
+    }
+
+    fn places(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let shared = |service: Option<ServiceRef>| match service {
+            Some(ServiceRef::Shared(place)) => Some(place),
+            Some(ServiceRef::One(_)) | None => None,
+        };
+        let kinds = ledger.kinds.iter().map(|(kind, _)| kind.matching);
+        let matchings = kinds.chain(ledger.sightings.iter().map(|(sighting, _)| sighting.matching));
+        let mut places: BTreeSet<Place> = ledger.round_trips.keys().filter_map(|&service| shared(service)).collect();
+        matchings.for_each(|matching| places.extend(matching.place.into_iter().chain(shared(matching.service))));
+        for place in places {
+            self.naming.place(place)?;
+            self.line(&Line::Place(PlaceLine::of(self.naming.map, place)))?;
+        }
+        Ok(())
+    }
+
+    fn captures(&mut self, skipped: &BTreeMap<u16, [u64; Skip::ALL.len()]>) -> Result<(), WriteError> {
+        for &number in skipped.keys() {
+            self.naming.capture(number)?;
+        }
+        let mut names = BTreeSet::new();
+        for (number, &name) in (0..=u16::MAX).zip(self.naming.captures) {
+            if !names.insert(name) {
+                return Err(WriteError::SameName { name: name.into() });
+            }
+            if name.len() > NAME_LIMIT {
+                return Err(WriteError::LongName { name: name.into() });
+            }
+            let pairs = |counts: &[u64; Skip::ALL.len()]| {
+                Skip::ALL
+                    .into_iter()
+                    .zip(*counts)
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(skip, count)| (ByName(skip), count))
+                    .collect()
+            };
+            let skipped = skipped.get(&number).map(pairs);
+            self.line(&Line::Capture(CaptureLine { name: name.into(), skipped }))?;
+        }
+        Ok(())
+    }
+
+    fn kinds(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let mut groups: BTreeMap<(Showing, Matching), Vec<KindRow>> = BTreeMap::new();
+        for (kind, carried) in ledger.kinds.iter() {
+            let (Kind { networks, showing, matching }, Carried { flows, packets, bytes }) = (*kind, *carried);
+            let row = (networks.map(networks_form), flows, packets, bytes);
+            groups.entry((showing, matching)).or_default().push(row);
+        }
+        for ((showing, matching), kinds) in groups {
+            for rows in kinds.chunks(ROWS) {
+                let (showing, matching) = (ByName(showing), self.naming.matching(&matching)?);
+                self.line(&Line::Kinds(KindsLine { showing, matching, rows: rows.to_vec() }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sightings(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let sightings: Vec<(&Sighting, &Seen)> = ledger.sightings.iter().collect();
+        // Each packet of a sighting may lie in another capture.
+        let longest = self.naming.captures.iter().map(|name| name.len() * ESCAPED).max().unwrap_or(0);
+        let at_once = (LINE_LIMIT / (3 * NAMED_LIMIT * longest + SIGHTING_LENGTH)).clamp(1, SIGHTING_ROWS);
+        let group = |sighting: &Sighting| (sighting.showing, sighting.matching);
+        for alike in sightings.chunk_by(|(one, _), (next, _)| group(one) == group(next)) {
+            for rows in alike.chunks(at_once) {
+                let Sighting { showing, matching, path: _ } = rows[0].0;
+                let (showing, matching) = (ByName(*showing), self.naming.matching(matching)?);
+                let row = |(sighting, seen): &(&Sighting, &Seen)| self.naming.sighting(&sighting.path, seen);
+                let rows = rows.iter().map(row).collect::<Result<_, _>>()?;
+                self.line(&Line::Sightings(SightingsLine { showing, matching, rows }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn paths(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let mut groups: BTreeMap<Option<u16>, Vec<(&Path, &Answered)>> = BTreeMap::new();
+        for (path, answered) in ledger.paths.iter() {
+            let capture = answered.working.map(|working| working.opener.at.capture);
+            groups.entry(capture).or_default().push((path, answered));
+        }
+        for (capture, paths) in groups {
+            let name = capture.map(|number| self.naming.capture(number)).transpose()?;
+            for rows in paths.chunks(ROWS) {
+                let rows = rows.iter().map(|(path, answered)| path_row(path, answered)).collect::<Result<_, _>>()?;
+                self.line(&Line::Paths(PathsLine { capture: name.map(String::from), rows }))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Naming<'a> {
+    fn capture(&self, number: u16) -> Result<&'a str, WriteError> {
+        self.captures.get(usize::from(number)).copied().ok_or(WriteError::UnnamedCapture { number })
+    }
+
+    fn place(&self, place: Place) -> Result<PlaceForm, WriteError> {
+        let (transport, port) = (place.transport(), place.port());
+        let here = self.map.place(transport, port) == Some(place);
+        here.then_some((ByName(transport), port)).ok_or(WriteError::OtherMap)
+    }
+
+    fn service(&self, service: ServiceRef) -> Result<ServiceForm, WriteError> {
+        match service {
+            ServiceRef::One(service) => {
+                let known = self.map.services().get(usize::from(service.0)).ok_or(WriteError::OtherMap)?;
+                Ok(ServiceForm::One(known.name.clone()))
+            }
+            ServiceRef::Shared(place) => self.place(place).map(ServiceForm::Shared),
+        }
+    }
+
+    fn matching(&self, matching: &Matching) -> Result<MatchingForm, WriteError> {
+        // The nature of the port follows from its place.
+        let Matching { fit, basis, service, place, port: _, foreign_attempt } = *matching;
+        Ok(MatchingForm {
+            fit: ByName(fit),
+            basis: ByName(basis),
+            service: service.map(|service| self.service(service)).transpose()?,
+            place: place.map(|place| self.place(place)).transpose()?,
+            foreign_attempt,
+        })
+    }
+
+    /// What is named of the capture of a packet.
+    fn of<'p>(
+        &self,
+        at: &PacketRef,
+        packets: &'p mut BTreeMap<u16, PacketsForm>,
+    ) -> Result<&'p mut PacketsForm, WriteError> {
+        let name = self.capture(at.capture)?;
+        Ok(packets.entry(at.capture).or_insert_with(|| (name.into(), Vec::new(), Vec::new(), Vec::new())))
+    }
+
+    fn sighting(&self, path: &Path, seen: &Seen) -> Result<SightingRow, WriteError> {
+        let Seen { flows, first, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } = seen;
+        let mut packets: BTreeMap<u16, PacketsForm> = BTreeMap::new();
+        for Evidence { at, note } in evidence {
+            self.of(at, &mut packets)?.1.push((at.packet, ByName(*note)));
+        }
+        for opener in openers {
+            self.of(opener, &mut packets)?.2.push(opener.packet);
+        }
+        for Signed { opener, what, from, headers } in signs {
+            let Sender { ttl, identification, window } = *headers;
+            let sign = (opener.packet, ByName(*what), ByName(*from), ttl, identification, window);
+            self.of(opener, &mut packets)?.3.push(sign);
+        }
+        let errors = errors.iter().map(|&(v6, kind, code, sender)| (v6, kind, code, ByName(sender))).collect();
+        Ok((
+            path_form(path),
+            *flows,
+            times(*first, *last)?,
+            length(*watched)?,
+            *tries,
+            packets.into_values().collect(),
+            client_ports.iter().copied().collect(),
+            errors,
+            vlans.iter().map(|vlans| vlans.0).collect(),
+        ))
+    }
+}
+
+fn head(ledger: &Ledger, map: &PortMap) -> Head {
+    let Ledger { decoded, skipped: _, kinds, round_trips: _, sightings, paths, visibility, duplicates, flow_packets } =
+        ledger;
+    Head {
+        schema: SCHEMA.into(),
+        map: MapForm { name: map.name().into(), version: map.version().into() },
+        decoded: *decoded,
+        duplicates: *duplicates,
+        flow_packets: *flow_packets,
+        directions: directions_form(visibility.all),
+        without_networks: kinds.without_networks,
+        unlisted: sightings.unlisted,
+        incomplete: paths.incomplete,
+    }
+}
+
+fn path_row(path: &Path, answered: &Answered) -> Result<PathRow, WriteError> {
+    let Answered { answers, working, ttl, vlans } = *answered;
+    let answers = answers.map(answers_form).transpose()?;
+    Ok((path_form(path), answers, working.map(working_form).transpose()?, ttl, vlans.0))
+}
+
+fn answers_form(answers: Answers) -> Result<AnswersForm, WriteError> {
+    let Answers { flows, first, last } = answers;
+    Ok((flows, times(first, last)?))
+}
+
+/// Its capture stands above the row.
+fn working_form(working: Working) -> Result<WorkingForm, WriteError> {
+    let Working { flows, first, last, opener, client_port } = working;
+    Ok((flows, times(first, last)?, opener.at.packet, ByName(opener.note), client_port))
+}
+
+fn path_form(path: &Path) -> PathForm {
+    let Path { protocol, port, server, client } = *path;
+    (protocol, port, ByName(server), ByName(client))
+}
+
+fn networks_form(networks: Networks) -> NetworksForm {
+    let (one, other) = networks.pair();
+    (ByName(one), ByName(other))
+}
+
+fn directions_form(directions: Directions) -> DirectionsForm {
+    let Directions { both, one } = directions;
+    (both, one)
+}
+
+/// The first moment, and how much later the last one is.
+fn times(first: Timestamp, last: Timestamp) -> Result<TimesForm, WriteError> {
+    if last < first {
+        return Err(WriteError::Backwards);
+    }
+    Ok((first.0, last.0.abs_diff(first.0)))
+}
+
+fn length(span: Span) -> Result<u64, WriteError> {
+    u64::try_from(span.0).map_err(|_| WriteError::Backwards)
+}
