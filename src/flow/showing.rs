@@ -6,8 +6,7 @@ use super::{DirectionBasis, FlowRecord, Marks};
 use crate::packet::protocol;
 use crate::time::Span;
 
-/// What the packets of a flow show. The order is that in which sightings are kept at a limit: what may be a block comes
-/// first, what cannot be told last.
+/// What the packets of a flow show.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Showing {

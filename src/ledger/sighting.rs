@@ -1,15 +1,19 @@
 //! What a finding may be made of: flows that show trouble, or what should not be there, by who and where.
 
 use super::path::Path;
-use crate::flow::{Evidence, FIRM, FlowRecord, PacketRef, Sender, Showing};
+use crate::flow::{Doubt, Evidence, FIRM, FlowRecord, PacketRef, Sender, Showing};
 use crate::matching::{Fit, Matching};
 use crate::packet::{Address, Vlans, protocol};
 use crate::time::{Span, Timestamp};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
 /// Flows that show the same between the same hosts, on the same port.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+///
+/// In the order in which sightings are kept at a limit: what may be a block comes first, what cannot be told last. Among equals
+/// the lowest clients come first, so that all servers are kept of which they show trouble.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Sighting {
     /// What the packets show.
     pub showing: Showing,
@@ -42,7 +46,7 @@ pub struct Seen {
     pub errors: BTreeSet<(bool, u8, u8, Address)>,
     /// By what those who answered for the server may be told apart: of the earliest [`NAMED_LIMIT`] flows.
     pub signs: BTreeSet<Signed>,
-    /// VLAN ids, the lowest [`NAMED_LIMIT`].
+    /// VLAN ids of tagged flows, the lowest [`NAMED_LIMIT`].
     pub vlans: BTreeSet<Vlans>,
 }
 
@@ -136,6 +140,44 @@ impl Sightings {
     }
 }
 
+impl Sighting {
+    /// How much it says, most first.
+    fn rank(&self) -> (u8, Option<Doubt>) {
+        let rank = match (self.showing, self.matching.fit) {
+            (Showing::Silence | Showing::NoReply(None), _) => 0,
+            (Showing::Refusal, _) => 1,
+            (Showing::Unreachable, _) => 2,
+            (Showing::Unacknowledged, _) => 3,
+            (Showing::EarlyReset, _) => 4,
+            (Showing::OneDirection, _) => return (9, Some(Doubt::OneDirection)),
+            (Showing::NoReply(Some(doubt)) | Showing::Unclear(doubt), _) => return (9, Some(doubt)),
+            (_, Fit::Foreign(_)) => 5,
+            (_, Fit::CitrixElsewhere(_)) => 6,
+            (_, Fit::OtherTransport) => 7,
+            (Showing::Midstream, _) => 10,
+            (Showing::Handshake | Showing::Exchange | Showing::SentToMany, _) => 8,
+        };
+        (rank, None)
+    }
+
+    fn order(&self) -> impl Ord {
+        let Sighting { showing, matching, path: Path { protocol, port, server, client } } = *self;
+        (self.rank(), (client, server, protocol, port), showing, matching)
+    }
+}
+
+impl Ord for Sighting {
+    fn cmp(&self, other: &Sighting) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl PartialOrd for Sighting {
+    fn partial_cmp(&self, other: &Sighting) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// Whether a finding may be made of a flow, whatever the whole capture turns out to show.
 fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool {
     let blocked = match showing {
@@ -190,7 +232,7 @@ impl Seen {
             },
             errors: flow.icmp.iter().map(|icmp| (icmp.v6, icmp.kind, icmp.code, icmp.sender)).collect(),
             signs: signs(flow).collect(),
-            vlans: BTreeSet::from([flow.vlans]),
+            vlans: Some(flow.vlans).filter(|&vlans| vlans != Vlans::default()).into_iter().collect(),
         }
     }
 
