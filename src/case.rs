@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// All that one audit knows: what was seen, in which captures, by which map it is to be judged, and how time ran. An audit of
 /// files, a live one, and each interim report of a live one are cases.
 ///
-/// A case is facts only. [`Case::conclude`] draws the conclusions, as often as wanted; it changes nothing.
+/// A case is facts only. [`Case::conclude`] draws the conclusions, as often as wanted; it changes nothing. The flows are in it where
+/// [`Options::flows`](crate::pipeline::Options::flows) says [`Flows::Kept`](crate::audit::Flows::Kept).
 ///
 /// ```
 /// use cap_audit::{case::Case, pipeline, portmap::PortMap, source::CaptureFile};
@@ -28,6 +29,11 @@ use std::sync::Arc;
 /// let conclusion = case.conclude();
 /// let codes: Vec<&str> = conclusion.findings.iter().map(|finding| finding.code).collect();
 /// assert!(codes.contains(&"blocked.silent"));
+///
+/// let report = cap_audit::report::Report::new(&conclusion);
+/// let look = cap_audit::report::Look { width: 80, color: false, flows: false, verbose: false };
+/// let mut text = Vec::new();
+/// cap_audit::report::write_text(&mut text, &report, &Default::default(), look).expect("memory takes what is written to it");
 /// # Ok::<(), cap_audit::source::ReadError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -56,7 +62,7 @@ pub struct Conclusion<'a> {
     /// Flows by what is held of them.
     pub tally: Tally,
     /// What was seen of each service; `None` is everything that belongs to none.
-    pub services: BTreeMap<Option<ServiceRef>, ServiceTally>,
+    pub services: BTreeMap<Option<ServiceRef>, ServiceTally<'a>>,
     /// What should be known, the worst first.
     pub findings: Vec<Finding>,
 }

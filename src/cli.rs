@@ -196,6 +196,32 @@ pub enum Format {
     Csv,
 }
 
+impl Format {
+    /// The report lists every flow, so flows must be kept until it is written.
+    pub fn lists_flows(self) -> bool {
+        match self {
+            Format::Text => false,
+            Format::Json | Format::Ndjson | Format::Csv => true,
+        }
+    }
+
+    /// A live audit writes what is new as it comes, one object a line.
+    pub fn streams(self) -> bool {
+        match self {
+            Format::Ndjson => true,
+            Format::Text | Format::Json | Format::Csv => false,
+        }
+    }
+
+    /// A live audit may print a whole report now and then: nobody reads it as one document.
+    pub fn repeats(self) -> bool {
+        match self {
+            Format::Text => true,
+            Format::Json | Format::Ndjson | Format::Csv => false,
+        }
+    }
+}
+
 /// From which severity on the exit code is 1.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FailOn {

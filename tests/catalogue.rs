@@ -54,10 +54,18 @@ fn explained_in_the_readme() -> BTreeSet<String> {
 
 #[test]
 fn every_check_has_a_fixture_that_raises_it() {
-    assert_eq!(codes(), raised_by_fixtures());
+    let (codes, raised) = (codes(), raised_by_fixtures());
+    let missing: Vec<&String> = codes.difference(&raised).collect();
+    assert!(missing.is_empty(), "no fixture raises {missing:?}");
+    let unknown: Vec<&String> = raised.difference(&codes).collect();
+    assert!(unknown.is_empty(), "no check has the codes {unknown:?}, which fixtures expect");
 }
 
 #[test]
 fn every_check_is_explained_in_the_readme() {
-    assert_eq!(codes(), explained_in_the_readme());
+    let (codes, explained) = (codes(), explained_in_the_readme());
+    let missing: Vec<&String> = codes.difference(&explained).collect();
+    assert!(missing.is_empty(), "{missing:?} are not in the README's table");
+    let unknown: Vec<&String> = explained.difference(&codes).collect();
+    assert!(unknown.is_empty(), "no check has the codes {unknown:?}, which the README explains");
 }

@@ -22,7 +22,7 @@ fn to_cgp(client_port: u16) -> Talk {
     Talk::between(client(CLIENT, client_port), server(SERVER, CGP))
 }
 
-fn answered(ledger: &Ledger) -> &Answered {
+fn answered(ledger: &Ledger) -> Answered {
     let path = Path { protocol: protocol::TCP, port: CGP, server: address(SERVER), client: address(CLIENT) };
     ledger.paths.get(&path).expect("the path was answered")
 }
@@ -43,6 +43,7 @@ fn a_path_keeps_how_many_were_answered_and_when() {
     let answers = path.answers.expect("three were answered");
     let at = |seconds| START + Span::seconds(seconds) + Span::millis(20);
     assert_eq!((answers.flows, answers.first, answers.last), (3, at(10), at(50)));
+    assert_eq!(audited.ledger.paths.counts(), [1, 1], "what carried something is kept apart");
     // Only one of them carried something, and that went on longest.
     let working = path.working.expect("one worked");
     assert_eq!((working.flows, working.first), (1, START + Span::seconds(10)));
@@ -61,7 +62,7 @@ fn a_refusal_keeps_the_headers_of_the_reset() {
     let opener = *seen.openers.first().expect("a flow has a first packet");
     assert_eq!(*reset, Signed { opener, what: Reply::Reset, from: address(SERVER), headers });
     assert_eq!(seen.vlans, BTreeSet::from([Vlans([7, 0])]));
-    assert!(audited.ledger.paths.is_empty(), "a reset is no answer of a service");
+    assert_eq!(audited.ledger.paths.counts(), [0, 0], "a reset is no answer of a service");
 }
 
 #[test]

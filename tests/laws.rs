@@ -7,20 +7,23 @@ use cap_audit::audit::{Audit, Flows};
 use cap_audit::clock::Clock;
 use cap_audit::finding::Finding;
 use cap_audit::flow::{
-    Counts, DirectionBasis, Endpoint, Evidence, FlowKey, FlowRecord, Limits, Marks, Note, PacketRef, TcpState,
+    Counts, DirectionBasis, Endpoint, Evidence, FlowKey, FlowRecord, Heard, Limits, Marks, Note, PacketRef, TcpState,
+    showing,
 };
-use cap_audit::judge::{Judge, Judgement, Sign, Verdict};
+use cap_audit::judge::{Judge, Judgement, Outcome, Sign, Verdict};
 use cap_audit::ledger::written::{CaptureNames, ReadError};
-use cap_audit::ledger::{KIND_LIMIT, Ledger, NETWORK_LIMIT, PATH_LIMIT, SIGHTING_LIMIT};
+use cap_audit::ledger::{KIND_LIMIT, Ledger, NETWORK_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Sighting};
+use cap_audit::matching::Matching;
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Options, Sweep};
+use cap_audit::signature::{Protocol, Strength};
 use cap_audit::time::{Span, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::scene::{Scene, later, link, moment, scene};
 use support::*;
 
-/// So many scenes a law. Together the laws take less than a minute without optimisation.
+/// Number of scenes a law. Together the laws take one to three minutes without optimisation.
 const SCENES: u32 = 1_000;
 
 /// Batches small enough that every scene has several.
@@ -200,6 +203,15 @@ proptest! {
             judgement.outcome.is_blocked() && (judgement.verdict != Verdict::Unmapped || judgement.generic)
         };
         prop_assert_eq!(sighted, count(concerning));
+        // Whatever is a sign of something is sighted.
+        for flow in &audited.flows {
+            let showing = showing(&flow.record);
+            let matching = Matching::of(&flow.record, showing, map());
+            let sighting = Sighting { showing, matching, path: Path::of(&flow.record) };
+            if judge.signs(&sighting).iter().any(Option::is_some) {
+                prop_assert!(audited.ledger.sightings.get(&sighting).is_some(), "{:?} is not sighted", sighting);
+            }
+        }
     }
 }
 
@@ -422,6 +434,7 @@ fn session(number: u32) -> FlowRecord {
         syns: 1,
         syn_acks: 1,
         answered_at: Some(flow.first),
+        established_at: Some(flow.first),
         marks,
         ..flow
     }
@@ -484,7 +497,7 @@ fn beyond_the_limit_of_kinds_the_sum_is_still_the_same() {
 #[test]
 fn beyond_the_limit_of_paths_the_sum_is_still_the_same() {
     let [straight, others @ ..] = books(PATH_LIMIT as u32 + 3_000, session);
-    assert_eq!((straight.paths.len(), straight.paths.incomplete), (PATH_LIMIT, true));
+    assert_eq!((straight.paths.counts(), straight.paths.incomplete), ([PATH_LIMIT, 0], true));
     for other in others {
         assert!(straight == other);
     }
@@ -511,6 +524,75 @@ fn at_its_limits_a_ledger_reads_back_and_adds_up() {
         again += &rest_again;
         assert!(live == again);
     }
+}
+
+/// A conversation that a client's own words show to be none of Citrix, cut off by the server of a session port.
+fn scanner(number: u32) -> FlowRecord {
+    let flow = session(number);
+    let heard = Heard {
+        protocol: Protocol::Http,
+        strength: Strength::Strong,
+        by_server: false,
+        server_name: None,
+        citrix_hint: false,
+    };
+    let [_, a, b, c] = number.to_be_bytes();
+    let from_server = Counts { packets: 2, ip_bytes: 80, ..Counts::default() };
+    let client = Endpoint { address: Address::v4([80, a, b, c]), ..flow.client };
+    let (reset_after, heard) = (Some(Span::millis(5)), Some(heard));
+    FlowRecord { client, from_server, reset_after, heard, ..flow }
+}
+
+/// A handshake that nothing follows, as a monitor makes it.
+fn handshake(number: u32) -> FlowRecord {
+    let flow = session(number);
+    let empty = Counts { packets: 2, ip_bytes: 80, ..Counts::default() };
+    FlowRecord { from_client: empty, from_server: empty, ..flow }
+}
+
+/// Too few tries to say anything.
+fn doubtful(number: u32) -> FlowRecord {
+    FlowRecord { syns: 1, ..silent(number) }
+}
+
+/// A flow whose client comes after all others in order.
+fn last(flow: FlowRecord) -> FlowRecord {
+    let address = Address::v4([223, 255, 255, 254]);
+    FlowRecord { client: Endpoint { address, ..flow.client }, ..flow }
+}
+
+#[test]
+fn a_flood_of_what_says_little_pushes_out_nothing_that_says_more() {
+    let foreign = FlowRecord {
+        heard: Some(Heard {
+            protocol: Protocol::Ssh,
+            strength: Strength::Strong,
+            by_server: true,
+            server_name: None,
+            citrix_hint: false,
+        }),
+        ..session(1)
+    };
+    for flood in [doubtful, scanner] {
+        let count = SIGHTING_LIMIT as u32 + 500;
+        let ledger = book((1..=count).map(flood).chain([last(silent(1)), last(foreign.clone())]));
+        assert_eq!((ledger.sightings.len(), ledger.sightings.unlisted), (SIGHTING_LIMIT, 502));
+        let judge = Judge::new(map(), &ledger);
+        let signs: Vec<Sign> =
+            ledger.sightings.iter().flat_map(|(sighting, _)| judge.signs(sighting)).flatten().collect();
+        assert!(signs.contains(&Sign::Blocked(Outcome::Silent)), "a block is kept");
+        assert!(signs.contains(&Sign::Foreign(Protocol::Ssh)), "another protocol on a session port is kept");
+    }
+}
+
+#[test]
+fn a_flood_of_handshakes_pushes_out_no_session() {
+    let works = last(session(1));
+    let path = Path::of(&works);
+    let ledger = book((1..=PATH_LIMIT as u32 + 500).map(handshake).chain([works]));
+    assert!(ledger.paths.working(&path).is_some());
+    assert_eq!(ledger.paths.counts(), [1, PATH_LIMIT]);
+    assert!(ledger.paths.answers_incomplete && !ledger.paths.incomplete);
 }
 
 #[test]

@@ -124,3 +124,23 @@ fn a_map_under_other_names_loses_no_finding() {
         assert!(codes.contains(code), "{code} is not among {codes:?}");
     }
 }
+
+/// A map from before services said what they speak can be used, and what is not found with it is said.
+#[test]
+fn a_map_that_says_nothing_about_its_services_is_remarked_on() {
+    let keys = ["proved_by = ", "speaks = ", "session = ", "instead = "];
+    let silent: Vec<&str> = CITRIX.lines().filter(|line| !keys.iter().any(|key| line.starts_with(key))).collect();
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let own = directory.path().join("own.toml");
+    fs::write(&own, silent.join("\n")).expect("a file can be written");
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cgp-healthy/capture.pcap");
+    let said = |map: Option<&Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cap-audit"));
+        command.arg("file").arg(&capture);
+        map.iter().for_each(|map| _ = command.arg("--port-map").arg(map));
+        String::from_utf8(command.output().expect("the program runs").stderr).expect("it writes text")
+    };
+    assert_eq!(said(None), "");
+    let said = said(Some(&own));
+    assert!(said.contains("own.toml says of no service what it speaks") && said.lines().count() == 1, "{said}");
+}

@@ -77,7 +77,7 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
         ("worked", Value::Number(doubts.worked)),
     ]);
     if let Some(sentence) = consequence.filter(|_| remarks.contains(&"consequence")) {
-        params = params.with("consequence", Value::Text(sentence));
+        params = params.with("consequence", Value::Sentence(sentence));
     }
     match outcome {
         Outcome::Silent => {

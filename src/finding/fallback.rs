@@ -1,11 +1,11 @@
 //! Sessions that work, but not the way they should: the better transport was blocked and the next one taken. Which services have a
 //! substitute, and which, stands in the port map.
 
-use super::scene::{Group, Scene, add};
+use super::scene::{Group, Scene};
 use super::{Check, Confidence, Finding, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
-use crate::ledger::Working;
-use crate::packet::Address;
+use crate::ledger::{Path, Working};
+use crate::packet::{Address, protocol};
 use crate::portmap::{Fallback, ServiceId};
 use crate::time::Span;
 use crate::transport::Transport;
@@ -42,9 +42,9 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, fallback: Fa
             let instead = ports_instead(scene, *service);
             for &client in group.clients.keys().filter(|&&client| !scene.works_again(client, group)) {
                 for &port in &instead {
-                    if let Some(working) = taken_instead(scene, client, group, port) {
-                        let way = scene.group_of(client, group.server, port, working);
-                        add(&mut ways, (group.server, port), way);
+                    let path = Path { protocol: protocol::TCP, port, server: group.server, client };
+                    if let Some(working) = taken_instead(scene, path, group) {
+                        scene.add_working(&mut ways, path, working);
                     }
                 }
             }
@@ -78,9 +78,9 @@ fn is_no_connection(sign: Sign) -> bool {
     matches!(sign, Sign::Blocked(Outcome::Silent | Outcome::Refused | Outcome::Prohibited | Outcome::HalfOpen))
 }
 
-/// A session on another port that ran when the blocked one was tried, or began within a minute.
-fn taken_instead<'a>(scene: &Scene<'a>, client: Address, blocked: &Group<'_>, port: u16) -> Option<&'a Working> {
-    let working = scene.works_on(client, blocked.server, port)?;
+/// A session on another path that ran when the blocked one was tried, or began within a minute.
+fn taken_instead<'a>(scene: &Scene<'a>, path: Path, blocked: &Group<'_>) -> Option<&'a Working> {
+    let working = scene.ledger.paths.working(&path)?;
     let in_time = working.first <= blocked.seen.last + Span::seconds(60) && blocked.seen.first <= working.last;
     in_time.then_some(working)
 }

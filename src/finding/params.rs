@@ -31,6 +31,8 @@ pub enum Value {
     Word(&'static str),
     /// A name out of a map or a capture, told as it stands there.
     Text(String),
+    /// A sentence out of a map. It is for people only, and not among the parameters that programs read.
+    Sentence(String),
     /// The title of a service; none where the map knows no service.
     Service(Option<String>),
     /// A transport.
@@ -104,7 +106,7 @@ impl IcmpFamily {
 
 impl Serialize for Params {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
+        serializer.collect_map(self.iter().filter(|(_, value)| !matches!(value, Value::Sentence(_))))
     }
 }
 
@@ -116,7 +118,7 @@ impl Serialize for Value {
             Value::Duration(span) => serializer.serialize_f64(span.as_seconds()),
             Value::Share { part, whole } => serializer.serialize_f64(*part as f64 / *whole as f64),
             Value::Word(word) => serializer.serialize_str(word),
-            Value::Text(text) => serializer.serialize_str(text),
+            Value::Text(text) | Value::Sentence(text) => serializer.serialize_str(text),
             Value::Service(title) => title.serialize(serializer),
             Value::Transport(transport) => serializer.serialize_str(transport.name()),
             Value::Protocol(protocol) => serializer.serialize_str(protocol.name()),
@@ -150,6 +152,7 @@ mod tests {
         let error = IcmpKind { family: IcmpFamily::Icmpv6, kind: 1, code: 4 };
         let params = Params::from([
             ("tries", Value::Number(3)),
+            ("consequence", Value::Sentence("It does not work.".into())),
             ("watched", Value::Duration(Span::millis(4_500))),
             ("cause", Value::Word("server-policy")),
             ("service_title", Value::Service(None)),

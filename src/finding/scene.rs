@@ -2,13 +2,12 @@
 
 use super::{Check, Confidence, Finding, Params, Severity};
 use crate::judge::{Judge, Judgement, Sign};
-use crate::ledger::{Ledger, Path, Seen, Working};
+use crate::ledger::{Ledger, PORT_LIMIT, Path, Seen, Sighting, Working};
 use crate::matching::{ServiceRef, service_of};
 use crate::packet::{Address, protocol};
 use crate::portmap::{Place, PortMap, RuleId};
 use crate::source::CaptureNotes;
 use crate::transport::Transport;
-use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,15 +19,10 @@ pub struct Scene<'a> {
     pub map: &'a PortMap,
     /// The captures it was seen in.
     pub captures: &'a [CaptureNotes],
-    /// What the sightings are signs of, by path.
-    signs: BTreeMap<(Sign, Path), Sighted<'a>>,
-}
-
-/// What is known of a sign on a path, and what is held of the flows that show it.
-struct Sighted<'a> {
-    seen: Cow<'a, Seen>,
-    place: Option<Place>,
-    judgement: Judgement<'a>,
+    /// Who judges.
+    judge: Judge<'a, 'a>,
+    /// What the sightings are signs of.
+    signs: Vec<(Sign, &'a Sighting, &'a Seen)>,
 }
 
 /// Flows of one kind towards one server and port: what one finding tells.
@@ -55,8 +49,13 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    fn of(seen: &Seen) -> Ports {
-        Ports { ports: seen.client_ports.clone(), flows: seen.flows }
+    /// Adds those of further flows, and keeps the lowest.
+    fn add(&mut self, seen: &Seen) {
+        self.flows += seen.flows;
+        self.ports.extend(&seen.client_ports);
+        while self.ports.len() > PORT_LIMIT {
+            self.ports.pop_last();
+        }
     }
 
     /// Every flow has a port of its own here.
@@ -68,53 +67,45 @@ impl Ports {
 impl<'a> Scene<'a> {
     /// What a judge knows, and the captures that it was seen in.
     pub fn new(judge: Judge<'a, 'a>, captures: &'a [CaptureNotes]) -> Scene<'a> {
-        let mut signs: BTreeMap<(Sign, Path), Sighted<'a>> = BTreeMap::new();
-        for (sighting, seen) in judge.ledger.sightings.iter() {
-            for sign in judge.signs(sighting).into_iter().flatten() {
-                let judgement = judge.sighting(sighting);
-                match signs.entry((sign, sighting.path)) {
-                    Entry::Occupied(mut entry) => entry.get_mut().add(seen, &judgement),
-                    Entry::Vacant(entry) => {
-                        entry.insert(Sighted { seen: Cow::Borrowed(seen), place: sighting.matching.place, judgement });
-                    }
-                }
-            }
-        }
-        Scene { ledger: judge.ledger, map: judge.map, captures, signs }
+        let of_each =
+            |(sighting, seen)| judge.signs(sighting).into_iter().flatten().map(move |sign| (sign, sighting, seen));
+        let signs = judge.ledger.sightings.iter().flat_map(of_each).collect();
+        Scene { ledger: judge.ledger, map: judge.map, captures, judge, signs }
     }
 
-    /// What was sighted of the wanted signs, in order.
-    pub(super) fn sighted(&self, wanted: impl Fn(Sign) -> bool) -> impl Iterator<Item = &Seen> {
-        self.signs.iter().filter(move |((sign, _), _)| wanted(*sign)).map(|(_, sighted)| &*sighted.seen)
+    /// What was sighted of the wanted signs.
+    pub(super) fn sighted(&self, wanted: impl Fn(Sign) -> bool) -> impl Iterator<Item = &'a Seen> {
+        self.signs.iter().filter(move |(sign, ..)| wanted(*sign)).map(|&(.., seen)| seen)
     }
 
     /// The wanted signs, grouped by server and port, in order.
     pub(super) fn groups(&self, wanted: impl Fn(Sign) -> bool) -> Vec<(Sign, Group<'a>)> {
         let mut groups: BTreeMap<(Sign, Address, u8, u16), Group<'a>> = BTreeMap::new();
-        for (&(sign, path), sighted) in self.signs.iter().filter(|((sign, _), _)| wanted(*sign)) {
-            let Some(transport) = Transport::of_protocol(path.protocol) else { continue };
-            let Sighted { seen, place, judgement } = sighted;
-            let Judgement { generic, service, rules, .. } = *judgement;
-            let Path { protocol, port, server, client } = path;
-            let group = Group {
-                server,
-                transport,
-                port,
-                clients: BTreeMap::from([(client, Ports::of(seen))]),
-                seen: Seen::clone(seen),
-                place: *place,
-                generic,
-                service,
-                rules,
-            };
-            add(&mut groups, (sign, server, protocol, port), group);
+        for &(sign, sighting, seen) in self.signs.iter().filter(|(sign, ..)| wanted(*sign)) {
+            let Path { protocol, port, server, client } = sighting.path;
+            let Some(transport) = Transport::of_protocol(protocol) else { continue };
+            let Judgement { generic, service, rules, .. } = self.judge.sighting(sighting);
+            match groups.entry((sign, server, protocol, port)) {
+                Entry::Occupied(mut entry) => {
+                    let group = entry.get_mut();
+                    group.add(client, seen);
+                    group.generic &= generic;
+                    group.service = group.service.min(service);
+                }
+                Entry::Vacant(entry) => {
+                    let mut clients = BTreeMap::from([(client, Ports::default())]);
+                    clients.values_mut().for_each(|ports| ports.add(seen));
+                    let (place, seen) = (sighting.matching.place, seen.clone());
+                    entry.insert(Group { server, transport, port, clients, seen, place, generic, service, rules });
+                }
+            }
         }
         groups.into_iter().map(|((sign, ..), group)| (sign, group)).collect()
     }
 
-    /// The flows that worked on the path from a client to a server's port, as a group.
-    pub(super) fn group_of(&self, client: Address, server: Address, port: u16, working: &Working) -> Group<'a> {
-        let place = self.map.place(Transport::Tcp, port);
+    /// Adds the flows that worked over TCP from a client to a server's port to the groups of such flows.
+    pub(super) fn add_working(&self, groups: &mut BTreeMap<(Address, u16), Group<'a>>, path: Path, working: &Working) {
+        let Path { port, server, client, .. } = path;
         let seen = Seen {
             flows: working.flows,
             first: working.first,
@@ -128,16 +119,17 @@ impl<'a> Scene<'a> {
             signs: BTreeSet::new(),
             vlans: BTreeSet::new(),
         };
-        Group {
-            server,
-            transport: Transport::Tcp,
-            port,
-            clients: BTreeMap::from([(client, Ports::of(&seen))]),
-            seen,
-            place,
-            generic: false,
-            service: place.and_then(|place| service_of(place, self.map.at(place))),
-            rules: place.map_or(&[], |place| &self.map.at(place).rules),
+        match groups.entry((server, port)) {
+            Entry::Occupied(mut entry) => entry.get_mut().add(client, &seen),
+            Entry::Vacant(entry) => {
+                let mut clients = BTreeMap::from([(client, Ports::default())]);
+                clients.values_mut().for_each(|ports| ports.add(&seen));
+                let place = self.map.place(Transport::Tcp, port);
+                let service = place.and_then(|place| service_of(place, self.map.at(place)));
+                let rules = place.map_or(&[][..], |place| &self.map.at(place).rules);
+                let transport = Transport::Tcp;
+                entry.insert(Group { server, transport, port, clients, seen, place, generic: false, service, rules });
+            }
         }
     }
 
@@ -154,11 +146,6 @@ impl<'a> Scene<'a> {
     /// True where the blocked path worked later on.
     pub(super) fn works_again(&self, client: Address, group: &Group<'_>) -> bool {
         self.works(client, group).is_some_and(|working| working.last > group.seen.first)
-    }
-
-    /// What works over TCP from a client to a server's port.
-    pub(super) fn works_on(&self, client: Address, server: Address, port: u16) -> Option<&'a Working> {
-        self.ledger.paths.working(&Path { protocol: protocol::TCP, port, server, client })
     }
 
     /// "CGP (session with session reliability)", or the joined names of several services; none where the map knows none.
@@ -179,29 +166,13 @@ impl<'a> Scene<'a> {
     }
 }
 
-impl Sighted<'_> {
-    fn add(&mut self, seen: &Seen, judgement: &Judgement<'_>) {
-        *self.seen.to_mut() += seen;
-        self.judgement.generic &= judgement.generic;
-        self.judgement.service = self.judgement.service.min(judgement.service);
-    }
-}
-
-/// Adds a group to those of its kind.
-pub(super) fn add<'a, K: Ord>(groups: &mut BTreeMap<K, Group<'a>>, key: K, group: Group<'a>) {
-    match groups.entry(key) {
-        Entry::Vacant(entry) => _ = entry.insert(group),
-        Entry::Occupied(mut entry) => {
-            let known = entry.get_mut();
-            known.clients.extend(group.clients);
-            known.seen += &group.seen;
-            known.generic &= group.generic;
-            known.service = known.service.min(group.service);
-        }
-    }
-}
-
 impl Group<'_> {
+    /// Adds further flows of a client.
+    fn add(&mut self, client: Address, seen: &Seen) {
+        self.clients.entry(client).or_default().add(seen);
+        self.seen += seen;
+    }
+
     /// A finding about this group; the caller adds its parameters.
     pub(super) fn finding(
         &self,

@@ -28,18 +28,18 @@ pub struct Tally {
 
 /// What was seen of one service.
 #[derive(Clone, PartialEq, Default, Debug)]
-pub struct ServiceTally {
+pub struct ServiceTally<'l> {
     /// Flows, packets and bytes.
     pub carried: Carried,
     /// Blocked flows.
     pub blocked: u64,
     /// Rules that name the ports.
     pub rules: RuleSet,
-    /// Handshake round trips.
-    pub round_trips: Latency,
+    /// Handshake round trips, if there were any.
+    pub round_trips: Option<&'l Latency>,
 }
 
-impl Judge<'_, '_> {
+impl<'l> Judge<'_, 'l> {
     /// Counts all flows by what is held of them.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
@@ -50,14 +50,14 @@ impl Judge<'_, '_> {
     }
 
     /// Adds up what was seen of each service; `None` is everything that belongs to none.
-    pub fn services(&self) -> BTreeMap<Option<ServiceRef>, ServiceTally> {
-        let mut services: BTreeMap<Option<ServiceRef>, ServiceTally> = BTreeMap::new();
+    pub fn services(&self) -> BTreeMap<Option<ServiceRef>, ServiceTally<'l>> {
+        let mut services: BTreeMap<Option<ServiceRef>, ServiceTally<'l>> = BTreeMap::new();
         for (kind, carried) in self.ledger.kinds.iter() {
             let judgement = self.kind(kind);
             services.entry(judgement.service).or_default().add(&judgement, *carried);
         }
         for (service, latency) in &self.ledger.round_trips {
-            services.entry(*service).or_default().round_trips += latency;
+            services.entry(*service).or_default().round_trips = Some(latency);
         }
         services
     }
@@ -81,7 +81,7 @@ impl Tally {
     }
 }
 
-impl ServiceTally {
+impl ServiceTally<'_> {
     fn add(&mut self, judgement: &Judgement<'_>, carried: Carried) {
         self.carried += carried;
         if judgement.outcome.is_blocked() {

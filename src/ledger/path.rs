@@ -3,7 +3,7 @@
 
 use crate::flow::{Evidence, FlowRecord, Showing};
 use crate::matching::{Fit, Matching};
-use crate::packet::{Address, Vlans};
+use crate::packet::{Address, Vlans, protocol};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -24,7 +24,8 @@ pub struct Path {
 /// What is known of the flows that were answered on a path. Small, because there may be very many paths.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answered {
-    /// When the server answered: the first SYN-ACK, or the first datagram. None where the captures begin after it.
+    /// Flows that were answered: over TCP the handshake was completed, over UDP the server replied. None where the captures
+    /// begin after it.
     pub answers: Option<Answers>,
     /// Flows that carried something both ways.
     pub working: Option<Working>,
@@ -35,7 +36,7 @@ pub struct Answered {
     pub vlans: Vlans,
 }
 
-/// Flows that the server was seen to answer.
+/// Flows that were seen to be answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answers {
     /// How many.
@@ -62,15 +63,21 @@ pub struct Working {
     pub client_port: u16,
 }
 
-/// Answered paths, on ports that mean Citrix.
+/// Answered paths, on ports that mean Citrix. Those on which something works are kept apart from those that were only answered, so that
+/// connections that are opened and closed cannot push out a session.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Paths {
-    paths: BTreeMap<Path, Answered>,
-    /// Paths were left out because there were too many.
+    /// Flows that carried something both ways, by path.
+    working: BTreeMap<Path, Answered>,
+    /// Flows that were answered and carried nothing both ways, by path.
+    answered: BTreeMap<Path, Answered>,
+    /// Paths on which something works were left out because there were too many.
     pub incomplete: bool,
+    /// Paths that were only answered were left out because there were too many.
+    pub answers_incomplete: bool,
 }
 
-/// Maximum number of paths that are remembered because they were answered.
+/// Maximum number of paths that are remembered because something works there, and as many again because they were answered.
 pub const PATH_LIMIT: usize = 50_000;
 
 impl Path {
@@ -83,6 +90,11 @@ impl Path {
             client: flow.client.address,
         }
     }
+
+    /// The client has a public address and lies in another network than the server.
+    pub fn comes_from_outside(&self) -> bool {
+        self.client.is_public() && self.client.network() != self.server.network()
+    }
 }
 
 impl Paths {
@@ -91,7 +103,11 @@ impl Paths {
         if matching.fit != Fit::Fits || matching.port.generic {
             return;
         }
-        let answers = flow.answered_at.map(|at| Answers { flows: 1, first: at, last: at });
+        let answered_at = match flow.protocol {
+            protocol::TCP => flow.established_at,
+            _ => flow.answered_at,
+        };
+        let answers = answered_at.map(|at| Answers { flows: 1, first: at, last: at });
         let working = working(flow, showing);
         if answers.is_none() && working.is_none() {
             return;
@@ -101,40 +117,45 @@ impl Paths {
         self.keep();
     }
 
-    /// What was answered on a path.
-    pub fn get(&self, path: &Path) -> Option<&Answered> {
-        self.paths.get(path)
+    /// What was answered on a path, and what works there.
+    pub fn get(&self, path: &Path) -> Option<Answered> {
+        let (working, answered) = (self.working.get(path).copied(), self.answered.get(path).copied());
+        both(working, answered, |working, answered| *working += answered)
     }
 
     /// What works on a path.
     pub fn working(&self, path: &Path) -> Option<&Working> {
-        self.paths.get(path)?.working.as_ref()
+        self.working.get(path)?.working.as_ref()
     }
 
-    /// Every path, in order.
+    /// Every path on which something works, in order, then every path with flows that were only answered. A path may be in both.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Answered)> {
-        self.paths.iter()
+        self.working.iter().chain(&self.answered)
     }
 
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.paths.len()
+    /// How many of each, as [`Paths::iter`] gives them.
+    pub fn counts(&self) -> [usize; 2] {
+        [self.working.len(), self.answered.len()]
     }
 
-    /// True without any.
-    pub fn is_empty(&self) -> bool {
-        self.paths.is_empty()
+    /// Where flows like these are kept.
+    pub(super) fn kept(&self, answered: &Answered) -> &BTreeMap<Path, Answered> {
+        if answered.working.is_some() { &self.working } else { &self.answered }
     }
 
     pub(super) fn add(&mut self, path: Path, answered: Answered) {
-        self.paths.entry(path).and_modify(|known| *known += answered).or_insert(answered);
+        let kept = if answered.working.is_some() { &mut self.working } else { &mut self.answered };
+        kept.entry(path).and_modify(|known| *known += answered).or_insert(answered);
     }
 
     /// Keeps the first in order, so that the order in which they came does not matter.
     pub(super) fn keep(&mut self) {
-        while self.paths.len() > PATH_LIMIT {
-            self.paths.pop_last();
-            self.incomplete = true;
+        let Paths { working, answered, incomplete, answers_incomplete } = self;
+        for (paths, incomplete) in [(working, incomplete), (answered, answers_incomplete)] {
+            while paths.len() > PATH_LIMIT {
+                paths.pop_last();
+                *incomplete = true;
+            }
         }
     }
 }
@@ -148,9 +169,10 @@ fn working(flow: &FlowRecord, showing: Showing) -> Option<Working> {
 
 impl AddAssign<&Paths> for Paths {
     fn add_assign(&mut self, other: &Paths) {
-        let Paths { paths, incomplete } = other;
-        paths.iter().for_each(|(path, answered)| self.add(*path, *answered));
+        let Paths { working: _, answered: _, incomplete, answers_incomplete } = other;
+        other.iter().for_each(|(path, answered)| self.add(*path, *answered));
         self.incomplete = self.incomplete || *incomplete;
+        self.answers_incomplete = self.answers_incomplete || *answers_incomplete;
         self.keep();
     }
 }

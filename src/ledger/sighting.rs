@@ -140,24 +140,40 @@ impl Sightings {
     }
 }
 
+/// What is given up first at the limit stands last. The order among blocks is that of their outcomes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Rank {
+    Silent,
+    Refused,
+    Prohibited,
+    HalfOpen,
+    ResetEarly,
+    Unexpected(Fit),
+    Exposed,
+    Doubtful(Doubt),
+    Midstream,
+}
+
 impl Sighting {
-    /// How much it says, most first.
-    fn rank(&self) -> (u8, Option<Doubt>) {
-        let rank = match (self.showing, self.matching.fit) {
-            (Showing::Silence | Showing::NoReply(None), _) => 0,
-            (Showing::Refusal, _) => 1,
-            (Showing::Unreachable, _) => 2,
-            (Showing::Unacknowledged, _) => 3,
-            (Showing::EarlyReset, _) => 4,
-            (Showing::OneDirection, _) => return (9, Some(Doubt::OneDirection)),
-            (Showing::NoReply(Some(doubt)) | Showing::Unclear(doubt), _) => return (9, Some(doubt)),
-            (_, Fit::Foreign(_)) => 5,
-            (_, Fit::CitrixElsewhere(_)) => 6,
-            (_, Fit::OtherTransport) => 7,
-            (Showing::Midstream, _) => 10,
-            (Showing::Handshake | Showing::Exchange | Showing::SentToMany, _) => 8,
-        };
-        (rank, None)
+    fn rank(&self) -> Rank {
+        let Sighting { showing, matching, .. } = self;
+        let unexpected = matches!(matching.fit, Fit::Foreign(_) | Fit::CitrixElsewhere(_) | Fit::OtherTransport);
+        match *showing {
+            Showing::Silence | Showing::NoReply(None) => Rank::Silent,
+            Showing::Refusal => Rank::Refused,
+            Showing::Unreachable => Rank::Prohibited,
+            Showing::Unacknowledged => Rank::HalfOpen,
+            Showing::EarlyReset if !matching.foreign_attempt => Rank::ResetEarly,
+            Showing::OneDirection => Rank::Doubtful(Doubt::OneDirection),
+            Showing::NoReply(Some(doubt)) | Showing::Unclear(doubt) => Rank::Doubtful(doubt),
+            Showing::EarlyReset | Showing::Handshake | Showing::Exchange | Showing::SentToMany | Showing::Midstream
+                if unexpected =>
+            {
+                Rank::Unexpected(matching.fit)
+            }
+            Showing::Midstream => Rank::Midstream,
+            Showing::EarlyReset | Showing::Handshake | Showing::Exchange | Showing::SentToMany => Rank::Exposed,
+        }
     }
 
     fn order(&self) -> impl Ord {
@@ -206,13 +222,6 @@ fn is_doubtful(showing: Showing, matching: &Matching) -> bool {
 fn is_exposed(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool {
     let opened = showing.is_answered() || showing == Showing::EarlyReset && matching.foreign_attempt;
     matching.port.session && opened && Path::of(flow).comes_from_outside()
-}
-
-impl Path {
-    /// The client has a public address and lies in another network than the server.
-    pub fn comes_from_outside(&self) -> bool {
-        self.client.is_public() && self.client.network() != self.server.network()
-    }
 }
 
 impl Seen {

@@ -95,6 +95,15 @@ impl PortMap {
         self.services.iter().position(|service| service.name == name).map(|place| ServiceId(small(place)))
     }
 
+    /// Whether it says of any service what it speaks, what proves it, or what takes its place. Without, nothing can be found that
+    /// rests on that.
+    pub fn knows_its_services(&self) -> bool {
+        let is_known = |service: &Service| {
+            service.proved_by.is_some() || service.speaks.is_some() || service.session || service.instead.is_some()
+        };
+        self.services.iter().any(is_known)
+    }
+
     /// The service that this protocol proves, if the map has one.
     pub fn service_proved_by(&self, protocol: Protocol) -> Option<ServiceId> {
         self.services

@@ -174,7 +174,7 @@ pub struct ServiceLine {
 }
 
 /// A distribution of times; without samples there are none.
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 pub struct RttLine {
     /// Samples.
     pub count: u64,
@@ -361,7 +361,7 @@ fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureL
     }
 }
 
-fn service_line(service: ServiceRef, tally: &ServiceTally, map: &PortMap) -> ServiceLine {
+fn service_line(service: ServiceRef, tally: &ServiceTally<'_>, map: &PortMap) -> ServiceLine {
     ServiceLine {
         service: service.name(map).into(),
         title: service.title(map).into(),
@@ -370,7 +370,7 @@ fn service_line(service: ServiceRef, tally: &ServiceTally, map: &PortMap) -> Ser
         packets: tally.carried.packets,
         bytes: tally.carried.bytes,
         blocked: tally.blocked,
-        handshake_rtt_us: rtt_line(&tally.round_trips),
+        handshake_rtt_us: tally.round_trips.map_or_else(RttLine::default, rtt_line),
     }
 }
 

@@ -3,12 +3,12 @@
 use super::Exit;
 use super::console::{Quiet, Target, tell};
 use super::inputs::{Inputs, Opened, Queue, Waiting};
-use super::ports::port_map;
+use super::ports::{port_map, remark_on_map};
 use super::progress::Progress;
 use super::telling::Telling;
 use crate::audit::Flows;
 use crate::case::Case;
-use crate::cli::{AuditArgs, FileArgs, Format};
+use crate::cli::{AuditArgs, FileArgs};
 use crate::error::Error;
 use crate::pipeline::{Options, run_all};
 use crate::portmap::PortMap;
@@ -22,6 +22,7 @@ use std::sync::Arc;
 pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
     let quiet = Quiet::of(args.quiet);
+    remark_on_map(&map, args.port_map.as_deref(), quiet);
     let inputs = Inputs::named(captures, quiet);
     let options = options(args);
     let mut progress = Progress::new(&inputs.files, quiet);
@@ -50,7 +51,7 @@ pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Resu
 /// As many workers as were asked for, or one for every core but the one that reads; flows are kept where they are told.
 pub(super) fn options(args: &AuditArgs) -> Options {
     let spare = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
-    let listed = args.flows || args.format != Format::Text;
+    let listed = args.flows || args.format.lists_flows();
     Options {
         workers: args.workers.map_or(spare, usize::from),
         flows: if listed { Flows::Kept } else { Flows::Counted },

@@ -11,10 +11,10 @@ use self::feed::LiveFeed;
 use super::Exit;
 use super::console::{Quiet, Target, tell};
 use super::file;
-use super::ports::port_map;
+use super::ports::{port_map, remark_on_map};
 use super::telling::Telling;
 use crate::case::Case;
-use crate::cli::{Format, LiveArgs};
+use crate::cli::LiveArgs;
 use crate::error::Error;
 use crate::pipeline::run_live;
 use crate::report;
@@ -34,6 +34,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     }
     let audit = &args.audit;
     let map = Arc::new(port_map(audit.port_map.as_deref())?);
+    remark_on_map(&map, audit.port_map.as_deref(), Quiet::of(audit.quiet));
     let options = LiveOptions {
         filter: args.filter.clone(),
         snaplen: args.snaplen,
@@ -73,7 +74,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         _ => Target::Standard,
     };
     let telling = Telling::of(audit, target);
-    if audit.format == Format::Ndjson && audit.output.is_none() {
+    if audit.format.streams() && audit.output.is_none() {
         return desk.end(&case, &telling);
     }
     telling.conclude(&case)

@@ -1,7 +1,7 @@
 //! `cap-audit ports`: searches and exports the port map. Also where a map is read for every other command.
 
 use super::Exit;
-use super::console::{Target, write_to};
+use super::console::{Quiet, Target, write_to};
 use crate::cli::{PortsArgs, PortsFormat};
 use crate::error::Error;
 use crate::portmap::{PortMap, Query};
@@ -34,4 +34,15 @@ pub(super) fn port_map(path: Option<&Path>) -> Result<PortMap, Error> {
     let Some(path) = path else { return Ok(PortMap::citrix()) };
     let text = fs::read_to_string(path).map_err(|error| Error::OpenPortMap { path: path.into(), error })?;
     PortMap::parse(&text).map_err(|error| Error::PortMap { path: path.into(), error })
+}
+
+/// A map that says nothing about its services can be used, but less is found with it.
+pub(super) fn remark_on_map(map: &PortMap, path: Option<&Path>, quiet: Quiet) {
+    if let Some(path) = path.filter(|_| !map.knows_its_services()) {
+        quiet.remark(&format!(
+            "the port map {} says of no service what it speaks (proved_by, speaks, session, instead), so fallbacks, foreign protocols and \
+             session ports that are open to the internet are not found; the head of the built-in map explains these keys",
+            path.display()
+        ));
+    }
 }

@@ -3,7 +3,7 @@
 #
 # A finding has three texts: .title (one line), .meaning (what it means for the user), .remedy (what to do). They may name what its
 # `Check` declares and, where the finding has them, { $clients }, { $server }, { $transport }, { $port } and { $flows }. Lists of hosts
-# come as words. { $remarks } are the sentences `remark-...` that apply, in order.
+# come as words. { $remarks } are the sentences `remark-...` that apply, in order. { $x } is a fact, { x } another text of this file.
 
 
 ## Findings: what does not come about
@@ -296,6 +296,8 @@ about-cut-headers = Of { packets } too little was captured to read the headers.
 about-broken-headers = { packets } with broken headers were left out.
 about-flow-limit = The limit of flows was reached: { packets } were left out.
 about-unlisted = There is more to tell than is kept: { flows } are counted but not told.
+about-many-networks = There are more pairs of networks than are told apart: of { flows } without a reply, the capture as a whole decides
+    whether one would have been captured.
 about-unlisted-ways = Sessions ran between so many hosts that some ways around a blocked port may not be told.
 about-steps-back = The clock of the capture steps back { $steps ->
         [one] { $steps } time

@@ -115,7 +115,7 @@ impl Words {
                 Value::Duration(span) => FluentValue::from(whole_seconds(*span)),
                 Value::Share { part, whole } => FluentValue::from(percent(*part, *whole)),
                 Value::Word(word) => FluentValue::from(*word),
-                Value::Text(text) => FluentValue::from(text.clone()),
+                Value::Text(text) | Value::Sentence(text) => FluentValue::from(text.clone()),
                 Value::Service(Some(title)) => FluentValue::from(title.clone()),
                 Value::Service(None) => FluentValue::from(self.say("no-service", &Params::default())),
                 Value::Transport(transport) => FluentValue::from(self.named_word("transport", transport.name())),

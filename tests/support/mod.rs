@@ -529,7 +529,7 @@ impl Audited {
     }
 
     /// What was seen of each service.
-    pub fn services(&self) -> BTreeMap<Option<ServiceRef>, ServiceTally> {
+    pub fn services(&self) -> BTreeMap<Option<ServiceRef>, ServiceTally<'_>> {
         Judge::new(map(), &self.ledger).services()
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct Head {
     pub without_networks: u64,
     pub unlisted: u64,
     pub incomplete: bool,
+    pub answers_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -29,7 +29,8 @@
 //! - `directions`: TCP flows of which both directions were captured, and those of which one is missing;
 //! - `without_networks`: flows whose networks are not told apart because there were too many;
 //! - `unlisted`: flows whose sighting was not kept because there were too many;
-//! - `incomplete`: whether paths were left out because there were too many.
+//! - `incomplete`: whether paths on which something works were left out because there were too many;
+//! - `answers_incomplete`: whether paths that were only answered were left out.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -50,7 +51,7 @@
 //!   what was sent, from where, time to live, IP identification, TCP window).
 //! - `paths`: `rows` of path, answers (flows, times; or null), working (flows, times, first packet, its note, the
 //!   client's port; or null), smallest and largest time to live, VLAN ids. `capture` is that of the first packets; null
-//!   for rows that have none.
+//!   for rows that have none. Flows that worked and flows that were only answered are two rows of one path.
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

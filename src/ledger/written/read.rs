@@ -113,6 +113,7 @@ impl Reader<'_> {
         ledger.kinds.without_networks = head.without_networks;
         ledger.sightings.unlisted = head.unlisted;
         ledger.paths.incomplete = head.incomplete;
+        ledger.paths.answers_incomplete = head.answers_incomplete;
         for count in [head.decoded, head.duplicates, head.flow_packets, head.without_networks, head.unlisted] {
             self.count(count)?;
         }
@@ -255,8 +256,9 @@ impl Reader<'_> {
         let capture = capture.map(|name| self.capture(&name)).transpose()?;
         for row in rows {
             let (path, answered) = (path_of(row.0), self.answered(capture, row)?);
-            once(self.ledger.paths.get(&path).is_none(), "a path")?;
-            below(self.ledger.paths.len() + 1, PATH_LIMIT, "paths")?;
+            let kept = self.ledger.paths.kept(&answered);
+            once(!kept.contains_key(&path), "a path")?;
+            below(kept.len() + 1, PATH_LIMIT, "paths")?;
             self.ledger.paths.add(path, answered);
         }
         Ok(())

@@ -260,6 +260,7 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         without_networks: kinds.without_networks,
         unlisted: sightings.unlisted,
         incomplete: paths.incomplete,
+        answers_incomplete: paths.answers_incomplete,
     }
 }
 

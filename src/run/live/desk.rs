@@ -126,14 +126,14 @@ impl<'a> Desk<'a> {
         for finding in &conclusion.findings {
             self.tell_finding(finding, at)?;
         }
-        if depth == Depth::Everything && self.args.format == Format::Text {
+        if depth == Depth::Everything && self.args.format.repeats() {
             self.interim_report(&conclusion)?;
         }
         Ok(())
     }
 
     fn flows_ended(&mut self, mut ended: Vec<FlowRecord>, ledger: &Ledger) -> Result<(), Error> {
-        if self.args.format != Format::Ndjson || self.args.output.is_some() {
+        if !self.args.format.streams() || self.args.output.is_some() {
             self.finished.extend(ended);
             return Ok(());
         }
