@@ -88,3 +88,13 @@ fn a_device_that_resets_for_a_server_can_be_told_from_it() {
     let signs: Vec<(Reply, u8)> = seen.signs.iter().map(|sign| (sign.what, sign.headers.ttl)).collect();
     assert_eq!(signs, [(Reply::Greeting, TTL), (Reply::Reset, 251)]);
 }
+
+#[test]
+fn a_syn_ack_that_nobody_acknowledges_answers_no_path() {
+    let again = |talk: Talk| talk.wait(Span::seconds(2)).syn_ack_again();
+    let half_open = again(again(again(to_cgp(40_001).syn().syn_ack())));
+    let audited = audit(merge([half_open.packets(), meanwhile(START + Span::seconds(60))]));
+    assert_eq!(audited.ledger.paths.counts(), [0, 0]);
+    let greeting = seen(&audited.ledger).signs.iter().any(|sign| sign.what == Reply::Greeting);
+    assert!(greeting, "who answered is kept all the same");
+}

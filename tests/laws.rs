@@ -4,6 +4,7 @@
 mod support;
 
 use cap_audit::audit::{Audit, Flows};
+use cap_audit::case::Case;
 use cap_audit::clock::Clock;
 use cap_audit::finding::Finding;
 use cap_audit::flow::{
@@ -16,6 +17,7 @@ use cap_audit::ledger::{KIND_LIMIT, Ledger, NETWORK_LIMIT, PATH_LIMIT, Path, SIG
 use cap_audit::matching::Matching;
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Options, Sweep};
+use cap_audit::report::{Remark, Report};
 use cap_audit::signature::{Protocol, Strength};
 use cap_audit::time::{Span, Timestamp};
 use proptest::collection::vec;
@@ -489,6 +491,14 @@ fn beyond_the_limit_of_kinds_the_sum_is_still_the_same() {
     assert_eq!(straight.kinds.without_networks, 7_000);
     let flows: u64 = straight.kinds.iter().map(|(_, carried)| carried.flows).sum();
     assert_eq!(flows, u64::from(count), "a flow that is not told apart is still counted");
+    let remarked = |ledger: &Ledger| {
+        let case = Case { ledger: ledger.clone(), ..Case::new(citrix()) };
+        let conclusion = case.conclude();
+        let remarks = Report::new(&conclusion).quality.remarks;
+        remarks.iter().any(|remark| matches!(remark, Remark::Fact { key: "about-many-networks", .. }))
+    };
+    assert!(remarked(&straight), "the report says that a bound was met");
+    assert!(!remarked(&book((0..100).map(|number| unheard(number << 8)))));
     for other in others {
         assert!(straight == other);
     }

@@ -49,6 +49,10 @@ pub(super) struct Ports {
 }
 
 impl Ports {
+    fn of(seen: &Seen) -> Ports {
+        Ports { ports: seen.client_ports.clone(), flows: seen.flows }
+    }
+
     /// Adds those of further flows, and keeps the lowest.
     fn add(&mut self, seen: &Seen) {
         self.flows += seen.flows;
@@ -93,8 +97,7 @@ impl<'a> Scene<'a> {
                     group.service = group.service.min(service);
                 }
                 Entry::Vacant(entry) => {
-                    let mut clients = BTreeMap::from([(client, Ports::default())]);
-                    clients.values_mut().for_each(|ports| ports.add(seen));
+                    let clients = BTreeMap::from([(client, Ports::of(seen))]);
                     let (place, seen) = (sighting.matching.place, seen.clone());
                     entry.insert(Group { server, transport, port, clients, seen, place, generic, service, rules });
                 }
@@ -122,8 +125,7 @@ impl<'a> Scene<'a> {
         match groups.entry((server, port)) {
             Entry::Occupied(mut entry) => entry.get_mut().add(client, &seen),
             Entry::Vacant(entry) => {
-                let mut clients = BTreeMap::from([(client, Ports::default())]);
-                clients.values_mut().for_each(|ports| ports.add(&seen));
+                let clients = BTreeMap::from([(client, Ports::of(&seen))]);
                 let place = self.map.place(Transport::Tcp, port);
                 let service = place.and_then(|place| service_of(place, self.map.at(place)));
                 let rules = place.map_or(&[][..], |place| &self.map.at(place).rules);
