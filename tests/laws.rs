@@ -13,7 +13,9 @@ use cap_audit::flow::{
 };
 use cap_audit::judge::{Judge, Judgement, Outcome, Sign, Verdict};
 use cap_audit::ledger::written::{CaptureNames, ReadError};
-use cap_audit::ledger::{KIND_LIMIT, Ledger, NETWORK_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Sighting};
+use cap_audit::ledger::{
+    CLIENTS_EACH, HOSTS_NAMED, Ledger, PAIR_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Sighting, TARGETS_EACH,
+};
 use cap_audit::matching::Matching;
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Options, Sweep};
@@ -419,12 +421,6 @@ fn unseen(number: u32) -> FlowRecord {
     FlowRecord { server: elsewhere, marks: Marks(Marks::SYN_SEEN | Marks::CLIENT_SPOKE), ..flow }
 }
 
-/// Datagrams that a Citrix server always answers, without an answer.
-fn unheard(number: u32) -> FlowRecord {
-    let flow = silent(number);
-    FlowRecord { protocol: protocol::UDP, syns: 0, marks: Marks::default(), basis: DirectionBasis::Payload, ..flow }
-}
-
 /// A session that carried something both ways.
 fn session(number: u32) -> FlowRecord {
     let flow = silent(number);
@@ -440,6 +436,20 @@ fn session(number: u32) -> FlowRecord {
         marks,
         ..flow
     }
+}
+
+/// One of very many clients at one port of one server.
+fn at_one_port(number: u32) -> FlowRecord {
+    let flow = silent(number);
+    let address = Address::v4([11, 0, 0, 1]);
+    FlowRecord { server: Endpoint { address, ..flow.server }, ..flow }
+}
+
+/// One client at one of very many servers.
+fn by_one_client(number: u32) -> FlowRecord {
+    let flow = silent(number);
+    let address = Address::v4([10, 0, 0, 1]);
+    FlowRecord { client: Endpoint { address, ..flow.client }, ..flow }
 }
 
 fn book(flows: impl IntoIterator<Item = FlowRecord>) -> Ledger {
@@ -475,30 +485,21 @@ fn beyond_the_limit_of_sightings_the_sum_is_still_the_same() {
 }
 
 #[test]
-fn beyond_the_limit_of_networks_the_sum_is_still_the_same() {
+fn beyond_the_limit_of_pairs_the_sum_is_still_the_same() {
     // Each flow lies between two networks of its own, in more networks than are kept.
     let [straight, others @ ..] = books(60_000, |number| unseen(number << 8));
-    assert_eq!(straight.visibility.networks.len(), NETWORK_LIMIT);
-    for other in others {
-        assert!(straight == other);
+    let seen = &straight.visibility;
+    for pairs in [seen.hosts(), seen.networks()] {
+        assert_eq!((pairs.len(), pairs.unlisted), (PAIR_LIMIT, 10_000));
     }
-}
-
-#[test]
-fn beyond_the_limit_of_kinds_the_sum_is_still_the_same() {
-    let count = KIND_LIMIT as u32 + 7_000;
-    let [straight, others @ ..] = books(count, |number| unheard(number << 8));
-    assert_eq!(straight.kinds.without_networks, 7_000);
-    let flows: u64 = straight.kinds.iter().map(|(_, carried)| carried.flows).sum();
-    assert_eq!(flows, u64::from(count), "a flow that is not told apart is still counted");
     let remarked = |ledger: &Ledger| {
         let case = Case { ledger: ledger.clone(), ..Case::new(citrix()) };
         let conclusion = case.conclude();
         let remarks = Report::new(&conclusion).quality.remarks;
-        remarks.iter().any(|remark| matches!(remark, Remark::Fact { key: "about-many-networks", .. }))
+        remarks.iter().any(|remark| matches!(remark, Remark::Fact { key: "about-many-pairs", .. }))
     };
     assert!(remarked(&straight), "the report says that a bound was met");
-    assert!(!remarked(&book((0..100).map(|number| unheard(number << 8)))));
+    assert!(!remarked(&book((0..100).map(|number| unseen(number << 8)))));
     for other in others {
         assert!(straight == other);
     }
@@ -507,19 +508,37 @@ fn beyond_the_limit_of_kinds_the_sum_is_still_the_same() {
 #[test]
 fn beyond_the_limit_of_paths_the_sum_is_still_the_same() {
     let [straight, others @ ..] = books(PATH_LIMIT as u32 + 3_000, session);
-    assert_eq!((straight.paths.counts(), straight.paths.incomplete), ([PATH_LIMIT, 0], true));
+    assert_eq!((straight.paths.counts(), straight.paths.incomplete), ([PATH_LIMIT, 0, 0], true));
     for other in others {
         assert!(straight == other);
     }
 }
 
 #[test]
+fn more_than_is_kept_one_by_one_becomes_a_crowd_in_the_same_way() {
+    for (limit, flow) in [(CLIENTS_EACH, at_one_port as fn(u32) -> FlowRecord), (TARGETS_EACH, by_one_client)] {
+        let count = limit as u32 + 700;
+        let [straight, others @ ..] = books(count, flow);
+        let sightings = &straight.sightings;
+        let of_clients = sightings.crowds_of_clients().map(|(_, crowd)| crowd);
+        let crowds: Vec<_> = of_clients.chain(sightings.crowds_of_targets().map(|(_, crowd)| crowd)).collect();
+        assert_eq!(crowds.iter().map(|crowd| crowd.flows()).collect::<Vec<_>>(), [u64::from(count)]);
+        assert_eq!((crowds[0].hosts().len(), crowds[0].ports()), (HOSTS_NAMED, &[(protocol::TCP, 2598)][..]));
+        assert_eq!((sightings.len(), sightings.unlisted), (0, 0));
+        for other in others {
+            assert!(straight == other);
+        }
+    }
+}
+
+#[test]
 fn at_its_limits_a_ledger_reads_back_and_adds_up() {
     type Making = fn(u32) -> FlowRecord;
-    let beyond: [(usize, Making); 4] = [
+    let beyond: [(usize, Making); 5] = [
         (SIGHTING_LIMIT, silent),
-        (NETWORK_LIMIT, |number| unseen(number << 8)),
-        (KIND_LIMIT, |number| unheard(number << 8)),
+        (PAIR_LIMIT, |number| unseen(number << 8)),
+        (CLIENTS_EACH, at_one_port),
+        (TARGETS_EACH, by_one_client),
         (PATH_LIMIT, session),
     ];
     for (limit, flow) in beyond {
@@ -601,7 +620,7 @@ fn a_flood_of_handshakes_pushes_out_no_session() {
     let path = Path::of(&works);
     let ledger = book((1..=PATH_LIMIT as u32 + 500).map(handshake).chain([works]));
     assert!(ledger.paths.working(&path).is_some());
-    assert_eq!(ledger.paths.counts(), [1, PATH_LIMIT]);
+    assert_eq!(ledger.paths.counts(), [1, PATH_LIMIT, 0]);
     assert!(ledger.paths.answers_incomplete && !ledger.paths.incomplete);
 }
 

@@ -1,12 +1,13 @@
 //! Conversations that did not come about: silence, refusal, prohibition, half a handshake, an early reset.
 
-use super::scene::{Group, Scene};
+use super::scene::{Attempts, Group, Scene};
 use super::{Check, Confidence, Finding, IcmpFamily, IcmpKind, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
-use crate::ledger::Networks;
+use crate::ledger::Pair;
 use crate::matching::ServiceRef;
 use crate::packet::Address;
 use crate::source::CaptureNotes;
+use crate::transport::Transport;
 use std::collections::BTreeSet;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -14,35 +15,35 @@ pub(super) const CHECKS: &[Check] = &[
         code: "blocked.silent",
         raised: "the client tried often and long enough and nothing came back",
         source: "CTX220732, CTX128115, CTX233032",
-        params: &["consequence", "remarks", "service_title", "tries", "watched", "worked"],
+        params: &["advice", "again", "consequence", "remarks", "service_title", "tries", "watched", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::Silent),
     },
     Check {
         code: "blocked.refused",
         raised: "a reset answered the first SYN",
         source: "CTX220732; RFC 9293, 3.10.7",
-        params: &["consequence", "remarks", "service_title", "worked"],
+        params: &["advice", "again", "consequence", "remarks", "service_title", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::Refused),
     },
     Check {
         code: "blocked.prohibited",
         raised: "an ICMP or ICMPv6 unreachable quotes the flow",
         source: "RFC 792, RFC 1812 5.2.7.1, RFC 4443 3.1",
-        params: &["cause", "consequence", "errors", "remarks", "senders", "service_title", "worked"],
+        params: &["advice", "again", "cause", "consequence", "errors", "remarks", "senders", "service_title", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::Prohibited),
     },
     Check {
         code: "blocked.half-open",
         raised: "the server answers the SYN again and again and the client's ACK never comes",
         source: "RFC 9293, 3.5",
-        params: &["consequence", "remarks", "service_title", "worked"],
+        params: &["advice", "again", "consequence", "remarks", "service_title", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::HalfOpen),
     },
     Check {
         code: "blocked.reset-early",
         raised: "the server's side resets right after the handshake, before the server said anything",
         source: "CTX696422",
-        params: &["consequence", "remarks", "service_title", "worked"],
+        params: &["advice", "again", "consequence", "remarks", "service_title", "worked"],
         look: |check, scene, found| look(check, scene, found, Outcome::ResetEarly),
     },
 ];
@@ -50,7 +51,13 @@ pub(super) const CHECKS: &[Check] = &[
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, outcome: Outcome) {
     for (_, group) in scene.groups(|sign| sign == Sign::Blocked(outcome)) {
         let doubts = Doubts::of(scene, &group, outcome);
-        let severity = if group.generic || doubts.any() { Severity::Warning } else { Severity::Error };
+        let severity = if doubts.neighbour {
+            Severity::Info
+        } else if group.generic || doubts.any() {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
         let mut finding = group.finding(check, scene, severity, confidence(&group, outcome, &doubts));
         finding.params = params(scene, &group, outcome, &doubts);
         found.push(finding);
@@ -66,15 +73,22 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     let mut remarks = Vec::new();
     if group.generic {
         remarks.push("generic-port");
-    } else if doubts.worked == 0 {
+    } else if doubts.worked == 0 && !doubts.neighbour {
         remarks.push(if consequence.is_some() { "consequence" } else { "service-fails" });
     }
     remarks.extend((doubts.worked > 0).then_some("port-is-open"));
+    remarks.extend((doubts.again > 0).then_some("open-to-some"));
+    remarks.extend(doubts.old_session.then_some("old-session"));
+    remarks.extend(doubts.both_public.then_some("both-public"));
+    remarks.extend(doubts.neighbour.then_some("neighbour"));
+    remarks.extend(doubts.forgotten.then_some("answers-unknown"));
     remarks.extend(doubts.one_direction.then_some("one-direction"));
     remarks.extend(doubts.lossy.then_some("lossy"));
     let mut params = Params::from([
         ("service_title", Value::Service(scene.service_title(group.place))),
         ("worked", Value::Number(doubts.worked)),
+        ("again", Value::Number(doubts.again)),
+        ("advice", Value::Word(doubts.advice())),
     ]);
     if let Some(sentence) = consequence.filter(|_| remarks.contains(&"consequence")) {
         params = params.with("consequence", Value::Sentence(sentence));
@@ -82,7 +96,8 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     match outcome {
         Outcome::Silent => {
             params = params.with("tries", Value::Number(group.seen.tries));
-            params = params.with("watched", Value::Duration(group.seen.watched));
+            params =
+                params.with("watched", Value::Duration(group.seen.watched.max(group.seen.last - group.seen.first)));
         }
         Outcome::Prohibited => {
             params = params.with("cause", Value::Word(cause(group).name()));
@@ -100,33 +115,69 @@ struct Doubts {
     one_direction: bool,
     /// What nobody saw may have been lost by the capture.
     lossy: bool,
-    /// Flows of the same clients that worked on this very path later on.
+    /// Handshakes of the same clients on this very path, where each of them got one after its last try.
     worked: u64,
+    /// Clients that got an answer after their last try, where others did not.
+    again: u64,
+    /// A session that began before the tries goes on after them.
+    old_session: bool,
+    /// Client and server have public addresses, and lie in different networks.
+    both_public: bool,
+    /// Nothing else ties the hosts to Citrix, and the server is on the internet: most likely another program.
+    neighbour: bool,
+    /// Answers were left out because there were too many, so that one may have come after all.
+    forgotten: bool,
 }
 
 impl Doubts {
     fn of(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome) -> Doubts {
         let absence = matches!(outcome, Outcome::Silent | Outcome::HalfOpen);
         let one_direction =
-            |&client: &Address| scene.ledger.visibility.is_one_direction(Some(Networks::of(client, group.server)));
+            |&client: &Address| scene.ledger.visibility.is_one_direction(Some(Pair::of(client, group.server)));
         let lost = |notes: &CaptureNotes| notes.may_have_lost(group.seen.first, group.seen.last);
-        let worked = |&client: &Address| scene.works(client, group).map_or(0, |working| working.flows);
-        let all_work_again = group.clients.keys().all(|&client| scene.works_again(client, group));
+        let again: Vec<u64> =
+            group.clients.keys().filter_map(|&client| scene.answered_again(client, group, outcome)).collect();
+        let all_again = again.len() == group.clients.len() && !group.more_clients;
+        let lives_on = |(&client, attempts): (&Address, &Attempts)| {
+            let works = scene.works(client, group);
+            works.is_some_and(|working| working.first < attempts.first && working.last > attempts.last)
+        };
+        let from_outside = |&client: &Address| group.path(client).is_some_and(|path| path.comes_from_outside());
+        let both_public = group.server.is_public() && group.clients.keys().all(from_outside);
         Doubts {
             one_direction: outcome == Outcome::Silent && group.clients.keys().all(one_direction),
             lossy: absence && scene.captures.iter().any(lost),
-            worked: if all_work_again { group.clients.keys().map(worked).sum() } else { 0 },
+            worked: if all_again { again.iter().sum() } else { 0 },
+            again: if all_again { 0 } else { again.len() as u64 },
+            old_session: again.is_empty() && group.clients.iter().any(lives_on),
+            both_public: both_public && scene.is_session_port(group),
+            neighbour: group.server.is_public()
+                && group.transport == Transport::Udp
+                && !scene.is_tied(group)
+                && !scene.is_session_port(group),
+            forgotten: again.is_empty() && scene.ledger.paths.may_lack_answers(group.generic),
         }
     }
 
     fn any(&self) -> bool {
-        self.one_direction || self.lossy || self.worked > 0
+        self.one_direction || self.lossy || self.worked > 0 || self.both_public || self.forgotten
+    }
+
+    /// Which advice helps.
+    fn advice(&self) -> &'static str {
+        if self.worked > 0 {
+            "look-at-times"
+        } else if self.both_public {
+            "only-your-own"
+        } else {
+            "allow"
+        }
     }
 }
 
 fn confidence(group: &Group<'_>, outcome: Outcome, doubts: &Doubts) -> Confidence {
     match outcome {
-        _ if doubts.one_direction || doubts.lossy => Confidence::Low,
+        _ if doubts.one_direction || doubts.lossy || doubts.neighbour || doubts.forgotten => Confidence::Low,
         Outcome::Refused => Confidence::High,
         Outcome::Prohibited if cause(group) != Cause::HostUnreachable => Confidence::High,
         Outcome::Silent | Outcome::HalfOpen if group.seen.is_firm() => Confidence::High,

@@ -7,7 +7,7 @@ use crate::judge::{Outcome, Sign};
 use crate::ledger::{Path, Working};
 use crate::packet::{Address, protocol};
 use crate::portmap::{Fallback, ServiceId};
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::collections::BTreeMap;
 
@@ -30,20 +30,22 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// Looks for sessions that run in place of a service that has this fallback and is blocked over this transport.
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, fallback: Fallback, transport: Transport) {
-    let mut blocked: BTreeMap<u16, Vec<(ServiceId, Group<'_>)>> = BTreeMap::new();
-    for (_, group) in scene.groups(is_no_connection) {
+    let mut blocked: BTreeMap<u16, Vec<(ServiceId, Outcome, Group<'_>)>> = BTreeMap::new();
+    for (sign, group) in scene.groups(is_no_connection) {
+        let Sign::Blocked(outcome) = sign else { continue };
         if let Some(service) = replaced(scene, &group, fallback, transport) {
-            blocked.entry(group.port).or_default().push((service, group));
+            blocked.entry(group.port).or_default().push((service, outcome, group));
         }
     }
     for (port, groups) in blocked {
         let mut ways: BTreeMap<(Address, u16), Group<'_>> = BTreeMap::new();
-        for (service, group) in &groups {
+        for (service, outcome, group) in &groups {
             let instead = ports_instead(scene, *service);
-            for &client in group.clients.keys().filter(|&&client| !scene.works_again(client, group)) {
+            let still = |client: &&Address| scene.answered_again(**client, group, *outcome).is_none();
+            for &client in group.clients.keys().filter(still) {
                 for &port in &instead {
                     let path = Path { protocol: protocol::TCP, port, server: group.server, client };
-                    if let Some(working) = taken_instead(scene, path, group) {
+                    if let Some(working) = taken_instead(scene, path, group, fallback) {
                         scene.add_working(&mut ways, path, working);
                     }
                 }
@@ -78,9 +80,18 @@ fn is_no_connection(sign: Sign) -> bool {
     matches!(sign, Sign::Blocked(Outcome::Silent | Outcome::Refused | Outcome::Prohibited | Outcome::HalfOpen))
 }
 
-/// A session on another path that ran when the blocked one was tried, or began within a minute.
-fn taken_instead<'a>(scene: &Scene<'a>, path: Path, blocked: &Group<'_>) -> Option<&'a Working> {
+/// A session on another path that took the place of the one that was blocked: it began with or after the first blocked try, and
+/// within a minute of the last. A client whose session runs over TCP tries EDT again every five minutes, so there the blocked
+/// try may come later (CTX220732).
+fn taken_instead<'a>(scene: &Scene<'a>, path: Path, blocked: &Group<'_>, fallback: Fallback) -> Option<&'a Working> {
     let working = scene.ledger.paths.working(&path)?;
-    let in_time = working.first <= blocked.seen.last + Span::seconds(60) && blocked.seen.first <= working.last;
+    let attempts = blocked.clients.get(&path.client)?;
+    let soon = |began: Timestamp| began <= attempts.last + Span::seconds(60);
+    let after = |began: Timestamp| began >= attempts.first;
+    let in_time = match fallback {
+        // Of several sessions the first or the last began in that time; of those in between it is not known.
+        Fallback::CgpToIca => [working.first, working.began].into_iter().any(|began| after(began) && soon(began)),
+        _ => soon(working.first) && attempts.first <= working.last,
+    };
     in_time.then_some(working)
 }

@@ -5,6 +5,7 @@ mod blocked;
 mod fallback;
 mod params;
 mod quality;
+mod scan;
 mod scene;
 mod unexpected;
 
@@ -116,7 +117,8 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 4] = [blocked::CHECKS, fallback::CHECKS, unexpected::CHECKS, quality::CHECKS];
+pub const CHECKS: [&[Check]; 5] =
+    [blocked::CHECKS, fallback::CHECKS, unexpected::CHECKS, scan::CHECKS, quality::CHECKS];
 
 /// Everything that the checks find, the worst first.
 pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {

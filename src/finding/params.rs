@@ -41,6 +41,8 @@ pub enum Value {
     Protocol(Protocol),
     /// Hosts, in order.
     Addresses(Vec<Address>),
+    /// Ports, rising.
+    Ports(Vec<u16>),
     /// ICMP errors, each kind once.
     Errors(Vec<IcmpKind>),
     /// Packets that were not decoded, by the reason.
@@ -123,6 +125,7 @@ impl Serialize for Value {
             Value::Transport(transport) => serializer.serialize_str(transport.name()),
             Value::Protocol(protocol) => serializer.serialize_str(protocol.name()),
             Value::Addresses(addresses) => serializer.collect_seq(addresses.iter().map(Address::to_string)),
+            Value::Ports(ports) => serializer.collect_seq(ports),
             Value::Errors(errors) => serializer.collect_seq(errors),
             Value::Skipped(counts) => {
                 serializer.collect_map(counts.iter().map(|(skip, packets)| (skip.name(), packets)))

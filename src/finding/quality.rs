@@ -1,10 +1,9 @@
 //! What the capture itself does not allow to be judged.
 
 use super::{Check, Confidence, Finding, Params, Scene, Severity, Value};
-use crate::flow::{Doubt, PacketRef};
+use crate::flow::Doubt;
 use crate::judge::Sign;
 use crate::ledger::Seen;
-use std::collections::BTreeSet;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -112,13 +111,12 @@ fn about_capture(check: &Check, params: Params) -> Finding {
 }
 
 fn with_flows(finding: Finding, seen: &Seen) -> Finding {
-    let openers: BTreeSet<PacketRef> = seen.openers.clone();
     Finding {
-        openers: openers.into_iter().collect(),
+        openers: seen.openers.to_vec(),
         flow_count: seen.flows,
         first: Some(seen.first),
         last: Some(seen.last),
-        evidence: seen.evidence.iter().copied().collect(),
+        evidence: seen.evidence.to_vec(),
         ..finding
     }
 }

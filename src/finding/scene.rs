@@ -1,12 +1,14 @@
 //! What checks look at: the scene, and the groups of flows in it that one finding is made of.
 
+use super::scan::{Absorbed, Scans};
 use super::{Check, Confidence, Finding, Params, Severity};
-use crate::judge::{Judge, Judgement, Sign};
-use crate::ledger::{Ledger, PORT_LIMIT, Path, Seen, Sighting, Working};
-use crate::matching::{ServiceRef, service_of};
+use crate::judge::{Judge, Judgement, Outcome, Sign};
+use crate::ledger::{Crowd, Few, Ledger, NAMED_LIMIT, PORT_LIMIT, Path, Seen, Sighting, Target, Working};
+use crate::matching::{Matching, ServiceRef, service_of};
 use crate::packet::{Address, protocol};
 use crate::portmap::{Place, PortMap, RuleId};
 use crate::source::CaptureNotes;
+use crate::time::Timestamp;
 use crate::transport::Transport;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +25,15 @@ pub struct Scene<'a> {
     judge: Judge<'a, 'a>,
     /// What the sightings are signs of.
     signs: Vec<(Sign, &'a Sighting, &'a Seen)>,
+    /// What places are a sign of at which more clients show the same than are kept one by one.
+    crowds: Vec<(Sign, &'a Target, &'a Crowd)>,
+    /// Scans and floods, each of which is told once. What belongs to them is not among the signs.
+    pub(super) scans: Scans<'a>,
+    /// Attempts of public addresses at session ports of private ones that came to nothing: a firewall does its job. Not among
+    /// the signs.
+    pub(super) from_outside: Vec<(&'a Sighting, &'a Seen)>,
+    /// Hosts that are tied to Citrix by flows that were answered on its ports.
+    tied: BTreeSet<Address>,
 }
 
 /// Flows of one kind towards one server and port: what one finding tells.
@@ -30,7 +41,9 @@ pub(super) struct Group<'a> {
     pub server: Address,
     pub transport: Transport,
     pub port: u16,
-    pub clients: BTreeMap<Address, Ports>,
+    pub clients: BTreeMap<Address, Attempts>,
+    /// There are more clients than are named.
+    pub more_clients: bool,
     pub seen: Seen,
     /// Where the port stands in the map.
     pub place: Option<Place>,
@@ -41,21 +54,30 @@ pub(super) struct Group<'a> {
     pub rules: &'a [RuleId],
 }
 
-/// The ports that a client used, and for how many flows.
-#[derive(Clone, Default)]
-pub(super) struct Ports {
+/// The flows of one client in a group.
+#[derive(Clone)]
+pub(super) struct Attempts {
+    /// The ports it used, the lowest.
     ports: BTreeSet<u16>,
     flows: u64,
+    /// When the first began, when the last began, and when the last ended.
+    pub first: Timestamp,
+    pub began: Timestamp,
+    pub last: Timestamp,
 }
 
-impl Ports {
-    fn of(seen: &Seen) -> Ports {
-        Ports { ports: seen.client_ports.clone(), flows: seen.flows }
+impl Attempts {
+    fn of(seen: &Seen) -> Attempts {
+        let Seen { flows, first, began, last, .. } = *seen;
+        Attempts { ports: seen.client_ports.iter().copied().collect(), flows, first, began, last }
     }
 
-    /// Adds those of further flows, and keeps the lowest.
+    /// Adds further flows, and keeps the lowest ports.
     fn add(&mut self, seen: &Seen) {
         self.flows += seen.flows;
+        self.first = self.first.min(seen.first);
+        self.began = self.began.max(seen.began);
+        self.last = self.last.max(seen.last);
         self.ports.extend(&seen.client_ports);
         while self.ports.len() > PORT_LIMIT {
             self.ports.pop_last();
@@ -71,10 +93,29 @@ impl Ports {
 impl<'a> Scene<'a> {
     /// What a judge knows, and the captures that it was seen in.
     pub fn new(judge: Judge<'a, 'a>, captures: &'a [CaptureNotes]) -> Scene<'a> {
-        let of_each =
-            |(sighting, seen)| judge.signs(sighting).into_iter().flatten().map(move |sign| (sign, sighting, seen));
-        let signs = judge.ledger.sightings.iter().flat_map(of_each).collect();
-        Scene { ledger: judge.ledger, map: judge.map, captures, judge, signs }
+        let ledger = judge.ledger;
+        let scans = Scans::of(ledger);
+        let (mut signs, mut from_outside) = (Vec::new(), Vec::new());
+        for (sighting, seen) in ledger.sightings.iter() {
+            let absorbed = scans.absorb(sighting, seen);
+            for sign in judge.signs(sighting).into_iter().flatten() {
+                match sign {
+                    Sign::Blocked(_) | Sign::Doubtful(_) if absorbed == Absorbed::Yes => {}
+                    Sign::Blocked(_) if is_from_outside(sighting) => from_outside.push((sighting, seen)),
+                    _ => signs.push((sign, sighting, seen)),
+                }
+            }
+        }
+        let alone = |target, crowd| scans.absorb_crowd(target, crowd) == Absorbed::No;
+        let crowds = ledger.sightings.crowds_of_clients().filter(|&(target, crowd)| alone(target, crowd));
+        let crowds = crowds.flat_map(|(target, crowd)| {
+            let client = crowd.hosts().first().copied();
+            let signs = client.map(|client| judge.signs(&target.sighting(client))).into_iter().flatten().flatten();
+            signs.map(move |sign| (sign, target, crowd))
+        });
+        let crowds = crowds.collect();
+        let tied = ledger.paths.iter().flat_map(|(path, _)| [path.client, path.server]).collect();
+        Scene { ledger, map: judge.map, captures, judge, signs, crowds, scans, from_outside, tied }
     }
 
     /// What was sighted of the wanted signs.
@@ -84,26 +125,60 @@ impl<'a> Scene<'a> {
 
     /// The wanted signs, grouped by server and port, in order.
     pub(super) fn groups(&self, wanted: impl Fn(Sign) -> bool) -> Vec<(Sign, Group<'a>)> {
-        let mut groups: BTreeMap<(Sign, Address, u8, u16), Group<'a>> = BTreeMap::new();
+        let mut groups = BTreeMap::new();
         for &(sign, sighting, seen) in self.signs.iter().filter(|(sign, ..)| wanted(*sign)) {
-            let Path { protocol, port, server, client } = sighting.path;
-            let Some(transport) = Transport::of_protocol(protocol) else { continue };
-            let Judgement { generic, service, rules, .. } = self.judge.sighting(sighting);
-            match groups.entry((sign, server, protocol, port)) {
-                Entry::Occupied(mut entry) => {
-                    let group = entry.get_mut();
-                    group.add(client, seen);
-                    group.generic &= generic;
-                    group.service = group.service.min(service);
-                }
-                Entry::Vacant(entry) => {
-                    let clients = BTreeMap::from([(client, Ports::of(seen))]);
-                    let (place, seen) = (sighting.matching.place, seen.clone());
-                    entry.insert(Group { server, transport, port, clients, seen, place, generic, service, rules });
-                }
+            self.add_to_groups(&mut groups, sign, sighting, seen);
+        }
+        for &(sign, target, crowd) in self.crowds.iter().filter(|(sign, ..)| wanted(*sign)) {
+            let Some(seen) = crowd.seen() else { continue };
+            // All of them together count once; each client is named.
+            for (place, &client) in crowd.hosts().iter().enumerate() {
+                let share = if place == 0 { seen.clone() } else { Seen { flows: 0, tries: 0, ..seen.clone() } };
+                self.add_to_groups(&mut groups, sign, &target.sighting(client), &share);
+            }
+            if let Some(group) = groups.get_mut(&(sign, target.server, target.protocol, target.port)) {
+                group.more_clients = true;
             }
         }
         groups.into_iter().map(|((sign, ..), group)| (sign, group)).collect()
+    }
+
+    fn add_to_groups(
+        &self,
+        groups: &mut BTreeMap<(Sign, Address, u8, u16), Group<'a>>,
+        sign: Sign,
+        sighting: &Sighting,
+        seen: &Seen,
+    ) {
+        let Path { protocol, port, server, client } = sighting.path;
+        let Some(transport) = Transport::of_protocol(protocol) else { return };
+        let Judgement { generic, service, rules, .. } = self.judge.sighting(sighting);
+        match groups.entry((sign, server, protocol, port)) {
+            Entry::Occupied(mut entry) => {
+                let group = entry.get_mut();
+                group.add(client, seen);
+                group.generic &= generic;
+                group.service = group.service.min(service);
+            }
+            Entry::Vacant(entry) => {
+                let clients = BTreeMap::from([(client, Attempts::of(seen))]);
+                let Matching { place, .. } = sighting.matching;
+                let seen = seen.clone();
+                let more_clients = false;
+                entry.insert(Group {
+                    server,
+                    transport,
+                    port,
+                    clients,
+                    more_clients,
+                    seen,
+                    place,
+                    generic,
+                    service,
+                    rules,
+                });
+            }
+        }
     }
 
     /// Adds the flows that worked over TCP from a client to a server's port to the groups of such flows.
@@ -112,42 +187,68 @@ impl<'a> Scene<'a> {
         let seen = Seen {
             flows: working.flows,
             first: working.first,
+            began: working.began,
             last: working.last,
             watched: working.last - working.first,
-            evidence: BTreeSet::from([working.opener]),
-            openers: BTreeSet::from([working.opener.at]),
-            client_ports: BTreeSet::from([working.client_port]),
+            evidence: Few::of([working.opener], NAMED_LIMIT),
+            openers: Few::of([working.opener.at], NAMED_LIMIT),
+            client_ports: Few::of([working.client_port], PORT_LIMIT),
             tries: 1,
-            errors: BTreeSet::new(),
-            signs: BTreeSet::new(),
-            vlans: BTreeSet::new(),
+            errors: Few::default(),
+            signs: Few::default(),
+            vlans: Few::default(),
         };
         match groups.entry((server, port)) {
             Entry::Occupied(mut entry) => entry.get_mut().add(client, &seen),
             Entry::Vacant(entry) => {
-                let clients = BTreeMap::from([(client, Ports::of(&seen))]);
+                let clients = BTreeMap::from([(client, Attempts::of(&seen))]);
                 let place = self.map.place(Transport::Tcp, port);
                 let service = place.and_then(|place| service_of(place, self.map.at(place)));
                 let rules = place.map_or(&[][..], |place| &self.map.at(place).rules);
-                let transport = Transport::Tcp;
-                entry.insert(Group { server, transport, port, clients, seen, place, generic: false, service, rules });
+                let (transport, generic, more_clients) = (Transport::Tcp, false, false);
+                entry.insert(Group {
+                    server,
+                    transport,
+                    port,
+                    clients,
+                    more_clients,
+                    seen,
+                    place,
+                    generic,
+                    service,
+                    rules,
+                });
             }
         }
     }
 
-    /// What worked on the same path as a blocked flow of this client, at whatever time.
+    /// What works on the path from a client to the port of a group, at whatever time.
     pub(super) fn works(&self, client: Address, group: &Group<'_>) -> Option<&'a Working> {
-        let protocol = match group.transport {
-            Transport::Tcp => protocol::TCP,
-            Transport::Udp => protocol::UDP,
-            Transport::Icmp => return None,
-        };
-        self.ledger.paths.working(&Path { protocol, port: group.port, server: group.server, client })
+        self.ledger.paths.working(&group.path(client)?)
     }
 
-    /// True where the blocked path worked later on.
-    pub(super) fn works_again(&self, client: Address, group: &Group<'_>) -> bool {
-        self.works(client, group).is_some_and(|working| working.last > group.seen.first)
+    /// How many flows on the path of a blocked flow of this client were answered, if one was after its last try began: only a
+    /// handshake (over UDP a first reply) that comes later tells that the port is open. A session that stood before tells nothing: a
+    /// firewall that learns a new rule may let it live. Where the handshake is not what failed, a session has to work.
+    pub(super) fn answered_again(&self, client: Address, group: &Group<'_>, outcome: Outcome) -> Option<u64> {
+        let began = group.clients.get(&client)?.began;
+        let path = group.path(client)?;
+        if outcome == Outcome::ResetEarly {
+            let working = self.ledger.paths.working(&path)?;
+            return (working.began > began).then_some(working.flows);
+        }
+        let answers = self.ledger.paths.answers(&path)?;
+        (answers.last > began).then_some(answers.flows)
+    }
+
+    /// The group is about a session port: nobody but Citrix is at home there.
+    pub(super) fn is_session_port(&self, group: &Group<'_>) -> bool {
+        group.place.is_some_and(|place| self.map.at(place).session)
+    }
+
+    /// Something other than what is asked about ties one of these hosts to Citrix: a flow that was answered on one of its ports.
+    pub(super) fn is_tied(&self, group: &Group<'_>) -> bool {
+        self.tied.contains(&group.server) || group.clients.keys().any(|client| self.tied.contains(client))
     }
 
     /// "CGP (session with session reliability)", or the joined names of several services; none where the map knows none.
@@ -168,11 +269,27 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// A public address that tried a session port of a private one: no service that anyone should open to it (CTX113250).
+fn is_from_outside(sighting: &Sighting) -> bool {
+    let Sighting { matching, path, .. } = sighting;
+    matching.port.session && path.comes_from_outside() && !path.server.is_public()
+}
+
 impl Group<'_> {
     /// Adds further flows of a client.
     fn add(&mut self, client: Address, seen: &Seen) {
-        self.clients.entry(client).or_default().add(seen);
+        self.clients.entry(client).and_modify(|attempts| attempts.add(seen)).or_insert_with(|| Attempts::of(seen));
         self.seen += seen;
+    }
+
+    /// The path from a client to the port of the group; none for ICMP.
+    pub(super) fn path(&self, client: Address) -> Option<Path> {
+        let protocol = match self.transport {
+            Transport::Tcp => protocol::TCP,
+            Transport::Udp => protocol::UDP,
+            Transport::Icmp => return None,
+        };
+        Some(Path { protocol, port: self.port, server: self.server, client })
     }
 
     /// A finding about this group; the caller adds its parameters.
@@ -211,15 +328,15 @@ impl Group<'_> {
     /// known.
     fn filter(&self) -> (String, bool) {
         let port = |number: u16| format!("{}.port=={number}", self.transport.name());
-        let client = |(client, ports): (&Address, &Ports)| {
+        let client = |(client, attempts): (&Address, &Attempts)| {
             let mut parts = vec![address(client)];
-            if ports.all_known() {
-                parts.push(any(ports.ports.iter().map(|&number| port(number)).collect()));
+            if attempts.all_known() {
+                parts.push(any(attempts.ports.iter().map(|&number| port(number)).collect()));
             }
             parts
         };
         let head = [address(&self.server), port(self.port)];
-        let exact = self.clients.values().all(Ports::all_known);
+        let exact = !self.more_clients && self.clients.values().all(Attempts::all_known);
         let mut clients: Vec<Vec<String>> = self.clients.iter().map(client).collect();
         let filter = if clients.len() == 1 {
             let one = clients.remove(0);

@@ -63,7 +63,11 @@ fn other_transport(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             Transport::Tcp => Transport::Udp,
             Transport::Udp | Transport::Icmp => Transport::Tcp,
         };
-        let mut finding = group.finding(check, scene, Severity::Warning, Confidence::Medium);
+        // BitTorrent, Steam and others use these numbers as well: where nothing else ties the hosts to Citrix it is worth a remark.
+        let tied = scene.is_tied(&group);
+        let (severity, confidence) =
+            if tied { (Severity::Warning, Confidence::Medium) } else { (Severity::Info, Confidence::Low) };
+        let mut finding = group.finding(check, scene, severity, confidence);
         // It rests on what the map says of the other transport.
         let place = scene.map.place(known, group.port);
         let rules = place.map_or(&[][..], |place| &scene.map.at(place).rules);

@@ -69,6 +69,11 @@ impl Doubt {
         Doubt::NoClearAnswer,
     ];
 
+    /// Nothing but more tries, or a longer watch, is missing.
+    pub fn is_patience(self) -> bool {
+        matches!(self, Doubt::CaptureTooShort | Doubt::TooFewTries)
+    }
+
     /// The name in the report.
     pub fn name(self) -> &'static str {
         match self {
@@ -87,6 +92,11 @@ impl Showing {
     /// The server was seen to answer: a handshake, or both sides spoke.
     pub fn is_answered(self) -> bool {
         matches!(self, Showing::Handshake | Showing::Exchange)
+    }
+
+    /// No reply, and why that says little.
+    pub fn short_of_replies(doubt: Doubt) -> Showing {
+        Showing::NoReply(Some(doubt))
     }
 }
 

@@ -7,8 +7,8 @@ mod tally;
 pub use outcome::Outcome;
 pub use tally::{ServiceTally, Tally};
 
-use crate::flow::{Doubt, FlowRecord, Showing, showing};
-use crate::ledger::{Kind, Ledger, Networks, Sighting};
+use crate::flow::{Doubt, FlowRecord, GRACE, Showing, TCP_TRIES, showing};
+use crate::ledger::{Kind, Ledger, Pair, Path, Seen, Sighting};
 use crate::matching::{Basis, Fit, Matching, ServiceRef};
 use crate::portmap::{PortMap, RuleId};
 use crate::signature::Protocol;
@@ -131,13 +131,24 @@ impl<'m, 'l> Judge<'m, 'l> {
     /// Judges one flow.
     pub fn flow(&self, record: &FlowRecord) -> Judgement<'m> {
         let showing = showing(record);
-        self.kind(&Kind::of(record, showing, Matching::of(record, showing, self.map)))
+        let matching = Matching::of(record, showing, self.map);
+        self.judge(Kind { showing, matching }, Some(Path::of(record)))
     }
 
-    /// Judges all flows of a kind.
+    /// Judges all flows of a kind, without knowing who they were.
     pub fn kind(&self, kind: &Kind) -> Judgement<'m> {
-        let Kind { networks, showing, matching } = *kind;
-        let (outcome, doubt) = self.outcome(showing, &matching, networks);
+        self.judge(*kind, None)
+    }
+
+    /// Judges the flows of a sighting.
+    pub fn sighting(&self, sighting: &Sighting) -> Judgement<'m> {
+        let Sighting { showing, matching, path } = *sighting;
+        self.judge(Kind { showing, matching }, Some(path))
+    }
+
+    fn judge(&self, kind: Kind, path: Option<Path>) -> Judgement<'m> {
+        let Kind { showing, matching } = kind;
+        let (outcome, doubt) = self.outcome(showing, &matching, path);
         let (verdict, reason) = match matching.fit {
             Fit::Fits => (Verdict::Expected, None),
             Fit::Foreign(_) => (Verdict::Unexpected, Some(Reason::ForeignProtocol)),
@@ -162,13 +173,6 @@ impl<'m, 'l> Judge<'m, 'l> {
             generic: matching.port.generic,
             rules: matching.place.map_or(&[], |place| &self.map.at(place).rules),
         }
-    }
-
-    /// Judges the flows of a sighting.
-    pub fn sighting(&self, sighting: &Sighting) -> Judgement<'m> {
-        let Sighting { showing, matching, path } = *sighting;
-        let networks = Some(Networks::of(path.client, path.server));
-        self.kind(&Kind { networks, showing, matching })
     }
 
     /// What a sighting is a sign of: at most one trouble, and whether a session port is exposed.
@@ -198,15 +202,19 @@ impl<'m, 'l> Judge<'m, 'l> {
 
     /// What became of flows that show this. Where TCP shows that the capture holds one direction only, a UDP flow without a
     /// reply is no sign of a block: the reply may have passed unseen (facts ONEWAY-02).
-    fn outcome(&self, showing: Showing, matching: &Matching, networks: Option<Networks>) -> (Outcome, Option<Doubt>) {
+    fn outcome(&self, showing: Showing, matching: &Matching, path: Option<Path>) -> (Outcome, Option<Doubt>) {
+        let half_seen = || self.ledger.visibility.is_one_direction(path.map(|path| Pair::of(path.client, path.server)));
         match showing {
             Showing::Silence => (Outcome::Silent, None),
             Showing::NoReply(_) if !matching.port.reply_due => (Outcome::Unanswered, None),
-            Showing::NoReply(Some(doubt)) => (Outcome::Unanswered, Some(doubt)),
-            Showing::NoReply(None) if self.ledger.visibility.is_one_direction(networks) => {
-                (Outcome::OneWay, Some(Doubt::OneDirection))
+            Showing::NoReply(Some(doubt)) if !self.tries_add_up(doubt, matching, path, Showing::short_of_replies) => {
+                (Outcome::Unanswered, Some(doubt))
             }
-            Showing::NoReply(None) => (Outcome::Silent, None),
+            Showing::NoReply(_) if half_seen() => (Outcome::OneWay, Some(Doubt::OneDirection)),
+            Showing::NoReply(_) => (Outcome::Silent, None),
+            Showing::Unclear(doubt) if self.tries_add_up(doubt, matching, path, Showing::Unclear) => {
+                (Outcome::Silent, None)
+            }
             Showing::Refusal => (Outcome::Refused, None),
             Showing::Unreachable => (Outcome::Prohibited, None),
             Showing::Unacknowledged => (Outcome::HalfOpen, None),
@@ -221,4 +229,32 @@ impl<'m, 'l> Judge<'m, 'l> {
             Showing::Unclear(doubt) => (Outcome::Undecided, Some(doubt)),
         }
     }
+
+    /// A client that tries again and again from new ports, too few times from each, has tried often enough when all its tries
+    /// are counted together: for as long as one flow is watched, and with no answer since the first of them (facts GRACE-01).
+    fn tries_add_up(&self, doubt: Doubt, matching: &Matching, path: Option<Path>, shows: fn(Doubt) -> Showing) -> bool {
+        let Some(path) = path.filter(|_| doubt.is_patience()) else { return false };
+        let sightings = [Doubt::TooFewTries, Doubt::CaptureTooShort]
+            .map(shows)
+            .map(|showing| self.ledger.sightings.get(&Sighting { showing, matching: *matching, path }));
+        let mut seen = sightings.into_iter().flatten();
+        let Some(mut all) = seen.next().cloned() else { return false };
+        seen.for_each(|more| all += more);
+        let paths = &self.ledger.paths;
+        let answered_since = paths.answers(&path).is_some_and(|answers| answers.last >= all.first);
+        all.flows > 1
+            && all.tries >= u64::from(TCP_TRIES)
+            && all.last - all.first >= GRACE
+            && !is_flood(&all)
+            && !answered_since
+            && !paths.may_lack_answers(matching.port.generic)
+    }
+}
+
+/// More single tries between two hosts than a program makes that waits for an answer.
+pub fn is_flood(seen: &Seen) -> bool {
+    const FLOWS: u64 = 200;
+    const A_SECOND: u64 = 10;
+    let seconds = ((seen.last - seen.first).as_seconds() as u64).max(1);
+    seen.flows >= FLOWS && seen.tries <= 2 * seen.flows && seen.flows / seconds >= A_SECOND
 }

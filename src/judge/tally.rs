@@ -1,7 +1,7 @@
 //! Sums over all flows, by what is held of them and by service.
 
 use super::{Judge, Judgement, Verdict};
-use crate::ledger::{Carried, Latency};
+use crate::ledger::{Carried, Kind, Latency, Sighting};
 use crate::matching::{Basis, ServiceRef};
 use crate::portmap::RuleSet;
 use serde::Serialize;
@@ -46,7 +46,20 @@ impl<'l> Judge<'_, 'l> {
         for (kind, carried) in self.ledger.kinds.iter() {
             tally.add(&self.kind(kind), carried.flows);
         }
+        for (by_kind, by_hosts, flows) in self.moved() {
+            tally.remove(&by_kind, flows);
+            tally.add(&by_hosts, flows);
+        }
         tally
+    }
+
+    /// Flows that are judged otherwise because of who they are than all others of their kind: by kind, by hosts, how many.
+    fn moved(&self) -> impl Iterator<Item = (Judgement<'_>, Judgement<'_>, u64)> {
+        self.ledger.sightings.iter().filter_map(|(sighting, seen)| {
+            let Sighting { showing, matching, .. } = *sighting;
+            let (by_kind, by_hosts) = (self.kind(&Kind { showing, matching }), self.sighting(sighting));
+            (by_kind != by_hosts).then_some((by_kind, by_hosts, seen.flows))
+        })
     }
 
     /// Adds up what was seen of each service; `None` is everything that belongs to none.
@@ -55,6 +68,16 @@ impl<'l> Judge<'_, 'l> {
         for (kind, carried) in self.ledger.kinds.iter() {
             let judgement = self.kind(kind);
             services.entry(judgement.service).or_default().add(&judgement, *carried);
+        }
+        for (by_kind, by_hosts, flows) in self.moved() {
+            // The service is that of the port and the payload, whoever the hosts are.
+            let Some(service) = services.get_mut(&by_kind.service) else { continue };
+            if by_kind.outcome.is_blocked() {
+                service.blocked -= flows;
+            }
+            if by_hosts.outcome.is_blocked() {
+                service.blocked += flows;
+            }
         }
         for (service, latency) in &self.ledger.round_trips {
             services.entry(*service).or_default().round_trips = Some(latency);
@@ -65,19 +88,25 @@ impl<'l> Judge<'_, 'l> {
 
 impl Tally {
     fn add(&mut self, judgement: &Judgement<'_>, flows: u64) {
-        self.flows += flows;
-        match judgement.verdict {
-            Verdict::Expected => self.expected += flows,
-            Verdict::Unexpected => self.unexpected += flows,
-            Verdict::Unmapped => self.unmapped += flows,
-            Verdict::NotEvaluable => self.not_evaluable += flows,
-        }
-        if judgement.outcome.is_blocked() {
-            self.blocked += flows;
-        }
-        if judgement.outcome.is_evaluable() {
-            self.evaluable += flows;
-        }
+        self.counts(judgement).into_iter().flatten().for_each(|count| *count += flows);
+    }
+
+    fn remove(&mut self, judgement: &Judgement<'_>, flows: u64) {
+        self.counts(judgement).into_iter().flatten().for_each(|count| *count -= flows);
+    }
+
+    /// Where flows of which this is held are counted.
+    fn counts(&mut self, judgement: &Judgement<'_>) -> [Option<&mut u64>; 4] {
+        let Tally { flows, expected, unexpected, unmapped, not_evaluable, blocked, evaluable } = self;
+        let verdict = match judgement.verdict {
+            Verdict::Expected => expected,
+            Verdict::Unexpected => unexpected,
+            Verdict::Unmapped => unmapped,
+            Verdict::NotEvaluable => not_evaluable,
+        };
+        let blocked = judgement.outcome.is_blocked().then_some(blocked);
+        let evaluable = judgement.outcome.is_evaluable().then_some(evaluable);
+        [Some(flows), Some(verdict), blocked, evaluable]
     }
 }
 

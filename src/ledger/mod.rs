@@ -1,6 +1,8 @@
 //! What was seen, in a form that adds up: facts, counted by what bounds them. Whatever way the packets were dealt to workers, the
 //! sum is the same. What it means is concluded later, once, by the judge.
 
+mod crowd;
+mod few;
 mod kind;
 mod latency;
 mod path;
@@ -8,11 +10,16 @@ mod sighting;
 mod visibility;
 pub mod written;
 
-pub use kind::{Carried, KIND_LIMIT, Kind, Kinds};
+pub use crowd::{Crowd, HOSTS_NAMED, PORTS_NAMED, Target};
+pub use few::Few;
+pub use kind::{Carried, Kind, Kinds};
 pub use latency::Latency;
 pub use path::{Answered, Answers, PATH_LIMIT, Path, Paths, Working};
-pub use sighting::{NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed};
-pub use visibility::{Directions, NETWORK_LIMIT, Networks, Visibility};
+pub use sighting::{
+    CLIENTS_EACH, CROWD_LIMIT, NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed,
+    TARGETS_EACH,
+};
+pub use visibility::{Directions, PAIR_LIMIT, Pair, Pairs, Visibility};
 
 use crate::flow::{FlowRecord, showing};
 use crate::matching::{Matching, ServiceRef};
@@ -62,7 +69,7 @@ impl Ledger {
         self.duplicates += u64::from(flow.from_client.duplicates) + u64::from(flow.from_server.duplicates);
         self.flow_packets += flow.packets();
         let carried = Carried { flows: 1, packets: flow.packets(), bytes: flow.ip_bytes() };
-        self.kinds.add(Kind::of(flow, showing, matching), carried);
+        self.kinds.add(Kind { showing, matching }, carried);
         if let Some(round_trip) = flow.handshake_rtt {
             self.round_trips.entry(matching.service).or_default().record(round_trip);
         }

@@ -1,7 +1,7 @@
 //! What was answered, and what works, from whom to which port of whom: what a blocked transport may have fallen back to, and whether
 //! what was blocked once was answered at other times.
 
-use crate::flow::{Evidence, FlowRecord, Showing};
+use crate::flow::{Endpoint, Evidence, FlowRecord, Showing};
 use crate::matching::{Fit, Matching};
 use crate::packet::{Address, Vlans, protocol};
 use crate::time::Timestamp;
@@ -55,6 +55,8 @@ pub struct Working {
     pub flows: u64,
     /// When the first began.
     pub first: Timestamp,
+    /// When the last began.
+    pub began: Timestamp,
     /// When the last ended.
     pub last: Timestamp,
     /// The first packet of the first flow in the order of the captures.
@@ -63,21 +65,26 @@ pub struct Working {
     pub client_port: u16,
 }
 
-/// Answered paths, on ports that mean Citrix. Those on which something works are kept apart from those that were only answered, so that
-/// connections that are opened and closed cannot push out a session.
+/// Answered paths. Those on which something works are kept apart from those that were only answered, so that connections that are
+/// opened and closed cannot push out a session; so are the ports that many programs use, of which only the answers are kept.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Paths {
     /// Flows that carried something both ways, by path.
     working: BTreeMap<Path, Answered>,
     /// Flows that were answered and carried nothing both ways, by path.
     answered: BTreeMap<Path, Answered>,
+    /// Flows that were answered on a port that many programs use, by path.
+    generic: BTreeMap<Path, Answers>,
     /// Paths on which something works were left out because there were too many.
     pub incomplete: bool,
     /// Paths that were only answered were left out because there were too many.
     pub answers_incomplete: bool,
+    /// Paths on ports that many programs use were left out because there were too many.
+    pub generic_incomplete: bool,
 }
 
-/// Maximum number of paths that are remembered because something works there, and as many again because they were answered.
+/// Maximum number of paths that are remembered because something works there; as many again because they were answered, and as
+/// many on ports that many programs use.
 pub const PATH_LIMIT: usize = 50_000;
 
 impl Path {
@@ -98,16 +105,24 @@ impl Path {
 }
 
 impl Paths {
-    /// Enters a flow, if it was answered on a port that means Citrix.
+    /// Enters a flow, if it was answered on a port of the map.
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
-        if matching.fit != Fit::Fits || matching.port.generic {
-            return;
-        }
         let answered_at = match flow.protocol {
             protocol::TCP => flow.established_at,
-            _ => flow.answered_at,
+            protocol::UDP => flow.answered_at,
+            _ => return,
         };
         let answers = answered_at.map(|at| Answers { flows: 1, first: at, last: at });
+        if matching.port.generic {
+            if let Some(answers) = answers {
+                self.add_generic(Path::of(flow), answers);
+                self.keep();
+            }
+            return;
+        }
+        if matching.fit != Fit::Fits {
+            return;
+        }
         let working = working(flow, showing);
         if answers.is_none() && working.is_none() {
             return;
@@ -115,6 +130,24 @@ impl Paths {
         let ttl = flow.from_server.ttl;
         self.add(Path::of(flow), Answered { answers, working, ttl: (ttl, ttl), vlans: flow.vlans });
         self.keep();
+    }
+
+    /// When flows were answered on a path, whatever the port means.
+    pub fn answers(&self, path: &Path) -> Option<Answers> {
+        let Paths { working, answered, generic, .. } = self;
+        let of = |paths: &BTreeMap<Path, Answered>| paths.get(path).and_then(|answered| answered.answers);
+        let known = both(of(working), of(answered), |mine, theirs| *mine += theirs);
+        both(known, generic.get(path).copied(), |mine, theirs| *mine += theirs)
+    }
+
+    /// True where answers on ports of this sort were left out, so that none may be known although there was one.
+    pub fn may_lack_answers(&self, generic: bool) -> bool {
+        if generic { self.generic_incomplete } else { self.answers_incomplete || self.incomplete }
+    }
+
+    /// When flows were answered on ports that many programs use, by path, in order.
+    pub fn generic(&self) -> impl Iterator<Item = (&Path, &Answers)> {
+        self.generic.iter()
     }
 
     /// What was answered on a path, and what works there.
@@ -133,9 +166,9 @@ impl Paths {
         self.working.iter().chain(&self.answered)
     }
 
-    /// How many of each, as [`Paths::iter`] gives them.
-    pub fn counts(&self) -> [usize; 2] {
-        [self.working.len(), self.answered.len()]
+    /// How many of each, as [`Paths::iter`] gives them, and then how many on ports that many programs use.
+    pub fn counts(&self) -> [usize; 3] {
+        [self.working.len(), self.answered.len(), self.generic.len()]
     }
 
     /// Where flows like these are kept.
@@ -148,9 +181,17 @@ impl Paths {
         kept.entry(path).and_modify(|known| *known += answered).or_insert(answered);
     }
 
+    pub(super) fn add_generic(&mut self, path: Path, answers: Answers) {
+        self.generic.entry(path).and_modify(|known| *known += answers).or_insert(answers);
+    }
+
     /// Keeps the first in order, so that the order in which they came does not matter.
     pub(super) fn keep(&mut self) {
-        let Paths { working, answered, incomplete, answers_incomplete } = self;
+        let Paths { working, answered, generic, incomplete, answers_incomplete, generic_incomplete } = self;
+        while generic.len() > PATH_LIMIT {
+            generic.pop_last();
+            *generic_incomplete = true;
+        }
         for (paths, incomplete) in [(working, incomplete), (answered, answers_incomplete)] {
             while paths.len() > PATH_LIMIT {
                 paths.pop_last();
@@ -164,13 +205,16 @@ fn working(flow: &FlowRecord, showing: Showing) -> Option<Working> {
     let works = matches!(showing, Showing::Handshake | Showing::Exchange | Showing::Midstream);
     let both_ways = flow.from_client.payload_bytes > 0 && flow.from_server.payload_bytes > 0;
     let &opener = flow.evidence.first().filter(|_| works && both_ways)?;
-    Some(Working { flows: 1, first: flow.first, last: flow.last, opener, client_port: flow.client.port })
+    let Endpoint { port: client_port, .. } = flow.client;
+    Some(Working { flows: 1, first: flow.first, began: flow.first, last: flow.last, opener, client_port })
 }
 
 impl AddAssign<&Paths> for Paths {
     fn add_assign(&mut self, other: &Paths) {
-        let Paths { working: _, answered: _, incomplete, answers_incomplete } = other;
+        let Paths { working: _, answered: _, generic, incomplete, answers_incomplete, generic_incomplete } = other;
         other.iter().for_each(|(path, answered)| self.add(*path, *answered));
+        generic.iter().for_each(|(path, answers)| self.add_generic(*path, *answers));
+        self.generic_incomplete = self.generic_incomplete || *generic_incomplete;
         self.incomplete = self.incomplete || *incomplete;
         self.answers_incomplete = self.answers_incomplete || *answers_incomplete;
         self.keep();
@@ -209,9 +253,10 @@ impl AddAssign for Answers {
 
 impl AddAssign for Working {
     fn add_assign(&mut self, other: Working) {
-        let Working { flows, first, last, opener, client_port } = other;
+        let Working { flows, first, began, last, opener, client_port } = other;
         self.flows += flows;
         self.first = self.first.min(first);
+        self.began = self.began.max(began);
         self.last = self.last.max(last);
         // Whole pairs, so that the order of a sum does not matter where two ledgers name the same packet.
         if (opener, client_port) < (self.opener, self.client_port) {
@@ -231,6 +276,7 @@ mod tests {
         let working = |client_port| Working {
             flows: 1,
             first: Timestamp::default(),
+            began: Timestamp::default(),
             last: Timestamp::default(),
             opener: Evidence { at: PacketRef { capture: 0, packet: 1 }, note: Note::First },
             client_port,

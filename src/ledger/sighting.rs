@@ -1,12 +1,17 @@
 //! What a finding may be made of: flows that show trouble, or what should not be there, by who and where.
 
+use super::Few;
+use super::crowd::{Crowd, Target};
 use super::path::Path;
 use crate::flow::{Doubt, Evidence, FIRM, FlowRecord, PacketRef, Sender, Showing};
 use crate::matching::{Fit, Matching};
 use crate::packet::{Address, Vlans, protocol};
 use crate::time::{Span, Timestamp};
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap, hash_map};
+use std::hash::Hash;
 use std::ops::AddAssign;
 
 /// Flows that show the same between the same hosts, on the same port.
@@ -30,24 +35,26 @@ pub struct Seen {
     pub flows: u64,
     /// The first packet of the first flow, by time.
     pub first: Timestamp,
+    /// When the last flow began: what was answered after it was answered after every try.
+    pub began: Timestamp,
     /// The last packet of the last flow.
     pub last: Timestamp,
     /// The longest time that one of the flows was watched.
     pub watched: Span,
     /// Packets that show it, the earliest [`NAMED_LIMIT`], with the flow they belong to.
-    pub evidence: BTreeSet<Evidence>,
+    pub evidence: Few<Evidence>,
     /// First packets of the flows, the earliest [`NAMED_LIMIT`]: they name the flows.
-    pub openers: BTreeSet<PacketRef>,
+    pub openers: Few<PacketRef>,
     /// The client's ports, the lowest [`PORT_LIMIT`].
-    pub client_ports: BTreeSet<u16>,
-    /// The fewest tries of one of the flows.
+    pub client_ports: Few<u16>,
+    /// Tries of all flows: SYNs, or datagrams before a reply.
     pub tries: u64,
     /// ICMP errors: IPv6 or not, type, code and sender. At most [`NAMED_LIMIT`].
-    pub errors: BTreeSet<(bool, u8, u8, Address)>,
+    pub errors: Few<(bool, u8, u8, Address)>,
     /// By what those who answered for the server may be told apart: of the earliest [`NAMED_LIMIT`] flows.
-    pub signs: BTreeSet<Signed>,
+    pub signs: Few<Signed>,
     /// VLAN ids of tagged flows, the lowest [`NAMED_LIMIT`].
-    pub vlans: BTreeSet<Vlans>,
+    pub vlans: Few<Vlans>,
 }
 
 /// Headers of one packet that answered for a server.
@@ -76,15 +83,33 @@ pub enum Reply {
 }
 
 /// Sightings, by what they show and between whom.
+///
+/// What a scan or a flood leaves is not kept host by host: where more than [`CLIENTS_EACH`] clients show the same at one port of a
+/// server, or one client at more than [`TARGETS_EACH`] places, they are kept as a [`Crowd`]. So nobody can push out what others
+/// show by sending much of the same.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Sightings {
     sightings: BTreeMap<Sighting, Seen>,
+    /// How many clients show the same at one place.
+    clients: HashMap<Target, usize>,
+    /// At how many places one client shows something.
+    targets: HashMap<Address, usize>,
+    /// Places at which too many clients show the same to keep each.
+    of_clients: BTreeMap<Target, Crowd>,
+    /// Clients that show something at too many places to keep each.
+    of_targets: BTreeMap<Address, Crowd>,
     /// Flows whose sighting was not kept because there were too many.
     pub unlisted: u64,
 }
 
-/// Maximum number of sightings that are kept. Beyond it the last in order are dropped, and the report says so.
-pub const SIGHTING_LIMIT: usize = 20_000;
+/// Maximum number of sightings that are kept one by one. Beyond it the last in order are dropped, and the report says so.
+pub const SIGHTING_LIMIT: usize = 50_000;
+/// Maximum number of clients that show the same at one port of one server and are kept one by one.
+pub const CLIENTS_EACH: usize = 4_096;
+/// Maximum number of places at which one client shows something and that are kept one by one.
+pub const TARGETS_EACH: usize = 1_024;
+/// Maximum number of crowds of each sort. Beyond it the last in order are dropped, as sightings are.
+pub const CROWD_LIMIT: usize = 1_000;
 /// Maximum number of ports of a client that are named, so that a display filter can select exactly its flows.
 pub const PORT_LIMIT: usize = 32;
 /// Maximum number of packets, flows, errors, signs and VLANs that a sighting names.
@@ -97,45 +122,128 @@ impl Sightings {
             return;
         }
         let sighting = Sighting { showing, matching: *matching, path: Path::of(flow) };
-        self.add(sighting, Seen::of(flow));
+        self.add(sighting, Cow::Owned(Seen::of(flow)));
         self.keep();
     }
 
-    /// What is known of a sighting.
+    /// What is known of a sighting that is kept by itself.
     pub fn get(&self, sighting: &Sighting) -> Option<&Seen> {
         self.sightings.get(sighting)
     }
 
-    /// Every sighting, in order.
+    /// Every sighting that is kept by itself, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Sighting, &Seen)> {
         self.sightings.iter()
     }
 
-    /// How many.
+    /// Places at which too many clients show the same to keep each, in order.
+    pub fn crowds_of_clients(&self) -> impl Iterator<Item = (&Target, &Crowd)> {
+        self.of_clients.iter()
+    }
+
+    /// Clients that show something at too many places to keep each, in order.
+    pub fn crowds_of_targets(&self) -> impl Iterator<Item = (Address, &Crowd)> {
+        self.of_targets.iter().map(|(&client, crowd)| (client, crowd))
+    }
+
+    /// How many are kept by themselves.
     pub fn len(&self) -> usize {
         self.sightings.len()
     }
 
     /// True without any.
     pub fn is_empty(&self) -> bool {
-        self.sightings.is_empty()
+        self.sightings.is_empty() && self.of_clients.is_empty() && self.of_targets.is_empty()
     }
 
-    pub(super) fn add(&mut self, sighting: Sighting, seen: Seen) {
-        match self.sightings.get_mut(&sighting) {
-            Some(known) => *known += &seen,
-            None => {
-                self.sightings.insert(sighting, seen);
+    pub(super) fn add(&mut self, sighting: Sighting, seen: Cow<'_, Seen>) {
+        let (target, Path { protocol, client, server, port }) = (Target::of(&sighting), sighting.path);
+        if let Some(crowd) = self.of_targets.get_mut(&client) {
+            crowd.add(server, (protocol, port), &seen);
+            return;
+        }
+        if let Some(crowd) = self.of_clients.get_mut(&target) {
+            crowd.add(client, (protocol, port), &seen);
+            return;
+        }
+        match self.sightings.entry(sighting) {
+            Entry::Occupied(mut known) => *known.get_mut() += &*seen,
+            Entry::Vacant(new) => {
+                new.insert(seen.into_owned());
+                *self.clients.entry(target).or_default() += 1;
+                *self.targets.entry(client).or_default() += 1;
             }
         }
+        if self.targets.get(&client).is_some_and(|&targets| targets > TARGETS_EACH) {
+            self.gather_targets(client, Crowd::default());
+        } else if self.clients.get(&target).is_some_and(|&clients| clients > CLIENTS_EACH) {
+            self.gather_clients(target, Crowd::default());
+        }
+    }
+
+    /// Makes a crowd of all that a client shows, with what is known of it already.
+    pub(super) fn gather_targets(&mut self, client: Address, mut crowd: Crowd) {
+        for (sighting, seen) in self.take(|sighting| sighting.path.client == client) {
+            let Path { protocol, port, server, .. } = sighting.path;
+            crowd.add(server, (protocol, port), &seen);
+        }
+        match self.of_targets.entry(client) {
+            Entry::Occupied(mut known) => *known.get_mut() += &crowd,
+            Entry::Vacant(new) => _ = new.insert(crowd),
+        }
+    }
+
+    /// Makes a crowd of all clients that show the same at one place, with what is known of it already.
+    pub(super) fn gather_clients(&mut self, target: Target, mut crowd: Crowd) {
+        for (sighting, seen) in self.take(|sighting| Target::of(sighting) == target) {
+            let Path { protocol, port, client, .. } = sighting.path;
+            crowd.add(client, (protocol, port), &seen);
+        }
+        match self.of_clients.entry(target) {
+            Entry::Occupied(mut known) => *known.get_mut() += &crowd,
+            Entry::Vacant(new) => _ = new.insert(crowd),
+        }
+    }
+
+    /// Takes sightings out.
+    fn take(&mut self, wanted: impl Fn(&Sighting) -> bool) -> Vec<(Sighting, Seen)> {
+        let taken: Vec<Sighting> = self.sightings.keys().copied().filter(wanted).collect();
+        let remove = |sighting: Sighting| {
+            let seen = self.sightings.remove(&sighting)?;
+            self.forget(&sighting);
+            Some((sighting, seen))
+        };
+        taken.into_iter().filter_map(remove).collect()
+    }
+
+    /// Counts one sighting less.
+    fn forget(&mut self, sighting: &Sighting) {
+        less(&mut self.clients, Target::of(sighting));
+        less(&mut self.targets, sighting.path.client);
     }
 
     /// Keeps the first in order, so that the order in which they came does not matter.
     pub(super) fn keep(&mut self) {
         while self.sightings.len() > SIGHTING_LIMIT {
-            if let Some((_, dropped)) = self.sightings.pop_last() {
+            if let Some((sighting, dropped)) = self.sightings.pop_last() {
+                self.forget(&sighting);
                 self.unlisted += dropped.flows;
             }
+        }
+        while self.of_clients.len() > CROWD_LIMIT {
+            self.unlisted += self.of_clients.pop_last().map_or(0, |(_, crowd)| crowd.flows());
+        }
+        while self.of_targets.len() > CROWD_LIMIT {
+            self.unlisted += self.of_targets.pop_last().map_or(0, |(_, crowd)| crowd.flows());
+        }
+    }
+}
+
+fn less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K) {
+    if let hash_map::Entry::Occupied(mut count) = counts.entry(key) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
         }
     }
 }
@@ -205,7 +313,7 @@ fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool 
     match matching.fit {
         Fit::Foreign(_) | Fit::CitrixElsewhere(_) | Fit::OtherTransport => true,
         Fit::Fits => blocked || is_doubtful(showing, matching) || is_exposed(flow, showing, matching),
-        Fit::GenericPort => blocked,
+        Fit::GenericPort => blocked || is_short_of_tries(showing, matching),
         Fit::UnknownPort => false,
     }
 }
@@ -215,6 +323,15 @@ fn is_doubtful(showing: Showing, matching: &Matching) -> bool {
     match showing {
         Showing::NoReply(Some(_)) => matching.port.reply_due,
         showing => matches!(showing, Showing::OneDirection | Showing::Unclear(_) | Showing::Midstream),
+    }
+}
+
+/// Tries that are too few by themselves, and may come to more with those of other flows (facts GRACE-01).
+fn is_short_of_tries(showing: Showing, matching: &Matching) -> bool {
+    match showing {
+        Showing::Unclear(doubt) => doubt.is_patience(),
+        Showing::NoReply(Some(doubt)) => matching.port.reply_due && doubt.is_patience(),
+        _ => false,
     }
 }
 
@@ -230,18 +347,19 @@ impl Seen {
         Seen {
             flows: 1,
             first: flow.first,
+            began: flow.first,
             last: flow.last,
             watched: flow.watched(),
-            evidence: flow.evidence.iter().copied().collect(),
-            openers: BTreeSet::from([flow.opener]),
-            client_ports: BTreeSet::from([flow.client.port]),
+            evidence: Few::of(flow.evidence.iter().copied(), NAMED_LIMIT),
+            openers: Few::of([flow.opener], NAMED_LIMIT),
+            client_ports: Few::of([flow.client.port], PORT_LIMIT),
             tries: match flow.protocol {
                 protocol::UDP => flow.from_client.packets - u64::from(flow.from_client.duplicates),
                 _ => u64::from(flow.syns),
             },
-            errors: flow.icmp.iter().map(|icmp| (icmp.v6, icmp.kind, icmp.code, icmp.sender)).collect(),
-            signs: signs(flow).collect(),
-            vlans: Some(flow.vlans).filter(|&vlans| vlans != Vlans::default()).into_iter().collect(),
+            errors: Few::of(flow.icmp.iter().map(|icmp| (icmp.v6, icmp.kind, icmp.code, icmp.sender)), NAMED_LIMIT),
+            signs: Few::of(signs(flow), NAMED_LIMIT),
+            vlans: Few::of(Some(flow.vlans).filter(|&vlans| vlans != Vlans::default()), NAMED_LIMIT),
         }
     }
 
@@ -265,8 +383,11 @@ fn signs(flow: &FlowRecord) -> impl Iterator<Item = Signed> {
 
 impl AddAssign<&Sightings> for Sightings {
     fn add_assign(&mut self, other: &Sightings) {
-        let Sightings { sightings, unlisted } = other;
-        sightings.iter().for_each(|(sighting, seen)| self.add(*sighting, seen.clone()));
+        let Sightings { sightings, clients: _, targets: _, of_clients, of_targets, unlisted } = other;
+        // Crowds first, so that what belongs to them goes to them.
+        of_targets.iter().for_each(|(client, crowd)| self.gather_targets(*client, crowd.clone()));
+        of_clients.iter().for_each(|(target, crowd)| self.gather_clients(*target, crowd.clone()));
+        sightings.iter().for_each(|(sighting, seen)| self.add(*sighting, Cow::Borrowed(seen)));
         self.unlisted += unlisted;
         self.keep();
     }
@@ -274,25 +395,19 @@ impl AddAssign<&Sightings> for Sightings {
 
 impl AddAssign<&Seen> for Seen {
     fn add_assign(&mut self, other: &Seen) {
-        let Seen { flows, first, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } = other;
+        let Seen { flows, first, began, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } =
+            other;
         self.flows += flows;
         self.first = self.first.min(*first);
+        self.began = self.began.max(*began);
         self.last = self.last.max(*last);
         self.watched = self.watched.max(*watched);
-        add_first(&mut self.evidence, evidence, NAMED_LIMIT);
-        add_first(&mut self.openers, openers, NAMED_LIMIT);
-        add_first(&mut self.client_ports, client_ports, PORT_LIMIT);
-        self.tries = self.tries.min(*tries);
-        add_first(&mut self.errors, errors, NAMED_LIMIT);
-        add_first(&mut self.signs, signs, NAMED_LIMIT);
-        add_first(&mut self.vlans, vlans, NAMED_LIMIT);
-    }
-}
-
-/// Joins two sets and keeps the first few, which is the same in whatever order sets are joined.
-fn add_first<T: Ord + Copy>(set: &mut BTreeSet<T>, other: &BTreeSet<T>, limit: usize) {
-    set.extend(other);
-    while set.len() > limit {
-        set.pop_last();
+        self.evidence.join(evidence, NAMED_LIMIT);
+        self.openers.join(openers, NAMED_LIMIT);
+        self.client_ports.join(client_ports, PORT_LIMIT);
+        self.tries += tries;
+        self.errors.join(errors, NAMED_LIMIT);
+        self.signs.join(signs, NAMED_LIMIT);
+        self.vlans.join(vlans, NAMED_LIMIT);
     }
 }

@@ -1,22 +1,30 @@
-//! Which directions of the traffic between two networks the capture holds, as TCP shows it: only then does silence say something.
+//! Which directions of the traffic between two hosts the capture holds, as TCP shows it: only then does silence say something.
 
 use crate::flow::{FlowRecord, Showing};
 use crate::packet::{Address, protocol};
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-/// Which directions were captured, by pair of networks and in all.
+/// Which directions were captured, by pair of hosts, by pair of networks and in all.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Visibility {
-    /// By pair of networks. Bounded by [`NETWORK_LIMIT`].
-    pub networks: BTreeMap<Networks, Directions>,
+    hosts: Pairs,
+    networks: Pairs,
     /// All TCP flows.
     pub all: Directions,
 }
 
-/// Two networks, the lower one first.
+/// What is known of pairs, kept within a limit.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Pairs {
+    pairs: BTreeMap<Pair, Directions>,
+    /// Flows of pairs that were left out because there were too many.
+    pub unlisted: u64,
+}
+
+/// Two hosts or two networks, the lower one first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Networks(Address, Address);
+pub struct Pair(Address, Address);
 
 /// TCP flows by the directions that were captured of them.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -27,19 +35,67 @@ pub struct Directions {
     pub one: u64,
 }
 
-/// Maximum number of pairs of networks that are told apart.
-pub const NETWORK_LIMIT: usize = 50_000;
+/// Maximum number of pairs of hosts that are told apart, and of pairs of networks.
+pub const PAIR_LIMIT: usize = 50_000;
 
-impl Networks {
+impl Pair {
+    /// Two hosts.
+    pub fn of(one: Address, other: Address) -> Pair {
+        if one <= other { Pair(one, other) } else { Pair(other, one) }
+    }
+
     /// The networks of two hosts.
-    pub fn of(one: Address, other: Address) -> Networks {
-        let (one, other) = (one.network(), other.network());
-        if one <= other { Networks(one, other) } else { Networks(other, one) }
+    pub fn networks(self) -> Pair {
+        Pair::of(self.0.network(), self.1.network())
     }
 
     /// The two, the lower one first.
-    pub fn pair(self) -> (Address, Address) {
+    pub fn both(self) -> (Address, Address) {
         (self.0, self.1)
+    }
+}
+
+impl Directions {
+    /// The capture misses one direction of a part of the flows that is worth speaking of: one of two members of a port
+    /// channel, or one way of an asymmetric route. A single flow among many is a packet that was lost, or the edge of the
+    /// capture.
+    pub fn is_half_seen(self) -> bool {
+        let Directions { both, one } = self;
+        one > 0 && (both == 0 || one > 1 && one * 10 >= one + both)
+    }
+}
+
+impl Pairs {
+    /// What is known of a pair.
+    pub fn get(&self, pair: Pair) -> Option<Directions> {
+        self.pairs.get(&pair).copied()
+    }
+
+    /// Every pair, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Pair, &Directions)> {
+        self.pairs.iter()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// True without any.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// Adds flows of a pair.
+    pub(super) fn add(&mut self, pair: Pair, directions: Directions) {
+        *self.pairs.entry(pair).or_default() += directions;
+    }
+
+    /// Keeps the first in order, so that the order in which they came does not matter.
+    pub(super) fn keep(&mut self) {
+        while self.pairs.len() > PAIR_LIMIT {
+            self.unlisted += self.pairs.pop_last().map_or(0, |(_, Directions { both, one })| both + one);
+        }
     }
 }
 
@@ -54,36 +110,52 @@ impl Visibility {
         if directions == Directions::default() {
             return;
         }
+        let hosts = Pair::of(flow.client.address, flow.server.address);
         self.all += directions;
-        *self.networks.entry(Networks::of(flow.client.address, flow.server.address)).or_default() += directions;
+        for (pairs, pair) in [(&mut self.hosts, hosts), (&mut self.networks, hosts.networks())] {
+            pairs.add(pair, directions);
+            pairs.keep();
+        }
+    }
+
+    /// True where the capture misses one direction between these hosts, as far as TCP shows. What is known best decides: what
+    /// TCP shows between the two hosts, then between their networks, then in the whole capture. So it does for `None`.
+    pub fn is_one_direction(&self, hosts: Option<Pair>) -> bool {
+        let by_hosts = hosts.and_then(|hosts| self.hosts.get(hosts));
+        let by_networks = || hosts.and_then(|hosts| self.networks.get(hosts.networks()));
+        by_hosts.or_else(by_networks).unwrap_or(self.all).is_half_seen()
+    }
+
+    /// By pair of hosts.
+    pub fn hosts(&self) -> &Pairs {
+        &self.hosts
+    }
+
+    /// By pair of networks.
+    pub fn networks(&self) -> &Pairs {
+        &self.networks
+    }
+
+    pub(super) fn pairs_mut(&mut self) -> [&mut Pairs; 2] {
+        [&mut self.hosts, &mut self.networks]
+    }
+}
+
+impl AddAssign<&Pairs> for Pairs {
+    fn add_assign(&mut self, other: &Pairs) {
+        let Pairs { pairs, unlisted } = other;
+        pairs.iter().for_each(|(pair, directions)| self.add(*pair, *directions));
+        self.unlisted += unlisted;
         self.keep();
-    }
-
-    /// True where the capture holds only one direction between these networks, as far as TCP shows. Where TCP shows nothing
-    /// between them, the capture as a whole decides; so it does for `None`.
-    pub fn is_one_direction(&self, networks: Option<Networks>) -> bool {
-        match networks.and_then(|networks| self.networks.get(&networks)) {
-            Some(seen) => seen.both == 0 && seen.one > 0,
-            None => self.all.both == 0 && self.all.one > 0,
-        }
-    }
-
-    /// Keeps the first in order, so that the order in which they came does not matter.
-    fn keep(&mut self) {
-        while self.networks.len() > NETWORK_LIMIT {
-            self.networks.pop_last();
-        }
     }
 }
 
 impl AddAssign<&Visibility> for Visibility {
     fn add_assign(&mut self, other: &Visibility) {
-        let Visibility { networks, all } = other;
+        let Visibility { hosts, networks, all } = other;
+        self.hosts += hosts;
+        self.networks += networks;
         self.all += *all;
-        for (networks, directions) in networks {
-            *self.networks.entry(*networks).or_default() += *directions;
-        }
-        self.keep();
     }
 }
 
@@ -92,5 +164,31 @@ impl AddAssign for Directions {
         let Directions { both, one } = other;
         self.both += both;
         self.one += one;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_best_decides() {
+        let host = |network, host| Address::v4([10, 0, network, host]);
+        let mut seen = Visibility::default();
+        let mut enter = |one, other, directions| {
+            let hosts = Pair::of(one, other);
+            seen.hosts.add(hosts, directions);
+            seen.networks.add(hosts.networks(), directions);
+            seen.all += directions;
+        };
+        enter(host(0, 1), host(1, 1), Directions { both: 0, one: 1 });
+        enter(host(0, 2), host(1, 1), Directions { both: 50, one: 0 });
+        enter(host(2, 1), host(3, 1), Directions { both: 3, one: 2 });
+        let asked = |one, other| seen.is_one_direction(Some(Pair::of(one, other)));
+        assert!(asked(host(0, 1), host(1, 1)), "a healthy neighbour changes nothing");
+        assert!(!asked(host(0, 2), host(1, 1)), "nor does a neighbour that is half seen");
+        assert!(!asked(host(0, 3), host(1, 1)), "one of 51 is an edge of the capture");
+        assert!(asked(host(2, 9), host(3, 9)), "two of five between these networks");
+        assert!(!asked(host(8, 1), host(9, 1)) && !seen.is_one_direction(None), "3 of 56 in all");
     }
 }

@@ -185,8 +185,9 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     if ledger.sightings.unlisted > 0 {
         remarks.add("about-unlisted", [("flows", Value::Number(ledger.sightings.unlisted))]);
     }
-    if ledger.kinds.without_networks > 0 {
-        remarks.add("about-many-networks", [("flows", Value::Number(ledger.kinds.without_networks))]);
+    let pairs = ledger.visibility.hosts().unlisted.max(ledger.visibility.networks().unlisted);
+    if pairs > 0 {
+        remarks.add("about-many-pairs", [("flows", Value::Number(pairs))]);
     }
     let blocked = conclusion.findings.iter().any(|finding| finding.code.starts_with("blocked."));
     if ledger.paths.incomplete && blocked {

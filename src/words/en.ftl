@@ -10,22 +10,24 @@
 
 blocked-silent =
     .title = { blocked-place }: no answer
-    .meaning = { $clients } tried at least { tries }, and nothing came back in { $watched } s ({ flows }). A firewall drops the packets, or
+    .meaning = { $clients } tried { tries }, and nothing came back in { $watched } s ({ flows }). A firewall drops the packets, or
         the host is down. A Windows firewall also answers with silence where nothing listens. { $remarks }
-    .remedy = { $worked ->
-        [0] Allow { port } from { $clients } to { $server } in every firewall on the way, the one on the server included. Then check that
-            the service listens: { listens }.
-       *[other] { blocked-at-times }
+    .remedy = { $advice ->
+        [look-at-times] { blocked-at-times }
+        [only-your-own] { blocked-public }
+       *[allow] Allow { port } from { $clients } to { $server } in every firewall on the way, the one on the server included. Then check
+            that the service listens: { listens }.
     }
 
 blocked-refused =
     .title = { blocked-place }: refused
     .meaning = The first SYN of { $clients } was answered with a reset ({ flows }). The host is reachable, but nothing listens on this
         port, or a firewall answers in its place. { $remarks }
-    .remedy = { $worked ->
-        [0] Check that the service runs and listens on { port } of { $server }: { listens }. If it does, look for a firewall on the way
+    .remedy = { $advice ->
+        [look-at-times] { blocked-at-times }
+        [only-your-own] { blocked-public }
+       *[allow] Check that the service runs and listens on { port } of { $server }: { listens }. If it does, look for a firewall on the way
             that answers with resets.
-       *[other] { blocked-at-times }
     }
 
 blocked-prohibited =
@@ -40,46 +42,61 @@ blocked-prohibited =
         [host-unreachable] The packets do not get to the host: it is down, or there is no route to it
        *[device-policy] A firewall or router rejects the packets openly
     } ({ flows }). { $remarks }
-    .remedy = { $worked ->
-        [0] { $cause ->
+    .remedy = { $advice ->
+        [look-at-times] { blocked-at-times }
+        [only-your-own] { blocked-public }
+       *[allow] { $cause ->
             [nothing-listens] Check that the service runs and listens on { port } of { $server }: { listens }.
             [host-unreachable] Check that { $server } is up and has this address, then the routes from { $clients } to it.
             [server-policy] Allow { port } from { $clients } in the firewall on { $server } itself.
            *[device-policy] Allow { port } from { $clients } to { $server } on { $senders }, which sent the message.
         }
-       *[other] { blocked-at-times }
     }
 
 blocked-half-open =
     .title = { blocked-place }: the answer does not reach the client
     .meaning = { $server } answered the SYN of { $clients } and repeated its answer, but the handshake was never completed ({ flows }). The
         way back to the client is blocked or leads elsewhere. { $remarks }
-    .remedy = { $worked ->
-        [0] Check routes and firewalls from { $server } back to { $clients }: the answers of { port } leave the server and do not arrive.
-       *[other] { blocked-at-times }
+    .remedy = { $advice ->
+        [look-at-times] { blocked-at-times }
+        [only-your-own] { blocked-public }
+       *[allow] Check routes and firewalls from { $server } back to { $clients }: the answers of { port } leave the server and do not arrive.
     }
 
 blocked-reset-early =
     .title = { blocked-place }: cut right after the handshake
     .meaning = The connection of { $clients } was reset right after the handshake, before the server said anything ({ flows }). A firewall
         that looks into the traffic, a TLS inspection, or the service itself ends it. { $remarks }
-    .remedy = { $worked ->
-        [0] Exempt { port } between { $clients } and { $server } from content or TLS inspection, then look at the event log of the service.
-       *[other] { blocked-at-times }
+    .remedy = { $advice ->
+        [look-at-times] { blocked-at-times }
+        [only-your-own] { blocked-public }
+       *[allow] Exempt { port } between { $clients } and { $server } from content or TLS inspection, then look at the event log of the
+            service.
     }
 
 blocked-place = { port }, { $service_title }, to { $server }
 
-blocked-at-times = No firewall rule is missing. Look at { $server } at that time: was it restarted, overloaded, or at a limit of
-    connections?
+blocked-at-times = No firewall rule is missing now. Look at { $server } at that time: was it restarted, overloaded, or at a limit of
+    connections? Was a rule changed since?
+
+blocked-public = If { $clients } and { $server } are both yours, allow { port } between them. If not, there is nothing to do: session ports
+    must not be open to the internet.
 
 remark-generic-port = Many programs use this port, so it may have nothing to do with Citrix.
 remark-consequence = { $consequence }
 remark-service-fails = What needs this service does not work.
-remark-port-is-open = The port is open: { $worked ->
-        [one] { $worked } flow
-       *[other] { $worked } flows
-    } between the same hosts worked, the last of them later.
+remark-port-is-open = The port is open now: after the last of these tries the same hosts completed a connection there ({ $worked ->
+        [one] { $worked } answered flow
+       *[other] { $worked } answered flows
+    } in all).
+remark-open-to-some = { $again ->
+        [one] { $again } of these clients was
+       *[other] { $again } of these clients were
+    } answered there later.
+remark-old-session = A session that was opened before goes on: a firewall with a new rule stops new connections and lets old ones live.
+remark-both-public = Client and server have public addresses, so they may belong to different owners.
+remark-neighbour = The server is on the internet and nothing else ties these hosts to Citrix, so this is most likely another program.
+remark-answers-unknown = More paths were answered than are kept, so an answer to these tries may be among the others.
 remark-one-direction = The capture holds one direction only here, so the answer may also have been a refusal.
 remark-lossy = The capture lost packets in that time, so an answer may have been lost as well.
 
@@ -90,13 +107,13 @@ fallback-cgp-to-ica =
     .title = Sessions to { $server } run on TCP { $port } because TCP { $blocked_port } is blocked
     .meaning = { $clients } could not reach TCP { $blocked_port } and took TCP { $port }. The user sees nothing at first. Without session
         reliability the window goes after about 30 seconds of a broken line, instead of waiting 180 seconds.
-    .remedy = Mend what blocks TCP { $blocked_port }; it is told as a finding of its own.
+    .remedy = Repair what blocks TCP { $blocked_port }; it is a finding of its own.
 
 fallback-edt-to-tcp =
     .title = Sessions to { $server } run over TCP because EDT (UDP) is blocked
     .meaning = { $clients } tried EDT over UDP without success and took TCP. Sessions start later and feel slower on long or lossy lines,
         and the client tries UDP again every five minutes.
-    .remedy = Mend what blocks UDP; it is told as a finding of its own. If UDP is not wanted, set the policy HDX adaptive transport to Off.
+    .remedy = Repair what blocks UDP; it is a finding of its own. If UDP is not wanted, set the policy HDX adaptive transport to Off.
 
 
 ## Findings: what should not be there
@@ -131,6 +148,48 @@ unexpected-internet-exposed =
 
 exposed = { $clients } reached the session port from a public address ({ flows }). Session traffic there is not protected by TLS unless
     that was set up on the server, and anyone can try to log on.
+
+
+## Findings: one thing that makes many attempts
+
+unexpected-scan =
+    .title = { $clients } tried { scan-ports } on { scan-hosts } and got through to none
+    .meaning = It made { tries-in-all } at { scan-ports } of the port map ({ $port_list }) on { scan-hosts }, and no session came of any. That is how
+        a port scanner, a vulnerability scanner or an inventory works. These tries are told here once, and not as blocks.
+    .remedy = Find out what { $clients } ran at that time. If it is a Citrix component that has to reach these hosts, all its ways to them are
+        blocked: start with one of them.
+
+tries-in-all = { $flows ->
+        [one] { $flows } try
+       *[other] { $flows } tries
+    }
+scan-ports = { $ports ->
+        [one] { $ports } port
+       *[other] { at-least }{ $ports } ports
+    }
+scan-hosts = { $hosts ->
+        [one] { $hosts } host
+       *[other] { at-least }{ $hosts } hosts
+    }
+at-least = { $count ->
+        [at-least] at least{" "}
+       *[all] {""}
+    }
+
+unexpected-flood =
+    .title = Flood of single tries at { port } of { $server }
+    .meaning = { $origin ->
+        [forged] { $sources } sources tried once each, and none repeated its try as a real host does ({ flows }): their addresses look forged
+       *[one] { $clients } tried again and again, many times a second, without waiting for an answer ({ flows })
+    }. They are told here once, and not as blocks. Real attempts in between are judged as always.
+    .remedy = Find where the packets enter the network: their hardware addresses name the port of the switch. Until then limit new connections
+        to { port } of { $server }.
+
+unexpected-from-internet =
+    .title = { port } was tried from the internet, and nobody got in
+    .meaning = { $clients } tried the session port on { $server } from public addresses ({ flows }) and got no session. Firewall or server turned
+        them away, as they should.
+    .remedy = Nothing has to be opened. Users from outside come in through Citrix Gateway on TCP and UDP 443.
 
 
 ## Findings: what the capture does not allow to be judged
@@ -197,6 +256,12 @@ hosts = { $count ->
         [2] { $first } and { $second }
         [3] { $first }, { $second } and { $third }
        *[other] { $first }, { $second } and { $more } more
+    }
+
+# Ports: { $list } of them, and { $more } that are not named.
+ports = { $list }{ $more ->
+        [0] {""}
+       *[other] {" "}and { $more } more
     }
 
 # A service that no map knows.
@@ -296,14 +361,13 @@ about-cut-headers = Of { packets } too little was captured to read the headers.
 about-broken-headers = { packets } with broken headers were left out.
 about-flow-limit = The limit of flows was reached: { packets } were left out.
 about-unlisted = There is more to tell than is kept: { flows } are counted but not told.
-about-many-networks = There are more pairs of networks than are told apart: of { flows } without a reply, the capture as a whole decides
-    whether one would have been captured.
-about-unlisted-ways = Sessions ran between so many hosts that some ways around a blocked port may not be told.
+about-many-pairs = There are more pairs of hosts than are told apart: the directions of { flows } count for the capture as a whole only.
+about-unlisted-ways = Sessions ran between more hosts than are kept, so some ways around a blocked port may not be told.
 about-steps-back = The clock of the capture steps back { $steps ->
         [one] { $steps } time
        *[other] { $steps } times
-    }, by up to { $largest } s; times behind such a step are held, or moved forward where they stay behind.
-about-late-packets = { packets } lay up to a few moments behind others; short times such as round trips may be wrong.
+    }, by up to { $largest } s; times after such a step are held, or moved forward where they stay behind.
+about-late-packets = { packets } came a few moments later than their times say; short times such as round trips may be wrong.
 about-duplicates = { $percent } % of the packets are in the capture twice; they were not taken for retransmissions.
 about-overlap = Captures overlap in time: what is seen in several of them is counted in each.
 about-unclear-flows = Of { $flows ->

@@ -121,6 +121,7 @@ impl Words {
                 Value::Transport(transport) => FluentValue::from(self.named_word("transport", transport.name())),
                 Value::Protocol(protocol) => FluentValue::from(self.protocol(*protocol)),
                 Value::Addresses(addresses) => FluentValue::from(self.hosts(addresses)),
+                Value::Ports(ports) => FluentValue::from(self.ports(ports)),
                 Value::Errors(errors) => FluentValue::from(self.errors(errors)),
                 Value::Skipped(counts) => FluentValue::from(self.skipped(counts)),
                 Value::Remarks(codes) => {
@@ -156,6 +157,20 @@ impl Words {
         }
         let more = hosts.len().saturating_sub(2) as u64;
         self.say("hosts", &params.with("more", Value::Number(more)))
+    }
+
+    /// Neighbours as a range; of many ranges the first few.
+    fn ports(&self, ports: &[u16]) -> String {
+        const SHOWN: usize = 6;
+        let ranges: Vec<&[u16]> = ports.chunk_by(|&one, &next| next - one <= 1).collect();
+        let range = |range: &&[u16]| match range {
+            [first, .., last] if first < last => format!("{first}-{last}"),
+            _ => range.first().map_or_else(String::new, u16::to_string),
+        };
+        let shown: Vec<String> = ranges.iter().take(SHOWN).map(range).collect();
+        let more = ranges.iter().skip(SHOWN).map(|range| range.len() as u64).sum();
+        let list = Value::Text(shown.join(", "));
+        self.say("ports", &Params::from([("list", list), ("more", Value::Number(more))]))
     }
 
     fn skipped(&self, counts: &[(Skip, u64)]) -> String {

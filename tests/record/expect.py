@@ -36,7 +36,7 @@ class Told:
 
 @dataclass
 class Found:
-    """One finding. `flows` counts the conversations in it; None leaves it out."""
+    """One finding. `flows` counts the conversations in it; None leaves it out. `clients` are all of several clients."""
 
     code: str
     severity: str
@@ -46,6 +46,7 @@ class Found:
     port: int | None = None
     service: str | None = None
     flows: int | None = None
+    clients: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -321,7 +322,7 @@ def finding(one, told):
         require(same == one.flows, f"{one} has {same} flows")
     made = {"code": one.code, "severity": one.severity}
     if one.client:
-        made |= {"clients": [one.client], "servers": [one.server]}
+        made |= {"clients": one.clients or [one.client], "servers": [one.server]}
     named = {"protocol": one.protocol, "port": one.port, "service": one.service, "flow_count": one.flows}
     return made | {name: value for name, value in named.items() if value is not None}
 

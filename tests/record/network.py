@@ -135,6 +135,12 @@ class Host:
     def udp(self, port=0):
         return self.socket(socket.SOCK_DGRAM, port or self.site.next_port())
 
+    def raw(self):
+        """A socket that sends IPv4 packets with whatever source they name."""
+        made = self.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+        self.site.undo.callback(made.close)
+        return made
+
     def no_offloads(self, interface="eth0"):
         """Switch off checksum and segmentation offload of an interface, as `ethtool -K` does."""
 
@@ -247,10 +253,10 @@ class Site:
         self.threads.append(thread)
         return thread
 
-    def serve(self, host, port, conversation, callers=1, address=None):
+    def serve(self, host, port, conversation, callers=1, address=None, backlog=16):
         """Listen on a TCP port, and hold one conversation with each of this number of callers."""
         listener = host.socket(socket.SOCK_STREAM, port, address)
-        listener.listen(16)
+        listener.listen(backlog)
 
         def hold(connection):
             with connection:

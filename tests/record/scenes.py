@@ -393,7 +393,7 @@ def reset_early(site):
 
 @scene("other-transport")
 def other_transport(site):
-    """TCP 6910 is open and answers; the map knows port 6910 for UDP only."""
+    """TCP 6910 is open and answers; the map knows port 6910 for UDP only. Nothing else ties the hosts to Citrix."""
     switch = site.switch()
     client = site.host("client", "10.77.20.11/24", on=switch)
     pvs = site.host("pvs", "10.77.20.31/24", on=switch)
@@ -402,7 +402,7 @@ def other_transport(site):
         site.call(client, pvs, 6910, talk.parrot_client)
     flow = Told("tcp", client.address, pvs.address, 6910, "established", "SF", "unexpected", "other-transport",
                 says_heard=False)
-    return Expected(0, [flow], [found("unexpected.transport", "warning", client, pvs, "tcp", 6910, flows=1)])
+    return Expected(0, [flow], [found("unexpected.transport", "info", client, pvs, "tcp", 6910, flows=1)])
 
 
 @scene("internet-exposed")
@@ -419,6 +419,72 @@ def internet_exposed(site):
         site.call(client, vda, 1494, talk.ica_client)
     return Expected(1, [ica(client, vda)],
                     [found("unexpected.internet-exposed", "error", client, vda, "tcp", 1494, flows=1)])
+
+
+@scene("from-internet")
+def from_internet(site):
+    """A public address (203.0.113.9, a documentation address) tries TCP 1494 of a VDA through a router. The VDA's
+    packet filter drops it, as it should: nothing to repair."""
+    switch = site.switch()
+    vda = site.host("vda", "10.77.34.22/24", on=switch)
+    router = site.host("router", "10.77.34.1/24", on=switch)
+    client = behind(site, router, "client", "203.0.113.9/24", "203.0.113.1/24")
+    vda.filter("tcp dport 1494 drop")
+    with site.watch(vda):
+        site.knock(client, vda, 1494, "timeout", seconds=8.5)
+    return Expected(0, [blocked(client, vda, 1494, "silent", "S0")],
+                    [found("unexpected.from-internet", "info", client, vda, "tcp", 1494, flows=1)])
+
+
+@scene("scan")
+def scan(site):
+    """One host tries 21 ports of a VDA within two seconds; nothing listens on any of them and each is refused. The
+    VDA's packet filter drops TCP 2598, and a client tries that in the same time. The verdicts of the scan are left
+    open."""
+    switch = site.switch()
+    vda = site.host("vda", "10.77.35.21/24", on=switch)
+    client = site.host("client", "10.77.35.11/24", on=switch)
+    scanner = site.host("scanner", "10.77.35.66/24", on=switch)
+    vda.filter(f"ip saddr {client.address} tcp dport 2598 drop")
+    with site.watch(vda):
+        for port in SCANNED:
+            site.knock(scanner, vda, port, "ECONNREFUSED")
+            time.sleep(0.05)
+        site.knock(client, vda, 2598, "timeout", seconds=8.5)
+    refused = [Told("tcp", scanner.address, vda.address, port, "refused", "REJ") for port in SCANNED]
+    return Expected(1, [*refused, blocked(client, vda, 2598, "silent", "S0")], [
+        found("blocked.silent", "error", client, vda, "tcp", 2598, "cgp", 1),
+        found("unexpected.scan", "warning", scanner, vda, flows=len(SCANNED)),
+    ])
+
+
+# Ports that the map names.
+SCANNED = [22, 80, 88, 135, 389, 443, 445, 636, 1433, 1494, 2598, 3008, 3268, 3389, 7279, 8008, 8080, 8082, 8083, 9080,
+           27000]
+
+
+@scene("syn-flood")
+def syn_flood(site):
+    """Thirty SYNs to TCP 1494 of a VDA from addresses that nobody has. The VDA answers each and repeats its answer;
+    no source ever reacts, as a real one would. A client has its session in between."""
+    switch = site.switch()
+    vda = site.host("vda", "10.77.36.21/24", on=switch)
+    client = site.host("client", "10.77.36.11/24", on=switch)
+    attacker = site.host("attacker", "10.77.36.66/24", on=switch)
+    vda.run("ip", "route", "add", "default", "via", attacker.address)
+    vda.set("net.ipv4.tcp_syncookies", 0)
+    site.serve(vda, 1494, talk.ica_server, callers=2, backlog=128)
+    sources = [f"10.{100 + number}.{number}.{7 * number + 1}" for number in range(30)]
+    raw = attacker.raw()
+    with site.watch(vda):
+        for number, source in enumerate(sources):
+            raw.sendto(talk.syn(source, vda.address, 40000 + number, 1494), (vda.address, 0))
+        site.call(client, vda, 1494, talk.ica_client)
+        time.sleep(8.0)
+    forged = [Told("tcp", source, vda.address, 1494, "half_open", "S1", basis="port", verdict="expected", service="ica")
+              for source in sources]
+    flood = Found("unexpected.flood", "warning", sources[0], vda.address, "tcp", 1494, None, len(sources), sources)
+    return Expected(0, [*forged, ica(client, vda)], [flood])
 
 
 def behind(site, router, name, address, gateway):

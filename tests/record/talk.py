@@ -356,3 +356,21 @@ def parrot_client(connection):
         connection.sendall(filler(64, number))
         receive(connection, 64)
         time.sleep(0.05)
+
+
+def syn(source, target, source_port, target_port):
+    """An IPv4 packet with a TCP SYN, from whatever source."""
+    ends = socket.inet_aton(source) + socket.inet_aton(target)
+    tcp = struct.pack(">HHIIBBHHH", source_port, target_port, 1000 + source_port, 0, 5 << 4, 2, 64240, 0, 0)
+    check = checksum(ends + struct.pack(">BBH", 0, 6, len(tcp)) + tcp)
+    tcp = tcp[:16] + struct.pack(">H", check) + tcp[18:]
+    # The kernel fills in length, identification and checksum of the IPv4 header.
+    return struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + ends + tcp
+
+
+def checksum(data):
+    """The Internet checksum of bytes of even length (RFC 1071)."""
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF

@@ -25,10 +25,11 @@ pub(super) struct Head {
     pub duplicates: u64,
     pub flow_packets: u64,
     pub directions: DirectionsForm,
-    pub without_networks: u64,
+    pub pairs_unlisted: (u64, u64),
     pub unlisted: u64,
     pub incomplete: bool,
     pub answers_incomplete: bool,
+    pub generic_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,9 +47,13 @@ pub(super) enum Line {
     Capture(CaptureLine),
     Kinds(KindsLine),
     RoundTrips(RoundTripsLine),
-    Networks(Vec<(NetworksForm, DirectionsForm)>),
+    Hosts(Vec<(PairForm, DirectionsForm)>),
+    Networks(Vec<(PairForm, DirectionsForm)>),
     Sightings(SightingsLine),
+    OfClients(OfClientsLine),
+    OfTargets(OfTargetsLine),
     Paths(PathsLine),
+    Generic(Vec<(PathForm, AnswersForm)>),
     End(u64),
 }
 
@@ -78,7 +83,7 @@ pub(super) struct CaptureLine {
 pub(super) struct KindsLine {
     pub showing: ByName<Showing>,
     pub matching: MatchingForm,
-    pub rows: Vec<KindRow>,
+    pub carried: CarriedForm,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +99,24 @@ pub(super) struct SightingsLine {
     pub showing: ByName<Showing>,
     pub matching: MatchingForm,
     pub rows: Vec<SightingRow>,
+}
+
+/// More clients than are kept one by one, at one port of a server.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfClientsLine {
+    pub showing: ByName<Showing>,
+    pub matching: MatchingForm,
+    pub target: TargetForm,
+    pub crowd: CrowdForm,
+}
+
+/// One client, at more places than are kept one by one.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfTargetsLine {
+    pub client: ByName<Address>,
+    pub crowd: CrowdForm,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,20 +146,26 @@ pub(super) enum ServiceForm {
 
 /// Transport and lowest port.
 pub(super) type PlaceForm = (ByName<Transport>, u16);
-/// The lower network and the higher one.
-pub(super) type NetworksForm = (ByName<Address>, ByName<Address>);
+/// The lower host or network and the higher one.
+pub(super) type PairForm = (ByName<Address>, ByName<Address>);
 /// Flows with both directions, flows with one.
 pub(super) type DirectionsForm = (u64, u64);
-/// Networks, flows, packets, bytes.
-pub(super) type KindRow = (Option<NetworksForm>, u64, u64, u64);
+/// Flows, packets, bytes.
+pub(super) type CarriedForm = (u64, u64, u64);
 /// Protocol number, port, server, client.
 pub(super) type PathForm = (u8, u16, ByName<Address>, ByName<Address>);
 /// The first moment in nanoseconds since 1970, and how much later the last one is.
 pub(super) type TimesForm = (i64, u64);
-/// Path, flows, times, longest time watched in nanoseconds, fewest tries, packets by capture, client ports, ICMP errors,
-/// VLAN ids.
-pub(super) type SightingRow =
-    (PathForm, u64, TimesForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Vec<[u16; 2]>);
+/// When the first flow began in nanoseconds since 1970, and how much later the last one began and the last one ended.
+pub(super) type FlowTimesForm = (i64, u64, u64);
+/// Path, what is known of it.
+pub(super) type SightingRow = (PathForm, SeenForm);
+/// Flows, times, longest time watched in nanoseconds, tries, packets by capture, client ports, ICMP errors, VLAN ids.
+pub(super) type SeenForm = (u64, FlowTimesForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Vec<[u16; 2]>);
+/// Protocol number, port, server.
+pub(super) type TargetForm = (u8, u16, ByName<Address>);
+/// What is known of all together, hosts, protocol numbers and ports.
+pub(super) type CrowdForm = (SeenForm, Vec<ByName<Address>>, Vec<(u8, u16)>);
 /// Capture, evidence, openers, signs.
 pub(super) type PacketsForm = (String, Vec<(u64, ByName<Note>)>, Vec<u64>, Vec<SignForm>);
 /// Opener, what was sent, from where, time to live, IP identification, TCP window.
@@ -148,7 +177,7 @@ pub(super) type PathRow = (PathForm, Option<AnswersForm>, Option<WorkingForm>, (
 /// Flows, times.
 pub(super) type AnswersForm = (u64, TimesForm);
 /// Flows, times, first packet, what it shows, client port.
-pub(super) type WorkingForm = (u64, TimesForm, u64, ByName<Note>, u16);
+pub(super) type WorkingForm = (u64, FlowTimesForm, u64, ByName<Note>, u16);
 
 impl PlaceLine {
     /// What a map says of the ports of one of its places.

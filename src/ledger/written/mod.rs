@@ -7,8 +7,9 @@
 //!
 //! - Numbers are integers. Moments are nanoseconds since 1970-01-01 00:00 UTC. *Times* are a pair: the first moment,
 //!   and how much later the last one is.
-//! - Addresses are text. A *path* is IP protocol number, server's port, server and client. *Networks* are a pair, the
-//!   lower one first.
+//!   *Flow times* are three: when the first flow began, and how much later the last one began and the last one ended.
+//! - Addresses are text. A *path* is IP protocol number, server's port, server and client. Of a pair of hosts or of
+//!   networks the lower one comes first.
 //! - A *place* is a pair like `["tcp",2598]`: the transport, and the lowest of the ports of which the map says the same
 //!   (0 for ICMP).
 //! - A *service* is its name, or the place whose services share the ports.
@@ -27,10 +28,11 @@
 //! - `map`: `name` and `version` of the port map that the ledger was made with;
 //! - `decoded`, `duplicates`, `flow_packets`: packets, as in [`Ledger`];
 //! - `directions`: TCP flows of which both directions were captured, and those of which one is missing;
-//! - `without_networks`: flows whose networks are not told apart because there were too many;
+//! - `pairs_unlisted`: TCP flows of pairs of hosts that were left out because there were too many, and of networks;
 //! - `unlisted`: flows whose sighting was not kept because there were too many;
 //! - `incomplete`: whether paths on which something works were left out because there were too many;
-//! - `answers_incomplete`: whether paths that were only answered were left out.
+//! - `answers_incomplete`: whether paths that were only answered were left out;
+//! - `generic_incomplete`: the same for ports that many programs use.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -41,17 +43,22 @@
 //!   and `session`, as in [`Candidates`](crate::portmap::Candidates).
 //! - `capture`: `name` of a capture, in the order of their numbers, and its `skipped` packets as pairs of reason and
 //!   count; null where none was.
-//! - `kinds`: flows by kind. `showing` and `matching` hold for all `rows`: networks or null, flows, packets, bytes.
+//! - `kinds`: flows of a kind, by `showing` and `matching`. `carried`: flows, packets, bytes.
 //! - `round_trips`: handshakes of a `service` (or null): `micros` are pairs of microseconds and count, rising, as
 //!   [`Latency::counts`](super::Latency::counts) gives them.
-//! - `networks`: visibility. Rows: networks, and a pair of flows with both directions and flows with one.
-//! - `sightings`: `showing` and `matching` hold for all `rows`: path, flows, times, the longest time watched, the
-//!   fewest tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), VLAN ids. The packets
-//!   are, for each capture: its name, evidence (packet, note), first packets of flows, signs (first packet of the flow,
-//!   what was sent, from where, time to live, IP identification, TCP window).
-//! - `paths`: `rows` of path, answers (flows, times; or null), working (flows, times, first packet, its note, the
+//! - `hosts` and `networks`: visibility. Rows: a pair, and flows with both directions and flows with one.
+//! - `sightings`: `showing` and `matching` hold for all `rows`: path, and what was *seen*: flows, flow times, the longest
+//!   time watched, tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), VLAN ids. The
+//!   packets are, for each capture: its name, evidence (packet, note), first packets of flows, signs (first packet of the
+//!   flow, what was sent, from where, time to live, IP identification, TCP window).
+//! - `of_clients`: more clients than are kept one by one, by `showing`, `matching` and `target` (protocol number, port,
+//!   server). `crowd`: what was seen of all, clients, protocol numbers and ports.
+//! - `of_targets`: a `client` at more places than are kept one by one. `crowd`: what was seen of all, servers, protocol
+//!   numbers and ports.
+//! - `paths`: `rows` of path, answers (flows, times; or null), working (flows, flow times, first packet, its note, the
 //!   client's port; or null), smallest and largest time to live, VLAN ids. `capture` is that of the first packets; null
 //!   for rows that have none. Flows that worked and flows that were only answered are two rows of one path.
+//! - `generic`: rows of path and answers, on ports that many programs use.
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.
@@ -93,7 +100,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 /// The form and its version.
-pub const SCHEMA: &str = "cap-audit/ledger/1";
+pub const SCHEMA: &str = "cap-audit/ledger/2";
 
 /// Maximum length of a line, in bytes. A distribution of round trips in which every step is taken is the longest.
 pub const LINE_LIMIT: usize = 1 << 20;
@@ -104,9 +111,8 @@ pub const NAME_LIMIT: usize = 4_096;
 /// Maximum sum of all counts of one ledger, bytes among them: 72 petabytes.
 pub const COUNT_LIMIT: u64 = 1 << 56;
 
-/// Maximum number of kinds of flows in a written ledger that do not tell networks apart. By the embedded map there are
-/// fewer.
-pub const PLAIN_KIND_LIMIT: usize = 200_000;
+/// Maximum number of kinds of flows in a written ledger. By the embedded map there are fewer.
+pub const KINDS_LIMIT: usize = 200_000;
 
 /// Captures by name and by number. It grows by the captures of every ledger that is read with it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

@@ -1,22 +1,24 @@
 //! From lines to a ledger. Each line is checked and entered before the next one is read.
 
 use super::form::{
-    AnswersForm, CaptureLine, DirectionsForm, Head, KindsLine, Line, MatchingForm, NetworksForm, PathForm, PathRow,
-    PathsLine, PlaceForm, PlaceLine, RoundTripsLine, ServiceForm, SightingRow, SightingsLine, TimesForm, Version,
-    WorkingForm,
+    AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, KindsLine, Line, MatchingForm,
+    OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm, PlaceLine, RoundTripsLine,
+    SeenForm, ServiceForm, SightingsLine, TimesForm, Version, WorkingForm,
 };
 use super::names::{ByName, Named};
-use super::{COUNT_LIMIT, CaptureNames, Fault, LINE_LIMIT, NAME_LIMIT, PLAIN_KIND_LIMIT, ReadError, SCHEMA};
+use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, Carried, Directions, KIND_LIMIT, Kind, Latency, Ledger, NAMED_LIMIT, NETWORK_LIMIT, Networks,
-    PATH_LIMIT, PORT_LIMIT, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Working,
+    Answered, Answers, CROWD_LIMIT, Carried, Crowd, Directions, Few, HOSTS_NAMED, Kind, Latency, Ledger, NAMED_LIMIT,
+    PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Target,
+    Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
 use crate::portmap::{Place, PortMap};
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Read};
 
@@ -39,8 +41,7 @@ pub(super) fn ledger(
         places: BTreeSet::new(),
         captures: BTreeMap::new(),
         counted: 0,
-        plain_kinds: 0,
-        told_apart: 0,
+        kinds: 0,
     };
     let head: Head = lines.parsed()?;
     if (head.map.name.as_str(), head.map.version.as_str()) != (map.name(), map.version()) {
@@ -102,19 +103,22 @@ struct Reader<'a> {
     captures: BTreeMap<String, u16>,
     /// The sum of all counts. Each sum of some of them is smaller, so that none overflows.
     counted: u64,
-    plain_kinds: usize,
-    told_apart: usize,
+    kinds: usize,
 }
 
 impl Reader<'_> {
     fn head(&mut self, head: &Head) -> Result<(), Fault> {
         let ledger = &mut self.ledger;
         (ledger.decoded, ledger.duplicates, ledger.flow_packets) = (head.decoded, head.duplicates, head.flow_packets);
-        ledger.kinds.without_networks = head.without_networks;
         ledger.sightings.unlisted = head.unlisted;
         ledger.paths.incomplete = head.incomplete;
         ledger.paths.answers_incomplete = head.answers_incomplete;
-        for count in [head.decoded, head.duplicates, head.flow_packets, head.without_networks, head.unlisted] {
+        ledger.paths.generic_incomplete = head.generic_incomplete;
+        let (hosts, networks) = head.pairs_unlisted;
+        for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
+            pairs.unlisted = unlisted;
+        }
+        for count in [head.decoded, head.duplicates, head.flow_packets, hosts, networks, head.unlisted] {
             self.count(count)?;
         }
         self.ledger.visibility.all = self.directions(head.directions)?;
@@ -127,9 +131,13 @@ impl Reader<'_> {
             Line::Capture(line) => self.capture_line(line),
             Line::Kinds(line) => self.kinds(line),
             Line::RoundTrips(line) => self.round_trips(line),
+            Line::Hosts(rows) => rows.into_iter().try_for_each(|row| self.hosts_row(row)),
             Line::Networks(rows) => rows.into_iter().try_for_each(|row| self.networks_row(row)),
             Line::Sightings(line) => self.sightings(line),
+            Line::OfClients(line) => self.of_clients(line),
+            Line::OfTargets(line) => self.of_targets(line),
             Line::Paths(line) => self.paths(line),
+            Line::Generic(rows) => rows.into_iter().try_for_each(|row| self.generic_row(row)),
             Line::End(_) => Ok(()),
         }
     }
@@ -162,21 +170,13 @@ impl Reader<'_> {
     }
 
     fn kinds(&mut self, line: KindsLine) -> Result<(), Fault> {
-        let KindsLine { showing: ByName(showing), matching, rows } = line;
-        let matching = self.matching(&matching)?;
-        for (networks, flows, packets, bytes) in rows {
-            let kind = Kind { networks: networks.map(networks_of).transpose()?, showing, matching };
-            once(self.ledger.kinds.get(&kind).is_none(), "a kind of flows")?;
-            let (number, limit) = match networks {
-                Some(_) => (&mut self.told_apart, KIND_LIMIT),
-                None => (&mut self.plain_kinds, PLAIN_KIND_LIMIT),
-            };
-            *number += 1;
-            below(*number, limit, "kinds of flows")?;
-            let carried =
-                Carried { flows: self.some(flows)?, packets: self.count(packets)?, bytes: self.count(bytes)? };
-            self.ledger.kinds.add(kind, carried);
-        }
+        let KindsLine { showing: ByName(showing), matching, carried: (flows, packets, bytes) } = line;
+        let kind = Kind { showing, matching: self.matching(&matching)? };
+        once(self.ledger.kinds.get(&kind).is_none(), "a kind of flows")?;
+        self.kinds += 1;
+        below(self.kinds, KINDS_LIMIT, "kinds of flows")?;
+        let carried = Carried { flows: self.some(flows)?, packets: self.count(packets)?, bytes: self.count(bytes)? };
+        self.ledger.kinds.add(kind, carried);
         Ok(())
     }
 
@@ -193,35 +193,91 @@ impl Reader<'_> {
         once(self.ledger.round_trips.insert(service, latency).is_none(), "a service")
     }
 
-    fn networks_row(&mut self, (networks, directions): (NetworksForm, DirectionsForm)) -> Result<(), Fault> {
-        let (networks, directions) = (networks_of(networks)?, self.directions(directions)?);
-        let known = &mut self.ledger.visibility.networks;
-        once(known.insert(networks, directions).is_none(), "a pair of networks")?;
-        below(known.len(), NETWORK_LIMIT, "pairs of networks")
+    fn hosts_row(&mut self, (pair, directions): (PairForm, DirectionsForm)) -> Result<(), Fault> {
+        let (pair, directions) = (pair_of(pair)?, self.directions(directions)?);
+        let [hosts, _] = self.ledger.visibility.pairs_mut();
+        enter_pair(hosts, pair, directions, "a pair of hosts", "pairs of hosts")
+    }
+
+    fn networks_row(&mut self, (pair, directions): (PairForm, DirectionsForm)) -> Result<(), Fault> {
+        let (pair, directions) = (pair_of(pair)?, self.directions(directions)?);
+        if pair.networks() != pair {
+            return Err(Fault::Contradiction { what: "a pair is not two networks" });
+        }
+        let [_, networks] = self.ledger.visibility.pairs_mut();
+        enter_pair(networks, pair, directions, "a pair of networks", "pairs of networks")
     }
 
     fn sightings(&mut self, line: SightingsLine) -> Result<(), Fault> {
         let SightingsLine { showing: ByName(showing), matching, rows } = line;
         let matching = self.matching(&matching)?;
-        for row in rows {
-            let path = path_of(row.0);
-            let transport = Transport::of_protocol(path.protocol);
-            let port = if transport == Some(Transport::Icmp) { 0 } else { path.port };
-            if transport.and_then(|transport| self.map.place(transport, port)) != matching.place {
-                return Err(Fault::Contradiction { what: "a sighting is on a port of another place" });
-            }
+        for (path, seen) in rows {
+            let path = path_of(path);
+            self.is_at(matching.place, path.protocol, path.port)?;
             let sighting = Sighting { showing, matching, path };
-            let seen = self.seen(row)?;
+            let seen = self.seen(seen)?;
             once(self.ledger.sightings.get(&sighting).is_none(), "a sighting")?;
             below(self.ledger.sightings.len() + 1, SIGHTING_LIMIT, "sightings")?;
-            self.ledger.sightings.add(sighting, seen);
+            self.ledger.sightings.add(sighting, Cow::Owned(seen));
         }
         Ok(())
     }
 
-    fn seen(&mut self, row: SightingRow) -> Result<Seen, Fault> {
-        let (_, flows, times, watched, tries, packets, client_ports, errors, vlans) = row;
-        let (first, last) = times_of(times)?;
+    /// Whether the port of a sighting is that of its place.
+    fn is_at(&self, place: Option<Place>, protocol: u8, port: u16) -> Result<(), Fault> {
+        let transport = Transport::of_protocol(protocol);
+        let port = if transport == Some(Transport::Icmp) { 0 } else { port };
+        let here = transport.and_then(|transport| self.map.place(transport, port));
+        let same = here == place;
+        same.then_some(()).ok_or(Fault::Contradiction { what: "a sighting is on a port of another place" })
+    }
+
+    fn of_clients(&mut self, line: OfClientsLine) -> Result<(), Fault> {
+        let OfClientsLine { showing: ByName(showing), matching, target: (protocol, port, ByName(server)), crowd } =
+            line;
+        let matching = self.matching(&matching)?;
+        self.is_at(matching.place, protocol, port)?;
+        let target = Target { showing, matching, protocol, port, server };
+        let crowd = self.crowd(crowd)?;
+        let once_only = self.ledger.sightings.crowds_of_clients().all(|(known, _)| *known != target);
+        once(once_only, "a crowd")?;
+        below(self.ledger.sightings.crowds_of_clients().count() + 1, CROWD_LIMIT, "crowds")?;
+        self.ledger.sightings.gather_clients(target, crowd);
+        Ok(())
+    }
+
+    fn of_targets(&mut self, line: OfTargetsLine) -> Result<(), Fault> {
+        let OfTargetsLine { client: ByName(client), crowd } = line;
+        let crowd = self.crowd(crowd)?;
+        let once_only = self.ledger.sightings.crowds_of_targets().all(|(known, _)| known != client);
+        once(once_only, "a crowd")?;
+        below(self.ledger.sightings.crowds_of_targets().count() + 1, CROWD_LIMIT, "crowds")?;
+        self.ledger.sightings.gather_targets(client, crowd);
+        Ok(())
+    }
+
+    fn crowd(&mut self, (seen, hosts, ports): CrowdForm) -> Result<Crowd, Fault> {
+        let hosts = hosts.into_iter().map(|ByName(host)| host).collect();
+        let (hosts, ports) =
+            (set(hosts, HOSTS_NAMED, "hosts of a crowd")?, few(ports, PORTS_NAMED, "ports of a crowd")?);
+        if hosts.is_empty() || ports.is_empty() {
+            return Err(Fault::Contradiction { what: "a crowd is empty" });
+        }
+        Ok(Crowd::new(self.seen(seen)?, hosts, ports))
+    }
+
+    fn generic_row(&mut self, (path, answers): (PathForm, AnswersForm)) -> Result<(), Fault> {
+        let (path, answers) = (path_of(path), self.answers(answers)?);
+        let known = self.ledger.paths.counts()[2];
+        self.ledger.paths.add_generic(path, answers);
+        let count = self.ledger.paths.counts()[2];
+        once(count > known, "a path")?;
+        below(count, PATH_LIMIT, "paths")
+    }
+
+    fn seen(&mut self, form: SeenForm) -> Result<Seen, Fault> {
+        let (flows, times, watched, tries, packets, client_ports, errors, vlans) = form;
+        let (first, began, last) = flow_times_of(times)?;
         let (mut evidence, mut openers, mut signs) = (Vec::new(), Vec::new(), Vec::new());
         for (name, shown, opening, signed) in packets {
             let capture = self.capture(&name)?;
@@ -239,15 +295,16 @@ impl Reader<'_> {
         Ok(Seen {
             flows: self.some(flows)?,
             first,
+            began,
             last,
             watched: length_of(watched)?,
-            evidence: set(evidence, NAMED_LIMIT, "packets that show a sighting")?,
-            openers: set(openers, NAMED_LIMIT, "first packets of a sighting")?,
-            client_ports: set(client_ports, PORT_LIMIT, "client ports of a sighting")?,
-            tries,
-            errors: set(errors, NAMED_LIMIT, "errors of a sighting")?,
-            signs: set(signs, NAMED_LIMIT, "signs of a sighting")?,
-            vlans: set(vlans.into_iter().map(Vlans).collect(), NAMED_LIMIT, "VLANs of a sighting")?,
+            evidence: few(evidence, NAMED_LIMIT, "packets that show a sighting")?,
+            openers: few(openers, NAMED_LIMIT, "first packets of a sighting")?,
+            client_ports: few(client_ports, PORT_LIMIT, "client ports of a sighting")?,
+            tries: self.count(tries)?,
+            errors: few(errors, NAMED_LIMIT, "errors of a sighting")?,
+            signs: few(signs, NAMED_LIMIT, "signs of a sighting")?,
+            vlans: few(vlans.into_iter().map(Vlans).collect(), NAMED_LIMIT, "VLANs of a sighting")?,
         })
     }
 
@@ -281,9 +338,9 @@ impl Reader<'_> {
 
     fn working(&mut self, capture: u16, form: WorkingForm) -> Result<Working, Fault> {
         let (flows, times, packet, ByName(note), client_port) = form;
-        let (first, last) = times_of(times)?;
+        let (first, began, last) = flow_times_of(times)?;
         let opener = Evidence { at: PacketRef { capture, packet }, note };
-        Ok(Working { flows: self.some(flows)?, first, last, opener, client_port })
+        Ok(Working { flows: self.some(flows)?, first, began, last, opener, client_port })
     }
 
     fn matching(&self, form: &MatchingForm) -> Result<Matching, Fault> {
@@ -373,10 +430,34 @@ fn path_of((protocol, port, ByName(server), ByName(client)): PathForm) -> Path {
     Path { protocol, port, server, client }
 }
 
-fn networks_of((ByName(one), ByName(other)): NetworksForm) -> Result<Networks, Fault> {
-    let networks = Networks::of(one, other);
-    let whole = networks.pair() == (one, other);
-    whole.then_some(networks).ok_or(Fault::Contradiction { what: "a pair is not two networks, the lower one first" })
+fn few<T: Ord + Copy>(list: Vec<T>, limit: usize, what: &'static str) -> Result<Few<T>, Fault> {
+    set(list, limit, what).map(|set| Few::of(set, limit))
+}
+
+fn enter_pair(
+    pairs: &mut Pairs,
+    pair: Pair,
+    directions: Directions,
+    one: &'static str,
+    many: &'static str,
+) -> Result<(), Fault> {
+    once(pairs.get(pair).is_none(), one)?;
+    pairs.add(pair, directions);
+    below(pairs.len(), PAIR_LIMIT, many)
+}
+
+fn pair_of((ByName(one), ByName(other)): PairForm) -> Result<Pair, Fault> {
+    let pair = Pair::of(one, other);
+    let whole = pair.both() == (one, other);
+    whole.then_some(pair).ok_or(Fault::Contradiction { what: "a pair does not have the lower one first" })
+}
+
+fn flow_times_of((first, began, length): FlowTimesForm) -> Result<(Timestamp, Timestamp, Timestamp), Fault> {
+    if began > length {
+        return Err(Fault::Contradiction { what: "the last flow began after all had ended" });
+    }
+    let ((_, began), (first, last)) = (times_of((first, began))?, times_of((first, length))?);
+    Ok((first, began, last))
 }
 
 fn times_of((first, length): TimesForm) -> Result<(Timestamp, Timestamp), Fault> {

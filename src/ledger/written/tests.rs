@@ -3,14 +3,14 @@
 use super::*;
 use crate::flow::{Evidence, Note, PacketRef, Sender, Showing};
 use crate::ledger::{
-    Answers, Carried, Directions, Kind, NAMED_LIMIT, NETWORK_LIMIT, Networks, PORT_LIMIT, Path, Reply, Sighting,
-    Signed, Working,
+    Answers, Carried, Directions, Few, Kind, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT, Pair, Path, Reply, Sighting, Signed,
+    Working,
 };
 use crate::matching::{Basis, Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Address, Skip, Vlans};
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::io;
 use std::net::IpAddr;
@@ -110,7 +110,9 @@ fn the_example_means_what_its_names_say() {
     assert_eq!(ledger.visibility.all, Directions { both: 3, one: 0 });
     let [client, server] =
         ["fd00::14", "fd00:0:0:1::22"].map(|text| text.parse::<IpAddr>().expect("an address").into());
-    assert_eq!(ledger.visibility.networks[&Networks::of(server, client)], Directions { both: 1, one: 0 });
+    let pair = Pair::of(server, client);
+    let seen = [ledger.visibility.hosts().get(pair), ledger.visibility.networks().get(pair.networks())];
+    assert_eq!(seen, [Some(Directions { both: 1, one: 0 }); 2]);
 
     let place = |port| map.place(Transport::Tcp, port).expect("a rule names it");
     let web = Some(ServiceRef::Shared(place(80)));
@@ -135,21 +137,21 @@ fn the_example_means_what_its_names_say() {
     let path = Path { protocol: 6, port: 2598, server: host(1, 22), client: host(0, 14) };
     assert_eq!((sighting.showing, sighting.matching, sighting.path), (Showing::Silence, cgp, path));
     assert_eq!((seen.flows, seen.first, seen.last, seen.tries), (1, at(0), at(9), 3));
-    assert_eq!((seen.watched, &seen.client_ports), (Span::seconds(189), &BTreeSet::from([50_123])));
+    assert_eq!((seen.watched, &*seen.client_ports), (Span::seconds(189), &[50_123][..]));
     let packet = |capture, packet| PacketRef { capture, packet };
     let shown = [(0, 4, Note::Syn(1)), (0, 7, Note::Syn(2)), (1, 1, Note::Syn(3))];
     let shown = shown.map(|(capture, number, note)| Evidence { at: packet(capture, number), note });
-    assert_eq!((&seen.evidence, &seen.openers), (&BTreeSet::from(shown), &BTreeSet::from([packet(0, 4)])));
+    assert_eq!((&*seen.evidence, &*seen.openers), (&shown[..], &[packet(0, 4)][..]));
     let headers = Sender { ttl: 63, identification: 4_660, window: 0 };
     let sign = Signed { opener: packet(0, 4), what: Reply::IcmpError, from: host(0, 1), headers };
-    assert_eq!((&seen.signs, &seen.vlans), (&BTreeSet::from([sign]), &BTreeSet::from([Vlans([12, 0])])));
-    assert_eq!(seen.errors, BTreeSet::from([(false, 11, 0, host(0, 1))]));
+    assert_eq!((&*seen.signs, &*seen.vlans), (&[sign][..], &[Vlans([12, 0])][..]));
+    assert_eq!(&*seen.errors, [(false, 11, 0, host(0, 1))]);
 
     let answered = ledger.paths.get(&Path { server: host(1, 23), ..path }).expect("it was answered");
     assert_eq!(answered.answers, Some(Answers { flows: 2, first: at(0), last: at(60) }));
     assert_eq!((answered.working, answered.ttl), (None, (127, 128)));
     let opener = Evidence { at: packet(1, 11), note: Note::First };
-    let works = Working { flows: 1, first: at(5), last: at(25), opener, client_port: 50_124 };
+    let works = Working { flows: 1, first: at(5), began: at(5), last: at(25), opener, client_port: 50_124 };
     assert_eq!(ledger.paths.working(&Path { port: 80, server, client, ..path }), Some(&works));
 }
 
@@ -166,7 +168,7 @@ fn what_a_place_implies_is_found_again_without_one() {
     let (fit, basis) = (Fit::GenericPort, Basis::None);
     let matching = Matching { fit, basis, service: None, place: None, port, foreign_attempt: false };
     let mut ledger = Ledger::default();
-    let kind = Kind { networks: None, showing: Showing::Exchange, matching };
+    let kind = Kind { showing: Showing::Exchange, matching };
     ledger.kinds.add(kind, Carried { flows: 1, packets: 2, bytes: 168 });
     assert_eq!(read(&written(&ledger, &[])).expect("a ledger"), ledger);
 }
@@ -179,7 +181,7 @@ fn a_place_that_only_a_service_names_is_described() {
     let (fit, basis) = (Fit::OtherTransport, Basis::Port);
     let matching = Matching { fit, basis, service, place: None, port, foreign_attempt: false };
     let mut of_kinds = Ledger::default();
-    let kind = Kind { networks: None, showing: Showing::Exchange, matching };
+    let kind = Kind { showing: Showing::Exchange, matching };
     of_kinds.kinds.add(kind, Carried { flows: 1, packets: 2, bytes: 168 });
     let mut of_round_trips = Ledger::default();
     of_round_trips.round_trips.entry(service).or_default().record(Span::millis(2));
@@ -236,11 +238,11 @@ fn a_ledger_that_was_cut_off_is_refused_wherever_it_was() {
 
 #[test]
 fn another_schema_or_map_is_refused_by_name() {
-    let schema = read(&changed("cap-audit/ledger/1", "cap-audit/ledger/2")).expect_err("not read here");
-    let told = "cannot read the ledger: its form is 'cap-audit/ledger/2', and only 'cap-audit/ledger/1' is read here";
+    let schema = read(&changed("cap-audit/ledger/2", "cap-audit/ledger/9")).expect_err("not read here");
+    let told = "cannot read the ledger: its form is 'cap-audit/ledger/9', and only 'cap-audit/ledger/2' is read here";
     assert_eq!(schema.to_string(), told);
     // Whatever else a later version has in its head.
-    assert!(matches!(read("{\"schema\":\"cap-audit/ledger/2\",\"new\":[]}\n"), Err(ReadError::Schema { .. })));
+    assert!(matches!(read("{\"schema\":\"cap-audit/ledger/9\",\"new\":[]}\n"), Err(ReadError::Schema { .. })));
     let version = read(&changed(r#""version":"7""#, r#""version":"8""#)).expect_err("another map");
     let told = "cannot read the ledger: it was made with version 8 of the port map sample, and this is version 7 of sample; \
                 read it with the map that it was made with";
@@ -289,10 +291,10 @@ fn what_a_ledger_cannot_hold_is_refused() {
         (r#""most_specific":2"#, r#""most_specific":2,"more":1"#, 2),
         (r#"{"kinds""#, r#"{"types""#, 6),
         (r#""showing":"silence""#, r#""showing":"noise""#, 6),
-        (r#"[[null,1,3,156]]"#, r#"[[null,1,3,156,0]]"#, 6),
-        (r#""10.0.1.22","#, r#""10.0.1.256","#, 11),
-        (r#"[50123]"#, r#"[65536]"#, 11),
-        (r#""syn:1""#, r#""syn""#, 11),
+        (r#"[1,3,156]"#, r#"[1,3,156,0]"#, 6),
+        (r#""10.0.1.22","#, r#""10.0.1.256","#, 12),
+        (r#"[50123]"#, r#"[65536]"#, 12),
+        (r#""syn:1""#, r#""syn""#, 12),
     ];
     for (from, to, line) in form {
         let error = read(&changed(from, to)).expect_err("not in the form");
@@ -303,12 +305,12 @@ fn what_a_ledger_cannot_hold_is_refused() {
     let meaning = [
         (r#""service":"cgp""#, r#""service":"ica""#, 6, "the port map has no service 'ica'"),
         (r#""place":["tcp",2598]"#, r#""place":["tcp",2599]"#, 6, "no line before describes tcp 2599"),
-        (r#"[["monday.pcap""#, r#"[["sunday.pcap""#, 11, "no line before names the capture 'sunday.pcap'"),
-        (r#"[null,1,3,156]"#, r#"[null,0,3,156]"#, 6, "something is there 0 times"),
+        (r#"[["monday.pcap""#, r#"[["sunday.pcap""#, 12, "no line before names the capture 'sunday.pcap'"),
+        (r#"[1,3,156]"#, r#"[0,3,156]"#, 6, "something is there 0 times"),
         (
-            r#"[[null,1,3,156]]"#,
-            r#"[[null,1,3,156],[null,1,3,156]]"#,
-            6,
+            r#""showing":"handshake","matching":{"fit":"fits","basis":"port","service":"cgp""#,
+            r#""showing":"silence","matching":{"fit":"fits","basis":"port","service":"cgp""#,
+            7,
             "a kind of flows stands there for the second time",
         ),
         (r#"["malformed",1]"#, r#"["not_ip",1]"#, 4, "a reason to skip packets stands there for the second time"),
@@ -316,30 +318,20 @@ fn what_a_ledger_cannot_hold_is_refused() {
         ("[410,1]", "[410,0]", 9, "something is there 0 times"),
         ("[410,1]", "[410,1],[410,1]", 9, "its durations are not the steps of a distribution, in order"),
         ("[410,1]", "[98765432,1]", 9, "its durations are not the steps of a distribution, in order"),
-        (
-            r#"["10.0.0.0","10.0.1.0"]"#,
-            r#"["10.0.0.1","10.0.1.0"]"#,
-            10,
-            "a pair is not two networks, the lower one first",
-        ),
-        (
-            r#"["10.0.0.0","10.0.1.0"]"#,
-            r#"["10.0.1.0","10.0.0.0"]"#,
-            10,
-            "a pair is not two networks, the lower one first",
-        ),
-        ("[[6,2598,", "[[6,80,", 11, "a sighting is on a port of another place"),
-        (",189000000000,", ",9223372036854775808,", 11, "a time is too long"),
-        (",9000000000]", ",9223372036854775807]", 11, "a time lies too far ahead"),
-        (r#"[7,"syn:2"]"#, r#"[4,"syn:1"]"#, 11, "packets that show a sighting stands there for the second time"),
-        ("[127,128]", "[128,127]", 12, "a path was not answered, or in no capture, or at no distance"),
+        (r#"["10.0.0.0","10.0.1.0"]"#, r#"["10.0.0.1","10.0.1.0"]"#, 11, "a pair is not two networks"),
+        (r#"["10.0.0.0","10.0.1.0"]"#, r#"["10.0.1.0","10.0.0.0"]"#, 11, "a pair does not have the lower one first"),
+        ("[[6,2598,", "[[6,80,", 12, "a sighting is on a port of another place"),
+        (",189000000000,", ",9223372036854775808,", 12, "a time is too long"),
+        (",9000000000]", ",9223372036854775807]", 12, "a time lies too far ahead"),
+        (r#"[7,"syn:2"]"#, r#"[4,"syn:1"]"#, 12, "packets that show a sighting stands there for the second time"),
+        ("[127,128]", "[128,127]", 13, "a path was not answered, or in no capture, or at no distance"),
         (
             r#""capture":"tuesday.pcap""#,
             r#""capture":null"#,
-            13,
+            14,
             "a path was not answered, or in no capture, or at no distance",
         ),
-        (r#"{"end":13}"#, r#"{"end":12}"#, 14, "lines are missing before it"),
+        (r#"{"end":14}"#, r#"{"end":13}"#, 15, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {
         assert_eq!(fault(from, to), (line, told.to_string()), "{from} -> {to}");
@@ -357,8 +349,8 @@ fn counts_that_add_up_to_too_much_are_refused() {
         (",3,156]", format!(",3,{most}]"), 6),
         ("[410,1]", format!("[410,{most}]"), 9),
         (",[1,0]]", format!(",[1,{most}]]"), 10),
-        (r#""10.0.0.14"],1,"#, format!(r#""10.0.0.14"],{most},"#), 11),
-        ("[2,[17", format!("[{most},[17"), 12),
+        (r#""10.0.0.14"],[1,"#, format!(r#""10.0.0.14"],[{most},"#), 12),
+        ("[2,[17", format!("[{most},[17"), 13),
     ] {
         assert_eq!(fault(from, &to), (line, told.clone()), "{from} -> {to}");
     }
@@ -370,11 +362,11 @@ fn no_list_grows_beyond_that_of_a_ledger() {
     let ports = |count| format!("[{}]", list(count, |port| (port + 1).to_string()));
     assert!(read(&changed("[50123]", &ports(PORT_LIMIT))).is_ok());
     let told = |what: &str, limit: usize| format!("there are more than {limit} {what}");
-    assert_eq!(fault("[50123]", &ports(PORT_LIMIT + 1)), (11, told("client ports of a sighting", PORT_LIMIT)));
+    assert_eq!(fault("[50123]", &ports(PORT_LIMIT + 1)), (12, told("client ports of a sighting", PORT_LIMIT)));
     let tags = |count| format!("[{}]", list(count, |id| format!("[{id},0]")));
-    assert_eq!(fault("[[12,0]]", &tags(NAMED_LIMIT + 1)), (11, told("VLANs of a sighting", NAMED_LIMIT)));
+    assert_eq!(fault("[[12,0]]", &tags(NAMED_LIMIT + 1)), (12, told("VLANs of a sighting", NAMED_LIMIT)));
     let openers = |count| format!("[{}],[[4,", list(count, |packet| packet.to_string()));
-    assert_eq!(fault("[4],[[4,", &openers(NAMED_LIMIT + 1)), (11, told("first packets of a sighting", NAMED_LIMIT)));
+    assert_eq!(fault("[4],[[4,", &openers(NAMED_LIMIT + 1)), (12, told("first packets of a sighting", NAMED_LIMIT)));
 
     let row = |number: usize| format!("[[\"10.0.0.0\",\"11.{}.{}.0\"],[1,0]]", number / 256, number % 256);
     let networks = |count: usize| {
@@ -382,12 +374,12 @@ fn no_list_grows_beyond_that_of_a_ledger() {
         let lines: Vec<String> =
             rows.chunks(500).map(|rows| format!("{{\"networks\":[{}]}}\n", rows.join(","))).collect();
         let text = changed("{\"round_trips\"", &format!("{}{{\"round_trips\"", lines.concat()));
-        read(&text.replace("{\"end\":13}", &format!("{{\"end\":{}}}", 13 + lines.len())))
+        read(&text.replace("{\"end\":14}", &format!("{{\"end\":{}}}", 14 + lines.len())))
     };
     // The example has two pairs of its own.
-    assert_eq!(networks(NETWORK_LIMIT - 2).expect("just enough").visibility.networks.len(), NETWORK_LIMIT);
-    let error = networks(NETWORK_LIMIT - 1).expect_err("one too many").to_string();
-    assert!(error.ends_with(&told("pairs of networks", NETWORK_LIMIT)), "{error}");
+    assert_eq!(networks(PAIR_LIMIT - 2).expect("just enough").visibility.networks().len(), PAIR_LIMIT);
+    let error = networks(PAIR_LIMIT - 1).expect_err("one too many").to_string();
+    assert!(error.ends_with(&told("pairs of networks", PAIR_LIMIT)), "{error}");
 
     let name = "x".repeat(NAME_LIMIT);
     assert!(read(&SAMPLE.replace("monday.pcap", &name)).is_ok());
@@ -406,13 +398,13 @@ fn no_line_is_too_long_to_be_read_back() {
     let mut ledger = read(SAMPLE).expect("a ledger");
     let (sighting, seen) = ledger.sightings.iter().next().expect("there is one");
     let (sighting, mut seen) = (*sighting, seen.clone());
-    seen.evidence = few.clone().map(|at| Evidence { at: packet(at), note: Note::ClientPayload }).collect();
-    seen.openers = few.clone().map(|at| packet(NAMED_LIMIT + at)).collect();
+    seen.evidence = Few::of(few.clone().map(|at| Evidence { at: packet(at), note: Note::ClientPayload }), NAMED_LIMIT);
+    seen.openers = Few::of(few.clone().map(|at| packet(NAMED_LIMIT + at)), NAMED_LIMIT);
     let sign = *seen.signs.first().expect("there is one");
-    seen.signs = few.map(|at| Signed { opener: packet(2 * NAMED_LIMIT + at), ..sign }).collect();
+    seen.signs = Few::of(few.map(|at| Signed { opener: packet(2 * NAMED_LIMIT + at), ..sign }), NAMED_LIMIT);
     for number in 0..3 {
         let path = Path { client: host(2, number), ..sighting.path };
-        ledger.sightings.add(Sighting { path, ..sighting }, seen.clone());
+        ledger.sightings.add(Sighting { path, ..sighting }, Cow::Borrowed(&seen));
     }
     assert_eq!(read(&written(&ledger, &names)).expect("a ledger"), ledger);
 }
@@ -443,7 +435,7 @@ fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
     captures.number("sunday.pcap");
     let before = captures.clone();
-    assert!(Ledger::read(&mut changed("{\"end\":13}", "{}").as_bytes(), &map(), &mut captures).is_err());
+    assert!(Ledger::read(&mut changed("{\"end\":14}", "{}").as_bytes(), &map(), &mut captures).is_err());
     assert_eq!((&captures, captures.clone().number("monday.pcap")), (&before, Some(1)));
 }
 

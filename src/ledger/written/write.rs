@@ -1,15 +1,16 @@
 //! From a ledger to lines. One line at a time is built and written.
 
 use super::form::{
-    AnswersForm, CaptureLine, DirectionsForm, Head, KindRow, KindsLine, Line, MapForm, MatchingForm, NetworksForm,
-    PacketsForm, PathForm, PathRow, PathsLine, PlaceForm, PlaceLine, RoundTripsLine, ServiceForm, SightingRow,
-    SightingsLine, TimesForm, WorkingForm,
+    AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, KindsLine, Line, MapForm, MatchingForm,
+    OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow, PathsLine, PlaceForm, PlaceLine,
+    RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, TimesForm, WorkingForm,
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
-use crate::flow::{Evidence, PacketRef, Sender, Showing};
+use crate::flow::{Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, Carried, Directions, Kind, Ledger, NAMED_LIMIT, Networks, Path, Seen, Sighting, Signed, Working,
+    Answered, Answers, Carried, Crowd, Directions, Kind, Ledger, NAMED_LIMIT, Pair, Pairs, Path, Seen, Sighting,
+    Signed, Target, Working,
 };
 use crate::matching::{Matching, ServiceRef};
 use crate::packet::Skip;
@@ -44,14 +45,10 @@ pub(super) fn ledger(
         let service = service.map(|service| writer.naming.service(service)).transpose()?;
         writer.line(&Line::RoundTrips(RoundTripsLine { service, micros: latency.counts() }))?;
     }
-    let networks: Vec<_> = ledger.visibility.networks.iter().collect();
-    for rows in networks.chunks(ROWS) {
-        let row = |&(networks, directions): &(&Networks, &Directions)| {
-            (networks_form(*networks), directions_form(*directions))
-        };
-        writer.line(&Line::Networks(rows.iter().map(row).collect()))?;
-    }
+    writer.pairs(ledger.visibility.hosts(), Line::Hosts)?;
+    writer.pairs(ledger.visibility.networks(), Line::Networks)?;
     writer.sightings(ledger)?;
+    writer.crowds(ledger)?;
     writer.paths(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
@@ -88,7 +85,9 @@ impl<W: Write> Writer<'_, W> {
             Some(ServiceRef::One(_)) | None => None,
         };
         let kinds = ledger.kinds.iter().map(|(kind, _)| kind.matching);
-        let matchings = kinds.chain(ledger.sightings.iter().map(|(sighting, _)| sighting.matching));
+        let sightings = ledger.sightings.iter().map(|(sighting, _)| sighting.matching);
+        let crowds = ledger.sightings.crowds_of_clients().map(|(target, _)| target.matching);
+        let matchings = kinds.chain(sightings).chain(crowds);
         let mut places: BTreeSet<Place> = ledger.round_trips.keys().filter_map(|&service| shared(service)).collect();
         matchings.for_each(|matching| places.extend(matching.place.into_iter().chain(shared(matching.service))));
         for place in places {
@@ -124,18 +123,34 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
-    fn kinds(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
-        let mut groups: BTreeMap<(Showing, Matching), Vec<KindRow>> = BTreeMap::new();
-        for (kind, carried) in ledger.kinds.iter() {
-            let (Kind { networks, showing, matching }, Carried { flows, packets, bytes }) = (*kind, *carried);
-            let row = (networks.map(networks_form), flows, packets, bytes);
-            groups.entry((showing, matching)).or_default().push(row);
+    fn pairs(&mut self, pairs: &Pairs, line: fn(Vec<(PairForm, DirectionsForm)>) -> Line) -> Result<(), WriteError> {
+        let pairs: Vec<_> = pairs.iter().collect();
+        for rows in pairs.chunks(ROWS) {
+            let row = |&(pair, directions): &(&Pair, &Directions)| (pair_form(*pair), directions_form(*directions));
+            self.line(&line(rows.iter().map(row).collect()))?;
         }
-        for ((showing, matching), kinds) in groups {
-            for rows in kinds.chunks(ROWS) {
-                let (showing, matching) = (ByName(showing), self.naming.matching(&matching)?);
-                self.line(&Line::Kinds(KindsLine { showing, matching, rows: rows.to_vec() }))?;
-            }
+        Ok(())
+    }
+
+    fn kinds(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        for (kind, carried) in ledger.kinds.iter() {
+            let (Kind { showing, matching }, Carried { flows, packets, bytes }) = (*kind, *carried);
+            let (showing, matching) = (ByName(showing), self.naming.matching(&matching)?);
+            self.line(&Line::Kinds(KindsLine { showing, matching, carried: (flows, packets, bytes) }))?;
+        }
+        Ok(())
+    }
+
+    fn crowds(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        for (target, crowd) in ledger.sightings.crowds_of_clients() {
+            let Target { showing, matching, protocol, port, server } = *target;
+            let (showing, matching) = (ByName(showing), self.naming.matching(&matching)?);
+            let (target, crowd) = ((protocol, port, ByName(server)), self.naming.crowd(crowd)?);
+            self.line(&Line::OfClients(OfClientsLine { showing, matching, target, crowd }))?;
+        }
+        for (client, crowd) in ledger.sightings.crowds_of_targets() {
+            let (client, crowd) = (ByName(client), self.naming.crowd(crowd)?);
+            self.line(&Line::OfTargets(OfTargetsLine { client, crowd }))?;
         }
         Ok(())
     }
@@ -150,8 +165,9 @@ impl<W: Write> Writer<'_, W> {
             for rows in alike.chunks(at_once) {
                 let Sighting { showing, matching, path: _ } = rows[0].0;
                 let (showing, matching) = (ByName(*showing), self.naming.matching(matching)?);
-                let row = |(sighting, seen): &(&Sighting, &Seen)| self.naming.sighting(&sighting.path, seen);
-                let rows = rows.iter().map(row).collect::<Result<_, _>>()?;
+                let row =
+                    |&(sighting, seen): &(&Sighting, &Seen)| Ok((path_form(&sighting.path), self.naming.seen(seen)?));
+                let rows = rows.iter().map(row).collect::<Result<Vec<SightingRow>, WriteError>>()?;
                 self.line(&Line::Sightings(SightingsLine { showing, matching, rows }))?;
             }
         }
@@ -170,6 +186,11 @@ impl<W: Write> Writer<'_, W> {
                 let rows = rows.iter().map(|(path, answered)| path_row(path, answered)).collect::<Result<_, _>>()?;
                 self.line(&Line::Paths(PathsLine { capture: name.map(String::from), rows }))?;
             }
+        }
+        let generic: Vec<_> = ledger.paths.generic().collect();
+        for rows in generic.chunks(ROWS) {
+            let row = |&(path, answers): &(&Path, &Answers)| Ok((path_form(path), answers_form(*answers)?));
+            self.line(&Line::Generic(rows.iter().map(row).collect::<Result<_, WriteError>>()?))?;
         }
         Ok(())
     }
@@ -218,8 +239,15 @@ impl<'a> Naming<'a> {
         Ok(packets.entry(at.capture).or_insert_with(|| (name.into(), Vec::new(), Vec::new(), Vec::new())))
     }
 
-    fn sighting(&self, path: &Path, seen: &Seen) -> Result<SightingRow, WriteError> {
-        let Seen { flows, first, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } = seen;
+    fn crowd(&self, crowd: &Crowd) -> Result<CrowdForm, WriteError> {
+        let seen = crowd.seen().ok_or(WriteError::Backwards)?;
+        let hosts = crowd.hosts().iter().copied().map(ByName).collect();
+        Ok((self.seen(seen)?, hosts, crowd.ports().to_vec()))
+    }
+
+    fn seen(&self, seen: &Seen) -> Result<SeenForm, WriteError> {
+        let Seen { flows, first, began, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } =
+            seen;
         let mut packets: BTreeMap<u16, PacketsForm> = BTreeMap::new();
         for Evidence { at, note } in evidence {
             self.of(at, &mut packets)?.1.push((at.packet, ByName(*note)));
@@ -234,9 +262,8 @@ impl<'a> Naming<'a> {
         }
         let errors = errors.iter().map(|&(v6, kind, code, sender)| (v6, kind, code, ByName(sender))).collect();
         Ok((
-            path_form(path),
             *flows,
-            times(*first, *last)?,
+            flow_times(*first, *began, *last)?,
             length(*watched)?,
             *tries,
             packets.into_values().collect(),
@@ -248,8 +275,17 @@ impl<'a> Naming<'a> {
 }
 
 fn head(ledger: &Ledger, map: &PortMap) -> Head {
-    let Ledger { decoded, skipped: _, kinds, round_trips: _, sightings, paths, visibility, duplicates, flow_packets } =
-        ledger;
+    let Ledger {
+        decoded,
+        skipped: _,
+        kinds: _,
+        round_trips: _,
+        sightings,
+        paths,
+        visibility,
+        duplicates,
+        flow_packets,
+    } = ledger;
     Head {
         schema: SCHEMA.into(),
         map: MapForm { name: map.name().into(), version: map.version().into() },
@@ -257,10 +293,11 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         duplicates: *duplicates,
         flow_packets: *flow_packets,
         directions: directions_form(visibility.all),
-        without_networks: kinds.without_networks,
+        pairs_unlisted: (visibility.hosts().unlisted, visibility.networks().unlisted),
         unlisted: sightings.unlisted,
         incomplete: paths.incomplete,
         answers_incomplete: paths.answers_incomplete,
+        generic_incomplete: paths.generic_incomplete,
     }
 }
 
@@ -277,8 +314,8 @@ fn answers_form(answers: Answers) -> Result<AnswersForm, WriteError> {
 
 /// Its capture stands above the row.
 fn working_form(working: Working) -> Result<WorkingForm, WriteError> {
-    let Working { flows, first, last, opener, client_port } = working;
-    Ok((flows, times(first, last)?, opener.at.packet, ByName(opener.note), client_port))
+    let Working { flows, first, began, last, opener, client_port } = working;
+    Ok((flows, flow_times(first, began, last)?, opener.at.packet, ByName(opener.note), client_port))
 }
 
 fn path_form(path: &Path) -> PathForm {
@@ -286,8 +323,8 @@ fn path_form(path: &Path) -> PathForm {
     (protocol, port, ByName(server), ByName(client))
 }
 
-fn networks_form(networks: Networks) -> NetworksForm {
-    let (one, other) = networks.pair();
+fn pair_form(pair: Pair) -> PairForm {
+    let (one, other) = pair.both();
     (ByName(one), ByName(other))
 }
 
@@ -302,6 +339,11 @@ fn times(first: Timestamp, last: Timestamp) -> Result<TimesForm, WriteError> {
         return Err(WriteError::Backwards);
     }
     Ok((first.0, last.0.abs_diff(first.0)))
+}
+
+fn flow_times(first: Timestamp, began: Timestamp, last: Timestamp) -> Result<FlowTimesForm, WriteError> {
+    let ((first, last), (_, began)) = (times(first, last)?, times(first, began)?);
+    Ok((first, began, last))
 }
 
 fn length(span: Span) -> Result<u64, WriteError> {

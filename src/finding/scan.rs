@@ -1,0 +1,360 @@
+//! One thing that makes many attempts: a scan of many ports or hosts, a flood of single tries, the internet that knocks. Each is told
+//! once, and its attempts are not told as blocks.
+
+use super::scene::Scene;
+use super::{Check, Confidence, Finding, Params, Severity, Value};
+use crate::flow::Showing;
+use crate::judge::is_flood;
+use crate::ledger::{Crowd, HOSTS_NAMED, Ledger, PORTS_NAMED, Path, Seen, Sighting, Target};
+use crate::packet::Address;
+use crate::transport::Transport;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        code: "unexpected.scan",
+        raised: "one client tries many ports of a host, or one port of many hosts, and gets through to none of them",
+        source: "the attempts in the capture",
+        params: &["count", "hosts", "port_list", "ports"],
+        look: scan,
+    },
+    Check {
+        code: "unexpected.flood",
+        raised: "a port gets many single tries, from sources that look forged or from one source in quick succession",
+        source: "the attempts in the capture; RFC 4987",
+        params: &["origin", "sources"],
+        look: flood,
+    },
+    Check {
+        code: "unexpected.from-internet",
+        raised: "a public address tries TCP or UDP 1494 or 2598 of a private host, and gets no session",
+        source: "CTX113250: sessions from outside belong behind a Gateway on 443",
+        params: &[],
+        look: from_internet,
+    },
+];
+
+/// Minimum number of ports of one host that make a scan, all of them without success. A domain member uses about ten of a
+/// controller.
+const SCAN_PORTS: usize = 20;
+/// Minimum number of hosts that make a scan of one port, with no more than a try or two each.
+const SCAN_HOSTS: usize = 30;
+/// Minimum number of sources whose single tries make a flood, where the sources lie far apart.
+const FLOOD_SOURCES: usize = 200;
+/// The same where the server answers and none of them reacts: each real host would repeat its SYN.
+const SILENT_SOURCES: usize = 20;
+
+/// Scans and floods.
+#[derive(Default)]
+pub(super) struct Scans<'a> {
+    /// By the client that scans.
+    scanners: BTreeMap<Address, Scanner>,
+    /// By the port that is flooded: protocol, port, server.
+    floods: BTreeMap<(u8, u16, Address), Flood>,
+    /// Clients at more places than are kept one by one.
+    crowds: Vec<(Address, &'a Crowd)>,
+}
+
+/// Whether an attempt belongs to a scan or a flood.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absorbed {
+    Yes,
+    No,
+}
+
+/// One client that scans, and where.
+#[derive(Default)]
+struct Scanner {
+    /// Hosts of which it tries many ports.
+    hosts: BTreeSet<Address>,
+    /// Protocols and ports that it tries on many hosts.
+    ports: BTreeSet<(u8, u16)>,
+    /// All that belongs to it.
+    reach: Reach,
+}
+
+/// What attempts come to together.
+#[derive(Default)]
+struct Reach {
+    seen: Option<Seen>,
+    hosts: BTreeSet<Address>,
+    ports: BTreeSet<(u8, u16)>,
+}
+
+/// What was tried, and what is known of it.
+type Attempt<'a> = (&'a Sighting, &'a Seen);
+
+/// Single tries at one port.
+#[derive(Default)]
+struct Flood {
+    seen: Option<Seen>,
+    sources: BTreeSet<Address>,
+    /// There are more sources than are named.
+    more: bool,
+    /// From sources that look forged.
+    forged: bool,
+}
+
+impl Reach {
+    fn add(&mut self, path: &Path, seen: &Seen) {
+        add(&mut self.seen, seen);
+        self.hosts.insert(path.server);
+        self.ports.insert((path.protocol, path.port));
+    }
+}
+
+impl<'a> Scans<'a> {
+    /// Looks for scans and floods in what was seen.
+    pub fn of(ledger: &'a Ledger) -> Scans<'a> {
+        let mut scans = Scans { crowds: ledger.sightings.crowds_of_targets().collect(), ..Scans::default() };
+        let attempts = || ledger.sightings.iter().filter(|(sighting, _)| is_attempt(sighting.showing));
+        scans.find_scanners(ledger, attempts());
+        scans.find_floods(attempts());
+        for (target, crowd) in ledger.sightings.crowds_of_clients() {
+            scans.add_crowd(target, crowd);
+        }
+        for (sighting, seen) in attempts() {
+            let Path { client, .. } = sighting.path;
+            if let Some(scanner) = scans.scanners.get_mut(&client).filter(|scanner| scanner.covers(&sighting.path)) {
+                scanner.reach.add(&sighting.path, seen);
+            }
+        }
+        scans
+    }
+
+    fn find_scanners(&mut self, ledger: &Ledger, attempts: impl Iterator<Item = (&'a Sighting, &'a Seen)>) {
+        let mut by_client: BTreeMap<Address, Vec<(Path, &Seen)>> = BTreeMap::new();
+        for (sighting, seen) in attempts {
+            by_client.entry(sighting.path.client).or_default().push((sighting.path, seen));
+        }
+        by_client.retain(|_, attempts| attempts.len() >= SCAN_PORTS.min(SCAN_HOSTS));
+        if by_client.is_empty() {
+            return;
+        }
+        // A client that has a session on this port somewhere, or with this host, is no scanner there.
+        let mut works: BTreeSet<(Address, u8, u16)> = BTreeSet::new();
+        let mut partners: BTreeSet<(Address, Address)> = BTreeSet::new();
+        for (path, _) in ledger.paths.iter().filter(|(_, answered)| answered.working.is_some()) {
+            works.insert((path.client, path.protocol, path.port));
+            partners.insert((path.client, path.server));
+        }
+        for (client, attempts) in by_client {
+            let mut hosts: BTreeMap<(u8, u16), BTreeSet<Address>> = BTreeMap::new();
+            let mut ports: BTreeMap<Address, BTreeSet<(u8, u16)>> = BTreeMap::new();
+            for (path, seen) in attempts {
+                ports.entry(path.server).or_default().insert((path.protocol, path.port));
+                if is_light(seen) {
+                    hosts.entry((path.protocol, path.port)).or_default().insert(path.server);
+                }
+            }
+            ports.retain(|&host, ports| ports.len() >= SCAN_PORTS && !partners.contains(&(client, host)));
+            hosts.retain(|&(protocol, port), hosts| {
+                hosts.len() >= SCAN_HOSTS && !works.contains(&(client, protocol, port))
+            });
+            if !ports.is_empty() || !hosts.is_empty() {
+                let (hosts, ports) = (ports.into_keys().collect(), hosts.into_keys().collect());
+                self.scanners.insert(client, Scanner { hosts, ports, reach: Reach::default() });
+            }
+        }
+    }
+
+    fn find_floods(&mut self, attempts: impl Iterator<Item = (&'a Sighting, &'a Seen)>) {
+        let mut by_port: BTreeMap<(u8, u16, Address), Vec<Attempt<'_>>> = BTreeMap::new();
+        for (sighting, seen) in attempts.filter(|(_, seen)| is_single(seen) || is_flood(seen)) {
+            let Path { protocol, port, server, .. } = sighting.path;
+            by_port.entry((protocol, port, server)).or_default().push((sighting, seen));
+        }
+        for (place, attempts) in by_port {
+            let sources: BTreeSet<Address> = attempts.iter().map(|(sighting, _)| sighting.path.client).collect();
+            let without_reaction = attempts.iter().filter(|(sighting, _)| sighting.showing == Showing::Unacknowledged);
+            let forged = look_forged(&sources) || without_reaction.count() >= SILENT_SOURCES;
+            let mut flood = Flood { forged, ..Flood::default() };
+            for (sighting, seen) in attempts {
+                if forged || is_flood(seen) {
+                    add(&mut flood.seen, seen);
+                    flood.sources.insert(sighting.path.client);
+                }
+            }
+            if flood.seen.is_some() {
+                self.floods.insert(place, flood);
+            }
+        }
+    }
+
+    /// More clients than are kept one by one: a flood where each of them tried once only.
+    fn add_crowd(&mut self, target: &Target, crowd: &Crowd) {
+        let Some(seen) = crowd.seen() else { return };
+        let without_reaction = target.showing == Showing::Unacknowledged;
+        if !is_attempt(target.showing) || !is_single_each(seen) || !(look_forged(crowd.hosts()) || without_reaction) {
+            return;
+        }
+        let flood = self.floods.entry((target.protocol, target.port, target.server)).or_default();
+        (flood.forged, flood.more) = (true, true);
+        add(&mut flood.seen, seen);
+        flood.sources.extend(crowd.hosts());
+    }
+
+    /// Whether an attempt belongs to one of them.
+    pub fn absorb(&self, sighting: &Sighting, seen: &Seen) -> Absorbed {
+        let Path { protocol, port, server, client } = sighting.path;
+        let scanned = self.scanners.get(&client).is_some_and(|scanner| scanner.covers(&sighting.path));
+        let flooded = self.floods.get(&(protocol, port, server));
+        let flooded = flooded.is_some_and(|flood| flood.forged && is_single(seen) || is_flood(seen));
+        if is_attempt(sighting.showing) && (scanned || flooded) { Absorbed::Yes } else { Absorbed::No }
+    }
+
+    /// Whether what many clients show is one of them.
+    pub fn absorb_crowd(&self, target: &Target, crowd: &Crowd) -> Absorbed {
+        let flood = self.floods.get(&(target.protocol, target.port, target.server));
+        let single = crowd.seen().is_some_and(is_single_each);
+        let absorbed = is_attempt(target.showing) && single && flood.is_some_and(|flood| flood.more);
+        if absorbed { Absorbed::Yes } else { Absorbed::No }
+    }
+}
+
+impl Scanner {
+    fn covers(&self, path: &Path) -> bool {
+        self.hosts.contains(&path.server) || self.ports.contains(&(path.protocol, path.port))
+    }
+}
+
+fn add(sum: &mut Option<Seen>, seen: &Seen) {
+    match sum {
+        Some(sum) => *sum += seen,
+        None => *sum = Some(seen.clone()),
+    }
+}
+
+/// An attempt that came to nothing, certain or not.
+fn is_attempt(showing: Showing) -> bool {
+    match showing {
+        Showing::Silence | Showing::NoReply(_) | Showing::Refusal | Showing::Unreachable | Showing::Unacknowledged => {
+            true
+        }
+        Showing::Unclear(doubt) => doubt.is_patience(),
+        _ => false,
+    }
+}
+
+/// A try or two.
+fn is_light(seen: &Seen) -> bool {
+    seen.flows <= 2 && seen.tries <= 2 * seen.flows
+}
+
+/// One try, never repeated.
+fn is_single(seen: &Seen) -> bool {
+    seen.flows <= 2 && is_single_each(seen)
+}
+
+fn is_single_each(seen: &Seen) -> bool {
+    seen.tries <= seen.flows
+}
+
+/// Real clients live next to each other; addresses made up at random lie each in a network of its own.
+fn look_forged(sources: &BTreeSet<Address>) -> bool {
+    let networks: BTreeSet<Address> = sources.iter().map(|source| source.network()).collect();
+    sources.len() >= FLOOD_SOURCES && networks.len() * 2 >= sources.len()
+}
+
+fn scan(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    for (&client, scanner) in &scene.scans.scanners {
+        let Reach { seen, hosts, ports } = &scanner.reach;
+        if let Some(seen) = seen {
+            found.push(scan_finding(check, client, seen, Extent { hosts, ports, count: "all" }));
+        }
+    }
+    for &(client, crowd) in &scene.scans.crowds {
+        let ports = crowd.ports().iter().copied().collect();
+        if let Some(seen) = crowd.seen() {
+            let whole = crowd.hosts().len() < HOSTS_NAMED && crowd.ports().len() < PORTS_NAMED;
+            let count = if whole { "all" } else { "at-least" };
+            found.push(scan_finding(check, client, seen, Extent { hosts: crowd.hosts(), ports: &ports, count }));
+        }
+    }
+}
+
+/// How far a scan goes, and whether that is all of it.
+struct Extent<'a> {
+    hosts: &'a BTreeSet<Address>,
+    ports: &'a BTreeSet<(u8, u16)>,
+    count: &'static str,
+}
+
+fn scan_finding(check: &Check, client: Address, seen: &Seen, extent: Extent<'_>) -> Finding {
+    let Extent { hosts, ports, count } = extent;
+    let transport = |protocol| Transport::of_protocol(protocol);
+    let one_port = ports.first().filter(|_| ports.len() == 1);
+    let port = one_port.and_then(|&(protocol, port)| Some((transport(protocol)?, port)));
+    let params = Params::from([
+        ("count", Value::Word(count)),
+        ("hosts", Value::Number(hosts.len() as u64)),
+        ("ports", Value::Number(ports.len() as u64)),
+        ("port_list", Value::Ports(ports.iter().map(|&(_, port)| port).collect())),
+    ]);
+    let about = About { clients: vec![client], servers: hosts.iter().copied().collect(), port };
+    Finding { params, ..many(check, Severity::Warning, seen, about) }
+}
+
+fn flood(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    for (&(protocol, port, server), flood) in &scene.scans.floods {
+        let (Some(seen), Some(transport)) = (&flood.seen, Transport::of_protocol(protocol)) else { continue };
+        let params = Params::from([
+            ("origin", Value::Word(if flood.forged { "forged" } else { "one" })),
+            ("sources", Value::Number(flood.sources.len() as u64)),
+        ]);
+        let clients = flood.sources.iter().copied().collect();
+        let about = About { clients, servers: vec![server], port: Some((transport, port)) };
+        found.push(Finding { params, ..many(check, Severity::Warning, seen, about) });
+    }
+}
+
+fn from_internet(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let mut by_port: BTreeMap<(u8, u16), (Reach, BTreeSet<Address>)> = BTreeMap::new();
+    for (sighting, seen) in &scene.from_outside {
+        let Path { protocol, port, client, .. } = sighting.path;
+        let (reach, clients) = by_port.entry((protocol, port)).or_default();
+        reach.add(&sighting.path, seen);
+        clients.insert(client);
+    }
+    for ((protocol, port), (Reach { seen, hosts, .. }, clients)) in by_port {
+        let (Some(seen), Some(transport)) = (seen, Transport::of_protocol(protocol)) else { continue };
+        let (clients, servers) = (clients.into_iter().collect(), hosts.into_iter().collect());
+        found.push(many(check, Severity::Info, &seen, About { clients, servers, port: Some((transport, port)) }));
+    }
+}
+
+/// Who and where.
+struct About {
+    clients: Vec<Address>,
+    servers: Vec<Address>,
+    port: Option<(Transport, u16)>,
+}
+
+/// A finding about many attempts together.
+fn many(check: &Check, severity: Severity, seen: &Seen, about: About) -> Finding {
+    let About { clients, servers, port } = about;
+    // The side that is alone selects best.
+    let one = if clients.len() == 1 { clients.first() } else { servers.first() };
+    let host = one.map(|host| format!("{}=={host}", if host.is_v4() { "ip.addr" } else { "ipv6.addr" }));
+    let number = port.map(|(transport, port)| format!("{}.port=={port}", transport.name()));
+    Finding {
+        code: check.code,
+        severity,
+        confidence: Confidence::Medium,
+        params: Params::default(),
+        sources: vec![check.source.into()],
+        clients,
+        servers,
+        port,
+        service: None,
+        rules: Vec::new(),
+        products: Vec::new(),
+        openers: seen.openers.to_vec(),
+        flow_count: seen.flows,
+        first: Some(seen.first),
+        last: Some(seen.last),
+        evidence: seen.evidence.to_vec(),
+        wireshark_filter: host.into_iter().chain(number).collect::<Vec<_>>().join(" && "),
+        filter_is_exact: false,
+    }
+}
