@@ -108,6 +108,8 @@ struct ServiceText {
     speaks: Option<Vec<Spoken>>,
     #[serde(default)]
     session: bool,
+    #[serde(default)]
+    carries: Vec<Spoken>,
     blocked: Option<Word>,
     instead: Option<InsteadText>,
 }
@@ -223,6 +225,7 @@ impl ServiceText {
             proved_by: self.proved_by.map(|by| by.into_inner().0),
             speaks,
             session: self.session,
+            carries: self.carries.into_iter().map(|Spoken(protocol)| protocol).collect(),
             blocked: self.blocked.map(|Word(blocked)| blocked),
             instead: self.instead.map(|instead| instead.check(id, names)).transpose()?,
         })
@@ -552,6 +555,7 @@ cited = "Somebody"
             proved_by: None,
             speaks: None,
             session: false,
+            carries: Vec::new(),
             blocked: None,
             instead: None,
         };

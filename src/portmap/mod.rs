@@ -308,12 +308,18 @@ mod tests {
         let corrections: Vec<&PortRule> = map.rules().iter().skip(map.documented()).collect();
         assert_eq!(
             corrections.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>(),
-            ["fix.cvad.workspace-app.vda.websocket", "fix.pvs.target-device.pxe.proxy-dhcp"]
+            [
+                "fix.cvad.workspace-app.vda.websocket",
+                "fix.pvs.target-device.pxe.proxy-dhcp",
+                "fix.ups.vda.print-server.cgp-tcp"
+            ]
         );
         assert!(corrections.iter().all(|rule| matches!(rule.layer, Layer::Correction { .. })));
         assert!(documented(&map).all(|rule| !rule.id.starts_with("fix.")));
         assert_eq!(ids(&map, &at(&map, Transport::Tcp, 8008).rules), ["fix.cvad.workspace-app.vda.websocket"]);
         assert_eq!(ids(&map, &at(&map, Transport::Udp, 4011).rules), ["fix.pvs.target-device.pxe.proxy-dhcp"]);
+        assert_eq!(ids(&map, &at(&map, Transport::Tcp, 7229).rules), ["fix.ups.vda.print-server.cgp-tcp"]);
+        assert_eq!(ids(&map, &at(&map, Transport::Udp, 7229).rules), ["ups.vda.print-server.cgp"], "as documented");
     }
 
     #[test]
