@@ -42,9 +42,17 @@ Exit codes:
 
 const PORTS_EXAMPLES: &str = "\
 Examples:
-  cap-audit ports 2598                           rules in which 2598 stands anywhere
+  cap-audit ports tcp/2598                       rules that name TCP 2598
+  cap-audit ports 1494,2598 vda                  rules that name one of these ports, and a VDA
   cap-audit ports --port 443 --role storefront   rules that name port 443 and concern StoreFront
-  cap-audit ports --format csv -o ports.csv      all rules, for a spreadsheet";
+  cap-audit ports --list roles                   the names of all roles, and what else is understood for them
+  cap-audit ports --format csv -o ports.csv      all rules, for a spreadsheet
+
+Exit codes:
+  0  there are such rules
+  1  no rule fits
+  2  the command line is wrong, or there are errors in the port map given with --port-map
+  3  that port map could not be read, or the rules could not be written";
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
@@ -258,21 +266,25 @@ pub enum Color {
 /// `cap-audit ports`.
 #[derive(Args, Debug)]
 pub struct PortsArgs {
-    /// Words that must all stand somewhere in a rule: a port, a product, a role, a part of the description
+    /// Words that must all stand in a rule: a product, a role, the beginning of a word of its description; old names,
+    /// abbreviations and small mistakes are understood. Of several ports (2598, tcp/2598, 1494,2598, 6910-6930) one is enough
     #[arg(value_name = "WORD")]
     pub words: Vec<String>,
-    /// Only rules of this product; a part of its name is enough
+    /// Only rules of this product; some words of its name are enough
     #[arg(long, value_name = "NAME")]
     pub product: Option<String>,
-    /// Only rules that name this port, alone or in a range
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Option<u16>,
+    /// Only rules that name this port, alone or in a range; several with commas: one of them
+    #[arg(long = "port", value_name = "PORT", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub ports: Vec<u16>,
     /// Only rules over this protocol
     #[arg(long, value_parser = transport())]
     pub protocol: Option<Transport>,
-    /// Only rules from or to this role, such as StoreFront; a part of its name is enough
+    /// Only rules from or to this role, such as StoreFront; some words of its name are enough
     #[arg(long, value_name = "NAME")]
     pub role: Option<String>,
+    /// Show the names in these rules instead of the rules themselves
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub list: Option<ListKind>,
     /// How the rules are written
     #[arg(long, value_enum, default_value_t = PortsFormat::Text)]
     pub format: PortsFormat,
@@ -288,6 +300,17 @@ pub struct PortsArgs {
 fn transport() -> impl TypedValueParser<Value = Transport> {
     let names = Transport::ALL.map(|transport| PossibleValue::new(transport.name()));
     PossibleValuesParser::new(names).try_map(|name| Transport::named(&name).ok_or("tcp, udp or icmp"))
+}
+
+/// A kind of names in the port map.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ListKind {
+    /// Products
+    Products,
+    /// Roles: who connects, and to whom
+    Roles,
+    /// Services
+    Services,
 }
 
 /// How rules are written.

@@ -56,7 +56,7 @@ pub enum Error {
     PortMap {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with its line.
+        /// What is wrong, each with its line.
         error: MapError,
     },
     /// The report would overwrite a capture.
@@ -117,13 +117,21 @@ impl fmt::Display for Error {
                 path.display(),
                 advice(error, "check the path given with --port-map")
             ),
-            Error::PortMap { path, error } => write!(
-                f,
-                "cannot use the port map {}: line {}: {}; correct that line",
-                path.display(),
-                error.line,
-                error.what
-            ),
+            Error::PortMap { path, error } => match &error.faults[..] {
+                [fault] => write!(f, "cannot use the port map {}: {fault}; correct that line", path.display()),
+                faults => {
+                    let mut lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
+                    lines.dedup();
+                    let first: Vec<String> = lines.iter().take(20).map(usize::to_string).collect();
+                    let more = if lines.len() > first.len() { " and more" } else { "" };
+                    let (path, lines) = (path.display(), first.join(", "));
+                    write!(
+                        f,
+                        "cannot use the port map {path}: {} errors, in lines {lines}{more}; correct them",
+                        faults.len()
+                    )
+                }
+            },
             Error::OutputIsInput { path } => write!(
                 f,
                 "cannot write the report to {}: it is one of the captures; name another file with -o",
@@ -192,6 +200,7 @@ impl From<LiveError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::portmap::MapFault;
     use std::error::Error as _;
 
     fn denied() -> io::Error {
@@ -214,9 +223,11 @@ mod tests {
             let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
             assert_eq!(cause.map(io::Error::kind), Some(io::ErrorKind::PermissionDenied), "{error}");
         }
-        let wrong = MapError { line: 14, what: "unknown key".into() };
+        let fault = |line| MapFault { line, what: "unknown key".into() };
+        let wrong = MapError { faults: vec![fault(14), fault(20)] };
         let error = Error::PortMap { path, error: wrong.clone() };
         assert_eq!(error.source().and_then(|cause| cause.downcast_ref()), Some(&wrong));
+        assert_eq!(error.to_string(), "cannot use the port map site: 2 errors, in lines 14, 20; correct them");
     }
 
     #[test]

@@ -54,7 +54,7 @@
 //! of ports through a function; the map knows no flow; [`matching`] is where the two meet.
 //!
 //! Each outside crate has one door: `etherparse` in `packet/general.rs`, `pcap` in `source/live/libpcap.rs`, `hashbrown` and `foldhash` in
-//! `flow/table.rs`, `sha1_smol` and `base64` in `flow/community_id.rs`, `toml` in `portmap/load.rs`, `hdrhistogram` in `ledger/latency.rs`,
+//! `flow/table.rs`, `sha1_smol` and `base64` in `flow/community_id.rs`, `toml` in `portmap/blocks.rs`, `strsim` in `portmap/terms.rs`, `hdrhistogram` in `ledger/latency.rs`,
 //! `crossbeam-channel` in `pipeline.rs`, `fluent-bundle` in `words/mod.rs`, `comfy-table` and `csv` in `report/tables.rs`, `textwrap` and
 //! `anstyle` in `report/text.rs`, `jiff` in `time.rs`, `clap` in `cli.rs`, `console` in `run/console.rs`, `indicatif` in `run/progress.rs`,
 //! `signal-hook` in `run/live.rs`. `serde` derives stand on plain data, and `serde_json` writes once reports and once ledgers. `rustix` and

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let exit = run(&Cli::typed()).unwrap_or_else(|error| {
         tell(&error.to_string());
-        Exit::Unreadable
+        Exit::after(&error)
     });
     ExitCode::from(exit as u8)
 }

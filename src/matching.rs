@@ -111,6 +111,12 @@ impl Known<'_> {
     fn service(&self) -> Option<ServiceRef> {
         service_of(self.place, self.candidates)
     }
+
+    /// The port is specific, and a service of it is built on this protocol.
+    fn carries(&self, protocol: Protocol, map: &PortMap) -> bool {
+        let mut services = self.candidates.services.iter();
+        !self.candidates.generic && services.any(|&service| map.service(service).carries.contains(&protocol))
+    }
 }
 
 /// The service of a port, or those that share it.
@@ -181,6 +187,10 @@ fn by_payload(
             // Both are at home on both session ports: which is spoken depends on session reliability.
             if known.is_some_and(|known| known.candidates.session) {
                 return Some(Matching { service, ..fits });
+            }
+            // The print data stream is CGP and no session (facts UPS-01).
+            if known.is_some_and(|known| known.carries(protocol, map)) {
+                return Some(Matching { service: here(), ..fits });
             }
             // The client's greeting alone may be a probe of anything.
             heard.by_server.then_some(Matching { fit: Fit::CitrixElsewhere(protocol), service, ..fits })

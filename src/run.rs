@@ -20,7 +20,7 @@ use crate::error::Error;
 pub enum Exit {
     /// Nothing at or above `--fail-on`.
     Clean = 0,
-    /// Something at or above it.
+    /// Something at or above it; of a search, nothing.
     Found = 1,
     /// What was typed cannot be done.
     Wrong = 2,
@@ -28,6 +28,17 @@ pub enum Exit {
     Unreadable = 3,
     /// Nothing could be judged.
     NothingJudged = 4,
+}
+
+impl Exit {
+    /// How a command ends that this stopped.
+    pub fn after(error: &Error) -> Exit {
+        match error {
+            // It can be read, and says what is not allowed: a mistake of whoever wrote it, like one on the command line.
+            Error::PortMap { .. } => Exit::Wrong,
+            _ => Exit::Unreadable,
+        }
+    }
 }
 
 /// Carries out what was typed.

@@ -8,7 +8,9 @@ use cap_audit::packet::TcpFlags;
 use cap_audit::pipeline::run;
 use cap_audit::source::MemorySource;
 use cap_audit::time::{Span, Timestamp};
+use cap_audit::transport::Transport;
 use cap_audit::words::Words;
+use std::collections::BTreeSet;
 use support::{
     Audited, Captured, Place, Talk, Who, audit, citrix, client, findings_of, keeping, meanwhile, merge, server,
 };
@@ -169,4 +171,56 @@ fn two_clocks_in_turn_do_not_make_silence() {
     all.sort_by_key(|packet| if packet.0 < BEGIN + Span::millis(-90) { packet.0 + Span::seconds(2) } else { packet.0 });
     let findings = findings_of(&audit(all));
     assert!(findings.iter().all(|finding| !finding.code.starts_with("blocked")), "{findings:?}");
+}
+
+/// First and last port of every range that a rule names over TCP and that no other program uses.
+fn specific_tcp_ports() -> BTreeSet<u16> {
+    let map = citrix();
+    let named =
+        map.rules().iter().filter(|rule| rule.transports.contains(&Transport::Tcp)).flat_map(|rule| &rule.ports);
+    let ends: BTreeSet<u16> = named.flat_map(|range| [*range.start(), *range.end()]).collect();
+    ends.into_iter().filter(|&port| map.lookup(Transport::Tcp, port).is_some_and(|found| !found.generic)).collect()
+}
+
+/// Load balancers and monitoring open every port every few seconds, say nothing, and leave in their own ways.
+#[test]
+fn a_monitor_of_every_service_accuses_nobody() {
+    let ways: [fn(Talk) -> Talk; 5] = [
+        |talk| talk.opened().closed(),
+        |talk| talk.opened().reset(),
+        |talk| talk.syn().syn_ack().reset(),
+        |talk| talk.opened().wait(Span::seconds(2)).fin().server_ack().server_fin().ack(),
+        |talk| talk.opened().server_fin().fin().server_ack(),
+    ];
+    let ports = specific_tcp_ports();
+    assert!(ports.len() > 30 && ports.contains(&CGP) && ports.contains(&7229));
+    for (number, way) in ways.into_iter().enumerate() {
+        let monitors = ports.iter().enumerate().flat_map(|(place, &port)| {
+            (0..4).map(move |turn| {
+                let monitor = talk(50_000 + (place * 4 + turn) as u16, port);
+                way(monitor.at(at(5 * turn as i64))).packets()
+            })
+        });
+        assert_eq!(codes(&found(monitors, 25)), [], "way {number} of leaving");
+    }
+}
+
+/// Headers alone are a usual capture, and a mirror of both ends of a path holds every packet twice.
+#[test]
+fn a_healthy_session_is_healthy_however_it_was_captured() {
+    let greetings = [(CGP, CGP_GREETING), (ICA, ICA_GREETING), (7229, CGP_GREETING), (27_000, b"W\0-60\0".as_slice())];
+    let captured: [fn(Talk) -> Talk; 4] =
+        [|talk| talk, |talk| talk.snap(54), |talk| talk.snap(60), |talk| talk.vlans(&[7, 8])];
+    for (port, greeting) in greetings {
+        for (number, how) in captured.into_iter().enumerate() {
+            let session = how(talk(50_001, port)).opened().answers(greeting).says(greeting).wait(Span::seconds(30));
+            let packets = session.answers(b"data").says(b"data").closed().packets();
+            let twice: Vec<Captured> = packets.iter().flat_map(|packet| [packet.clone(), packet.clone()]).collect();
+            for packets in [packets, twice] {
+                let found = found([packets], 31);
+                let loud = found.iter().filter(|finding| finding.severity > Severity::Info);
+                assert_eq!(loud.count(), 0, "TCP {port}, captured in way {number}: {found:?}");
+            }
+        }
+    }
 }

@@ -660,3 +660,29 @@ fn silent_tcp_is_demoted_where_the_capture_shows_one_direction_only() {
     let findings = findings_of(&harvest);
     assert_eq!(silence(&findings, Transport::Tcp, CGP).severity, Severity::Warning);
 }
+
+// Where the documents name the wrong transport.
+
+/// The documents list UDP 7229; the print data stream is CGP over TCP (facts UPS-01). Neither transport is held against anybody.
+#[test]
+fn the_print_server_may_be_asked_over_tcp_and_udp() {
+    const PRINT: u16 = 7229;
+    let greeting = b"\x1aCGP/01\x00\x16Citrix.TcpProxyService";
+    let unknown = b"\x00\x01\x02\x03 no known protocol";
+    let tls = b"\x16\x03\x03\x00\x04\x0e\x00\x00\x00";
+    for bytes in [&greeting[..], unknown, tls] {
+        let harvest = watched(tcp_to(PRINT).opened().says(bytes).answers(bytes).closed(), THREE_MINUTES);
+        assert_eq!(findings_of(&harvest), [], "{bytes:?}");
+        let judgement = &flow_to(&harvest, PRINT).judgement;
+        let service = judgement.service.map(|service| service.name(map()));
+        assert_eq!(service, Some("universal-print"), "CGP here is no session: {bytes:?}");
+        assert_eq!(map().rule(judgement.rules[0]).id, "fix.ups.vda.print-server.cgp-tcp");
+    }
+    let spoken = udp_to(PRINT).says(b"one").answers(b"two");
+    assert_eq!(findings_of(&watched(spoken, THREE_MINUTES)), [], "as the documents have it");
+    let silent = udp_to(PRINT).says(b"one").wait(seconds(1)).says(b"two");
+    assert_eq!(findings_of(&watched(silent, THREE_MINUTES)), [], "no reply is due");
+    // CGP on a port whose service is not built on it is still told.
+    let elsewhere = watched(tcp_to(8286).opened().says(greeting).answers(greeting).closed(), THREE_MINUTES);
+    assert!(findings_of(&elsewhere).iter().any(|finding| finding.code == "unexpected.citrix-on-other-port"));
+}

@@ -1,30 +1,42 @@
-//! From TOML to what a map holds. Everything is checked here, once, and an error names its line.
+//! From TOML to what a map holds. Everything is checked here, once: one reading finds every fault, each with its line.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, Visitor};
-use toml::Spanned;
-
+use super::blocks::{At, Block, Faults, read};
 use super::lookup::Generic;
 use super::rule::{Direction, Document, Fallback, Instead, Layer, PortRule, Service, ServiceId};
+use super::terms::Synonym;
 use crate::signature::Protocol;
 use crate::transport::Transport;
 
 /// What is wrong with a port map, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MapError {
+    /// Everything that is wrong, in the order of the file. Never empty.
+    pub faults: Vec<MapFault>,
+}
+
+/// One thing that is wrong with a port map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MapFault {
     /// The line, counted from 1.
     pub line: usize,
     /// What is wrong there, without the line.
     pub what: String,
 }
 
+impl fmt::Display for MapFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
 impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "port map, line {}: {}", self.line, self.what)
+        f.write_str("port map")?;
+        self.faults.iter().try_for_each(|fault| write!(f, ", {fault}"))
     }
 }
 
@@ -38,444 +50,318 @@ pub(super) struct Parts {
     pub services: Vec<Service>,
     pub rules: Vec<PortRule>,
     pub generic: Vec<Generic>,
+    pub synonyms: Vec<Synonym>,
 }
 
 /// Reads a map.
 ///
 /// # Errors
-/// The first thing that is wrong, with its line.
+/// Everything that is wrong, each with its line.
 pub(super) fn parse(text: &str) -> Result<Parts, MapError> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        // A file that ends too early has no place of its own: the fault is after the last line.
-        let at = error.span().map_or(text.len(), |span| span.start);
-        MapError { line: line_of(text, at), what: error.message().to_string() }
-    })?;
-    file.check().map_err(|fault| MapError { line: line_of(text, fault.at.start), what: fault.what })
+    read(text, parts).map_err(|faults| {
+        let faults = faults.into_iter().map(|(line, what)| MapFault { line, what }).collect();
+        MapError { faults }
+    })
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
-}
-
-/// Something wrong, at bytes of the text.
-struct Fault {
-    at: Range<usize>,
-    what: String,
-}
-
-fn fault<T>(at: &Spanned<T>, what: impl Into<String>) -> Fault {
-    Fault { at: at.span(), what: what.into() }
-}
-
-/// The whole file, as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: Word,
-    version: Word,
-    #[serde(default, rename = "document")]
-    documents: Vec<DocumentText>,
-    #[serde(default, rename = "service")]
-    services: Vec<ServiceText>,
-    #[serde(default, rename = "generic")]
-    generic: Vec<GenericText>,
-    #[serde(default, rename = "rule")]
-    rules: Vec<RuleText>,
-    #[serde(default, rename = "correction")]
-    corrections: Vec<RuleText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DocumentText {
-    key: Spanned<Word>,
-    /// Maps made before titles stood in the notes have it. Nothing reads it.
-    #[serde(default, rename = "number")]
-    _number: Option<Word>,
-    title: Word,
-    language: Word,
-    #[serde(default)]
-    original: Option<Word>,
-    origin: Word,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServiceText {
-    name: Spanned<Word>,
-    title: Word,
-    proved_by: Option<Spanned<Spoken>>,
-    speaks: Option<Vec<Spoken>>,
-    #[serde(default)]
-    session: bool,
-    blocked: Option<Word>,
-    instead: Option<InsteadText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InsteadText {
-    services: Spanned<Vec<Spanned<Word>>>,
-    fallback: Taken,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GenericText {
-    service: Option<Spanned<Word>>,
-    #[serde(default)]
-    tcp: Vec<Ports>,
-    #[serde(default)]
-    udp: Vec<Ports>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleText {
-    id: Spanned<Word>,
-    product: Word,
-    source: Spanned<Vec<Word>>,
-    destination: Spanned<Vec<Word>>,
-    protocol: Spanned<Vec<Carrier>>,
-    #[serde(default)]
-    ports: Vec<Ports>,
-    direction: Way,
-    service: Spanned<Word>,
-    udp_service: Option<Spanned<Word>>,
-    #[serde(default)]
-    reply: Vec<Spanned<Ports>>,
-    detail: Word,
-    #[serde(default)]
-    documents: Vec<Spanned<Word>>,
-    note: Option<Word>,
-    why: Option<Spanned<Word>>,
-    cited: Option<Spanned<Word>>,
-}
-
-impl File {
-    fn check(self) -> Result<Parts, Fault> {
-        let mut documents = Vec::new();
-        let mut keys = Names::new("document");
-        for document in self.documents {
-            keys.add(&document.key)?;
-            documents.push(document.made());
-        }
-        let mut names = Names::new("service");
-        for service in &self.services {
-            names.add(&service.name)?;
-        }
-        let mut services = Vec::new();
-        let mut proved = HashSet::new();
-        for service in self.services {
-            if let Some(by) = service.proved_by.as_ref().filter(|by| !proved.insert(by.as_ref().0)) {
-                return Err(fault(by, format!("the protocol '{}' proves another service already", by.as_ref().0)));
-            }
-            services.push(service.check(&names)?);
-        }
-        let mut generic = Vec::new();
-        for ports in self.generic {
-            generic.push(ports.check(&names)?);
-        }
-        let mut rules = Vec::new();
-        let mut ids = Names::new("rule");
-        for rule in self.rules {
-            ids.add(&rule.id)?;
-            let layer = rule.document_layer()?;
-            rules.push(rule.check(&keys, &names, layer)?);
-        }
-        for rule in self.corrections {
-            ids.add(&rule.id)?;
-            let layer = rule.correction_layer()?;
-            rules.push(rule.check(&keys, &names, layer)?);
-        }
-        let Word(name) = self.name;
-        let Word(version) = self.version;
-        Ok(Parts { name, version, documents, services, rules, generic })
+/// What a whole file holds; nothing where something needed is missing. Every block is read, whatever is wrong with others.
+fn parts(file: &Block<'_>) -> Option<Parts> {
+    let (name, version) = (file.text("name"), file.text("version"));
+    let mut keys = Names::new("document", file.faults);
+    let documents = file.blocks("document").iter().filter_map(|block| document(block, &mut keys)).collect();
+    let blocks = file.blocks("service");
+    let mut names = Names::new("service", file.faults);
+    // Services name each other, whichever stands first.
+    let named: Vec<(Option<At<String>>, &Block<'_>)> = blocks.iter().map(|block| (block.text("name"), block)).collect();
+    named.iter().filter_map(|(name, _)| name.as_ref()).for_each(|name| names.add(name));
+    let mut proved = HashSet::new();
+    let services =
+        named.iter().filter_map(|(name, block)| service(block, name.as_ref(), &names, &mut proved)).collect();
+    let generic = file.blocks("generic").iter().map(|block| generic(block, &names)).collect();
+    let mut ids = Names::new("rule", file.faults);
+    let mut rules = Vec::new();
+    for block in file.blocks("rule") {
+        let layer = document_layer(&block);
+        rules.extend(rule(&block, &mut ids, &keys, &names, layer));
     }
+    for block in file.blocks("correction") {
+        let layer = correction_layer(&block);
+        rules.extend(rule(&block, &mut ids, &keys, &names, layer));
+    }
+    let mut known = HashSet::new();
+    let synonyms = file.blocks("synonym").iter().filter_map(|block| synonym(block, &mut known)).collect();
+    file.done();
+    Some(Parts { name: name?.value, version: version?.value, documents, services, rules, generic, synonyms })
 }
 
-impl DocumentText {
-    fn made(self) -> Document {
-        Document {
-            key: self.key.into_inner().0,
-            title: self.title.0,
-            language: self.language.0,
-            original: self.original.map(|original| original.0),
-            origin: self.origin.0,
+fn document(block: &Block<'_>, keys: &mut Names<'_>) -> Option<Document> {
+    let key = block.text("key");
+    key.iter().for_each(|key| keys.add(key));
+    // Maps made before titles stood in the notes have it. Nothing reads it.
+    block.text_if("number");
+    let (title, language, origin) = (block.text("title"), block.text("language"), block.text("origin"));
+    let original = block.text_if("original").map(|original| original.value);
+    block.done();
+    Some(Document { key: key?.value, title: title?.value, language: language?.value, original, origin: origin?.value })
+}
+
+fn service(
+    block: &Block<'_>,
+    name: Option<&At<String>>,
+    names: &Names<'_>,
+    proved: &mut HashSet<Protocol>,
+) -> Option<Service> {
+    let title = block.text("title");
+    let by = block.text_if("proved_by").and_then(|by| Some(At { value: protocol(block, &by)?, at: by.at }));
+    let protocols = |key| {
+        let list = block.texts_if(key)?;
+        Some(list.value.iter().filter_map(|name| protocol(block, name)).collect::<Vec<_>>())
+    };
+    let speaks = protocols("speaks");
+    let carries = protocols("carries").unwrap_or_default();
+    if let Some(by) = &by {
+        if !proved.insert(by.value) {
+            let what = format!("the protocol '{}' proves another service already", by.value);
+            block.faults.relation(by.at, what);
+        }
+        if speaks.as_ref().is_some_and(|speaks| !speaks.contains(&by.value)) {
+            let what = format!("speaks lacks the protocol '{}', which proves the service", by.value);
+            block.faults.relation(by.at, what);
         }
     }
-}
-
-impl ServiceText {
-    fn check(self, names: &Names) -> Result<Service, Fault> {
-        let id = names.service(&self.name)?;
-        let speaks: Option<Vec<Protocol>> =
-            self.speaks.map(|speaks| speaks.into_iter().map(|Spoken(protocol)| protocol).collect());
-        if let (Some(by), Some(speaks)) = (&self.proved_by, &speaks) {
-            let Spoken(protocol) = by.as_ref();
-            if !speaks.contains(protocol) {
-                return Err(fault(by, format!("speaks lacks the protocol '{protocol}', which proves the service")));
-            }
-        }
-        Ok(Service {
-            name: self.name.into_inner().0,
-            title: self.title.0,
-            proved_by: self.proved_by.map(|by| by.into_inner().0),
-            speaks,
-            session: self.session,
-            blocked: self.blocked.map(|Word(blocked)| blocked),
-            instead: self.instead.map(|instead| instead.check(id, names)).transpose()?,
-        })
-    }
-}
-
-impl InsteadText {
-    /// What takes the place of `blocked`.
-    fn check(self, blocked: ServiceId, names: &Names) -> Result<Instead, Fault> {
-        let mut services = Vec::new();
-        for name in self.services.as_ref() {
-            let service = names.service(name)?;
-            if service == blocked {
-                return Err(fault(name, "a service does not take its own place"));
-            }
-            if services.contains(&service) {
-                return Err(fault(name, format!("the service '{}' stands there already", name.as_ref().0)));
-            }
-            services.push(service);
-        }
-        if services.is_empty() {
-            return Err(fault(&self.services, "instead needs at least one service"));
-        }
-        Ok(Instead { services, fallback: self.fallback.0 })
-    }
-}
-
-impl GenericText {
-    fn check(self, names: &Names) -> Result<Generic, Fault> {
-        let service = self.service.map(|name| names.service(&name)).transpose()?;
-        Ok(Generic { service, tcp: ranges(self.tcp), udp: ranges(self.udp) })
-    }
-}
-
-impl RuleText {
-    fn document_layer(&self) -> Result<Layer, Fault> {
-        match self.why.as_ref().or(self.cited.as_ref()) {
-            Some(word) => Err(fault(word, "only a correction has `why` and `cited`")),
-            None => Ok(Layer::Document),
-        }
-    }
-
-    fn correction_layer(&self) -> Result<Layer, Fault> {
-        let (Some(why), Some(cited)) = (&self.why, &self.cited) else {
-            return Err(fault(&self.id, "a correction needs `why` and `cited`"));
-        };
-        Ok(Layer::Correction { why: why.as_ref().0.clone(), cited: cited.as_ref().0.clone() })
-    }
-
-    fn check(self, keys: &Names, names: &Names, layer: Layer) -> Result<PortRule, Fault> {
-        let transports = self.transports()?;
-        let ports = ranges(self.ports);
-        if transports == [Transport::Icmp] && !ports.is_empty() {
-            return Err(fault(&self.protocol, "icmp has no ports"));
-        }
-        let service = names.service(&self.service)?;
-        let over_udp = transports.contains(&Transport::Udp);
-        let udp_service = match &self.udp_service {
-            Some(name) if !over_udp => return Err(fault(name, "udp_service stands in a rule without udp")),
-            Some(name) => Some(names.service(name)?),
+    let session = block.flag("session");
+    let blocked = block.text_if("blocked").map(|blocked| blocked.value);
+    let own = name.and_then(|name| names.find(&name.value));
+    let instead = block.block_if("instead").map(|block| instead(&block, own.map(ServiceId), names));
+    block.done();
+    Some(Service {
+        name: name?.value.clone(),
+        title: title?.value,
+        proved_by: by.map(|by| by.value),
+        speaks,
+        session,
+        carries,
+        blocked,
+        instead: match instead {
+            Some(instead) => Some(instead?),
             None => None,
-        };
-        let mut reply = Vec::new();
-        for answering in self.reply {
-            let range = answering.as_ref().0.clone();
-            if !over_udp || !ports.iter().any(|ports| ports.contains(range.start()) && ports.contains(range.end())) {
-                return Err(fault(&answering, "reply names what is no UDP port of the rule"));
-            }
-            reply.push(range);
-        }
-        let mut documents = Vec::new();
-        for key in self.documents {
-            keys.place(&key)?;
-            documents.push(key.into_inner().0);
-        }
-        Ok(PortRule {
-            id: self.id.into_inner().0,
-            product: self.product.0,
-            sources: words(self.source)?,
-            destinations: words(self.destination)?,
-            transports,
-            ports,
-            direction: self.direction.0,
-            service,
-            udp_service,
-            reply,
-            detail: self.detail.0,
-            documents,
-            note: self.note.map(|Word(note)| note),
-            layer,
-        })
-    }
+        },
+    })
+}
 
-    /// In order, each once: the order in the file is a matter of taste.
-    fn transports(&self) -> Result<Vec<Transport>, Fault> {
-        let mut transports: Vec<Transport> = self.protocol.as_ref().iter().map(|protocol| protocol.0).collect();
-        transports.sort_unstable();
-        transports.dedup();
-        if transports.is_empty() {
-            return Err(fault(&self.protocol, "a rule needs at least one protocol"));
+/// What takes the place of `blocked`.
+fn instead(block: &Block<'_>, blocked: Option<ServiceId>, names: &Names<'_>) -> Option<Instead> {
+    let listed = block.texts("services");
+    let fallback = block.text("fallback");
+    let mut services = Vec::new();
+    for name in listed.iter().flat_map(|listed| &listed.value) {
+        let Some(service) = names.service(name) else { continue };
+        if Some(service) == blocked {
+            block.faults.relation(name.at, "a service does not take its own place");
+        } else if services.contains(&service) {
+            block.faults.relation(name.at, format!("the service '{}' stands there already", name.value));
         }
-        Ok(transports)
+        services.push(service);
+    }
+    if let Some(listed) = listed.as_ref().filter(|listed| listed.value.is_empty()) {
+        block.faults.relation(listed.at, "instead needs at least one service");
+    }
+    let fallback = fallback.and_then(|name| {
+        let found = Fallback::named(&name.value);
+        if found.is_none() {
+            let known = Fallback::all().iter().map(|fallback| fallback.name()).collect::<Vec<_>>().join(" or ");
+            block.faults.value(name.at, format!("'{}' is not {known}", name.value));
+        }
+        found
+    });
+    block.done();
+    Some(Instead { services, fallback: fallback? })
+}
+
+/// A protocol that is recognised by its first bytes.
+fn protocol(block: &Block<'_>, name: &At<String>) -> Option<Protocol> {
+    let found = Protocol::all().iter().copied().find(|protocol| protocol.name() == name.value);
+    if found.is_none() {
+        block.faults.value(name.at, format!("no signature recognises a protocol '{}'", name.value));
+    }
+    found
+}
+
+fn generic(block: &Block<'_>, names: &Names<'_>) -> Generic {
+    let service = block.text_if("service").and_then(|name| names.service(&name));
+    let (tcp, udp) = (ranges(block.ports("tcp")), ranges(block.ports("udp")));
+    block.done();
+    Generic { service, tcp, udp }
+}
+
+fn document_layer(block: &Block<'_>) -> Option<Layer> {
+    let (why, cited) = (block.text_if("why"), block.text_if("cited"));
+    if let Some(word) = why.or(cited) {
+        block.faults.relation(word.at, "only a correction has `why` and `cited`");
+    }
+    Some(Layer::Document)
+}
+
+fn correction_layer(block: &Block<'_>) -> Option<Layer> {
+    match (block.text_if("why"), block.text_if("cited")) {
+        (Some(why), Some(cited)) => Some(Layer::Correction { why: why.value, cited: cited.value }),
+        _ => {
+            block.faults.relation(block.at, "a correction needs `why` and `cited`");
+            None
+        }
+    }
+}
+
+fn rule(
+    block: &Block<'_>,
+    ids: &mut Names<'_>,
+    keys: &Names<'_>,
+    names: &Names<'_>,
+    layer: Option<Layer>,
+) -> Option<PortRule> {
+    let id = block.text("id");
+    id.iter().for_each(|id| ids.add(id));
+    let (product, detail) = (block.text("product"), block.text("detail"));
+    let (sources, destinations) = (roles(block, "source"), roles(block, "destination"));
+    let transports = transports(block);
+    let ports = ranges(block.ports("ports"));
+    let direction = block.text("direction").and_then(|way| direction(block, &way));
+    let service = block.text("service").and_then(|name| names.service(&name));
+    let udp_service = block.text_if("udp_service");
+    let reply = block.ports("reply");
+    let over_udp = transports.as_ref().is_none_or(|transports| transports.contains(&Transport::Udp));
+    if let Some(name) = udp_service.as_ref().filter(|_| !over_udp) {
+        block.faults.relation(name.at, "udp_service stands in a rule without udp");
+    }
+    for answering in &reply {
+        let (first, last) = (answering.value.start(), answering.value.end());
+        if !over_udp || !ports.iter().any(|ports| ports.contains(first) && ports.contains(last)) {
+            block.faults.relation(answering.at, "reply names what is no UDP port of the rule");
+        }
+    }
+    let udp_service = udp_service.and_then(|name| names.service(&name));
+    let documents = block.texts_if("documents").map(|keys| keys.value).unwrap_or_default();
+    documents.iter().for_each(|key| _ = keys.place(key));
+    let note = block.text_if("note").map(|note| note.value);
+    block.done();
+    let transports = transports?;
+    if transports == [Transport::Icmp] && !ports.is_empty() {
+        block.faults.relation(block.place_of("protocol"), "icmp has no ports");
+    }
+    Some(PortRule {
+        id: id?.value,
+        product: product?.value,
+        sources: sources?,
+        destinations: destinations?,
+        transports,
+        ports,
+        direction: direction?,
+        service: service?,
+        udp_service,
+        reply: ranges(reply),
+        detail: detail?.value,
+        documents: documents.into_iter().map(|key| key.value).collect(),
+        note,
+        layer: layer?,
+    })
+}
+
+/// In order, each once: the order in the file is a matter of taste.
+fn transports(block: &Block<'_>) -> Option<Vec<Transport>> {
+    let listed = block.texts("protocol")?;
+    let mut transports = Vec::new();
+    for name in &listed.value {
+        match Transport::named(&name.value) {
+            Some(transport) => transports.push(transport),
+            None => block.faults.value(name.at, format!("'{}' is not tcp, udp or icmp", name.value)),
+        }
+    }
+    if listed.value.is_empty() {
+        block.faults.value(listed.at, "a rule needs at least one protocol");
+    }
+    transports.sort_unstable();
+    transports.dedup();
+    (!transports.is_empty()).then_some(transports)
+}
+
+fn direction(block: &Block<'_>, way: &At<String>) -> Option<Direction> {
+    match way.value.as_str() {
+        "one-way" => Some(Direction::OneWay),
+        "both" => Some(Direction::Both),
+        other => {
+            block.faults.value(way.at, format!("'{other}' is not one-way or both"));
+            None
+        }
     }
 }
 
 /// Roles of one side of a rule.
-fn words(roles: Spanned<Vec<Word>>) -> Result<Vec<String>, Fault> {
-    if roles.as_ref().is_empty() {
-        return Err(fault(&roles, "a rule needs at least one role on each side"));
+fn roles(block: &Block<'_>, key: &'static str) -> Option<Vec<String>> {
+    let roles = block.texts(key)?;
+    if roles.value.is_empty() {
+        block.faults.value(roles.at, "a rule needs at least one role on each side");
     }
-    Ok(roles.into_inner().into_iter().map(|Word(role)| role).collect())
+    Some(roles.value.into_iter().map(|role| role.value).collect())
 }
 
-fn ranges(ports: Vec<Ports>) -> Vec<RangeInclusive<u16>> {
-    ports.into_iter().map(|Ports(range)| range).collect()
+fn synonym(block: &Block<'_>, known: &mut HashSet<Vec<String>>) -> Option<Synonym> {
+    let (typed, means) = (block.texts("typed"), block.texts("means"));
+    block.done();
+    let (typed, means) = (typed?.value, means?.value);
+    let texts = |list: &[At<String>]| list.iter().map(|text| text.value.clone()).collect();
+    let synonym = Synonym::new(texts(&typed), texts(&means));
+    for (words, name) in synonym.typed.iter().zip(&typed) {
+        if words.is_empty() {
+            block.faults.value(name.at, format!("there is no word in '{}'", name.value));
+        } else if !known.insert(words.clone()) {
+            block.faults.relation(name.at, format!("'{}' is typed in another synonym already", name.value));
+        }
+    }
+    Some(synonym)
+}
+
+fn ranges(ports: Vec<At<RangeInclusive<u16>>>) -> Vec<RangeInclusive<u16>> {
+    ports.into_iter().map(|ports| ports.value).collect()
 }
 
 /// Names of one kind that are known so far, with their places.
-struct Names {
+struct Names<'a> {
     kind: &'static str,
+    faults: &'a Faults,
     places: HashMap<String, u16>,
 }
 
-impl Names {
-    fn new(kind: &'static str) -> Names {
-        Names { kind, places: HashMap::new() }
+impl<'a> Names<'a> {
+    fn new(kind: &'static str, faults: &'a Faults) -> Names<'a> {
+        Names { kind, faults, places: HashMap::new() }
     }
 
-    fn add(&mut self, name: &Spanned<Word>) -> Result<(), Fault> {
+    fn add(&mut self, name: &At<String>) {
         // The number that is left over stands for "no rule" in the tables of the map.
-        let place = u16::try_from(self.places.len()).ok().filter(|place| *place < u16::MAX);
-        let place = place.ok_or_else(|| fault(name, format!("more than 65535 entries of the kind {}", self.kind)))?;
-        match self.places.insert(name.as_ref().0.clone(), place) {
-            Some(_) => Err(fault(name, format!("the {} '{}' stands in the map already", self.kind, name.as_ref().0))),
-            None => Ok(()),
+        let Some(place) = u16::try_from(self.places.len()).ok().filter(|place| *place < u16::MAX) else {
+            self.faults.relation(name.at, format!("more than 65535 entries of the kind {}", self.kind));
+            return;
+        };
+        if self.places.insert(name.value.clone(), place).is_some() {
+            self.faults.relation(name.at, format!("the {} '{}' stands in the map already", self.kind, name.value));
         }
     }
 
-    fn place(&self, name: &Spanned<Word>) -> Result<u16, Fault> {
-        let Word(text) = name.as_ref();
-        self.places.get(text).copied().ok_or_else(|| fault(name, format!("there is no {} '{text}'", self.kind)))
+    fn find(&self, name: &str) -> Option<u16> {
+        self.places.get(name).copied()
     }
 
-    fn service(&self, name: &Spanned<Word>) -> Result<ServiceId, Fault> {
+    fn place(&self, name: &At<String>) -> Option<u16> {
+        let place = self.find(&name.value);
+        if place.is_none() {
+            self.faults.relation(name.at, format!("there is no {} '{}'", self.kind, name.value));
+        }
+        place
+    }
+
+    fn service(&self, name: &At<String>) -> Option<ServiceId> {
         self.place(name).map(ServiceId)
     }
-}
-
-/// Text that says something.
-struct Word(String);
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.trim().is_empty() {
-            return Err(D::Error::custom("an empty text"));
-        }
-        Ok(Word(text))
-    }
-}
-
-/// What a rule calls a protocol: a transport.
-struct Carrier(Transport);
-
-impl<'de> Deserialize<'de> for Carrier {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Carrier, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        let transport = Transport::named(&name);
-        transport.map(Carrier).ok_or_else(|| D::Error::custom(format!("'{name}' is not tcp, udp or icmp")))
-    }
-}
-
-/// A protocol that is recognised by its first bytes.
-struct Spoken(Protocol);
-
-impl<'de> Deserialize<'de> for Spoken {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Spoken, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        let protocol = Protocol::all().iter().copied().find(|protocol| protocol.name() == name);
-        protocol.map(Spoken).ok_or_else(|| D::Error::custom(format!("no signature recognises a protocol '{name}'")))
-    }
-}
-
-/// The name of a fallback.
-struct Taken(Fallback);
-
-impl<'de> Deserialize<'de> for Taken {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Taken, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        let names = || Fallback::all().iter().map(|fallback| fallback.name()).collect::<Vec<_>>().join(" or ");
-        let fallback = Fallback::named(&name);
-        fallback.map(Taken).ok_or_else(|| D::Error::custom(format!("'{name}' is not {}", names())))
-    }
-}
-
-struct Way(Direction);
-
-impl<'de> Deserialize<'de> for Way {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Way, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            "one-way" => Ok(Way(Direction::OneWay)),
-            "both" => Ok(Way(Direction::Both)),
-            other => Err(D::Error::custom(format!("'{other}' is not one-way or both"))),
-        }
-    }
-}
-
-/// A port as a number, or a range `"a-b"`.
-struct Ports(RangeInclusive<u16>);
-
-impl<'de> Deserialize<'de> for Ports {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ports, D::Error> {
-        deserializer.deserialize_any(PortsVisitor)
-    }
-}
-
-struct PortsVisitor;
-
-impl Visitor<'_> for PortsVisitor {
-    type Value = Ports;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a port, or a range \"a-b\"")
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Ports, E> {
-        match u16::try_from(number) {
-            Ok(port) if port > 0 => Ok(Ports(port..=port)),
-            Ok(_) | Err(_) => Err(E::custom(format!("'{number}' is not a port (1 to 65535)"))),
-        }
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Ports, E> {
-        range(text).map(Ports).map_err(E::custom)
-    }
-}
-
-/// `"80"` or `"49152-65535"`, the lower end first.
-fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let (low, high) = text.split_once('-').unwrap_or((text, text));
-    let (Some(low), Some(high)) = (port(low), port(high)) else {
-        return Err(format!("'{text}' is not a port or a range"));
-    };
-    if low > high {
-        return Err(format!("the range '{text}' runs backwards"));
-    }
-    Ok(low..=high)
-}
-
-fn port(text: &str) -> Option<u16> {
-    // A sign would be read as part of a number.
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|port| digits && *port > 0)
 }
 
 #[cfg(test)]
@@ -532,8 +418,18 @@ cited = "Somebody"
     /// The line of the good map that says what takes the place of another service, which is declared after it.
     const INSTEAD: &str = r#"instead = { services = ["ica"], fallback = "cgp-to-ica" }"#;
 
-    fn fault_of(text: &str) -> MapError {
-        PortMap::parse(text).expect_err("a broken map")
+    fn faults_of(text: &str) -> Vec<MapFault> {
+        PortMap::parse(text).expect_err("a broken map").faults
+    }
+
+    /// The only fault.
+    fn fault_of(text: &str) -> MapFault {
+        let [fault] = faults_of(text).try_into().unwrap_or_else(|faults| panic!("{faults:?}"));
+        fault
+    }
+
+    fn fault(line: usize, what: &str) -> MapFault {
+        MapFault { line, what: what.into() }
     }
 
     #[test]
@@ -552,6 +448,7 @@ cited = "Somebody"
             proved_by: None,
             speaks: None,
             session: false,
+            carries: Vec::new(),
             blocked: None,
             instead: None,
         };
@@ -579,12 +476,16 @@ cited = "Somebody"
             (r#"ports = [1494, "8082-8083"]"#, "ports = [1494, 0]", "'0' is not a port (1 to 65535)"),
             (r#"ports = [1494, "8082-8083"]"#, "ports = [65536]", "'65536' is not a port (1 to 65535)"),
             (r#"ports = [1494, "8082-8083"]"#, "ports = [-1]", "'-1' is not a port (1 to 65535)"),
-            (r#"ports = [1494, "8082-8083"]"#, "ports = [1.5]", "expected a port, or a range"),
-            (r#"ports = [1494, "8082-8083"]"#, "port = [1494]", "unknown field `port`"),
+            (
+                r#"ports = [1494, "8082-8083"]"#,
+                "ports = [1.5]",
+                "a port or a range \"a-b\" is wanted, not a number with a fraction",
+            ),
+            (r#"ports = [1494, "8082-8083"]"#, "port = [1494]", "unknown key `port`"),
             (r#"ports = [1494, "8082-8083"]"#, "ports = [1494 80]", "string values must be quoted"),
             ("tcp = [80]", "tcp = [80, 99999]", "'99999' is not a port (1 to 65535)"),
             ("tcp = [80]", r#"service = "none""#, "there is no service 'none'"),
-            ("tcp = [80]", "icmp = [80]", "unknown field `icmp`"),
+            ("tcp = [80]", "icmp = [80]", "unknown key `icmp`"),
             (r#"id = "one""#, r#"id = """#, "an empty text"),
             (r#"id = "two""#, r#"id = "one""#, "the rule 'one' stands in the map already"),
             (r#"source = ["Client"]"#, "source = []", "a rule needs at least one role on each side"),
@@ -596,14 +497,14 @@ cited = "Somebody"
             (r#"service = "ica""#, r#"service = "icq""#, "there is no service 'icq'"),
             (r#"proved_by = "cgp""#, r#"proved_by = "cpg""#, "no signature recognises a protocol 'cpg'"),
             (r#"speaks = ["cgp", "tls"]"#, r#"speaks = ["cgp", "tcp"]"#, "no signature recognises a protocol 'tcp'"),
-            (r#"speaks = ["cgp", "tls"]"#, r#"speak = ["cgp"]"#, "unknown field `speak`"),
-            ("session = true", r#"session = "yes""#, "invalid type: string"),
+            (r#"speaks = ["cgp", "tls"]"#, r#"speak = ["cgp"]"#, "unknown key `speak`"),
+            ("session = true", r#"session = "yes""#, "true or false is wanted, not a text"),
             (r#"blocked = "Less comfort.""#, r#"blocked = """#, "an empty text"),
             (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""ica", "icq""#), "there is no service 'icq'"),
             (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""cgp""#), "a service does not take its own place"),
             (INSTEAD, &INSTEAD.replace(r#""ica""#, ""), "instead needs at least one service"),
             (INSTEAD, &INSTEAD.replace("cgp-to-ica", "cgp"), "'cgp' is not cgp-to-ica or edt-to-tcp"),
-            (INSTEAD, &INSTEAD.replace("fallback", "kind"), "unknown field `kind`"),
+            (INSTEAD, &INSTEAD.replace("fallback", "kind"), "unknown key `kind`"),
             (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""ica", "ica""#), "the service 'ica' stands there already"),
             (
                 r#"proved_by = "cgp""#,
@@ -615,45 +516,44 @@ cited = "Somebody"
             (r#"reply = [1494]"#, r#"reply = ["8082-8084"]"#, "reply names what is no UDP port of the rule"),
             (r#"documents = ["paper"]"#, r#"documents = ["paper", "book"]"#, "there is no document 'book'"),
             (r#"documents = ["paper"]"#, r#"cited = "me""#, "only a correction has `why` and `cited`"),
-            (r#"language = "en""#, "language = 1", "invalid type: integer"),
+            (r#"language = "en""#, "language = 1", "a text is wanted, not a whole number"),
             (r#"version = "1""#, r#"version = "1" x"#, ""),
         ];
         for (good, bad, what) in broken {
             let line = GOOD.lines().position(|line| line == good).expect("a line of the good map") + 1;
             let text = GOOD.replacen(good, bad, 1);
             assert_ne!(text, GOOD);
-            let error = fault_of(&text);
-            assert!(error.what.contains(what), "{bad}: {error}");
-            assert_eq!(error.line, line, "{bad}: {error}");
+            let faults = faults_of(&text);
+            assert!(faults.iter().any(|fault| fault.line == line && fault.what.contains(what)), "{bad}: {faults:?}");
+            assert_eq!(faults[0].line, line, "{bad}: {faults:?}");
         }
     }
 
     #[test]
     fn a_rule_over_tcp_alone_has_no_udp_side() {
         let tcp = GOOD.replacen(r#"protocol = ["tcp", "udp"]"#, r#"protocol = ["tcp"]"#, 1);
-        assert_eq!(fault_of(&tcp), MapError { line: 30, what: "reply names what is no UDP port of the rule".into() });
+        assert_eq!(fault_of(&tcp), fault(30, "reply names what is no UDP port of the rule"));
         let named = tcp.replacen("reply = [1494]", r#"udp_service = "ica""#, 1);
-        assert_eq!(fault_of(&named), MapError { line: 30, what: "udp_service stands in a rule without udp".into() });
+        assert_eq!(fault_of(&named), fault(30, "udp_service stands in a rule without udp"));
     }
 
     #[test]
     fn what_is_missing_is_reported_where_it_should_stand() {
         let error = fault_of(&GOOD.replacen("detail = \"Sessions\"\n", "", 1));
-        assert!(error.what.contains("missing field `detail`"), "{error}");
+        assert!(error.what.contains("missing key `detail`"), "{error}");
         assert_eq!(error.line, 21, "the head of the rule");
         let error = fault_of(&GOOD.replacen("why = \"It is missing.\"\n", "", 1));
-        assert_eq!(error, MapError { line: 34, what: "a correction needs `why` and `cited`".into() });
-        let error = fault_of("");
-        assert!(error.what.contains("missing field `name`"), "{error}");
+        assert_eq!(error, fault(33, "a correction needs `why` and `cited`"));
+        assert_eq!(faults_of(""), [fault(1, "missing key `name`"), fault(1, "missing key `version`")]);
     }
 
     #[test]
     fn every_generic_port_stands_once_and_in_a_rule() {
-        let file: File = toml::from_str(include_str!("citrix.toml")).expect("the embedded map");
+        let parts = parse(include_str!("citrix.toml")).expect("the embedded map");
         let map = PortMap::citrix();
         for transport in [Transport::Tcp, Transport::Udp] {
             let mut seen = Vec::new();
-            for Ports(range) in file.generic.iter().flat_map(|block| match transport {
+            for range in parts.generic.iter().flat_map(|block| match transport {
                 Transport::Udp => &block.udp,
                 Transport::Tcp | Transport::Icmp => &block.tcp,
             }) {
@@ -671,22 +571,67 @@ cited = "Somebody"
     fn names_are_given_once() {
         let service = "[[service]]\nname = \"ica\"\ntitle = \"Again\"\n";
         let error = fault_of(&GOOD.replacen("[[generic]]", &format!("{service}[[generic]]"), 1));
-        assert_eq!(error, MapError { line: 20, what: "the service 'ica' stands in the map already".into() });
+        assert_eq!(error, fault(20, "the service 'ica' stands in the map already"));
         let error = fault_of(&GOOD.replacen("title = \"ICA\"", "title = \"ICA\"\nproved_by = \"cgp\"", 1));
-        assert_eq!(error, MapError { line: 19, what: "the protocol 'cgp' proves another service already".into() });
+        assert_eq!(error, fault(19, "the protocol 'cgp' proves another service already"));
     }
 
     #[test]
     fn a_map_that_ends_too_early_is_reported_within_the_file() {
         for end in 0..GOOD.len() {
             let Err(error) = PortMap::parse(&GOOD[..end]) else { continue };
-            assert!(error.line >= 1 && error.line <= GOOD[..end].lines().count() + 1, "{end}: {error}");
+            let lines = 1..=GOOD[..end].lines().count() + 1;
+            assert!(error.faults.iter().all(|fault| lines.contains(&fault.line)), "{end}: {error}");
+            assert!(!error.faults.is_empty(), "{end}");
         }
     }
 
     #[test]
     fn an_error_is_a_sentence() {
-        let error = fault_of(&GOOD.replacen("[1494, \"8082-8083\"]", "[\"808x\"]", 1));
+        let text = GOOD.replacen("[1494, \"8082-8083\"]", "[\"808x\"]", 1).replacen("reply = [1494]\n", "", 1);
+        let error = PortMap::parse(&text).expect_err("a broken map");
         assert_eq!(error.to_string(), "port map, line 27: '808x' is not a port or a range");
+    }
+
+    /// Whoever writes a map corrects it once.
+    #[test]
+    fn every_fault_is_found_in_one_reading() {
+        let text = GOOD
+            .replacen("language = \"en\"", "language = 1", 1)
+            .replacen(r#"speaks = ["cgp", "tls"]"#, r#"speaks = ["cgp", "tcp", "udp"]"#, 1)
+            .replacen("tcp = [80]", "tcp = [80, 99999, \"5-4\"]", 1)
+            .replacen(r#"direction = "one-way""#, r#"direction = "in""#, 1)
+            .replacen("detail = \"Sessions\"", "details = \"Sessions\"", 1)
+            .replacen(r#"id = "two""#, r#"id = "one""#, 1);
+        let expected = [
+            fault(6, "a text is wanted, not a whole number"),
+            fault(12, "no signature recognises a protocol 'tcp'"),
+            fault(12, "no signature recognises a protocol 'udp'"),
+            fault(20, "'99999' is not a port (1 to 65535)"),
+            fault(20, "the range '5-4' runs backwards"),
+            fault(21, "missing key `detail`"),
+            fault(28, "'in' is not one-way or both"),
+            fault(31, "unknown key `details`"),
+            fault(34, "the rule 'one' stands in the map already"),
+        ];
+        assert_eq!(faults_of(&text), expected);
+    }
+
+    /// What is missing may only follow from a line that is no TOML, so it is not told beside it; a bad value is.
+    #[test]
+    fn what_follows_from_a_broken_line_is_left_out() {
+        let text =
+            GOOD.replacen("detail = \"Sessions\"", "detail : Sessions", 1).replacen("tcp = [80]", "tcp = [0]", 1);
+        let text = text.replacen("why = \"It is missing.\"", "why = It is missing.", 1);
+        let faults = faults_of(&text);
+        assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [20, 31, 42], "{faults:?}");
+    }
+
+    #[test]
+    fn a_synonym_is_typed_once_and_has_words() {
+        let synonym = |typed: &str| format!("{GOOD}[[synonym]]\ntyped = [{typed}]\nmeans = [\"ICA\"]\n");
+        assert!(PortMap::parse(&synonym(r#""x", "y z""#)).is_ok());
+        assert_eq!(fault_of(&synonym(r#""x y", "X-Y""#)), fault(45, "'X-Y' is typed in another synonym already"));
+        assert_eq!(fault_of(&synonym(r#""--""#)), fault(45, "there is no word in '--'"));
     }
 }

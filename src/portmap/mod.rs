@@ -1,17 +1,19 @@
 //! The port map: what Citrix says about ports and services, and the questions that are asked of it: which rules name this
 //! destination port, what is known about this service, which rules fit these words? It knows no flow.
 //!
-//! The map itself is `citrix.toml`; `load.rs` reads it into the types of `rule.rs`, `lookup.rs` answers for a port, `query.rs`
-//! for a user.
+//! The map itself is `citrix.toml`; `blocks.rs` reads its form, `load.rs` its meaning into the types of `rule.rs`. `lookup.rs`
+//! answers for a port, `query.rs` for a user, whose words `terms.rs` reads.
 
+mod blocks;
 mod load;
 mod lookup;
 mod query;
 mod rule;
+mod terms;
 
-pub use load::MapError;
+pub use load::{MapError, MapFault};
 pub use lookup::{Candidates, Place};
-pub use query::Query;
+pub use query::{Found, Listed, Listing, Query, Understood};
 pub use rule::{
     Direction, Document, Fallback, Instead, Layer, PortRule, RuleId, RuleSet, Service, ServiceId, ports_text,
 };
@@ -22,6 +24,7 @@ use load::Parts;
 use lookup::PortTable;
 use rule::small;
 use std::collections::BTreeSet;
+use terms::Synonym;
 
 /// The port map. Made from TOML once, then only read.
 #[derive(Clone, Debug)]
@@ -34,6 +37,7 @@ pub struct PortMap {
     tcp: PortTable,
     udp: PortTable,
     icmp: Option<Candidates>,
+    synonyms: Vec<Synonym>,
 }
 
 impl PortMap {
@@ -45,14 +49,14 @@ impl PortMap {
     /// Reads a map from TOML, in the form of the embedded one.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its line: not TOML, an unknown key, a bad range, a duplicate id, or the name of a
-    /// service, document or protocol that does not exist.
+    /// Everything that is wrong, each with its line: not TOML, an unknown key, a bad range, a duplicate id, or the name of a
+    /// service, document or protocol that does not exist. Where it is not TOML, what may only follow from that is left out.
     pub fn parse(text: &str) -> Result<PortMap, MapError> {
-        let Parts { name, version, documents, services, rules, generic } = load::parse(text)?;
+        let Parts { name, version, documents, services, rules, generic, synonyms } = load::parse(text)?;
         let tcp = PortTable::new(Transport::Tcp, &rules, &services, &generic);
         let udp = PortTable::new(Transport::Udp, &rules, &services, &generic);
         let icmp = lookup::candidates(Transport::Icmp, 0, &rules, &services, &[]);
-        Ok(PortMap { name, version, documents, services, rules, tcp, udp, icmp })
+        Ok(PortMap { name, version, documents, services, rules, tcp, udp, icmp, synonyms })
     }
 
     /// The name of the map, `citrix` for the embedded one.
@@ -166,11 +170,6 @@ impl PortMap {
             Transport::Udp => self.udp.at(port),
             Transport::Icmp => self.icmp.as_ref().filter(|_| port == 0),
         }
-    }
-
-    /// The rules that fit, in the order of the map.
-    pub fn select(&self, query: &Query) -> Vec<RuleId> {
-        self.rule_ids().filter(|&id| query.fits(self.rule(id), &self.services)).collect()
     }
 }
 
@@ -308,12 +307,18 @@ mod tests {
         let corrections: Vec<&PortRule> = map.rules().iter().skip(map.documented()).collect();
         assert_eq!(
             corrections.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>(),
-            ["fix.cvad.workspace-app.vda.websocket", "fix.pvs.target-device.pxe.proxy-dhcp"]
+            [
+                "fix.cvad.workspace-app.vda.websocket",
+                "fix.pvs.target-device.pxe.proxy-dhcp",
+                "fix.ups.vda.print-server.cgp-tcp"
+            ]
         );
         assert!(corrections.iter().all(|rule| matches!(rule.layer, Layer::Correction { .. })));
         assert!(documented(&map).all(|rule| !rule.id.starts_with("fix.")));
         assert_eq!(ids(&map, &at(&map, Transport::Tcp, 8008).rules), ["fix.cvad.workspace-app.vda.websocket"]);
         assert_eq!(ids(&map, &at(&map, Transport::Udp, 4011).rules), ["fix.pvs.target-device.pxe.proxy-dhcp"]);
+        assert_eq!(ids(&map, &at(&map, Transport::Tcp, 7229).rules), ["fix.ups.vda.print-server.cgp-tcp"]);
+        assert_eq!(ids(&map, &at(&map, Transport::Udp, 7229).rules), ["ups.vda.print-server.cgp"], "as documented");
     }
 
     #[test]

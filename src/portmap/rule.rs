@@ -77,6 +77,8 @@ pub struct Service {
     /// Its ports are session ports: ICA and CGP are both at home there, nothing but Citrix is, and the internet must not
     /// reach them.
     pub session: bool,
+    /// ICA or CGP, where the service is built on it without being a session: heard on its ports, it is no Citrix elsewhere.
+    pub carries: Vec<Protocol>,
     /// What it means for people when it is blocked, in one or two sentences.
     pub blocked: Option<String>,
     /// What is used while it is blocked.

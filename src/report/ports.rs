@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::json::write_document;
 use super::tables;
-use crate::portmap::{Direction, Layer, PortMap, PortRule, RuleId, ports_text};
+use crate::portmap::{Direction, Found, Layer, Listed, PortMap, PortRule, Query, RuleId, Understood, ports_text};
 use crate::transport::Transport;
 
 /// Writes rules for people, grouped by product, in lines of at most `width` columns (never less than 66).
@@ -27,9 +27,6 @@ pub fn write_text(out: &mut impl Write, map: &PortMap, rules: &[RuleId], width: 
             writeln!(out, "{}", line.trim_end())?;
         }
         writeln!(out)?;
-    }
-    if rules.is_empty() {
-        writeln!(out, "No rule fits. Try fewer words, or a part of a name.\n")?;
     }
     writeln!(out, "{}", summary(map, rules))
 }
@@ -67,6 +64,64 @@ pub fn write_csv(out: &mut impl Write, map: &PortMap, rules: &[RuleId]) -> io::R
 pub fn write_json(out: &mut impl Write, map: &PortMap, rules: &[RuleId]) -> io::Result<()> {
     let rules: Vec<JsonRule<'_>> = rules.iter().map(|&id| JsonRule::of(map, map.rule(id))).collect();
     write_document(out, &rules)
+}
+
+/// Writes names for people, each with its number of rules and what else is understood for it, in lines of at most `width`
+/// columns (never less than 66).
+///
+/// # Errors
+/// What `out` says.
+pub fn write_list_text(out: &mut impl Write, names: &[Listed], width: usize) -> io::Result<()> {
+    let rows = names.iter().flat_map(|listed| {
+        let also = (!listed.also.is_empty()).then(|| [String::new(), format!("also: {}", listed.also.join("; "))]);
+        [[format!("{:>5}", listed.rules), listed.name.clone()]].into_iter().chain(also)
+    });
+    for line in tables::beside(rows, [COUNT, width.max(NARROWEST) - COUNT], 0).lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    writeln!(out, "\nNumber of rules, name, and what else is understood for it: {} names", names.len())
+}
+
+/// Writes names as CSV, one a line, under the header `name,rules,also`; lists are joined with `;`.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_list_csv(out: &mut impl Write, names: &[Listed]) -> io::Result<()> {
+    let row = |listed: &Listed| [listed.name.clone(), listed.rules.to_string(), listed.also.join(";")];
+    tables::write_rows(out, ["name", "rules", "also"], names.iter().map(row))
+}
+
+/// Writes names as one JSON array of objects with the names of the CSV header.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_list_json(out: &mut impl Write, names: &[Listed]) -> io::Result<()> {
+    write_document(out, &names)
+}
+
+/// How something was understood that is not in the map as it was typed, in one sentence.
+pub fn understood(understood: &Understood) -> String {
+    match understood {
+        Understood::Synonym { typed, means } => format!("`{typed}` is {} in this map", means.join(" or ")),
+        Understood::Near { typed, shown } => format!("no rule names `{typed}`; showing `{shown}`"),
+    }
+}
+
+/// Why nothing was found and what to do, in one sentence.
+pub fn nothing(found: &Found, query: &Query) -> String {
+    let parts = [&query.product, &query.role, &query.text].into_iter().flatten();
+    let several = parts.flat_map(|part| part.split_whitespace()).count() + query.ports.len() > 1;
+    match &found.unknown[..] {
+        [] if several => "no rule fits all of that together, though each part fits some; ask for less".into(),
+        [] => "no rule fits; `cap-audit ports --list products` shows the products that the map knows".into(),
+        unknown => {
+            let quoted: Vec<String> = unknown.iter().map(|typed| format!("`{typed}`")).collect();
+            format!(
+                "no rule names {}; `cap-audit ports --list roles` (or products, services) shows the names in the map",
+                quoted.join(" or ")
+            )
+        }
+    }
 }
 
 /// What stands under the id of a rule: what and where on the left, who and why on the right.
@@ -197,6 +252,9 @@ const CSV_HEADER: [&str; 10] =
 /// Columns that ports and service take in the text, with the space around them: `tcp/udp 3148, 3149, 3159` is the longest.
 const LEFT: usize = 30;
 
+/// Columns that the number of rules takes, with the space around it.
+const COUNT: usize = 7;
+
 /// Columns before the ports.
 const INDENT: u16 = 4;
 
@@ -246,7 +304,7 @@ mod tests {
     #[test]
     fn the_text_of_a_rule_reads_like_a_sentence() {
         let map = PortMap::citrix();
-        let query = Query { text: Some("cvad.workspace-app.vda".into()), port: Some(2598), ..Query::default() };
+        let query = Query { text: Some("cvad.workspace-app.vda".into()), ports: vec![2598], ..Query::default() };
         let expected = "\
 Citrix Virtual Apps and Desktops
 
@@ -255,7 +313,7 @@ Citrix Virtual Apps and Desktops
     cgp (udp: edt)            Direct workload connection with session
                               reliability
 
-1 of 309 documented rules, 0 of 2 corrections (citrix 2026-11)
+1 of 309 documented rules, 0 of 3 corrections (citrix 2026-11)
 ";
         assert_eq!(text(&map, &map.select(&query), 80), expected);
     }
@@ -283,7 +341,7 @@ Citrix Virtual Apps and Desktops
             lines.next(),
             Some("id,product,source,destination,protocol,ports,service,direction,detail,document")
         );
-        assert_eq!(lines.count(), 311);
+        assert_eq!(lines.count(), 312);
         let audio = "\ngateway.snip.vda.audio,Citrix Gateway,Citrix Gateway SNIP,Virtual Delivery Agent,udp,16500-16509,\
                      audio,one-way,Real-time ICA/HDX audio over UDP,ports-paper-ja;ports-paper-fr\n";
         assert!(csv.contains(audio));
