@@ -3,6 +3,7 @@
 //! The sentence is complete: it says why in plain words, so whoever prints it prints no `source()` after it. `source()` is the
 //! cause as a value, for a program that decides by it.
 
+use crate::flow::CAPTURE_LIMIT;
 use crate::portmap::MapError;
 #[cfg(feature = "live")]
 use crate::sandbox::SandboxError;
@@ -37,8 +38,13 @@ pub enum Error {
     NoCapture {
         /// The directory.
         path: PathBuf,
-        /// How many files there are in it, those in directories below it not counted.
+        /// How many files there are in it and below, hidden ones not counted.
         files: usize,
+    },
+    /// Nothing has the name that was given, which looks like a pattern.
+    Pattern {
+        /// As it was typed.
+        path: PathBuf,
     },
     /// More captures than one audit takes.
     TooManyCaptures {
@@ -154,6 +160,12 @@ impl fmt::Display for Error {
                     advice(error, "name one that you may read")
                 )
             }
+            Error::Pattern { path } => write!(
+                f,
+                "cannot read {}: nothing has this name, and the shell has not replaced the pattern: no file matches it, or it stands in \
+                 quotes; leave the quotes out, or name the directory",
+                path.display()
+            ),
             Error::NoCapture { path, files } => {
                 let found = match files {
                     0 => "there is no file in it".to_string(),
@@ -164,9 +176,8 @@ impl fmt::Display for Error {
             }
             Error::TooManyCaptures { path } => write!(
                 f,
-                "cannot audit {} and what comes behind it: at most {} captures are taken at once; name fewer",
+                "cannot audit {} and what comes after it: at most {CAPTURE_LIMIT} captures are taken at once; name fewer",
                 path.display(),
-                u16::MAX
             ),
             Error::OpenPortMap { path, error } => write!(
                 f,
@@ -241,6 +252,7 @@ impl error::Error for Error {
             | Error::Write { error, .. } => Some(error),
             Error::PortMap { error, .. } => Some(error),
             Error::NoCapture { .. }
+            | Error::Pattern { .. }
             | Error::TooManyCaptures { .. }
             | Error::Precious { .. }
             | Error::NoFolder { .. } => None,

@@ -6,8 +6,10 @@ mod draft;
 mod file;
 mod identity;
 mod inputs;
+mod line;
 #[cfg(feature = "live")]
 mod live;
+mod patience;
 mod ports;
 mod progress;
 mod telling;

@@ -3,7 +3,8 @@
 use super::Exit;
 use super::console::{Quiet, Target, tell};
 use super::draft::check;
-use super::inputs::{Inputs, Opened, Queue, Waiting};
+use super::inputs::{Inputs, Queue};
+use super::line::{Line, Stretch};
 use super::ports::{map_in_use, port_map, remark_on_map};
 use super::progress::Progress;
 use super::telling::Telling;
@@ -15,17 +16,19 @@ use crate::pipeline::{Options, run_all};
 use crate::portmap::PortMap;
 use crate::report::count;
 use crate::source::CaptureNotes;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Result<Exit, Error> {
+pub(super) fn audit_files(FileArgs { captures, max_depth, audit: args }: &FileArgs) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
     let quiet = Quiet::of(args.quiet);
     remark_on_map(&map, args.port_map.as_deref(), quiet);
-    let inputs = Inputs::named(captures, quiet);
+    let inputs = Inputs::named(captures, max_depth.map(usize::from), quiet);
     let options = options(args);
     let mut progress = Progress::new(&inputs.files, quiet);
-    let queue = inputs.in_time_order(quiet);
+    let mut queue = inputs.in_time_order(quiet);
+    let left_out = std::mem::take(&mut queue.left_out);
     if let Some(output) = &args.output {
         let inputs = queue.precious.iter().map(|path| (path.as_path(), Precious::Input));
         check(output, Output::Report, inputs.chain(map_in_use(args.port_map.as_deref())))?;
@@ -35,11 +38,12 @@ pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Resu
             .map(|(number, what)| count(number as u64, what));
         tell(&format!("reading {captures} with {workers}"));
     }
-    let audited = audit(queue, map, options, &mut |opened| progress.show(opened));
+    let audited = audit(queue, map, options, &mut |bytes_read| progress.show(bytes_read));
     progress.done();
     for error in &audited.failed {
         tell(&error.to_string());
     }
+    left_out.tell(quiet);
     if audited.read == 0 {
         return Ok(Exit::Unreadable);
     }
@@ -67,30 +71,28 @@ struct Audited {
     failed: Vec<Error>,
 }
 
-/// Audits captures in the order of their first packets. A capture that begins where another ended goes on with its flows,
-/// as the files of a ring buffer do; one that overlaps is seen for itself.
-fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(&Opened)) -> Audited {
+/// Audits captures on one line of time. A capture that begins where another ended goes on with its flows, as the files of a ring
+/// buffer do; captures whose time overlaps are merged.
+fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64)) -> Audited {
     let Queue { waiting, failed, .. } = queue;
     let mut audited = Audited { case: Case::new(Arc::clone(&map)), read: 0, failed };
     // A capture keeps its number, which its packets carry, whatever becomes of it.
-    let mut notes: BTreeMap<u16, CaptureNotes> =
+    let mut notes: BTreeMap<u32, CaptureNotes> =
         waiting.iter().map(|waiting| (waiting.capture(), waiting.lost())).collect();
-    let mut waiting = waiting.into_iter().peekable();
-    while waiting.peek().is_some() {
-        let (mut harvest, opened) = run_all(
-            &map,
-            options,
-            |now| waiting.next_if(|next| next.follows(now)).map(Waiting::open).transpose(),
-            |opened| progress(opened),
-        );
-        audited.failed.extend(harvest.failed.drain(..).map(Error::Read));
+    let line = RefCell::new(Line::new(waiting));
+    loop {
+        let next = |_| Ok(Stretch::next(&line));
+        let (harvest, _) = run_all(&map, options, next, |stretch| progress(stretch.bytes_read()));
         audited.case.add(harvest);
-        audited.case.overlapping += usize::from(waiting.peek().is_some());
-        for opened in opened.iter().filter(|opened| !opened.failed) {
-            audited.read += 1;
-            notes.insert(opened.capture, opened.file.notes().clone());
+        match line.borrow_mut().turn() {
+            0 => break,
+            apart => audited.case.overlapping = audited.case.overlapping.max(apart),
         }
     }
+    let Line { failed, done, .. } = line.into_inner();
+    audited.failed.extend(failed.into_iter().map(Error::Read));
+    audited.read = done.len();
+    notes.extend(done);
     audited.case.captures = notes.into_values().collect();
     audited
 }

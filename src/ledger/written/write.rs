@@ -7,7 +7,7 @@ use super::form::{
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
-use crate::flow::{Evidence, PacketRef, Sender, Showing};
+use crate::flow::{CAPTURE_LIMIT, Evidence, PacketRef, Sender, Showing};
 use crate::ledger::{
     Answered, Answers, Carried, Directions, Kind, Ledger, NAMED_LIMIT, Networks, Path, Seen, Sighting, Signed, Working,
 };
@@ -98,12 +98,12 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
-    fn captures(&mut self, skipped: &BTreeMap<u16, [u64; Skip::ALL.len()]>) -> Result<(), WriteError> {
+    fn captures(&mut self, skipped: &BTreeMap<u32, [u64; Skip::ALL.len()]>) -> Result<(), WriteError> {
         for &number in skipped.keys() {
             self.naming.capture(number)?;
         }
         let mut names = BTreeSet::new();
-        for (number, &name) in (0..=u16::MAX).zip(self.naming.captures) {
+        for (number, &name) in (0..CAPTURE_LIMIT).zip(self.naming.captures) {
             if !names.insert(name) {
                 return Err(WriteError::SameName { name: name.into() });
             }
@@ -159,7 +159,7 @@ impl<W: Write> Writer<'_, W> {
     }
 
     fn paths(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
-        let mut groups: BTreeMap<Option<u16>, Vec<(&Path, &Answered)>> = BTreeMap::new();
+        let mut groups: BTreeMap<Option<u32>, Vec<(&Path, &Answered)>> = BTreeMap::new();
         for (path, answered) in ledger.paths.iter() {
             let capture = answered.working.map(|working| working.opener.at.capture);
             groups.entry(capture).or_default().push((path, answered));
@@ -176,8 +176,8 @@ impl<W: Write> Writer<'_, W> {
 }
 
 impl<'a> Naming<'a> {
-    fn capture(&self, number: u16) -> Result<&'a str, WriteError> {
-        self.captures.get(usize::from(number)).copied().ok_or(WriteError::UnnamedCapture { number })
+    fn capture(&self, number: u32) -> Result<&'a str, WriteError> {
+        self.captures.get(number as usize).copied().ok_or(WriteError::UnnamedCapture { number })
     }
 
     fn place(&self, place: Place) -> Result<PlaceForm, WriteError> {
@@ -212,7 +212,7 @@ impl<'a> Naming<'a> {
     fn of<'p>(
         &self,
         at: &PacketRef,
-        packets: &'p mut BTreeMap<u16, PacketsForm>,
+        packets: &'p mut BTreeMap<u32, PacketsForm>,
     ) -> Result<&'p mut PacketsForm, WriteError> {
         let name = self.capture(at.capture)?;
         Ok(packets.entry(at.capture).or_insert_with(|| (name.into(), Vec::new(), Vec::new(), Vec::new())))
@@ -220,7 +220,7 @@ impl<'a> Naming<'a> {
 
     fn sighting(&self, path: &Path, seen: &Seen) -> Result<SightingRow, WriteError> {
         let Seen { flows, first, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } = seen;
-        let mut packets: BTreeMap<u16, PacketsForm> = BTreeMap::new();
+        let mut packets: BTreeMap<u32, PacketsForm> = BTreeMap::new();
         for Evidence { at, note } in evidence {
             self.of(at, &mut packets)?.1.push((at.packet, ByName(*note)));
         }
