@@ -48,7 +48,7 @@ pub struct Case {
     pub captures: Vec<CaptureNotes>,
     /// How time ran.
     pub clock: Clock,
-    /// Captures whose time overlaps with another's.
+    /// Captures whose time overlaps with that of others and which could not be merged with them: too many at once.
     pub overlapping: usize,
 }
 

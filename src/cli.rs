@@ -150,9 +150,12 @@ pub struct LiveArgs {
 /// `cap-audit file`.
 #[derive(Args, Debug)]
 pub struct FileArgs {
-    /// Capture files, directories (all captures right in them), or - for standard input
+    /// Capture files, directories (all captures in them and below), or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
+    /// How deep directories are walked; 1 is only the files right in them [default: all the way]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_depth: Option<u16>,
     /// The rest.
     #[command(flatten)]
     pub audit: AuditArgs,

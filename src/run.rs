@@ -2,10 +2,14 @@
 
 mod bench;
 mod console;
+mod draft;
 mod file;
+mod identity;
 mod inputs;
+mod line;
 #[cfg(feature = "live")]
 mod live;
+mod patience;
 mod ports;
 mod progress;
 mod telling;

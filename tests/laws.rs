@@ -155,7 +155,7 @@ proptest! {
     fn what_is_written_down_reads_back_and_adds_up(
         scenes in vec(scene(), 1..4),
         order in any::<[prop::sample::Index; 6]>(),
-        known in 0..3u16,
+        known in 0..3u32,
     ) {
         written_sum(&scenes.iter().map(Scene::packets).collect::<Vec<_>>(), &order, known)?;
     }
@@ -266,8 +266,8 @@ fn same_sum(
 
 /// Several machines write down what they saw, each with captures 0 and 1. A process that knows some captures already reads it in
 /// some order: the sum is that of one machine which numbered all captures in this way.
-fn written_sum(machines: &[Vec<Captured>], order: &[prop::sample::Index; 6], known: u16) -> Result<(), TestCaseError> {
-    let name = |machine: usize, capture: u16| format!("machine-{machine}/{capture}.pcap");
+fn written_sum(machines: &[Vec<Captured>], order: &[prop::sample::Index; 6], known: u32) -> Result<(), TestCaseError> {
+    let name = |machine: usize, capture: u32| format!("machine-{machine}/{capture}.pcap");
     let mut captures = CaptureNames::default();
     (0..known).for_each(|number| assert_eq!(captures.number(&format!("known-{number}.pcap")), Some(number)));
     let mut turns: Vec<usize> = (0..machines.len()).collect();
@@ -299,7 +299,7 @@ fn written_sum(machines: &[Vec<Captured>], order: &[prop::sample::Index; 6], kno
 }
 
 /// What an audit sees of packets that lie in two captures of these numbers by turns.
-fn seen_in(captures: [u16; 2], packets: &[Captured]) -> Ledger {
+fn seen_in(captures: [u32; 2], packets: &[Captured]) -> Ledger {
     let mut audit = Audit::new(citrix(), Limits::default(), Flows::Counted);
     let mut now = Timestamp(i64::MIN);
     for (place, captured) in packets.iter().enumerate() {

@@ -30,7 +30,8 @@ struct Seen {
 impl Seen {
     fn of(packet: RawPacket<'_>) -> Seen {
         let RawPacket { at, number, capture, link, original, bytes } = packet;
-        let record = Record { at, number, offset: 0, captured: bytes.len() as u32, original, link, capture };
+        let record =
+            Record { at, number: number.into(), offset: 0, captured: bytes.len() as u32, original, link, capture };
         Seen { record, bytes: bytes.to_vec() }
     }
 
@@ -98,7 +99,7 @@ fn packets_sent_are_packets_seen() {
         send(1, 4000, 0..200);
         let seen = fill_until(&mut source, 200);
         assert_eq!(seen.iter().map(Seen::mark).collect::<Vec<_>>(), (0..200).collect::<Vec<u8>>());
-        assert!(seen.iter().map(|packet| packet.record.number).eq(1..=200));
+        assert!(seen.iter().map(|packet| u64::from(packet.record.number)).eq(1..=200));
         for Seen { record, bytes } in &seen {
             // Ethernet, IPv4, UDP and the mark.
             assert_eq!((record.captured, record.original, bytes.len()), (43, 43, 43));
@@ -168,7 +169,7 @@ fn two_interfaces_are_told_apart_and_put_in_order() {
         assert_eq!(seen.iter().map(Seen::mark).collect::<Vec<_>>(), (0..100).collect::<Vec<u8>>());
         for Seen { record, bytes } in &seen {
             let mark = bytes[42];
-            assert_eq!((record.capture, record.number), (3 + u16::from(mark % 2), u64::from(mark / 2) + 1));
+            assert_eq!((record.capture, u64::from(record.number)), (3 + u32::from(mark % 2), u64::from(mark / 2) + 1));
         }
         let names: Vec<_> = source.notes().map(|notes| (notes.name.clone(), notes.packets)).collect();
         assert_eq!(names, [("one".to_string(), 50), ("two".to_string(), 50)], "named twice is watched once");
@@ -195,7 +196,7 @@ fn a_busy_interface_does_not_overtake_a_quiet_one() {
             let mut seen = Vec::new();
             let tick = fill(&mut source, &mut seen, WAIT);
             for Seen { record, .. } in &seen {
-                assert!(record.at >= last && record.at > settled, "packet {} came late", record.number);
+                assert!(record.at >= last && record.at > settled, "packet {} came late", u64::from(record.number));
                 last = record.at;
                 quiet += usize::from(record.capture == 4);
             }
@@ -439,7 +440,7 @@ fn an_interface_that_comes_back_is_opened_again() {
         assert!(source.reopen().is_empty(), "it is open already");
         send(1, 4000, [2]);
         seen.extend(fill_until(&mut source, 1));
-        let told: Vec<_> = seen.iter().map(|packet| (packet.mark(), packet.record.number)).collect();
+        let told: Vec<_> = seen.iter().map(|packet| (packet.mark(), u64::from(packet.record.number))).collect();
         assert_eq!(told, [(1, 1), (2, 2)], "it is one capture, with one line of numbers");
         assert_eq!(source.loss()[0].received, Some(2));
     });

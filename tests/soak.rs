@@ -312,7 +312,7 @@ fn enter(filling: &mut Filling<'_>, tick: u64, number: u64, frame: &[u8], write:
     write(&mut filling.block[offset..]);
     filling.enter(Record {
         at: START + Span(TICK.0 * tick as i64),
-        number,
+        number: number.into(),
         offset: offset as u32,
         captured: length,
         original: length,

@@ -6,11 +6,14 @@ use crate::packet::{Address, Packet, TransportHeader, Vlans};
 use crate::signature::{Protocol, Strength};
 use crate::time::{Span, Timestamp};
 
+/// Maximum number of captures of one audit.
+pub const CAPTURE_LIMIT: u32 = 1 << 20;
+
 /// One packet of one capture: the capture counted from 0, the packet from 1, as Wireshark numbers it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PacketRef {
-    /// Which capture of the audit.
-    pub capture: u16,
+    /// Which capture of the audit; below [`CAPTURE_LIMIT`].
+    pub capture: u32,
     /// Which packet of it.
     pub packet: u64,
 }

@@ -49,6 +49,28 @@ pub struct FlowTable {
     knows_port: KnowsPort,
     fragments: Box<[Fragments; SHARDS]>,
     hand: u32,
+    since_gap: SinceGap,
+}
+
+/// Places of flows that the next gap between captures may end or mark: those that were opened since the last gap, or were marked
+/// by it and went on. All others know of it already, so that a gap costs what came since the last one, and no walk over the
+/// table. Where more were opened than a share of the table, a walk costs no more.
+#[derive(Default)]
+struct SinceGap {
+    slots: Vec<u32>,
+    too_many: bool,
+}
+
+impl SinceGap {
+    fn add(&mut self, slot: u32, places: u32) {
+        if self.too_many {
+            return;
+        }
+        self.slots.push(slot);
+        if self.slots.len() > 1_024 && self.slots.len() > places as usize / 8 {
+            *self = SinceGap { slots: Vec::new(), too_many: true };
+        }
+    }
 }
 
 /// The key of a packet and its hash: what finding its flow needs.
@@ -167,6 +189,7 @@ impl FlowTable {
             knows_port,
             fragments: Box::new(std::array::from_fn(|_| Fragments::default())),
             hand: 0,
+            since_gap: SinceGap::default(),
         }
     }
 
@@ -230,6 +253,10 @@ impl FlowTable {
             Some((slot, flow)) if flow.key == key && flow.goes_on(packet, raw, side) => slot,
             _ => self.place(probe, packet, raw, ended)?,
         };
+        let flow = self.flows.at(slot);
+        if flow.marks.has(Marks::UNWATCHED) {
+            self.since_gap.add(slot, self.flows.places);
+        }
         let flow = self.flows.at(slot);
         let held = flow.bytes_held();
         flow.observe(packet, raw, side);
@@ -315,7 +342,9 @@ impl FlowTable {
     /// Nobody watches for answers from `at` on, until the next packet. A SYN that is repeated later proves that none
     /// came in between; every other flow of which only one side has been seen ends here.
     pub fn stop_waiting(&mut self, at: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
-        for slot in 0..self.flows.places {
+        let SinceGap { slots, too_many } = std::mem::take(&mut self.since_gap);
+        let all = if too_many { 0..self.flows.places } else { 0..0 };
+        for slot in all.chain(slots) {
             let Some(flow) = self.flows.get(slot) else { continue };
             if flow.is_answered() {
                 continue;
@@ -338,6 +367,7 @@ impl FlowTable {
         }
         self.index.clear();
         self.flows = Slab::default();
+        self.since_gap = SinceGap::default();
     }
 
     #[inline]
@@ -383,6 +413,7 @@ impl FlowTable {
         }
         self.rooms[shard].taken.flows += 1;
         let slot = self.flows.insert(flow);
+        self.since_gap.add(slot, self.flows.places);
         self.index.insert_unique(spread(hash), Entry { hash, slot }, |entry| spread(entry.hash));
         Ok(slot)
     }

@@ -34,7 +34,7 @@ pub struct Ledger {
     /// Packets that were decoded.
     pub decoded: u64,
     /// Packets that were not, by capture, and by the place of the reason in [`Skip::ALL`].
-    pub skipped: BTreeMap<u16, [u64; Skip::ALL.len()]>,
+    pub skipped: BTreeMap<u32, [u64; Skip::ALL.len()]>,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -53,7 +53,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Counts a packet of this capture that could not be decoded.
-    pub fn skip(&mut self, capture: u16, skip: Skip) {
+    pub fn skip(&mut self, capture: u32, skip: Skip) {
         self.skipped.entry(capture).or_default()[skip.index()] += 1;
     }
 

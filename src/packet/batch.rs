@@ -5,6 +5,7 @@ use super::decode::{decode_any, decode_most};
 use super::{Address, LinkType, Packet, Skip, decode, shard};
 use crate::clock::Clock;
 use crate::time::Timestamp;
+use std::fmt;
 
 /// One packet as captured, lent for as long as one call.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +15,7 @@ pub struct RawPacket<'a> {
     /// Its place in its capture, counted from 1 as Wireshark does.
     pub number: u64,
     /// Which capture of the audit it belongs to, counted from 0.
-    pub capture: u16,
+    pub capture: u32,
     /// What the first byte is.
     pub link: LinkType,
     /// Its length on the wire, in bytes; never below the captured length.
@@ -31,7 +32,7 @@ pub struct Record {
     /// When it was captured.
     pub at: Timestamp,
     /// Its place in its capture, counted from 1.
-    pub number: u64,
+    pub number: Number,
     /// Offset of its first byte in the block.
     pub offset: u32,
     /// Captured bytes.
@@ -41,8 +42,34 @@ pub struct Record {
     /// What the first byte is.
     pub link: LinkType,
     /// Which capture of the audit it belongs to, counted from 0.
-    pub capture: u16,
+    pub capture: u32,
 }
+
+/// The number of a packet in 48 bits, so that a record keeps to half a line of the cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Number([u16; 3]);
+
+impl From<u64> for Number {
+    #[inline]
+    fn from(number: u64) -> Number {
+        Number([number as u16, (number >> 16) as u16, (number >> 32) as u16])
+    }
+}
+
+impl From<Number> for u64 {
+    #[inline]
+    fn from(Number([low, middle, high]): Number) -> u64 {
+        u64::from(low) | u64::from(middle) << 16 | u64::from(high) << 32
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        u64::from(*self).fmt(f)
+    }
+}
+
+const _: () = assert!(size_of::<Record>() == 32);
 
 /// A block of bytes and the packets in it, sorted into lanes, one lane a worker. It is filled, worked on and used
 /// again, so that the steady state allocates nothing for a packet. Packets enter it by [`WayIn::enter`] alone, record
@@ -97,7 +124,7 @@ impl Filling<'_> {
         let RawPacket { at, number, capture, link, original, bytes } = *packet;
         let (offset, captured) = (self.block.len() as u32, bytes.len() as u32);
         self.block.extend_from_slice(bytes);
-        self.enter(Record { at, number, offset, captured, original, link, capture });
+        self.enter(Record { at, number: number.into(), offset, captured, original, link, capture });
     }
 
     /// Time has passed up to `at`, whether or not a packet came.
@@ -216,7 +243,8 @@ impl PacketBatch {
             let RawPacket { at, number, capture, link, original, bytes } = raw;
             let (offset, captured) = (batch.block.len() as u32, bytes.len() as u32);
             batch.block.extend_from_slice(bytes);
-            batch.lanes[0].push(Record { at, number, offset, captured, original, link, capture }, decode(&raw));
+            batch.lanes[0]
+                .push(Record { at, number: number.into(), offset, captured, original, link, capture }, decode(&raw));
         }
         batch
     }
@@ -246,7 +274,7 @@ impl Record {
         let start = self.offset as usize;
         RawPacket {
             at: self.at,
-            number: self.number,
+            number: self.number.into(),
             capture: self.capture,
             link: self.link,
             original: self.original,

@@ -11,7 +11,7 @@ mod link;
 
 pub use crate::transport::protocol;
 pub use address::{Address, SHARDS, shard};
-pub use batch::{Filling, Lane, PacketBatch, RawPacket, Record, WayIn};
+pub use batch::{Filling, Lane, Number, PacketBatch, RawPacket, Record, WayIn};
 pub use decode::decode;
 pub use headers::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, TransportHeader, Vlans};
 pub use link::LinkType;

@@ -155,7 +155,7 @@ struct ToldFinding<'a> {
 /// A packet that shows something: of which capture, counted from 0, and which packet of it, counted from 1.
 #[derive(Serialize)]
 struct ToldEvidence {
-    capture: u16,
+    capture: u32,
     packet: u64,
     note: String,
 }

@@ -333,7 +333,7 @@ impl<'a> Report<'a> {
 }
 
 fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureLine {
-    let counts = ledger.skipped.get(&(index as u16)).copied().unwrap_or_default();
+    let counts = ledger.skipped.get(&(index as u32)).copied().unwrap_or_default();
     let skipped = Skip::ALL.into_iter().map(|skip| (skip.name(), counts[skip.index()])).filter(|(_, count)| *count > 0);
     CaptureLine {
         name: notes.name.clone(),

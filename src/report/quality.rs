@@ -204,7 +204,8 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
         remarks.add("about-duplicates", [("percent", share)]);
     }
     if conclusion.case.overlapping > 0 {
-        remarks.add("about-overlap", []);
+        let captures = Value::Number(conclusion.case.overlapping as u64);
+        remarks.add("about-overlap", [("captures", captures)]);
     }
 }
 

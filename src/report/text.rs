@@ -1,6 +1,6 @@
 //! The report to be read: what is wrong first, then what was seen of each service, then what could not be judged.
 
-use super::{EndpointLine, FindingLine, FlowLine, Remark, Report, ServiceLine, names, tables};
+use super::{CaptureLine, EndpointLine, FindingLine, FlowLine, Remark, Report, ServiceLine, names, tables};
 use crate::finding::{Confidence, Finding, Params, Severity, Value};
 use crate::flow::Evidence;
 use crate::time::{Span, Timestamp};
@@ -30,6 +30,7 @@ pub fn write_text(out: &mut impl Write, report: &Report<'_>, words: &Words, look
     let mut page = Page { out, words, look };
     page.heading(report)?;
     page.findings(report)?;
+    page.inventory(report)?;
     page.services(report)?;
     page.not_judged(report)?;
     page.comments(report)?;
@@ -57,6 +58,11 @@ struct Page<'w, W: Write> {
 
 /// The maximum number of findings that are written out; nobody reads more at once.
 const FINDINGS_SHOWN: usize = 20;
+
+/// The number of captures that stand before the verdict; more are listed after the findings.
+const CAPTURES_FIRST: usize = 3;
+/// The maximum number of captures that are listed.
+const CAPTURES_SHOWN: usize = 50;
 
 const BOLD: Style = Style::new().bold();
 /// Stands for a blank that no line ends at, between a number and its unit.
@@ -86,15 +92,61 @@ impl<W: Write> Page<'_, W> {
         );
         let title = self.styled(DIM, &title);
         writeln!(self.out, "{title}")?;
-        for capture in &report.captures {
-            let packets = self.say("packets", [("packets", Value::Number(capture.packets))]);
-            let mut facts = vec![packets, names::bytes(capture.bytes)];
-            if let Some(first) = capture.first {
-                let seconds = Value::Text(format!("{:.1}", capture.duration.as_seconds()));
-                facts
-                    .push(self.say("text-time", [("seconds", seconds), ("first", Value::Text(first.date_and_time()))]));
+        match report.captures.as_slice() {
+            few if few.len() <= CAPTURES_FIRST => self.captures(few)?,
+            many => {
+                let captures = ("captures", Value::Number(many.len() as u64));
+                let text = self.say("text-captures", [captures, ("facts", Value::Text(self.facts_of_all(many)))]);
+                self.paragraph(&text, "", "  ")?;
             }
-            let facts: Vec<String> = facts.iter().map(|fact| fact.replace(' ', UNBROKEN)).collect();
+        }
+        writeln!(self.out)?;
+        let verdict = self.verdict(report);
+        writeln!(self.out, "{verdict}")
+    }
+
+    /// What all captures come to.
+    fn facts_of_all(&self, captures: &[CaptureLine]) -> String {
+        let packets = captures.iter().map(|capture| capture.packets).sum();
+        let bytes = captures.iter().map(|capture| capture.bytes).sum();
+        let first = captures.iter().filter_map(|capture| capture.first).min();
+        let last = captures.iter().filter_map(|capture| capture.last).max();
+        self.facts(packets, bytes, first.zip(last).map(|(first, last)| (first, last - first)))
+    }
+
+    /// How much there is, and from when.
+    fn facts(&self, packets: u64, bytes: u64, time: Option<(Timestamp, Span)>) -> String {
+        let packets = self.say("packets", [("packets", Value::Number(packets))]);
+        let mut facts = vec![packets, names::bytes(bytes)];
+        if let Some((first, duration)) = time {
+            let seconds = Value::Text(format!("{:.1}", duration.as_seconds()));
+            facts.push(self.say("text-time", [("seconds", seconds), ("first", Value::Text(first.date_and_time()))]));
+        }
+        let facts: Vec<String> = facts.iter().map(|fact| fact.replace(' ', UNBROKEN)).collect();
+        facts.join(", ")
+    }
+
+    /// The captures, where there are too many to stand at the top.
+    fn inventory(&mut self, report: &Report<'_>) -> io::Result<()> {
+        let captures = report.captures.as_slice();
+        if captures.len() <= CAPTURES_FIRST {
+            return Ok(());
+        }
+        self.section("text-inventory")?;
+        let (shown, left_out) = captures.split_at(captures.len().min(CAPTURES_SHOWN));
+        self.captures(shown)?;
+        if !left_out.is_empty() {
+            let text = self.say("text-more-captures", [("more", Value::Number(left_out.len() as u64))]);
+            writeln!(self.out, "{text}")?;
+        }
+        Ok(())
+    }
+
+    /// A line for each capture.
+    fn captures(&mut self, captures: &[CaptureLine]) -> io::Result<()> {
+        for capture in captures {
+            let time = capture.first.map(|first| (first, capture.duration));
+            let facts = self.facts(capture.packets, capture.bytes, time);
             let links: Vec<_> = capture.link_types.iter().map(|link| link.name()).collect();
             let links = if links.is_empty() { self.label("text-no-packets") } else { links.join(", ") };
             let capture = self.say(
@@ -103,14 +155,12 @@ impl<W: Write> Page<'_, W> {
                     ("name", Value::Text(capture.name.clone())),
                     ("format", Value::Text(capture.format.clone())),
                     ("links", Value::Text(links)),
-                    ("facts", Value::Text(facts.join(", "))),
+                    ("facts", Value::Text(facts)),
                 ],
             );
             self.paragraph(&capture, "", "  ")?;
         }
-        writeln!(self.out)?;
-        let verdict = self.verdict(report);
-        writeln!(self.out, "{verdict}")
+        Ok(())
     }
 
     fn verdict(&self, report: &Report<'_>) -> String {
@@ -218,7 +268,7 @@ impl<W: Write> Page<'_, W> {
             let note = self.words.note(note);
             match report.captures.as_slice() {
                 [] | [_] => format!("{} ({note})", at.packet),
-                several => format!("{}:{} ({note})", several[usize::from(at.capture)].name, at.packet),
+                several => format!("{}:{} ({note})", several[at.capture as usize].name, at.packet),
             }
         };
         finding.evidence.iter().map(one).collect::<Vec<_>>().join(", ")

@@ -2,44 +2,48 @@
 
 use super::Exit;
 use super::console::{Quiet, Target, tell};
-use super::inputs::{Inputs, Opened, Queue, Waiting};
-use super::ports::{port_map, remark_on_map};
+use super::draft::check;
+use super::inputs::{Inputs, Queue};
+use super::line::{Line, Stretch};
+use super::ports::{map_in_use, port_map, remark_on_map};
 use super::progress::Progress;
 use super::telling::Telling;
 use crate::audit::Flows;
 use crate::case::Case;
 use crate::cli::{AuditArgs, FileArgs};
-use crate::error::Error;
+use crate::error::{Error, Output, Precious};
 use crate::pipeline::{Options, run_all};
 use crate::portmap::PortMap;
 use crate::report::count;
 use crate::source::CaptureNotes;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
-pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Result<Exit, Error> {
+pub(super) fn audit_files(FileArgs { captures, max_depth, audit: args }: &FileArgs) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
     let quiet = Quiet::of(args.quiet);
     remark_on_map(&map, args.port_map.as_deref(), quiet);
-    let inputs = Inputs::named(captures, quiet);
+    let inputs = Inputs::named(captures, max_depth.map(usize::from), quiet);
     let options = options(args);
     let mut progress = Progress::new(&inputs.files, quiet);
-    let queue = inputs.in_time_order(quiet);
+    let mut queue = inputs.in_time_order(quiet);
+    let left_out = std::mem::take(&mut queue.left_out);
     if let Some(output) = &args.output {
-        check_output(output, &queue)?;
+        let inputs = queue.precious.iter().map(|path| (path.as_path(), Precious::Input));
+        check(output, Output::Report, inputs.chain(map_in_use(args.port_map.as_deref())))?;
     }
     if args.verbose {
         let [captures, workers] = [(queue.waiting.len(), "capture"), (options.workers, "worker thread")]
             .map(|(number, what)| count(number as u64, what));
         tell(&format!("reading {captures} with {workers}"));
     }
-    let audited = audit(queue, map, options, &mut |opened| progress.show(opened));
+    let audited = audit(queue, map, options, &mut |bytes_read| progress.show(bytes_read));
     progress.done();
     for error in &audited.failed {
         tell(&error.to_string());
     }
+    left_out.tell(quiet);
     if audited.read == 0 {
         return Ok(Exit::Unreadable);
     }
@@ -59,20 +63,6 @@ pub(super) fn options(args: &AuditArgs) -> Options {
     }
 }
 
-/// Finds out before a long audit what would only show after it.
-fn check_output(path: &Path, queue: &Queue) -> Result<(), Error> {
-    if queue.holds(path) {
-        return Err(Error::OutputIsInput { path: path.into() });
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let reason = match directory {
-        _ if path.is_dir() => io::ErrorKind::IsADirectory,
-        Some(directory) if !directory.is_dir() => io::ErrorKind::NotFound,
-        _ => return Ok(()),
-    };
-    Err(Error::Write { target: path.display().to_string(), error: reason.into() })
-}
-
 /// What an audit of files brought home.
 struct Audited {
     case: Case,
@@ -81,30 +71,28 @@ struct Audited {
     failed: Vec<Error>,
 }
 
-/// Audits captures in the order of their first packets. A capture that begins where another ended goes on with its flows,
-/// as the files of a ring buffer do; one that overlaps is seen for itself.
-fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(&Opened)) -> Audited {
+/// Audits captures on one line of time. A capture that begins where another ended goes on with its flows, as the files of a ring
+/// buffer do; captures whose time overlaps are merged.
+fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64)) -> Audited {
     let Queue { waiting, failed, .. } = queue;
     let mut audited = Audited { case: Case::new(Arc::clone(&map)), read: 0, failed };
     // A capture keeps its number, which its packets carry, whatever becomes of it.
-    let mut notes: BTreeMap<u16, CaptureNotes> =
+    let mut notes: BTreeMap<u32, CaptureNotes> =
         waiting.iter().map(|waiting| (waiting.capture(), waiting.lost())).collect();
-    let mut waiting = waiting.into_iter().peekable();
-    while waiting.peek().is_some() {
-        let (mut harvest, opened) = run_all(
-            &map,
-            options,
-            |now| waiting.next_if(|next| next.follows(now)).map(Waiting::open).transpose(),
-            |opened| progress(opened),
-        );
-        audited.failed.extend(harvest.failed.drain(..).map(Error::Read));
+    let line = RefCell::new(Line::new(waiting));
+    loop {
+        let next = |_| Ok(Stretch::next(&line));
+        let (harvest, _) = run_all(&map, options, next, |stretch| progress(stretch.bytes_read()));
         audited.case.add(harvest);
-        audited.case.overlapping += usize::from(waiting.peek().is_some());
-        for opened in opened.iter().filter(|opened| !opened.failed) {
-            audited.read += 1;
-            notes.insert(opened.capture, opened.file.notes().clone());
+        match line.borrow_mut().turn() {
+            0 => break,
+            apart => audited.case.overlapping = audited.case.overlapping.max(apart),
         }
     }
+    let Line { failed, done, .. } = line.into_inner();
+    audited.failed.extend(failed.into_iter().map(Error::Read));
+    audited.read = done.len();
+    notes.extend(done);
     audited.case.captures = notes.into_values().collect();
     audited
 }

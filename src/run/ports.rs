@@ -2,8 +2,9 @@
 
 use super::Exit;
 use super::console::{Quiet, Target, tell, write_to};
+use super::draft::check;
 use crate::cli::{ListKind, PortsArgs, PortsFormat};
-use crate::error::Error;
+use crate::error::{Error, Output, Precious};
 use crate::portmap::{Found, Listing, PortMap, Query};
 use crate::report::ports;
 use std::fs::File;
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 
 pub(super) fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {
     let map = port_map(args.port_map.as_deref())?;
+    if let Some(output) = &args.output {
+        check(output, Output::Report, map_in_use(args.port_map.as_deref()))?;
+    }
     let text = (!args.words.is_empty()).then(|| args.words.join(" "));
     let query = Query {
         product: args.product.clone(),
@@ -85,6 +89,11 @@ fn write_list<W: Write>(
 fn write_understood(out: &mut impl Write, found: &Found) -> io::Result<()> {
     found.understood.iter().try_for_each(|it| writeln!(out, "{}", ports::understood(it)))?;
     if found.understood.is_empty() { Ok(()) } else { writeln!(out) }
+}
+
+/// The port map in use, which no output may overwrite.
+pub(super) fn map_in_use(path: Option<&Path>) -> impl Iterator<Item = (&Path, Precious)> {
+    path.into_iter().map(|path| (path, Precious::PortMap))
 }
 
 /// The map of that file, or the embedded one. Several errors in it are told one by one, the first [`FAULTS_TOLD`] of them.

@@ -2,7 +2,7 @@
 //! names `indicatif`.
 
 use super::console::Quiet;
-use super::inputs::{Input, Opened};
+use super::inputs::Input;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -13,9 +13,6 @@ pub(super) struct Progress {
     bar: ProgressBar,
     started: Instant,
     total: u64,
-    done: u64,
-    current: u16,
-    current_bytes: u64,
 }
 
 impl Progress {
@@ -23,24 +20,19 @@ impl Progress {
         let total =
             paths.iter().filter_map(|input| fs::metadata(&input.path).ok()).map(|metadata| metadata.len()).sum();
         let bar = if is_shown(quiet) { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        Progress { bar, started: Instant::now(), total, done: 0, current: 0, current_bytes: 0 }
+        Progress { bar, started: Instant::now(), total }
     }
 
-    pub fn show(&mut self, opened: &Opened) {
+    pub fn show(&mut self, bytes_read: u64) {
         if self.bar.is_hidden() || self.started.elapsed() < Duration::from_secs(1) {
             return;
         }
-        if opened.capture != self.current {
-            self.done += self.current_bytes;
-            self.current = opened.capture;
-        }
-        self.current_bytes = opened.file.bytes_read();
         if self.bar.length().is_none() && self.total > 0 {
             self.bar.set_length(self.total);
             let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left");
             self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         }
-        self.bar.set_position(self.done + self.current_bytes);
+        self.bar.set_position(bytes_read);
     }
 
     pub fn done(&self) {

@@ -11,14 +11,18 @@ use crate::packet::Record;
 use crate::time::Timestamp;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
 /// One capture being read, from a file, standard input or memory.
 pub struct CaptureFile {
     input: Box<dyn Read + Send>,
     name: String,
+    /// Where it lies; none for what cannot be opened again.
+    path: Option<PathBuf>,
     size: Option<u64>,
+    /// Bytes that are read in one go.
+    block: usize,
     scanner: Scanner,
     /// Bytes that were read and belong to the next batch.
     carry: Vec<u8>,
@@ -44,7 +48,7 @@ pub enum More {
 
 impl CaptureFile {
     /// Opens a file and reads its header. `capture` is its number in the audit and stands in every record.
-    pub fn open(path: &Path, capture: u16) -> Result<CaptureFile, ReadError> {
+    pub fn open(path: &Path, capture: u32) -> Result<CaptureFile, ReadError> {
         let name = path.display().to_string();
         let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
         let (file, metadata) = match opened {
@@ -55,13 +59,16 @@ impl CaptureFile {
             return Err(ReadError::Directory { name });
         }
         let mut capture_file = CaptureFile::from_reader(Box::new(file), &name, capture)?;
-        capture_file.size = metadata.is_file().then_some(metadata.len());
+        if metadata.is_file() {
+            capture_file.size = Some(metadata.len());
+            capture_file.path = Some(path.into());
+        }
         Ok(capture_file)
     }
 
     /// Reads the header of a capture out of anything, such as standard input. From a pipe no more is waited for than
     /// the header needs.
-    pub fn from_reader(input: Box<dyn Read + Send>, name: &str, capture: u16) -> Result<CaptureFile, ReadError> {
+    pub fn from_reader(input: Box<dyn Read + Send>, name: &str, capture: u32) -> Result<CaptureFile, ReadError> {
         let mut start = Start { input, head: Vec::with_capacity(Format::HEAD), name };
         let scanner = start.scanner(capture)?;
         let bytes_read = start.head.len() as u64;
@@ -72,7 +79,9 @@ impl CaptureFile {
         Ok(CaptureFile {
             input: start.input,
             name: name.to_string(),
+            path: None,
             size: None,
+            block: BLOCK,
             scanner,
             carry,
             need: 0,
@@ -122,7 +131,7 @@ impl CaptureFile {
             while self.carry.len() < need && !self.end_of_input {
                 let mut carry = std::mem::take(&mut self.carry);
                 let filled = carry.len();
-                carry.resize(filled.max(BLOCK), 0);
+                carry.resize(filled.max(PEEK_BLOCK), 0);
                 let more = self.read(&mut carry, filled, need);
                 carry.truncate(filled + more);
                 self.carry = carry;
@@ -139,6 +148,18 @@ impl CaptureFile {
             }
             need = scanned.consumed + scanned.need;
         }
+    }
+
+    /// Closes the file between blocks, so that many can be read at the same time. A pipe stays open.
+    pub fn rest(&mut self) {
+        if let Some(path) = self.path.clone() {
+            self.input = Box::new(Resting { path, position: self.bytes_read });
+        }
+    }
+
+    /// Reads blocks of this many bytes from now on. A packet that is larger still comes whole.
+    pub fn use_blocks_of(&mut self, bytes: usize) {
+        self.block = bytes;
     }
 
     /// What was found so far.
@@ -161,7 +182,7 @@ impl CaptureFile {
     /// that one huge packet took is given back.
     fn begin(&mut self, bytes: &mut Vec<u8>) -> usize {
         let filled = self.carry.len();
-        let length = if filled <= BLOCK / 2 { BLOCK } else { filled + BLOCK };
+        let length = if filled <= self.block / 2 { self.block } else { filled + self.block };
         if bytes.len() < length || bytes.len() > length.max(LARGE_BLOCK) {
             *bytes = vec![0; length];
         }
@@ -174,7 +195,7 @@ impl CaptureFile {
     /// grows step by step, so that a length that is a lie costs no more memory than the file has bytes.
     fn read(&mut self, bytes: &mut Vec<u8>, filled: usize, need: usize) -> usize {
         if filled == bytes.len() {
-            bytes.resize(need.min(2 * filled).max(filled + BLOCK), 0);
+            bytes.resize(need.min(2 * filled).max(filled + self.block), 0);
         }
         match read_once(&mut self.input, &mut bytes[filled..]) {
             Ok(0) => self.end_of_input = true,
@@ -255,7 +276,7 @@ struct Start<'a> {
 
 impl Start<'_> {
     /// Tells the format and checks the file header.
-    fn scanner(&mut self, capture: u16) -> Result<Scanner, ReadError> {
+    fn scanner(&mut self, capture: u32) -> Result<Scanner, ReadError> {
         self.read_until(|head| Format::tell_at_once(head).is_some() || head.len() >= Format::HEAD)?;
         if self.head.is_empty() {
             return Err(ReadError::Empty { name: self.name.to_string() });
@@ -268,7 +289,7 @@ impl Start<'_> {
         }
     }
 
-    fn pcap(&mut self, capture: u16) -> Result<Scanner, ReadError> {
+    fn pcap(&mut self, capture: u32) -> Result<Scanner, ReadError> {
         self.read_until(|head| head.len() >= PcapHeader::LENGTH)?;
         let name = self.name.to_string();
         match PcapHeader::parse(&self.head) {
@@ -279,7 +300,7 @@ impl Start<'_> {
         }
     }
 
-    fn pcapng(&mut self, capture: u16) -> Result<Scanner, ReadError> {
+    fn pcapng(&mut self, capture: u32) -> Result<Scanner, ReadError> {
         self.read_until(|head| head.len() >= SectionVersion::BYTES)?;
         let name = self.name.to_string();
         match SectionVersion::parse(&self.head) {
@@ -309,6 +330,22 @@ impl Start<'_> {
     }
 }
 
+/// A file that is open only while it is read.
+struct Resting {
+    path: PathBuf,
+    position: u64,
+}
+
+impl Read for Resting {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.position))?;
+        let count = file.read(into)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
 fn read_once(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
     loop {
         match input.read(into) {
@@ -320,6 +357,9 @@ fn read_once(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
 
 /// Bytes of a block, read in one go.
 const BLOCK: usize = 256 * 1024;
+
+/// Bytes that are read at first to find the first packet.
+const PEEK_BLOCK: usize = 16 * 1024;
 
 /// Largest block, in bytes, that is kept from one batch to the next.
 const LARGE_BLOCK: usize = 4 * BLOCK;

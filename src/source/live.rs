@@ -76,7 +76,7 @@ impl LiveSource {
     ///
     /// # Errors
     /// One of them cannot be opened, or the filter does not compile. None is watched then.
-    pub fn open(interfaces: &[String], options: LiveOptions, first_capture: u16) -> Result<LiveSource, LiveError> {
+    pub fn open(interfaces: &[String], options: LiveOptions, first_capture: u32) -> Result<LiveSource, LiveError> {
         let mut links = Links::open();
         let mut taps: Vec<Tap> = Vec::with_capacity(interfaces.len());
         let mut ended = Vec::new();
@@ -84,7 +84,7 @@ impl LiveSource {
             if taps.iter().any(|tap| &tap.notes.name == name) {
                 continue;
             }
-            let capture = u16::try_from(taps.len()).ok().and_then(|index| first_capture.checked_add(index));
+            let capture = u32::try_from(taps.len()).ok().and_then(|index| first_capture.checked_add(index));
             let capture = capture.ok_or(LiveError::TooMany { named: interfaces.len() })?;
             let mut tap = Tap::new(name, capture);
             match tap.open(&options, &mut links) {
@@ -376,12 +376,20 @@ mod tests {
     /// Interfaces that have handed over these packets, each by its time, and nothing since.
     fn waiting(interfaces: &[&[i64]]) -> LiveSource {
         let tap = |(capture, times): (usize, &&[i64])| {
-            let mut tap = Tap::new(&format!("tap{capture}"), capture as u16);
+            let mut tap = Tap::new(&format!("tap{capture}"), capture as u32);
             tap.state = State::Open;
             for (index, &time) in times.iter().enumerate() {
                 let (at, number) = (Timestamp(time), index as u64 + 1);
                 let link = LinkType::ETHERNET;
-                let record = Record { at, number, offset: 0, captured: 1, original: 1, link, capture: tap.capture };
+                let record = Record {
+                    at,
+                    number: number.into(),
+                    offset: 0,
+                    captured: 1,
+                    original: 1,
+                    link,
+                    capture: tap.capture,
+                };
                 tap.backlog.push(record, &[time as u8]);
             }
             tap
@@ -419,9 +427,9 @@ mod tests {
         let (mut batch, mut clock) = (PacketBatch::new(2), Clock::default());
         let mut notes = CaptureNotes::new("tap", "live");
         clock.advance(Timestamp(1_000));
-        let record = |number, captured| Record {
+        let record = |number: u64, captured| Record {
             at: Timestamp(5),
-            number,
+            number: number.into(),
             offset: 0,
             captured,
             original: captured,

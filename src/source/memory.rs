@@ -33,7 +33,7 @@ pub struct MemorySource {
     packets: Vec<(Timestamp, LinkType, u32, Vec<u8>)>,
     next: usize,
     batch_size: usize,
-    capture: u16,
+    capture: u32,
 }
 
 impl MemorySource {

@@ -36,7 +36,7 @@ pub enum HeaderError {
 #[derive(Clone, Debug)]
 pub struct PcapScanner {
     header: PcapHeader,
-    capture: u16,
+    capture: u32,
     /// Offset in the file of the first byte of the next block.
     position: u64,
     /// Seconds of the first and of the last record, which tell a likely time after damage.
@@ -111,7 +111,7 @@ impl PcapHeader {
 
 impl PcapScanner {
     /// A scanner for what follows the header of a file.
-    pub fn new(header: PcapHeader, name: &str, capture: u16) -> PcapScanner {
+    pub fn new(header: PcapHeader, name: &str, capture: u32) -> PcapScanner {
         let mut notes = CaptureNotes::new(name, "pcap");
         notes.detail = header.detail();
         notes.link_type(header.link);
@@ -203,7 +203,7 @@ impl PcapScanner {
         let nanoseconds = i64::from(head.fraction) * i64::from(NANOSECONDS / self.header.unit);
         let record = Record {
             at: Timestamp::new(i64::from(head.seconds), nanoseconds),
-            number,
+            number: number.into(),
             offset: offset as u32,
             captured: head.captured,
             original: head.original.max(head.captured),

@@ -16,7 +16,7 @@ pub struct PcapngScanner {
     order: ByteOrder,
     /// Of the section at hand; a new section forgets them.
     interfaces: Vec<Interface>,
-    capture: u16,
+    capture: u32,
     /// Offset in the file of the first byte of the next block of bytes.
     position: u64,
     /// Time of the packet before, for those that have none.
@@ -32,7 +32,7 @@ pub struct PcapngScanner {
 
 impl PcapngScanner {
     /// A scanner for a whole file, its first section header included.
-    pub fn new(name: &str, capture: u16) -> PcapngScanner {
+    pub fn new(name: &str, capture: u32) -> PcapngScanner {
         PcapngScanner {
             order: ByteOrder::Little,
             interfaces: Vec::new(),
@@ -169,7 +169,7 @@ impl PcapngScanner {
         let record = self.packet(at, body.offset + head.len(), captured, original, link);
         self.notes.count(&record);
         if options < body.bytes.len() {
-            self.packet_options(&body.bytes[options..], record.number, drop_option);
+            self.packet_options(&body.bytes[options..], record.number.into(), drop_option);
         }
         record
     }
@@ -198,7 +198,7 @@ impl PcapngScanner {
             self.notes.odd(OddityKind::CapturedAboveOriginal, number);
         }
         let original = original.max(captured);
-        Record { at, number, offset: offset as u32, captured, original, link, capture: self.capture }
+        Record { at, number: number.into(), offset: offset as u32, captured, original, link, capture: self.capture }
     }
 
     #[inline]

@@ -369,7 +369,10 @@ about-steps-back = The clock of the capture steps back { $steps ->
     }, by up to { $largest } s; times after such a step are held, or moved forward where they stay behind.
 about-late-packets = { packets } came a few moments later than their times say; short times such as round trips may be wrong.
 about-duplicates = { $percent } % of the packets are in the capture twice; they were not taken for retransmissions.
-about-overlap = Captures overlap in time: what is seen in several of them is counted in each.
+about-overlap = More captures overlap in time than are merged at once: { $captures ->
+        [one] { $captures } was
+       *[other] { $captures } were
+    } read afterwards, so conversations that lie in several of them are not put together, and what is seen in several is counted in each.
 about-unclear-flows = Of { $flows ->
         [one] { $flows } conversation
        *[other] { $flows } conversations
@@ -392,6 +395,9 @@ skipped = { $packets ->
 text-program = cap-audit { $version }, port map { $map } { $map_version } ({ $rules } rules)
 text-capture = { $name } ({ $format }, { $links }): { $facts }
 text-no-packets = no packets
+text-captures = { $captures } captures: { $facts }; they are listed after the findings.
+text-inventory = Captures
+text-more-captures = ... and { $more } more; --format json lists all of them.
 text-time = { $seconds } s from { $first } UTC
 
 text-nothing-judged = Nothing could be judged; the reasons stand below.

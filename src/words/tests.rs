@@ -24,7 +24,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-missing-times", &["capture", "packets"]),
     ("about-oddity", &["capture", "oddity", "packet", "times"]),
     ("about-other-packets", &["skipped"]),
-    ("about-overlap", &[]),
+    ("about-overlap", &["captures"]),
     ("about-steps-back", &["largest", "steps"]),
     ("about-unclear-flows", &["flows"]),
     ("about-undescribed-interfaces", &["packets"]),

@@ -20,7 +20,7 @@ impl Batches {
             let (mut block, mut records) = (Vec::new(), Vec::new());
             for RawPacket { at, number, capture, link, original, bytes } in packets.by_ref().take(500) {
                 let (offset, captured) = (block.len() as u32, bytes.len() as u32);
-                records.push(Record { at, number, offset, captured, original, link, capture });
+                records.push(Record { at, number: number.into(), offset, captured, original, link, capture });
                 block.extend_from_slice(bytes);
             }
             blocks.push((block, records));

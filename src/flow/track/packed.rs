@@ -3,15 +3,15 @@
 use crate::flow::{Evidence, Note, PacketRef};
 use crate::packet::RawPacket;
 
-/// A packet and what it shows in eight bytes: capture, note, and 40 bits of packet number. Numbers begin at 1, so 0 is
-/// no packet.
+/// A packet and what it shows in eight bytes: 20 bits of capture, 6 of note, and 38 of packet number. Numbers begin at 1, so 0
+/// is no packet.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Packed(u64);
 
 impl Packed {
-    const NUMBER_BITS: u32 = 40;
-    const CAPTURE_SHIFT: u32 = 48;
-    const NOTE: u64 = 0xff << Packed::NUMBER_BITS;
+    const NUMBER_BITS: u32 = 38;
+    const CAPTURE_SHIFT: u32 = 44;
+    const NOTE: u64 = 0x3f << Packed::NUMBER_BITS;
 
     pub(super) fn new(note: Note, raw: &RawPacket<'_>) -> Packed {
         let note = match note {
@@ -48,7 +48,7 @@ impl Packed {
 
     pub(super) fn evidence(self) -> Evidence {
         let packet = self.0 & ((1 << Packed::NUMBER_BITS) - 1);
-        let at = PacketRef { capture: (self.0 >> Packed::CAPTURE_SHIFT) as u16, packet };
+        let at = PacketRef { capture: (self.0 >> Packed::CAPTURE_SHIFT) as u32, packet };
         Evidence { at, note: self.note() }
     }
 }
@@ -56,6 +56,7 @@ impl Packed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::CAPTURE_LIMIT;
     use crate::packet::LinkType;
     use crate::time::Timestamp;
 
@@ -74,8 +75,8 @@ mod tests {
         for note in notes {
             let raw = RawPacket {
                 at: Timestamp(0),
-                number: 1_000_000_000_000,
-                capture: u16::MAX,
+                number: 200_000_000_000,
+                capture: CAPTURE_LIMIT - 1,
                 link: LinkType::ETHERNET,
                 original: 0,
                 bytes: &[],

@@ -12,7 +12,7 @@ pub enum WriteError {
     /// The ledger names a packet of a capture whose name was not given.
     UnnamedCapture {
         /// The number of the capture.
-        number: u16,
+        number: u32,
     },
     /// Two captures have one name, so that a reader could not tell them apart.
     SameName {

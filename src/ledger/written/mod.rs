@@ -94,6 +94,7 @@ mod write;
 pub use error::{Fault, ReadError, WriteError};
 
 use super::Ledger;
+use crate::flow::CAPTURE_LIMIT;
 use crate::portmap::PortMap;
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -118,16 +119,16 @@ pub const KINDS_LIMIT: usize = 200_000;
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct CaptureNames {
     names: Vec<Arc<str>>,
-    numbers: BTreeMap<Arc<str>, u16>,
+    numbers: BTreeMap<Arc<str>, u32>,
 }
 
 impl CaptureNames {
     /// The number of the capture of this name; a new name gets the next one. `None` where there is no number left.
-    pub fn number(&mut self, name: &str) -> Option<u16> {
+    pub fn number(&mut self, name: &str) -> Option<u32> {
         if let Some(number) = self.numbers.get(name) {
             return Some(*number);
         }
-        let number = u16::try_from(self.names.len()).ok()?;
+        let number = u32::try_from(self.names.len()).ok().filter(|number| *number < CAPTURE_LIMIT)?;
         let name: Arc<str> = name.into();
         self.names.push(Arc::clone(&name));
         self.numbers.insert(name, number);

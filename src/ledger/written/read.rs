@@ -100,7 +100,7 @@ struct Reader<'a> {
     /// Places that were described, and mean the same here.
     places: BTreeSet<Place>,
     /// The numbers here of the captures that were named.
-    captures: BTreeMap<String, u16>,
+    captures: BTreeMap<String, u32>,
     /// The sum of all counts. Each sum of some of them is smaller, so that none overflows.
     counted: u64,
     kinds: usize,
@@ -321,7 +321,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn answered(&mut self, capture: Option<u16>, row: PathRow) -> Result<Answered, Fault> {
+    fn answered(&mut self, capture: Option<u32>, row: PathRow) -> Result<Answered, Fault> {
         let (_, answers, working, ttl, vlans) = row;
         if (answers.is_none() && working.is_none()) || working.is_some() != capture.is_some() || ttl.0 > ttl.1 {
             return Err(Fault::Contradiction { what: "a path was not answered, or in no capture, or at no distance" });
@@ -336,7 +336,7 @@ impl Reader<'_> {
         Ok(Answers { flows: self.some(flows)?, first, last })
     }
 
-    fn working(&mut self, capture: u16, form: WorkingForm) -> Result<Working, Fault> {
+    fn working(&mut self, capture: u32, form: WorkingForm) -> Result<Working, Fault> {
         let (flows, times, packet, ByName(note), client_port) = form;
         let (first, began, last) = flow_times_of(times)?;
         let opener = Evidence { at: PacketRef { capture, packet }, note };
@@ -371,7 +371,7 @@ impl Reader<'_> {
     }
 
     /// The number of a capture that was named.
-    fn capture(&self, name: &str) -> Result<u16, Fault> {
+    fn capture(&self, name: &str) -> Result<u32, Fault> {
         self.captures.get(name).copied().ok_or_else(|| Fault::UnnamedCapture { name: name.into() })
     }
 

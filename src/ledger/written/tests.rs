@@ -1,7 +1,7 @@
 //! The form of a written ledger, byte by byte, and everything that a reader refuses.
 
 use super::*;
-use crate::flow::{Evidence, Note, PacketRef, Sender, Showing};
+use crate::flow::{CAPTURE_LIMIT, Evidence, Note, PacketRef, Sender, Showing};
 use crate::ledger::{
     Answers, Carried, Directions, Few, Kind, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT, Pair, Path, Reply, Sighting, Signed,
     Working,
@@ -393,7 +393,7 @@ fn no_line_is_too_long_to_be_read_back() {
     let names: Vec<String> =
         (0..3 * NAMED_LIMIT).map(|number| format!("{}{number:02}", "\u{1}".repeat(NAME_LIMIT - 2))).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let packet = |capture: usize| PacketRef { capture: capture as u16, packet: u64::MAX };
+    let packet = |capture: usize| PacketRef { capture: capture as u32, packet: u64::MAX };
     let few = 0..NAMED_LIMIT;
     let mut ledger = read(SAMPLE).expect("a ledger");
     let (sighting, seen) = ledger.sightings.iter().next().expect("there is one");
@@ -423,7 +423,7 @@ fn a_line_without_an_end_is_not_read_to_its_end() {
 #[test]
 fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
-    for number in 0..=u16::MAX {
+    for number in 0..CAPTURE_LIMIT {
         assert_eq!(captures.number(&number.to_string()), Some(number));
     }
     assert_eq!((captures.number("7"), captures.number("one more")), (Some(7), None));

@@ -7,7 +7,7 @@ use super::form::{
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
-use crate::flow::{Evidence, PacketRef, Sender};
+use crate::flow::{CAPTURE_LIMIT, Evidence, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, Carried, Crowd, Directions, Kind, Ledger, NAMED_LIMIT, Pair, Pairs, Path, Seen, Sighting,
     Signed, Target, Working,
@@ -97,12 +97,12 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
-    fn captures(&mut self, skipped: &BTreeMap<u16, [u64; Skip::ALL.len()]>) -> Result<(), WriteError> {
+    fn captures(&mut self, skipped: &BTreeMap<u32, [u64; Skip::ALL.len()]>) -> Result<(), WriteError> {
         for &number in skipped.keys() {
             self.naming.capture(number)?;
         }
         let mut names = BTreeSet::new();
-        for (number, &name) in (0..=u16::MAX).zip(self.naming.captures) {
+        for (number, &name) in (0..CAPTURE_LIMIT).zip(self.naming.captures) {
             if !names.insert(name) {
                 return Err(WriteError::SameName { name: name.into() });
             }
@@ -175,7 +175,7 @@ impl<W: Write> Writer<'_, W> {
     }
 
     fn paths(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
-        let mut groups: BTreeMap<Option<u16>, Vec<(&Path, &Answered)>> = BTreeMap::new();
+        let mut groups: BTreeMap<Option<u32>, Vec<(&Path, &Answered)>> = BTreeMap::new();
         for (path, answered) in ledger.paths.iter() {
             let capture = answered.working.map(|working| working.opener.at.capture);
             groups.entry(capture).or_default().push((path, answered));
@@ -197,8 +197,8 @@ impl<W: Write> Writer<'_, W> {
 }
 
 impl<'a> Naming<'a> {
-    fn capture(&self, number: u16) -> Result<&'a str, WriteError> {
-        self.captures.get(usize::from(number)).copied().ok_or(WriteError::UnnamedCapture { number })
+    fn capture(&self, number: u32) -> Result<&'a str, WriteError> {
+        self.captures.get(number as usize).copied().ok_or(WriteError::UnnamedCapture { number })
     }
 
     fn place(&self, place: Place) -> Result<PlaceForm, WriteError> {
@@ -233,7 +233,7 @@ impl<'a> Naming<'a> {
     fn of<'p>(
         &self,
         at: &PacketRef,
-        packets: &'p mut BTreeMap<u16, PacketsForm>,
+        packets: &'p mut BTreeMap<u32, PacketsForm>,
     ) -> Result<&'p mut PacketsForm, WriteError> {
         let name = self.capture(at.capture)?;
         Ok(packets.entry(at.capture).or_insert_with(|| (name.into(), Vec::new(), Vec::new(), Vec::new())))
@@ -248,7 +248,7 @@ impl<'a> Naming<'a> {
     fn seen(&self, seen: &Seen) -> Result<SeenForm, WriteError> {
         let Seen { flows, first, began, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } =
             seen;
-        let mut packets: BTreeMap<u16, PacketsForm> = BTreeMap::new();
+        let mut packets: BTreeMap<u32, PacketsForm> = BTreeMap::new();
         for Evidence { at, note } in evidence {
             self.of(at, &mut packets)?.1.push((at.packet, ByName(*note)));
         }

@@ -77,7 +77,15 @@ mod tests {
     fn record(number: u64, captured: usize) -> Record {
         let captured = captured as u32;
         let at = Timestamp(number as i64);
-        Record { at, number, offset: 77, captured, original: captured, link: LinkType::ETHERNET, capture: 0 }
+        Record {
+            at,
+            number: number.into(),
+            offset: 77,
+            captured,
+            original: captured,
+            link: LinkType::ETHERNET,
+            capture: 0,
+        }
     }
 
     /// The packet of a number: its length and its bytes follow from it.
@@ -96,14 +104,14 @@ mod tests {
                 waiting += packet(pushed).len();
                 pushed += 1;
             } else if let Some(record) = backlog.pop(&mut out) {
-                assert_eq!(record.number, popped);
+                assert_eq!(u64::from(record.number), popped);
                 assert_eq!(record.packet(&out).bytes, packet(popped));
                 waiting -= packet(popped).len();
                 popped += 1;
                 out.clear();
             }
             assert_eq!((backlog.len() as u64, backlog.bytes()), (pushed - popped, waiting));
-            assert_eq!(backlog.first().map(|record| record.number), (popped < pushed).then_some(popped));
+            assert_eq!(backlog.first().map(|record| u64::from(record.number)), (popped < pushed).then_some(popped));
         }
         assert!(popped > 5_000);
     }

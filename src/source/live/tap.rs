@@ -18,7 +18,7 @@ pub(super) struct Tap {
     /// The number of its link; none for `any`, and where the kernel cannot be asked.
     pub(super) index: Option<u32>,
     link: LinkType,
-    pub(super) capture: u16,
+    pub(super) capture: u32,
     pub(super) notes: CaptureNotes,
     /// Nothing more was there when it was last read.
     pub(super) empty: bool,
@@ -55,7 +55,7 @@ pub(super) enum Ending {
 }
 
 impl Tap {
-    pub(super) fn new(name: &str, capture: u16) -> Tap {
+    pub(super) fn new(name: &str, capture: u32) -> Tap {
         Tap {
             handle: None,
             state: State::Ended,
@@ -139,7 +139,7 @@ impl Tap {
             let captured = data.len() as u32;
             let record = Record {
                 at,
-                number: notes.next_number() + backlog.len() as u64,
+                number: (notes.next_number() + backlog.len() as u64).into(),
                 offset: 0,
                 captured,
                 original: original.max(captured),
@@ -264,7 +264,7 @@ pub struct Loss {
     /// The interface.
     pub interface: String,
     /// The number that its packets carry as their capture.
-    pub capture: u16,
+    pub capture: u32,
     /// Packets that passed the filter, as the kernel counts them, those that it then dropped among them.
     pub received: Option<u64>,
     /// Packets that the kernel dropped because its buffer was full.
