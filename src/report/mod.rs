@@ -9,9 +9,10 @@ mod quality;
 mod tables;
 mod text;
 
+pub use crate::outside::printable;
 pub use csv_flows::write_csv;
 pub use json::{write_document, write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows};
-pub use names::{bytes, count, printable};
+pub use names::{bytes, count};
 pub use quality::{Grade, Quality, Remark};
 pub use text::{Look, write_news, write_text};
 
