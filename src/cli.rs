@@ -182,6 +182,9 @@ pub struct AuditArgs {
     /// List every flow in the text report
     #[arg(long)]
     pub flows: bool,
+    /// Flows to list at most, the first ones; the others are counted. The sums and findings are those of all flows
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_flows: u32,
     /// When the text report has colours
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,

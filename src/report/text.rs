@@ -321,6 +321,10 @@ impl<W: Write> Page<'_, W> {
         for flow in report.flows.lines() {
             self.flow(&flow)?;
         }
+        if let Some(left_out) = report.totals.flows_left_out.filter(|&flows| flows > 0) {
+            let text = self.say("text-flows-left-out", [("flows", Value::Number(left_out))]);
+            self.paragraph(&text, "", "")?;
+        }
         Ok(())
     }
 

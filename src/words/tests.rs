@@ -43,6 +43,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("text-comment-packet", &["packet"]),
     ("text-confidence", &["confidence"]),
     ("text-count", &["number", "severity"]),
+    ("text-flows-left-out", &["flows"]),
     ("text-found", &["parts"]),
     ("text-more-findings", &["findings"]),
     ("text-nothing-wrong", &["flows"]),
