@@ -21,6 +21,78 @@ pub enum Flows {
     Counted,
     /// They are counted, and kept for a report that lists them.
     Kept,
+    /// They are counted, and at most this number of them is kept: the first by the time of their first packet.
+    First(usize),
+}
+
+impl Flows {
+    /// Maximum number that is kept.
+    pub fn limit(self) -> usize {
+        match self {
+            Flows::Counted => 0,
+            Flows::Kept => usize::MAX,
+            Flows::First(limit) => limit,
+        }
+    }
+}
+
+/// Flows up to a limit: the first by the time of their first packet, whoever brings them and in whatever order. It holds a quarter more
+/// than the limit while it collects.
+#[derive(Default, Debug)]
+pub struct FirstFlows {
+    flows: Vec<FlowRecord>,
+    limit: usize,
+}
+
+impl FirstFlows {
+    /// None yet, and at most this number.
+    pub fn new(limit: usize) -> FirstFlows {
+        FirstFlows { flows: Vec::new(), limit }
+    }
+
+    /// Adds one, and from time to time leaves out those beyond the limit.
+    pub fn push(&mut self, record: FlowRecord) {
+        self.flows.push(record);
+        if self.flows.len() > self.limit.saturating_add(self.limit / 4).max(1) {
+            self.cut();
+        }
+    }
+
+    /// How many are held now.
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// True without any.
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// The flows until now, in no particular order; the next begin a new list.
+    pub fn take(&mut self) -> Vec<FlowRecord> {
+        self.cut();
+        std::mem::take(&mut self.flows)
+    }
+
+    /// Those that are kept, in the order of their first packets in the captures.
+    pub fn sorted(mut self) -> Vec<FlowRecord> {
+        self.cut();
+        self.flows.sort_by_key(|flow| flow.opener);
+        self.flows
+    }
+
+    fn cut(&mut self) {
+        if self.flows.len() > self.limit {
+            self.flows.select_nth_unstable_by_key(self.limit, |flow| (flow.first, flow.opener));
+            self.flows.truncate(self.limit);
+        }
+    }
+}
+
+impl Extend<FlowRecord> for FirstFlows {
+    fn extend<T: IntoIterator<Item = FlowRecord>>(&mut self, flows: T) {
+        flows.into_iter().for_each(|flow| self.push(flow));
+    }
 }
 
 /// Where finished flows are entered.
@@ -28,7 +100,7 @@ struct Books {
     map: Arc<PortMap>,
     ledger: Ledger,
     /// The flows themselves, where the report lists them.
-    flows: Option<Vec<FlowRecord>>,
+    flows: Option<FirstFlows>,
     /// What live flows have shown that is not looked at again while they live.
     shown: Ledger,
 }
@@ -42,7 +114,7 @@ impl Audit {
             // The range that Windows hands out to clients stands in two rules and says nothing about who is the server.
             candidates.is_some_and(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS))
         };
-        let flows = (flows == Flows::Kept).then(Vec::new);
+        let flows = (flows != Flows::Counted).then(|| FirstFlows::new(flows.limit()));
         Audit {
             table: FlowTable::new(limits, Box::new(knows_port)),
             books: Books { map, ledger: Ledger::default(), flows, shown: Ledger::default() },
@@ -124,7 +196,7 @@ impl Audit {
 
     /// Finished flows since the last time this was asked, where flows are kept.
     pub fn take_finished(&mut self) -> Vec<FlowRecord> {
-        self.books.flows.as_mut().map(std::mem::take).unwrap_or_default()
+        self.books.flows.as_mut().map(FirstFlows::take).unwrap_or_default()
     }
 
     /// Flows that are alive.
@@ -136,7 +208,7 @@ impl Audit {
     pub fn finish(mut self, end: Timestamp) -> (Ledger, Vec<FlowRecord>) {
         let Audit { table, books } = &mut self;
         table.finish(end, &mut |record| books.enter(record));
-        (self.books.ledger, self.books.flows.unwrap_or_default())
+        (self.books.ledger, self.books.flows.map(|mut flows| flows.take()).unwrap_or_default())
     }
 }
 

@@ -1,5 +1,6 @@
 //! All that one audit knows, and the one way to conclude from it.
 
+use crate::audit::FirstFlows;
 use crate::clock::Clock;
 use crate::finding::{Finding, Scene, Severity, findings};
 use crate::flow::FlowRecord;
@@ -44,6 +45,8 @@ pub struct Case {
     pub ledger: Ledger,
     /// The flows, where they were kept, in the order of their first packets.
     pub flows: Vec<FlowRecord>,
+    /// Maximum number of flows that are kept.
+    pub max_flows: usize,
     /// The captures, by the numbers that packets carry.
     pub captures: Vec<CaptureNotes>,
     /// How time ran.
@@ -74,6 +77,7 @@ impl Case {
             map,
             ledger: Ledger::default(),
             flows: Vec::new(),
+            max_flows: usize::MAX,
             captures: Vec::new(),
             clock: Clock::default(),
             overlapping: 0,
@@ -96,8 +100,9 @@ impl Case {
         } else {
             self.ledger += &ledger;
         }
-        self.flows.extend(flows);
-        self.flows.sort_by_key(|flow| flow.opener);
+        let mut first = FirstFlows::new(self.max_flows);
+        first.extend(self.flows.drain(..).chain(flows));
+        self.flows = first.sorted();
         self.clock.add(&clock);
     }
 

@@ -2,6 +2,7 @@
 
 use crate::bench::{SERVICES, Sizes};
 use crate::finding::Severity;
+use crate::outside::printable;
 use crate::transport::Transport;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -20,7 +21,17 @@ pub struct Cli {
 impl Cli {
     /// What was typed. Help, the version and mistakes end the program here.
     pub fn typed() -> Cli {
-        Cli::parse()
+        Cli::try_parse().unwrap_or_else(|error| exit(error))
+    }
+}
+
+/// Says what is wrong with the words that were typed, and ends the program. They are typed again by a name that a terminal shows as
+/// it is: a script may have put anything into them.
+fn exit(error: clap::Error) -> ! {
+    let words = std::env::args_os().map(|word| printable(&word.to_string_lossy()).into_owned());
+    match Cli::try_parse_from(words) {
+        Err(shown) if shown.kind() == error.kind() => shown.exit(),
+        _ => error.exit(),
     }
 }
 
@@ -182,6 +193,9 @@ pub struct AuditArgs {
     /// List every flow in the text report
     #[arg(long)]
     pub flows: bool,
+    /// Flows to list at most, the first ones; the others are counted. The sums and findings are those of all flows
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_flows: u32,
     /// When the text report has colours
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,

@@ -4,7 +4,7 @@
 //! it free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is
 //! lost here.
 
-use crate::audit::{Audit, Flows};
+use crate::audit::{Audit, FirstFlows, Flows};
 use crate::clock::Clock;
 use crate::flow::{Depth, FlowRecord, Limits};
 use crate::ledger::{Latency, Ledger};
@@ -188,19 +188,20 @@ fn with_workers<S>(
         let (sources, failed) = capture(&mut hall, &mut clock);
         hall.close(clock.now());
         let batches = Latency::default();
+        let mut flows = FirstFlows::new(options.flows.limit());
         let mut harvest = Harvest { ledger: Ledger::default(), flows: Vec::new(), clock, failed, batches };
         for (worker, result) in results.into_iter().enumerate() {
             let joined = result.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let ((ledger, flows), batches) = joined;
+            let ((ledger, kept), batches) = joined;
+            flows.extend(kept);
             harvest.batches += &batches;
             if worker == 0 {
-                (harvest.ledger, harvest.flows) = (ledger, flows);
+                harvest.ledger = ledger;
             } else {
                 harvest.ledger += &ledger;
-                harvest.flows.extend(flows);
             }
         }
-        harvest.flows.sort_by_key(|flow| flow.opener);
+        harvest.flows = flows.sorted();
         (harvest, sources)
     })
 }

@@ -338,6 +338,8 @@ fn many(check: &Check, severity: Severity, seen: &Seen, about: About) -> Finding
     let host = one.map(|host| format!("{}=={host}", if host.is_v4() { "ip.addr" } else { "ipv6.addr" }));
     let number = port.map(|(transport, port)| format!("{}.port=={port}", transport.name()));
     Finding {
+        id: String::new(),
+        rests_on: Vec::new(),
         code: check.code,
         severity,
         confidence: Confidence::Medium,

@@ -10,7 +10,7 @@ pub use tally::{ServiceTally, Tally};
 use crate::flow::{Doubt, FlowRecord, GRACE, Showing, TCP_TRIES, showing};
 use crate::ledger::{Kind, Ledger, Pair, Path, Seen, Sighting};
 use crate::matching::{Basis, Fit, Matching, ServiceRef};
-use crate::portmap::{PortMap, RuleId};
+use crate::portmap::{Place, PortMap, RuleId};
 use crate::signature::Protocol;
 
 /// Judges flows by a map and by all that was seen.
@@ -41,6 +41,8 @@ pub struct Judgement<'m> {
     pub service: Option<ServiceRef>,
     /// The port proves nothing by itself.
     pub generic: bool,
+    /// Where its port stands in the map.
+    pub place: Option<Place>,
     /// The rules that it rests on: those that name its port, most specific first.
     pub rules: &'m [RuleId],
 }
@@ -171,6 +173,7 @@ impl<'m, 'l> Judge<'m, 'l> {
             basis: matching.basis,
             service: matching.service,
             generic: matching.port.generic,
+            place: matching.place,
             rules: matching.place.map_or(&[], |place| &self.map.at(place).rules),
         }
     }

@@ -5,7 +5,7 @@ use crate::judge::Reason;
 use crate::signature::Protocol;
 use std::io::{self, Write};
 
-const HEADER: [&str; 30] = [
+const HEADER: [&str; 31] = [
     "id",
     "community_id",
     "protocol",
@@ -36,6 +36,7 @@ const HEADER: [&str; 30] = [
     "basis",
     "verdict",
     "reason",
+    "capture",
 ];
 
 /// A header and one line a flow. Lists are joined with `;`, what is not known is empty.
@@ -43,10 +44,10 @@ const HEADER: [&str; 30] = [
 /// # Errors
 /// What writing gives.
 pub fn write_csv(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    tables::write_rows(out, HEADER, report.flows.lines().map(|flow| fields(&flow)))
+    tables::write_rows(out, HEADER, report.flows.lines().map(|flow| fields(&flow, report)))
 }
 
-fn fields(flow: &FlowLine<'_>) -> [String; HEADER.len()] {
+fn fields(flow: &FlowLine<'_>, report: &Report<'_>) -> [String; HEADER.len()] {
     let text = |value: Option<&str>| value.unwrap_or_default().to_string();
     let vlan: Vec<String> = flow.vlan.iter().map(u16::to_string).collect();
     [
@@ -80,5 +81,11 @@ fn fields(flow: &FlowLine<'_>) -> [String; HEADER.len()] {
         flow.basis.name().into(),
         flow.verdict.name().into(),
         text(flow.reason.map(Reason::name)),
+        text(
+            usize::try_from(flow.capture)
+                .ok()
+                .and_then(|capture| report.captures.get(capture))
+                .map(|capture| capture.name.as_str()),
+        ),
     ]
 }

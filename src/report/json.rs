@@ -1,13 +1,18 @@
 //! The report as one JSON document, or as one object a line.
 
+use super::rule_sets::{self, RuleSets};
 use super::{CaptureLine, FindingLine, FlowLine, FlowList, PortMapLine, Program, Quality, Report, ServiceLine, Totals};
 use crate::finding::Params;
 use crate::flow::Evidence;
+use crate::outside::is_unseen;
 use crate::packet::Address;
+use crate::portmap::PortMap;
 use crate::time::Timestamp;
 use crate::transport::Transport;
 use crate::words::Words;
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use std::io::{self, Write};
 
 /// Name and version of the layout.
@@ -26,7 +31,8 @@ pub fn write_json(out: &mut impl Write, report: &Report<'_>, words: &Words) -> i
         quality: quality(&report.quality, report, words),
         totals: &report.totals,
         services: &report.services,
-        findings: report.findings.iter().map(|line| told(line, words)).collect(),
+        rule_sets: rule_sets::named(report),
+        findings: report.findings.iter().map(|line| told_in(report, line, words)).collect(),
         flows: &report.flows,
     };
     write_document(out, &document)
@@ -37,7 +43,7 @@ pub fn write_json(out: &mut impl Write, report: &Report<'_>, words: &Words) -> i
 /// # Errors
 /// What writing gives.
 pub fn write_document(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Shown(PrettyFormatter::new())))?;
     writeln!(out)
 }
 
@@ -47,33 +53,37 @@ pub fn write_document(out: &mut impl Write, value: &impl Serialize) -> io::Resul
 /// What writing gives.
 pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
     write_captures(out, report)?;
+    write_sets(out, &rule_sets::named(report))?;
     for flow in report.flows.lines() {
         write_flow(out, &flow)?;
     }
-    write_after_flows(out, report, words)
+    for finding in &report.findings {
+        line(out, "finding", &told_in(report, finding, words))?;
+    }
+    write_end(out, report, words, &report.totals)
 }
 
-/// The same without the flows, which were written before.
+/// The same without the flows and the lists of their rules, which were written before.
 ///
 /// # Errors
 /// What writing gives.
 pub fn write_ndjson_without_flows(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
     write_captures(out, report)?;
-    write_after_flows(out, report, words)
+    for finding in &report.findings {
+        write_finding(out, finding, words)?;
+    }
+    write_end(out, report, words, &Totals { flows_left_out: None, ..report.totals })
 }
 
 fn write_captures(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
     report.captures.iter().try_for_each(|capture| line(out, "capture", capture))
 }
 
-fn write_after_flows(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
-    for finding in &report.findings {
-        write_finding(out, finding, words)?;
-    }
+fn write_end(out: &mut impl Write, report: &Report<'_>, words: &Words, totals: &Totals) -> io::Result<()> {
     for service in &report.services {
         line(out, "service", service)?;
     }
-    let Report { program, port_map, totals, .. } = report;
+    let Report { program, port_map, .. } = report;
     let quality = quality(&report.quality, report, words);
     line(out, "summary", &Summary { schema: SCHEMA, program, port_map, quality, totals })
 }
@@ -86,7 +96,19 @@ pub fn write_flow(out: &mut impl Write, flow: &FlowLine<'_>) -> io::Result<()> {
     line(out, "flow", flow)
 }
 
-/// One finding as a line.
+/// The lists of rules that flows name, one a line, for flows that are written as they come: they stand before the first of them.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_rule_sets(out: &mut impl Write, map: &PortMap) -> io::Result<()> {
+    write_sets(out, &rule_sets::every(map))
+}
+
+fn write_sets(out: &mut impl Write, sets: &RuleSets<'_>) -> io::Result<()> {
+    sets.iter().try_for_each(|(name, rules)| line(out, "rule_set", &RuleSet { rule_set: name, rules }))
+}
+
+/// One finding as a line, with all its rules.
 ///
 /// # Errors
 /// What writing gives.
@@ -103,6 +125,7 @@ struct Document<'a> {
     quality: ToldQuality,
     totals: &'a Totals,
     services: &'a [ServiceLine],
+    rule_sets: RuleSets<'a>,
     findings: Vec<ToldFinding<'a>>,
     flows: &'a FlowList<'a>,
 }
@@ -116,6 +139,13 @@ struct Summary<'a> {
     totals: &'a Totals,
 }
 
+/// A list of rules by its name.
+#[derive(Serialize)]
+struct RuleSet<'a> {
+    rule_set: &'a str,
+    rules: &'a [&'a str],
+}
+
 /// The quality with its remarks in words.
 #[derive(Serialize)]
 struct ToldQuality {
@@ -126,6 +156,8 @@ struct ToldQuality {
 /// A finding with its words.
 #[derive(Serialize)]
 struct ToldFinding<'a> {
+    /// Stands for the same thing in every run.
+    id: &'a str,
     code: &'a str,
     severity: &'a str,
     confidence: &'a str,
@@ -138,13 +170,20 @@ struct ToldFinding<'a> {
     protocol: Option<&'a str>,
     port: Option<u16>,
     service: Option<&'a str>,
+    /// None where they stand in a list of the report.
     rules: &'a [String],
+    /// That list, where there are more than a dozen.
+    rule_set: Option<String>,
     products: &'a [String],
     flows: &'a [u64],
+    /// Flows that it is about, but that are not named.
+    flows_left_out: u64,
     flow_count: u64,
     first: Option<String>,
     last: Option<String>,
     evidence: Vec<ToldEvidence>,
+    /// Findings that it rests on, by their ids.
+    rests_on: &'a [String],
     wireshark_filter: &'a str,
     /// The filter selects no other flows. Otherwise there are more flows than ports are named.
     wireshark_filter_exact: bool,
@@ -172,6 +211,14 @@ fn quality(quality: &Quality, report: &Report<'_>, words: &Words) -> ToldQuality
     ToldQuality { verdict: quality.verdict.name(), remarks }
 }
 
+/// The same in a document that lists shared rules once.
+fn told_in<'a>(report: &Report<'_>, line: &'a FindingLine<'a>, words: &Words) -> ToldFinding<'a> {
+    let rule_set = rule_sets::of_finding(line.finding, report.flows.judge.map);
+    let told = told(line, words);
+    let rules = if rule_set.is_some() { &[] } else { told.rules };
+    ToldFinding { rules, rule_set, ..told }
+}
+
 fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) -> ToldFinding<'a> {
     let addresses = |addresses: &[Address]| addresses.iter().map(Address::to_string).collect();
     let evidence = |&Evidence { at, note }: &Evidence| {
@@ -180,6 +227,7 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
     };
     let texts = words.finding(finding);
     ToldFinding {
+        id: &finding.id,
         code: finding.code,
         severity: finding.severity.name(),
         confidence: finding.confidence.name(),
@@ -193,12 +241,15 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
         port: finding.port.map(|(_, port)| port),
         service: finding.service.as_deref(),
         rules: &finding.rules,
+        rule_set: None,
         products: &finding.products,
         flows,
+        flows_left_out: finding.flow_count.saturating_sub(flows.len() as u64),
         flow_count: finding.flow_count,
         first: finding.first.map(Timestamp::rfc3339),
         last: finding.last.map(Timestamp::rfc3339),
         evidence: finding.evidence.iter().map(evidence).collect(),
+        rests_on: &finding.rests_on,
         wireshark_filter: &finding.wireshark_filter,
         wireshark_filter_exact: finding.filter_is_exact,
         parameters: &finding.params,
@@ -206,6 +257,60 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
 }
 
 fn line<T: Serialize>(out: &mut impl Write, r#type: &str, value: &T) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &Typed { r#type, value })?;
+    Typed { r#type, value }.serialize(&mut Serializer::with_formatter(&mut *out, Shown(CompactFormatter)))?;
     writeln!(out)
+}
+
+/// JSON that a terminal may show: what [`is_unseen`] names is escaped, so that the text stays the same to a program.
+struct Shown<F>(F);
+
+impl<F: Formatter> Formatter for Shown<F> {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_unseen) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            let mut after = rest[at..].chars();
+            if let Some(c) = after.next() {
+                c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))?;
+            }
+            rest = after.as_str();
+        }
+        out.write_all(rest.as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_array(out)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array(out)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(out, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array_value(out)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object(out)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object_value(out)
+    }
 }

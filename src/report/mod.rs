@@ -6,17 +6,21 @@ mod names;
 mod plain;
 pub mod ports;
 mod quality;
+mod rule_sets;
 mod tables;
 mod text;
 
+pub use crate::outside::printable;
 pub use csv_flows::write_csv;
-pub use json::{write_document, write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows};
-pub use names::{bytes, count, printable};
+pub use json::{
+    write_document, write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows, write_rule_sets,
+};
+pub use names::{bytes, count};
 pub use quality::{Grade, Quality, Remark};
 pub use text::{Look, write_news, write_text};
 
 use crate::case::Conclusion;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::flow::{Counts, DirectionBasis, Endpoint, FlowRecord, PacketRef};
 use crate::judge::{Judge, Judgement, Outcome, Reason, ServiceTally, Tally, Verdict};
 use crate::ledger::{Latency, Ledger};
@@ -74,6 +78,8 @@ pub struct PortMapLine {
 /// One capture.
 #[derive(Serialize)]
 pub struct CaptureLine {
+    /// By this number, counted from 0, flows and evidence name it.
+    pub capture: usize,
     /// As it was typed.
     pub name: String,
     /// `pcap` or `pcapng`.
@@ -102,8 +108,10 @@ pub struct CaptureLine {
     pub dropped: DroppedLine,
     /// The first place where the file is damaged.
     pub damage: Option<DamageLine>,
-    /// Comments that people left in the file.
+    /// Comments that people left in the file, the first of them.
     pub comments: Vec<CommentLine>,
+    /// Comments that are left out.
+    pub comments_left_out: u64,
 }
 
 /// Loss by the three who can lose; `null` is unknown.
@@ -140,7 +148,7 @@ pub struct CommentLine {
 }
 
 /// Sums over everything.
-#[derive(Serialize)]
+#[derive(Serialize, Clone, Copy)]
 pub struct Totals {
     /// Packets of all captures.
     pub packets: u64,
@@ -149,6 +157,29 @@ pub struct Totals {
     /// Flows by what is held of them.
     #[serde(flatten)]
     pub tally: Tally,
+    /// Findings by their severity.
+    pub findings: SeverityCounts,
+    /// Flows that are counted but not listed; none where they were told as they ended.
+    pub flows_left_out: Option<u64>,
+}
+
+/// Findings by their severity.
+#[derive(Serialize, Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct SeverityCounts {
+    /// Errors.
+    pub error: u64,
+    /// Warnings.
+    pub warning: u64,
+    /// Remarks.
+    pub info: u64,
+}
+
+impl SeverityCounts {
+    fn of(findings: &[Finding]) -> SeverityCounts {
+        let number = |severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+        let [error, warning, info] = [Severity::Error, Severity::Warning, Severity::Info].map(number);
+        SeverityCounts { error, warning, info }
+    }
 }
 
 /// One service.
@@ -240,6 +271,8 @@ pub struct FlowLine<'a> {
     pub id: u64,
     /// Community ID version 1, seed 0.
     pub community_id: String,
+    /// The capture that holds its first packet, counted from 0.
+    pub capture: u32,
     /// `tcp`, `udp`, `icmp` or `icmpv6`.
     pub protocol: &'static str,
     /// Who opened it.
@@ -287,8 +320,10 @@ pub struct FlowLine<'a> {
     pub heard: Option<Protocol>,
     /// The service.
     pub service: Option<&'a str>,
-    /// Rules that name the port, most specific first.
+    /// Rules that name the port, most specific first; none where they stand in a list of the report.
     pub rules: Vec<&'a str>,
+    /// The list of the report in which the rules stand, where there are more than a dozen.
+    pub rule_set: Option<String>,
     /// What ties it to its service.
     #[serde(serialize_with = "plain::name")]
     pub basis: Basis,
@@ -324,6 +359,8 @@ impl<'a> Report<'a> {
                 packets: captures.iter().map(|capture| capture.packets).sum(),
                 bytes: captures.iter().map(|capture| capture.bytes).sum(),
                 tally: *tally,
+                findings: SeverityCounts::of(findings),
+                flows_left_out: Some(tally.flows.saturating_sub(flows.len() as u64)),
             },
             services,
             findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),
@@ -336,6 +373,7 @@ fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureL
     let counts = ledger.skipped.get(&(index as u32)).copied().unwrap_or_default();
     let skipped = Skip::ALL.into_iter().map(|skip| (skip.name(), counts[skip.index()])).filter(|(_, count)| *count > 0);
     CaptureLine {
+        capture: index,
         name: notes.name.clone(),
         format: notes.format.into(),
         link_types: notes.link_types.clone(),
@@ -358,6 +396,7 @@ fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureL
             .iter()
             .map(|comment| CommentLine { packet: comment.packet, text: comment.text.clone() })
             .collect(),
+        comments_left_out: notes.comments_left_out,
     }
 }
 
@@ -416,9 +455,12 @@ impl Serialize for FlowList<'_> {
 pub fn flow_line<'a>(id: u64, record: &'a FlowRecord, judgement: Judgement<'a>, map: &'a PortMap) -> FlowLine<'a> {
     let both = |of: fn(&Counts) -> u64| BothSides { client: of(&record.from_client), server: of(&record.from_server) };
     let heard = record.heard.as_ref();
+    let rule_set = judgement.place.and_then(|place| rule_sets::name(place, map));
+    let rules = if rule_set.is_some() { &[] } else { judgement.rules };
     FlowLine {
         id,
         community_id: record.community_id(),
+        capture: record.opener.capture,
         protocol: protocol_name(record.protocol),
         client: record.client.into(),
         server: record.server.into(),
@@ -439,7 +481,8 @@ pub fn flow_line<'a>(id: u64, record: &'a FlowRecord, judgement: Judgement<'a>, 
         server_name: heard.and_then(|heard| heard.server_name.as_deref()),
         heard: heard.map(|heard| heard.protocol),
         service: judgement.service.map(|service| service.name(map)),
-        rules: judgement.rules.iter().map(|&rule| map.rule(rule).id.as_str()).collect(),
+        rules: rules.iter().map(|&rule| map.rule(rule).id.as_str()).collect(),
+        rule_set,
         basis: judgement.basis,
         verdict: judgement.verdict,
         reason: judgement.reason,

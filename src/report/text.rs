@@ -3,6 +3,7 @@
 use super::{CaptureLine, EndpointLine, FindingLine, FlowLine, Remark, Report, ServiceLine, names, tables};
 use crate::finding::{Confidence, Finding, Params, Severity, Value};
 use crate::flow::Evidence;
+use crate::outside::printable;
 use crate::time::{Span, Timestamp};
 use crate::words::Words;
 use anstyle::{AnsiColor, Style};
@@ -46,8 +47,8 @@ pub fn write_text(out: &mut impl Write, report: &Report<'_>, words: &Words, look
 /// What writing gives.
 pub fn write_news(out: &mut impl Write, at: Timestamp, finding: &Finding, words: &Words) -> io::Result<()> {
     let (time, severity, texts) = (at.time_of_day(), severity_word(finding.severity, words), words.finding(finding));
-    writeln!(out, "{time} {severity} {} {}", finding.code, texts.title)?;
-    writeln!(out, "         {} {}", label("text-do", words), texts.remedy)
+    writeln!(out, "{time} {severity} {} {}", finding.code, printable(&texts.title))?;
+    writeln!(out, "         {} {}", label("text-do", words), printable(&texts.remedy))
 }
 
 struct Page<'w, W: Write> {
@@ -355,7 +356,12 @@ impl<W: Write> Page<'_, W> {
             let place = comment.packet.map_or("- ".into(), |packet| {
                 format!("- {} ", self.say("text-comment-packet", [("packet", Value::Number(packet))]))
             });
-            self.paragraph(&comment.text, &place, "  ")?;
+            // Its lines stand indented, so that none looks like one of ours.
+            let mut first = place.as_str();
+            for line in comment.text.lines() {
+                self.paragraph(line, first, "  ")?;
+                first = "  ";
+            }
         }
         Ok(())
     }
@@ -364,6 +370,10 @@ impl<W: Write> Page<'_, W> {
         self.section("text-flows")?;
         for flow in report.flows.lines() {
             self.flow(&flow)?;
+        }
+        if let Some(left_out) = report.totals.flows_left_out.filter(|&flows| flows > 0) {
+            let text = self.say("text-flows-left-out", [("flows", Value::Number(left_out))]);
+            self.paragraph(&text, "", "")?;
         }
         Ok(())
     }
@@ -402,7 +412,7 @@ impl<W: Write> Page<'_, W> {
     fn wrap(&self, text: &str, first: &str, rest: &str) -> String {
         let options = textwrap::Options::new(self.look.width).initial_indent(first).subsequent_indent(rest);
         let options = options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation);
-        textwrap::fill(&names::printable(text), options).replace(UNBROKEN, " ")
+        textwrap::fill(&printable(text), options).replace(UNBROKEN, " ")
     }
 
     fn styled(&self, style: Style, text: &str) -> String {

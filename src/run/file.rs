@@ -58,7 +58,7 @@ pub(super) fn options(args: &AuditArgs) -> Options {
     let listed = args.flows || args.format.lists_flows();
     Options {
         workers: args.workers.map_or(spare, usize::from),
-        flows: if listed { Flows::Kept } else { Flows::Counted },
+        flows: if listed { Flows::First(args.max_flows as usize) } else { Flows::Counted },
         ..Options::default()
     }
 }
@@ -75,7 +75,8 @@ struct Audited {
 /// buffer do; captures whose time overlaps are merged.
 fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64)) -> Audited {
     let Queue { waiting, failed, .. } = queue;
-    let mut audited = Audited { case: Case::new(Arc::clone(&map)), read: 0, failed };
+    let case = Case { max_flows: options.flows.limit(), ..Case::new(Arc::clone(&map)) };
+    let mut audited = Audited { case, read: 0, failed };
     // A capture keeps its number, which its packets carry, whatever becomes of it.
     let mut notes: BTreeMap<u32, CaptureNotes> =
         waiting.iter().map(|waiting| (waiting.capture(), waiting.lost())).collect();

@@ -66,7 +66,8 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         Ok::<_, Error>(capture.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
     desk.close();
-    let mut case = Case { flows: desk.take_finished(), ..Case::new(Arc::clone(&map)) };
+    let max_flows = pipeline.flows.limit();
+    let mut case = Case { flows: desk.take_finished(), max_flows, ..Case::new(Arc::clone(&map)) };
     case.add(harvest);
     case.captures = feed.notes();
     let target = match (&output, &audit.output) {

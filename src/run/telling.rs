@@ -1,7 +1,7 @@
 //! From a case to a report in the format that was asked for, and to the exit code.
 
 use super::Exit;
-use super::console::{Paper, Target, write_to};
+use super::console::{Paper, Target, tell, write_to};
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Color, FailOn, Format};
 use crate::error::Error;
@@ -45,6 +45,10 @@ impl<'a> Telling<'a> {
         let conclusion = case.conclude();
         let report = Report::new(&conclusion);
         let words = Words::default();
+        // A table has no place for it; the other formats say it themselves.
+        if let (Format::Csv, Some(flows @ 1..)) = (self.format, report.totals.flows_left_out) {
+            tell(&format!("{} are counted, but not listed; --max-flows lists more", report::count(flows, "flow")));
+        }
         write_to(self.output, |out, paper| match self.format {
             Format::Text => report::write_text(out, &report, &words, self.look(paper)),
             Format::Json => report::write_json(out, &report, &words),

@@ -471,6 +471,7 @@ text-unclear-flows = { citrix-flows } could not be judged.
 text-comments = Comments in the capture
 text-comment-packet = packet { $packet }:
 text-flows = Flows
+text-flows-left-out = { flows } are counted, but not listed; --max-flows lists more.
 
 citrix-flows = { $flows ->
         [one] { $flows } Citrix flow

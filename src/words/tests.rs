@@ -44,6 +44,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("text-comment-packet", &["packet"]),
     ("text-confidence", &["confidence"]),
     ("text-count", &["number", "severity"]),
+    ("text-flows-left-out", &["flows"]),
     ("text-found", &["parts"]),
     ("text-more-findings", &["findings"]),
     ("text-nothing-wrong", &["flows"]),
@@ -245,6 +246,8 @@ fn no_sentence_stands_in_a_finding() {
 
 fn refused(clients: &[u8]) -> Finding {
     Finding {
+        id: String::new(),
+        rests_on: Vec::new(),
         code: "blocked.refused",
         severity: Severity::Error,
         confidence: Confidence::High,

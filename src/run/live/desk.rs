@@ -5,6 +5,7 @@ use super::super::console::{Paper, Quiet, Target, tell};
 use super::super::progress::Status;
 use super::super::telling::Telling;
 use super::feed::{News, WAIT};
+use crate::audit::FirstFlows;
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Format};
 use crate::error::Error;
@@ -41,7 +42,7 @@ pub(super) struct Desk<'a> {
     status: Status,
     before: Option<(Timestamp, u64, u64)>,
     /// Flows that have ended, where the report at the end lists them.
-    finished: Vec<FlowRecord>,
+    finished: FirstFlows,
     lines: u64,
     live_flows: usize,
 }
@@ -58,7 +59,7 @@ impl<'a> Desk<'a> {
             notes: Vec::new(),
             status: Status::new(Quiet::of(args.quiet)),
             before: None,
-            finished: Vec::new(),
+            finished: FirstFlows::new(args.max_flows as usize),
             lines: 0,
             live_flows: 0,
         }
@@ -147,6 +148,9 @@ impl<'a> Desk<'a> {
 
     /// Writes the next flow as a line.
     fn flow(&mut self, record: &FlowRecord, judgement: Judgement<'_>) -> Result<(), Error> {
+        if self.lines == 0 {
+            write(|out| report::write_rule_sets(out, self.map))?;
+        }
         self.lines += 1;
         let line = report::flow_line(self.lines, record, judgement, self.map);
         write(|out| report::write_flow(out, &line))
@@ -180,7 +184,7 @@ impl<'a> Desk<'a> {
 
     /// The flows that have ended, where the report at the end lists them.
     pub fn take_finished(&mut self) -> Vec<FlowRecord> {
-        std::mem::take(&mut self.finished)
+        self.finished.take()
     }
 
     /// The end of a stream of lines: what has not been told yet, and the sums.
