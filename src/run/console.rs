@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use crate::error::{Error, Output};
 use crate::report;
+#[cfg(feature = "live")]
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;

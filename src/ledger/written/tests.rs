@@ -423,9 +423,12 @@ fn a_line_without_an_end_is_not_read_to_its_end() {
 #[test]
 fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
-    for number in 0..CAPTURE_LIMIT {
+    for number in 0..10 {
         assert_eq!(captures.number(&number.to_string()), Some(number));
     }
+    // The other names do not matter.
+    captures.names.resize(CAPTURE_LIMIT as usize - 1, "other".into());
+    assert_eq!(captures.number("the last"), Some(CAPTURE_LIMIT - 1));
     assert_eq!((captures.number("7"), captures.number("one more")), (Some(7), None));
     let before = captures.clone();
     let error = Ledger::read(&mut SAMPLE.as_bytes(), &map(), &mut captures).expect_err("there is no number left");
