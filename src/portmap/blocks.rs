@@ -1,6 +1,7 @@
 //! Reads TOML block by block and key by key. What is wrong is collected with its place, so that one reading finds everything.
 //! The only file that names `toml`.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -73,26 +74,27 @@ impl Faults {
 /// Reads a text as one block. Gives what `read` makes of it, or each line with what is wrong there.
 pub(super) fn read<T>(text: &str, read: impl FnOnce(&Block<'_>) -> Option<T>) -> Result<T, Vec<(usize, String)>> {
     let faults = Faults::default();
-    let mut clear = text.to_string();
-    for _ in 0..STOPS {
-        let (_, errors) = DeTable::parse_recoverable(&clear);
-        // There the reader stops looking, so what comes after is read without that line.
-        let Some(stop) = errors.iter().find(|error| error.message().starts_with(STOP)).and_then(|it| it.span()) else {
-            break;
+    let mut clear = Cow::Borrowed(text);
+    let mut stops = 0;
+    let made = loop {
+        let (table, errors) = DeTable::parse_recoverable(&clear);
+        let stop = errors.iter().find(|error| error.message().starts_with(STOP)).and_then(|error| error.span());
+        let Some(stop) = stop.map(|span| span.start).filter(|_| stops < STOPS) else {
+            let forms = errors.into_iter().map(|error| {
+                // A file that ends too early has no place of its own: the fault is after the last line.
+                let at = error.span().map_or(text.len(), |span| span.start);
+                Fault { at, what: error.message().to_string(), kind: Kind::Form }
+            });
+            faults.0.borrow_mut().extend(forms);
+            break read(&Block::new(0, table.get_ref(), &faults));
         };
-        faults.0.borrow_mut().push(Fault { at: stop.start, what: NO_VALUE.into(), kind: Kind::Form });
-        let begin = clear[..stop.start].rfind('\n').map_or(0, |end| end + 1);
-        let end = clear[stop.start..].find('\n').map_or(clear.len(), |length| stop.start + length);
-        clear.replace_range(begin..end, &" ".repeat(end - begin));
-    }
-    let (table, errors) = DeTable::parse_recoverable(&clear);
-    let made = read(&Block::new(0, table.get_ref(), &faults));
-    let forms = errors.into_iter().map(|error| {
-        // A file that ends too early has no place of its own: the fault is after the last line.
-        let at = error.span().map_or(text.len(), |span| span.start);
-        Fault { at, what: error.message().to_string(), kind: Kind::Form }
-    });
-    faults.0.borrow_mut().extend(forms);
+        // There the reader stops looking, so what comes after is read without that line.
+        stops += 1;
+        faults.0.borrow_mut().push(Fault { at: stop, what: NO_VALUE.into(), kind: Kind::Form });
+        let begin = clear[..stop].rfind('\n').map_or(0, |end| end + 1);
+        let end = clear[stop..].find('\n').map_or(clear.len(), |length| stop + length);
+        clear = [&clear[..begin], &" ".repeat(end - begin), &clear[end..]].concat().into();
+    };
     match (made, faults.into_lines(text)) {
         (Some(made), faults) if faults.is_empty() => Ok(made),
         (_, faults) => Err(faults),
