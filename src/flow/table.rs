@@ -221,12 +221,14 @@ impl FlowTable {
             if flow.is_answered() {
                 continue;
             }
-            if flow.marks.has(Marks::SYN_SEEN) {
+            // Idle for too long already: it has ended before, whether or not anybody swept.
+            if at >= flow.last + flow.patience() {
+                ended(self.give_up(slot));
+            } else if flow.marks.has(Marks::SYN_SEEN) {
                 self.flows.at(slot).marks.set(Marks::UNWATCHED);
-                continue;
+            } else {
+                ended(self.close(slot, at, true));
             }
-            let given_up = flow.last + flow.patience();
-            ended(if at >= given_up { self.give_up(slot) } else { self.close(slot, at, true) });
         }
     }
 

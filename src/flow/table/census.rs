@@ -49,18 +49,11 @@ pub(super) struct Host {
     answered: bool,
 }
 
-/// Number of cells of each kind of host.
-const CELLS: usize = 1 << 16;
-
 impl Host {
     /// The two hosts of a flow.
     pub(super) fn of(flow: &Flow) -> [Host; 2] {
         let answered = flow.is_answered();
         flow.hosts().map(|address| Host { address, answered })
-    }
-
-    fn cell(self, secret: Secret) -> usize {
-        usize::from(self.answered) * CELLS + (secret.mix(self.address) >> 48) as usize
     }
 }
 
@@ -70,18 +63,25 @@ pub(super) struct Crowd {
     pub secret: Secret,
     /// Maximum number of flows of a host that is no crowd.
     pub most: u64,
+    /// Number of cells of each kind of host.
+    pub cells: usize,
 }
 
 impl Crowd {
     pub fn count(self, cells: &mut Vec<u64>, flow: &Flow) {
-        cells.resize(2 * CELLS, 0);
-        Host::of(flow).into_iter().for_each(|host| cells[host.cell(self.secret)] += 1);
+        cells.resize(2 * self.cells, 0);
+        Host::of(flow).into_iter().for_each(|host| cells[self.cell(host)] += 1);
     }
 
     /// Counts the hosts of a flow that may be crowds.
     pub fn count_exactly(self, cells: &[u64], crowds: &mut HashMap<Host, u64>, flow: &Flow) {
-        let may_be = |host: &Host| cells.get(host.cell(self.secret)).is_some_and(|&flows| flows > self.most);
+        let may_be = |host: &Host| cells.get(self.cell(*host)).is_some_and(|&flows| flows > self.most);
         Host::of(flow).into_iter().filter(may_be).for_each(|host| *crowds.entry(host).or_default() += 1);
+    }
+
+    fn cell(self, host: Host) -> usize {
+        let mixed = (u128::from(self.secret.mix(host.address)) * self.cells as u128) >> 64;
+        usize::from(host.answered) * self.cells + mixed as usize
     }
 }
 

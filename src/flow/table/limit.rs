@@ -21,7 +21,7 @@ impl Limits {
 
     /// No host of whom there are hundreds has as many flows.
     fn crowd(&self, secret: Secret) -> Crowd {
-        Crowd { secret, most: (self.flows as u64 / 256).max(16) }
+        Crowd { secret, most: (self.flows as u64 / 256).max(16), cells: (self.flows / 128).clamp(256, 65_536) }
     }
 }
 
