@@ -93,6 +93,9 @@
 //! - **What came from outside is shown through one door.** Names, comments and texts of a map are written by strangers. Every writer for people
 //!   sends whole lines through [`outside::printable`], a table sends cells through [`outside::cell`], a command is put together by [`shell::command`],
 //!   and JSON escapes what [`outside::is_unseen`] names. No other place decides what is safe.
+//! - **A limit cannot be aimed at.** Where packets go is keyed by run, a limit is one for all workers, and at points that the packets alone
+//!   decide they meet and give up what says least ([`flow::FlowTable::meet`]): neither the latest, nor what sorts last. Nothing new is
+//!   ever refused, and the report says what was given up.
 //! - **Nothing is concluded before the sum is complete** ([`judge::Judge`]). A flow is entered as what its packets show and where it stands in the
 //!   map. Whether silence is a block depends on which directions the whole capture holds, and that is known at the end. So nothing is ever taken back.
 

@@ -30,6 +30,8 @@ pub(super) struct Head {
     pub incomplete: bool,
     pub answers_incomplete: bool,
     pub generic_incomplete: bool,
+    pub flows_given_up: u64,
+    pub openings_given_up: u64,
 }
 
 #[derive(Serialize, Deserialize)]

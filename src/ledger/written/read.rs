@@ -118,7 +118,10 @@ impl Reader<'_> {
         for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
             pairs.unlisted = unlisted;
         }
-        for count in [head.decoded, head.duplicates, head.flow_packets, hosts, networks, head.unlisted] {
+        (ledger.flows_given_up, ledger.openings_given_up) = (head.flows_given_up, head.openings_given_up);
+        let given_up = [head.flows_given_up, head.openings_given_up];
+        let counts = [head.decoded, head.duplicates, head.flow_packets, hosts, networks, head.unlisted];
+        for count in counts.into_iter().chain(given_up) {
             self.count(count)?;
         }
         self.ledger.visibility.all = self.directions(head.directions)?;

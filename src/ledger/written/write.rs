@@ -285,6 +285,8 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         visibility,
         duplicates,
         flow_packets,
+        flows_given_up,
+        openings_given_up,
     } = ledger;
     Head {
         schema: SCHEMA.into(),
@@ -298,6 +300,8 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         incomplete: paths.incomplete,
         answers_incomplete: paths.answers_incomplete,
         generic_incomplete: paths.generic_incomplete,
+        flows_given_up: *flows_given_up,
+        openings_given_up: *openings_given_up,
     }
 }
 
