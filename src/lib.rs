@@ -30,6 +30,7 @@
 //!
 //! ```text
 //! time transport clock    moments; TCP, UDP and ICMP; time that runs forward
+//! shell                   commands that a message offers
 //! packet/                 one packet: bytes, headers, the two decoders, batches
 //! signature/              one file a protocol that is told by its first bytes
 //! source/                 where packets come from: one file a format; memory; live/
@@ -56,7 +57,7 @@
 //! Each outside crate has one door: `etherparse` in `packet/general.rs`, `pcap` in `source/live/libpcap.rs`, `hashbrown` and `foldhash` in
 //! `flow/table.rs`, `sha1_smol` and `base64` in `flow/community_id.rs`, `toml` in `portmap/load.rs`, `hdrhistogram` in `ledger/latency.rs`,
 //! `crossbeam-channel` in `pipeline.rs`, `fluent-bundle` in `words/mod.rs`, `comfy-table` and `csv` in `report/tables.rs`, `textwrap` and
-//! `anstyle` in `report/text.rs`, `jiff` in `time.rs`, `clap` in `cli.rs`, `console` in `run/console.rs`, `indicatif` in `run/progress.rs`,
+//! `anstyle` in `report/text.rs`, `jiff` in `time.rs`, `shlex` in `shell.rs`, `clap` in `cli.rs`, `console` in `run/console.rs`, `indicatif` in `run/progress.rs`,
 //! `signal-hook` in `run/live.rs`. `serde` derives stand on plain data, and `serde_json` writes once reports and once ledgers. `rustix` and
 //! `libc`, the system itself, are used by live capture (`source/live`) and by the sandbox, with the crates that confine.
 //!
@@ -111,6 +112,7 @@ pub mod portmap;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod shell;
 pub mod signature;
 pub mod source;
 pub mod time;

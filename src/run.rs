@@ -6,11 +6,13 @@ mod file;
 mod inputs;
 #[cfg(feature = "live")]
 mod live;
+mod meant;
 mod ports;
 mod progress;
 mod telling;
 
 pub use console::tell;
+pub use meant::meant;
 
 use crate::cli::{Cli, Command};
 use crate::error::Error;

@@ -13,29 +13,33 @@ use crate::error::Error;
 use crate::pipeline::{Options, run_all};
 use crate::portmap::PortMap;
 use crate::report::count;
+#[cfg(feature = "live")]
+use crate::source::BpfFilter;
 use crate::source::CaptureNotes;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Result<Exit, Error> {
+pub(super) fn audit_files(FileArgs { captures, filter, audit: args }: &FileArgs) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
     let quiet = Quiet::of(args.quiet);
     remark_on_map(&map, args.port_map.as_deref(), quiet);
     let inputs = Inputs::named(captures, quiet);
+    let filter = filter.as_deref();
+    check_filter(filter)?;
     let options = options(args);
     let mut progress = Progress::new(&inputs.files, quiet);
     let queue = inputs.in_time_order(quiet);
     if let Some(output) = &args.output {
         check_output(output, &queue)?;
     }
-    if args.verbose {
+    if args.verbose && !queue.waiting.is_empty() {
         let [captures, workers] = [(queue.waiting.len(), "capture"), (options.workers, "worker thread")]
             .map(|(number, what)| count(number as u64, what));
         tell(&format!("reading {captures} with {workers}"));
     }
-    let audited = audit(queue, map, options, &mut |opened| progress.show(opened));
+    let audited = audit(queue, map, options, filter, &mut |opened| progress.show(opened));
     progress.done();
     for error in &audited.failed {
         tell(&error.to_string());
@@ -73,6 +77,26 @@ fn check_output(path: &Path, queue: &Queue) -> Result<(), Error> {
     Err(Error::Write { target: path.display().to_string(), error: reason.into() })
 }
 
+/// Finds out before a long audit that a filter is none.
+#[cfg(feature = "live")]
+fn check_filter(filter: Option<&str>) -> Result<(), Error> {
+    filter.map_or(Ok(()), |program| BpfFilter::check(program).map_err(Error::Live))
+}
+
+#[cfg(not(feature = "live"))]
+fn check_filter(filter: Option<&str>) -> Result<(), Error> {
+    filter.map_or(Ok(()), |_| Err(Error::NoFilters))
+}
+
+#[cfg_attr(not(feature = "live"), allow(unused_mut, unused_variables, reason = "there is no filter then"))]
+fn filtered(mut opened: Opened, filter: Option<&str>) -> Opened {
+    #[cfg(feature = "live")]
+    if let Some(program) = filter {
+        opened.file.filter_by(program);
+    }
+    opened
+}
+
 /// What an audit of files brought home.
 struct Audited {
     case: Case,
@@ -83,7 +107,13 @@ struct Audited {
 
 /// Audits captures in the order of their first packets. A capture that begins where another ended goes on with its flows,
 /// as the files of a ring buffer do; one that overlaps is seen for itself.
-fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(&Opened)) -> Audited {
+fn audit(
+    queue: Queue,
+    map: Arc<PortMap>,
+    options: Options,
+    filter: Option<&str>,
+    progress: &mut dyn FnMut(&Opened),
+) -> Audited {
     let Queue { waiting, failed, .. } = queue;
     let mut audited = Audited { case: Case::new(Arc::clone(&map)), read: 0, failed };
     // A capture keeps its number, which its packets carry, whatever becomes of it.
@@ -94,7 +124,10 @@ fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn F
         let (mut harvest, opened) = run_all(
             &map,
             options,
-            |now| waiting.next_if(|next| next.follows(now)).map(Waiting::open).transpose(),
+            |now| {
+                let opened = waiting.next_if(|next| next.follows(now)).map(Waiting::open).transpose();
+                opened.map(|opened| opened.map(|opened| filtered(opened, filter)))
+            },
             |opened| progress(opened),
         );
         audited.failed.extend(harvest.failed.drain(..).map(Error::Read));

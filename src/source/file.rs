@@ -3,8 +3,11 @@
 
 use super::Scanned;
 use super::error::ReadError;
+use super::filter::Sieve;
 use super::format::{Foreign, Format};
 use super::notes::CaptureNotes;
+#[cfg(feature = "live")]
+use super::notes::FilterNote;
 use super::pcap::{HeaderError, PcapHeader, PcapScanner};
 use super::pcapng::{PcapngScanner, SectionVersion};
 use crate::packet::Record;
@@ -20,6 +23,7 @@ pub struct CaptureFile {
     name: String,
     size: Option<u64>,
     scanner: Scanner,
+    filter: Option<Sieve>,
     /// Bytes that were read and belong to the next batch.
     carry: Vec<u8>,
     /// How many bytes the scanner must see before it is worth asking it again.
@@ -74,6 +78,7 @@ impl CaptureFile {
             name: name.to_string(),
             size: None,
             scanner,
+            filter: None,
             carry,
             need: 0,
             bytes_read,
@@ -83,12 +88,22 @@ impl CaptureFile {
         })
     }
 
+    /// From now on shows only what a filter in the language of pcap-filter(7) lets through; the notes count the rest.
+    /// [`CaptureFile::peek_first`] looks at all packets.
+    #[cfg(feature = "live")]
+    pub fn filter_by(&mut self, program: &str) {
+        self.filter = Some(Sieve::new(program));
+        let filter = FilterNote { program: program.into(), left_out: Some(0) };
+        self.scanner.notes_mut().filter = Some(filter);
+    }
+
     /// Reads the next block and shows its packets, each with the block that its record points into. `block` is the
     /// memory of the block before, which is used again. Returns as soon as there is a whole packet, so that a live pipe
     /// flows. There may be no packet when this says [`More::No`].
     ///
     /// # Errors
-    /// The input cannot be read and not one packet was. A failure later on is noted as damage.
+    /// The input cannot be read and not one packet was, or the filter has no meaning for its first packets. A failure later
+    /// on is noted as damage.
     #[inline]
     pub fn scan(&mut self, bytes: &mut Vec<u8>, found: &mut impl FnMut(&[u8], Record)) -> Result<More, ReadError> {
         if self.ended {
@@ -102,9 +117,18 @@ impl CaptureFile {
             let block = &bytes[..filled];
             let mut any = false;
             let scanned = self.scanner.scan(block, self.end_of_input, &mut |record: Record| {
-                found(block, record);
                 any = true;
+                if let Some(filter) = &mut self.filter
+                    && !filter.lets_through(record.link, record.packet(block).bytes)
+                {
+                    return;
+                }
+                found(block, record);
             });
+            #[cfg(feature = "live")]
+            if self.filter.is_some() && self.settle_filter()? == More::No {
+                return Ok(More::No);
+            }
             if any || scanned.ended {
                 return self.settle(scanned, &bytes[scanned.consumed..filled]);
             }
@@ -188,6 +212,25 @@ impl CaptureFile {
             }
         }
         0
+    }
+
+    /// Notes what the filter left out, and ends a capture that it has no meaning for.
+    #[cfg(feature = "live")]
+    fn settle_filter(&mut self) -> Result<More, ReadError> {
+        let Some(filter) = &mut self.filter else { return Ok(More::Maybe) };
+        let (left_out, refused) = (filter.left_out, filter.refused.take());
+        if let Some(note) = &mut self.scanner.notes_mut().filter {
+            note.left_out = Some(left_out);
+        }
+        let Some((link, why)) = refused else { return Ok(More::Maybe) };
+        self.ended = true;
+        if self.notes().packets == left_out {
+            return Err(ReadError::Filter { name: self.name.clone(), link: link.name(), why });
+        }
+        let error =
+            io::Error::other(format!("the filter has no meaning for packets of link type {}: {why}", link.name()));
+        self.scanner.notes_mut().broke_off(self.bytes_read, &error);
+        Ok(More::No)
     }
 
     /// Keeps what the next batch begins with, and tells a failure of the input once what came before it is out.
