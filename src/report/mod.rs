@@ -356,7 +356,7 @@ fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureL
         last: notes.last,
         duration: notes.first.zip(notes.last).map_or(Span::default(), |(first, last)| last - first),
         truncated_packets: notes.truncated_packets,
-        filter: notes.filter.clone().map(|FilterNote { program, left_out }| FilterLine { program, left_out }),
+        filter: notes.filter.clone().map(|FilterNote { program, left_out, .. }| FilterLine { program, left_out }),
         skipped: skipped.collect(),
         dropped: DroppedLine { kernel: notes.dropped.kernel, interface: notes.dropped.interface, own: 0 },
         damage: notes.damage.as_ref().map(|damage| DamageLine {

@@ -130,7 +130,7 @@ fn why_nothing_was_judged(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
 
 fn about_capture(capture: &CaptureNotes, remarks: &mut Remarks) {
     let name = || ("capture", Value::Text(capture.name.clone()));
-    if let Some(FilterNote { program, left_out }) = &capture.filter {
+    if let Some(FilterNote { program, left_out, refused }) = &capture.filter {
         let program = ("filter", Value::Text(program.clone()));
         match *left_out {
             Some(packets) => {
@@ -138,6 +138,10 @@ fn about_capture(capture: &CaptureNotes, remarks: &mut Remarks) {
                 remarks.add("about-filter", [name(), program, ("packets", packets), ("all", all)]);
             }
             None => remarks.add("about-live-filter", [name(), program]),
+        }
+        if let Some((link, why)) = refused {
+            let [link, why] = [link.name().into_owned(), why.clone()].map(Value::Text);
+            remarks.add("about-filter-link", [name(), ("link", link), ("what", why)]);
         }
     }
     if let Some(damage) = &capture.damage {

@@ -93,7 +93,7 @@ impl CaptureFile {
     #[cfg(feature = "live")]
     pub fn filter_by(&mut self, program: &str) {
         self.filter = Some(Sieve::new(program));
-        let filter = FilterNote { program: program.into(), left_out: Some(0) };
+        let filter = FilterNote { program: program.into(), left_out: Some(0), refused: None };
         self.scanner.notes_mut().filter = Some(filter);
     }
 
@@ -102,8 +102,8 @@ impl CaptureFile {
     /// flows. There may be no packet when this says [`More::No`].
     ///
     /// # Errors
-    /// The input cannot be read and not one packet was, or the filter has no meaning for its first packets. A failure later
-    /// on is noted as damage.
+    /// The input cannot be read and not one packet was, or the filter has no meaning for any of them. A failure later on is
+    /// noted as damage.
     #[inline]
     pub fn scan(&mut self, bytes: &mut Vec<u8>, found: &mut impl FnMut(&[u8], Record)) -> Result<More, ReadError> {
         if self.ended {
@@ -125,10 +125,6 @@ impl CaptureFile {
                 }
                 found(block, record);
             });
-            #[cfg(feature = "live")]
-            if self.filter.is_some() && self.settle_filter()? == More::No {
-                return Ok(More::No);
-            }
             if any || scanned.ended {
                 return self.settle(scanned, &bytes[scanned.consumed..filled]);
             }
@@ -214,23 +210,21 @@ impl CaptureFile {
         0
     }
 
-    /// Notes what the filter left out, and ends a capture that it has no meaning for.
+    /// Notes what the filter left out. Where it has no meaning for any packet of the capture, that is an error.
     #[cfg(feature = "live")]
-    fn settle_filter(&mut self) -> Result<More, ReadError> {
-        let Some(filter) = &mut self.filter else { return Ok(More::Maybe) };
-        let (left_out, refused) = (filter.left_out, filter.refused.take());
-        if let Some(note) = &mut self.scanner.notes_mut().filter {
-            note.left_out = Some(left_out);
-        }
-        let Some((link, why)) = refused else { return Ok(More::Maybe) };
-        self.ended = true;
-        if self.notes().packets == left_out {
+    fn settle_filter(&mut self) -> Result<(), ReadError> {
+        let Some(filter) = &mut self.filter else { return Ok(()) };
+        if self.ended
+            && filter.fits_no_link()
+            && let Some((link, why)) = filter.refused.take()
+        {
             return Err(ReadError::Filter { name: self.name.clone(), link: link.name(), why });
         }
-        let error =
-            io::Error::other(format!("the filter has no meaning for packets of link type {}: {why}", link.name()));
-        self.scanner.notes_mut().broke_off(self.bytes_read, &error);
-        Ok(More::No)
+        if let Some(note) = &mut self.scanner.notes_mut().filter {
+            note.left_out = Some(filter.left_out);
+            note.refused.clone_from(&filter.refused);
+        }
+        Ok(())
     }
 
     /// Keeps what the next batch begins with, and tells a failure of the input once what came before it is out.
@@ -238,6 +232,8 @@ impl CaptureFile {
         self.carry.extend_from_slice(rest);
         self.need = scanned.need;
         self.ended = scanned.ended;
+        #[cfg(feature = "live")]
+        self.settle_filter()?;
         if !self.ended {
             return Ok(More::Maybe);
         }
@@ -375,6 +371,8 @@ mod tests {
     use super::super::order::ByteOrder;
     use super::super::sample::{Bytes, START, Seen, read, read_from, read_in_pieces};
     use super::*;
+    #[cfg(feature = "live")]
+    use crate::packet::LinkType;
     use proptest::prelude::*;
     use std::collections::VecDeque;
     use std::io::Cursor;
@@ -636,5 +634,38 @@ mod tests {
         while file.scan(&mut Vec::new(), &mut |_, _| {})? == More::Maybe {}
         assert_eq!(file.bytes_read(), bytes.len() as u64);
         Ok(())
+    }
+
+    #[cfg(feature = "live")]
+    #[test]
+    fn a_filter_is_compiled_for_the_link_type_of_each_interface() {
+        let sections = |file: Bytes| file.section().interface(101, 0, |body| body).interface(1, 0, |body| body);
+        let udp = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 53, 0, 53, 0, 8, 0, 0];
+        let ethernet = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00][..], &udp].concat();
+        let read = |filter: &str, order: [u32; 4]| {
+            let file = order.into_iter().fold(sections(Bytes::new(ByteOrder::Little)), |file, interface| {
+                let data = if interface == 0 { &udp[..] } else { &ethernet };
+                file.enhanced(interface, 5, data.len() as u32, data, |body| body)
+            });
+            let mut file = CaptureFile::from_reader(Box::new(Cursor::new(file.bytes)), "test", 0)?;
+            file.filter_by(filter);
+            let mut passed = Vec::new();
+            while file.scan(&mut Vec::new(), &mut |_, record| passed.push(record.link))? == More::Maybe {}
+            Ok::<_, ReadError>((passed, file.notes().clone()))
+        };
+        let (passed, notes) = read("udp port 53", [0, 1, 0, 1]).expect("it has a meaning for both");
+        let (raw, ethernet) = (LinkType::RAW, LinkType::ETHERNET);
+        assert_eq!(passed, [raw, ethernet, raw, ethernet]);
+        assert_eq!(notes.filter.and_then(|filter| filter.left_out), Some(0));
+        let (passed, notes) = read("udp port 54", [0, 1, 0, 1]).expect("it has a meaning for both");
+        assert_eq!((passed.len(), notes.filter.and_then(|filter| filter.left_out)), (0, Some(4)));
+
+        let only_ethernet = "ether host 02:00:00:00:00:01";
+        let (passed, notes) = read(only_ethernet, [1, 1, 0, 1]).expect("it has a meaning for some of it");
+        assert_eq!(passed, [ethernet; 3]);
+        let filter = notes.filter.expect("it is noted");
+        assert_eq!((filter.left_out, filter.refused.map(|(link, _)| link)), (Some(1), Some(raw)));
+        let error = read(only_ethernet, [0, 0, 0, 0]).expect_err("nothing of it can be filtered");
+        assert!(error.to_string().contains("link type raw, for which the filter has no meaning"), "{error}");
     }
 }

@@ -37,6 +37,11 @@ impl Sieve {
         passes
     }
 
+    /// Whether not one packet came for whose link type it could be compiled.
+    pub fn fits_no_link(&self) -> bool {
+        self.by_link.is_empty()
+    }
+
     fn compile(&mut self, link: LinkType) -> Option<usize> {
         let filter = match BpfFilter::compile(link, &self.program) {
             Ok(filter) => Some(filter),

@@ -88,7 +88,8 @@ impl LiveSource {
             let capture = u16::try_from(taps.len()).ok().and_then(|index| first_capture.checked_add(index));
             let capture = capture.ok_or(LiveError::TooMany { named: interfaces.len() })?;
             let mut tap = Tap::new(name, capture);
-            tap.notes.filter = options.filter.clone().map(|program| FilterNote { program, left_out: None });
+            tap.notes.filter =
+                options.filter.clone().map(|program| FilterNote { program, left_out: None, refused: None });
             match tap.open(&options, &mut links) {
                 Ok(()) => {}
                 Err(LiveError::NoSuchInterface { .. }) if options.wait => {

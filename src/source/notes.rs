@@ -62,6 +62,8 @@ pub struct FilterNote {
     pub program: String,
     /// Packets that it did not let through, and that nobody looked into; none where the kernel left them out uncounted.
     pub left_out: Option<u64>,
+    /// A link type for whose packets it has no meaning, so that they are among those left out, and why in libpcap's words.
+    pub refused: Option<(LinkType, String)>,
 }
 
 /// A comment in a capture.

@@ -17,6 +17,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-damages", &["capture", "damages"]),
     ("about-duplicates", &["percent"]),
     ("about-filter", &["all", "capture", "filter", "packets"]),
+    ("about-filter-link", &["capture", "link", "what"]),
     ("about-finding", &["meaning", "title"]),
     ("about-flow-limit", &["packets"]),
     ("about-late-packets", &["packets"]),
