@@ -2,6 +2,7 @@
 
 mod skip;
 
+#[cfg(feature = "live")]
 use serde_json::Value;
 use skip::skipped;
 use std::fs;
