@@ -3,9 +3,17 @@
 use crate::bench::{SERVICES, Sizes};
 use crate::finding::Severity;
 use crate::outside::printable;
+#[cfg(feature = "live")]
+use crate::source::ANY;
+#[cfg(feature = "live")]
+use crate::time::{SECOND, Span};
 use crate::transport::Transport;
+#[cfg(feature = "live")]
+use clap::builder::NonEmptyStringValueParser;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Judges Citrix traffic against the Citrix port map: what is blocked, what fell back, what should not be there, and what
@@ -19,19 +27,76 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What was typed. Help, the version and mistakes end the program here.
-    pub fn typed() -> Cli {
-        Cli::try_parse().unwrap_or_else(|error| exit(error))
+    /// What was typed. Help and the version end the program here.
+    ///
+    /// # Errors
+    /// It cannot be understood.
+    pub fn typed() -> Result<Cli, Mistyped> {
+        Cli::read(std::env::args_os().collect())
+    }
+
+    /// Whether words can be typed, the name of the program first.
+    pub fn understands(words: &[String]) -> bool {
+        Cli::try_parse_from(words).is_ok()
+    }
+
+    fn read(words: Vec<OsString>) -> Result<Cli, Mistyped> {
+        let cli = Cli::try_parse_from(&words).and_then(|cli| {
+            cli.fits_together()?;
+            Ok(cli)
+        });
+        let words = || words.into_iter().map(|word| word.into_string().ok()).collect::<Option<_>>().unwrap_or_default();
+        cli.map_err(|error| if error.use_stderr() { Mistyped { words: words(), error } } else { error.exit() })
+    }
+
+    /// What each option cannot know of the others.
+    fn fits_together(&self) -> Result<(), clap::Error> {
+        #[cfg(feature = "live")]
+        if let Command::Live(args) = &self.command {
+            let mut command = Cli::command();
+            command.build();
+            let live = command.find_subcommand_mut("live").expect("it is one of the commands");
+            return args.fits_together().map_err(|why| live.error(ErrorKind::ArgumentConflict, why));
+        }
+        Ok(())
     }
 }
 
-/// Says what is wrong with the words that were typed, and ends the program. They are typed again by a name that a terminal shows as
-/// it is: a script may have put anything into them.
-fn exit(error: clap::Error) -> ! {
-    let words = std::env::args_os().map(|word| printable(&word.to_string_lossy()).into_owned());
-    match Cli::try_parse_from(words) {
-        Err(shown) if shown.kind() == error.kind() => shown.exit(),
-        _ => error.exit(),
+/// What was typed and cannot be understood.
+#[derive(Debug)]
+pub struct Mistyped {
+    /// Empty where not all of it is text.
+    words: Vec<String>,
+    error: clap::Error,
+}
+
+impl Mistyped {
+    /// Everything that was typed after the name of the program.
+    pub fn words(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
+
+    /// The words of which one stands where a command should: that one alone where it is known, and none where a command
+    /// was named.
+    pub fn instead_of_a_command(&self) -> &[String] {
+        let is_command = |word: &String| Cli::command().find_subcommand(word).is_some();
+        match (self.error.kind(), self.error.get(ContextKind::InvalidSubcommand)) {
+            (ErrorKind::InvalidSubcommand, Some(ContextValue::String(wrong))) => {
+                self.words().iter().find(|word| *word == wrong).map_or(&[], std::slice::from_ref)
+            }
+            (ErrorKind::UnknownArgument, _) if !self.words().iter().any(is_command) => self.words(),
+            _ => &[],
+        }
+    }
+
+    /// Says what is wrong and ends the program with code 2. The words are typed again by a name that a terminal shows as it is: a
+    /// script may have put anything into them.
+    pub fn exit(self) -> ! {
+        let words = std::env::args_os().map(|word| printable(&word.to_string_lossy()).into_owned());
+        match Cli::try_parse_from(words) {
+            Err(shown) if shown.kind() == self.error.kind() => shown.exit(),
+            _ => self.error.exit(),
+        }
     }
 }
 
@@ -49,7 +114,12 @@ Exit codes:
   1  a finding at least as severe as --fail-on
   2  the command line is wrong
   3  an input could not be read (the others are reported), or the report could not be written
-  4  nothing could be judged";
+  4  nothing could be judged
+
+A filter (--filter) is written in the language of pcap-filter(7), as for tcpdump; it is no Wireshark display filter:
+  --filter 'host 10.0.0.22 and tcp'
+  --filter 'port 2598 or (vlan and port 2598)'   without vlan, no packet with a VLAN tag passes
+What it leaves out is counted in the report and not looked into. len, less and greater see the captured length.";
 
 const PORTS_EXAMPLES: &str = "\
 Examples:
@@ -96,38 +166,29 @@ pub enum Command {
 const LIVE_EXAMPLES: &str = "\
 Examples:
   sudo cap-audit live eth0                          until Ctrl-C, then a full report
-  sudo cap-audit live eth0 eth1 --duration 60       two interfaces for a minute
+  sudo cap-audit live eth0,eth1 --duration 5m       two interfaces for five minutes
   sudo cap-audit live any --filter 'host 10.0.0.22' one server, on every interface
   sudo cap-audit live eth0 --format ndjson          findings and flows as they come, one a line
   cap-audit live --list                             which interfaces are there?
 
 Exit codes are those of cap-audit file.";
 
-/// `cap-audit live`. Some of what every audit knows is told in other words.
+/// `cap-audit live`.
 #[cfg(feature = "live")]
 #[derive(Args, Debug)]
-#[command(
-    mut_arg("format", |arg| arg.help("How the report is written; ndjson tells findings and flows as they come")),
-    mut_arg("workers", |arg| arg.help(
-        "Threads that judge, beside the one that reads [default: one less than the machine has cores]"
-    )),
-    mut_arg("fail_on", |arg| arg.value_name("FAIL_ON").help("Exit with 1 when a finding is at least this severe")),
-    mut_arg("color", |arg| arg.value_name("COLOR").help("Colours in the text report")),
-    mut_arg("quiet", |arg| arg.help("No status line and no remarks on standard error; errors are still told")),
-    mut_arg("verbose", |arg| arg.help("Name all rules of each finding, and tell what is being done")),
-)]
+#[command(mut_arg("format", |arg| arg.help("How the report is written; ndjson tells findings and flows as they come")))]
 pub struct LiveArgs {
-    /// Interfaces to watch, or any for all of them
-    #[arg(required_unless_present = "list", value_name = "INTERFACE")]
+    /// Interfaces to watch, also joined with commas, or any for all of them; without one they are listed
+    #[arg(value_name = "INTERFACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     pub interfaces: Vec<String>,
     /// Show the interfaces with their addresses and state, and exit
     #[arg(long)]
     pub list: bool,
-    /// Watch only what this filter lets through, in the language of pcap-filter(7)
+    /// Watch only what this filter lets through, in the language of pcap-filter(7); tagged packets need "vlan and ..."
     #[arg(long, value_name = "BPF")]
     pub filter: Option<String>,
-    /// Bytes to keep of each packet; 0 is all
-    #[arg(long, value_name = "BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(..=262_144))]
+    /// Bytes to keep of each packet, at least 78; 0 is all
+    #[arg(long, value_name = "BYTES", default_value_t = 262_144, value_parser = snaplen)]
     pub snaplen: u32,
     /// Memory in which the kernel may hold packets for each interface, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=2_000))]
@@ -135,14 +196,14 @@ pub struct LiveArgs {
     /// Also watch packets that are addressed to other machines
     #[arg(long)]
     pub promiscuous: bool,
-    /// Stop after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Stop after this time, such as 40s, 5m or 1h30m; a plain number is seconds
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub duration: Option<u64>,
-    /// Stop after this many packets
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Stop after this many packets, such as 5000, 10k or 1M
+    #[arg(long, value_name = "N", value_parser = number)]
     pub packets: Option<u64>,
-    /// Print how things stand at this interval, in seconds (text only)
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Print how things stand at this interval, such as 30s or 10m (text only)
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub interval: Option<u64>,
     /// Wait for interfaces that are not there or are down, and for those that go down to come back
     #[arg(long)]
@@ -158,6 +219,35 @@ pub struct LiveArgs {
     pub audit: AuditArgs,
 }
 
+#[cfg(feature = "live")]
+impl LiveArgs {
+    /// Why these cannot be typed together.
+    fn fits_together(&self) -> Result<(), String> {
+        let is_any = |name: &String| name == ANY;
+        if let Some(other) = self.interfaces.iter().find(|name| !is_any(name))
+            && self.interfaces.iter().any(is_any)
+        {
+            return Err(format!(
+                "'{ANY}' watches every interface already, so each packet of '{other}' would be counted twice; name '{ANY}' alone, or only \
+                 the interfaces that you want"
+            ));
+        }
+        if self.interval.is_some() && !self.audit.format.repeats() {
+            let format =
+                self.audit.format.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
+            let why = if self.audit.format.streams() {
+                "tells findings and flows as they come"
+            } else {
+                "is one document, which is written at the end"
+            };
+            return Err(format!(
+                "'--interval' cannot be used with '--format {format}', which {why}; leave '--interval' out, or use '--format text'"
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// `cap-audit file`.
 #[derive(Args, Debug)]
 pub struct FileArgs {
@@ -167,6 +257,9 @@ pub struct FileArgs {
     /// How deep directories are walked; 1 is only the files right in them [default: all the way]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub max_depth: Option<u16>,
+    /// Audit only what this filter lets through, in the language of pcap-filter(7); tagged packets need "vlan and ..."
+    #[arg(long, value_name = "BPF")]
+    pub filter: Option<String>,
     /// The rest.
     #[command(flatten)]
     pub audit: AuditArgs,
@@ -199,7 +292,7 @@ pub struct AuditArgs {
     /// When the text report has colours
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,
-    /// No progress and no remarks on standard error; errors are still told
+    /// No progress, no status line and no remarks on standard error; errors are still told
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Name all rules, products and sources of each finding, not only the first, and tell what is being done
@@ -272,7 +365,7 @@ impl FailOn {
 /// When the text report has colours.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal that shows them, unless NO_COLOR is set
     Auto,
     /// Also in a pipe or a file
     Always,
@@ -344,11 +437,11 @@ pub enum PortsFormat {
 /// `cap-audit bench`.
 #[derive(Args, Debug)]
 pub struct BenchArgs {
-    /// Packets of the mix [default: 2 million in memory, 4 million with --write]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Packets of the mix, such as 10k or 1M [default: 2M in memory, 4M with --write]
+    #[arg(long, value_name = "N", value_parser = number)]
     pub packets: Option<u64>,
     /// Conversations of the mix [default: 60,000, or one in 30 packets where these are few]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = flows)]
     pub flows: Option<u32>,
     /// Another seed, another mix
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -394,6 +487,56 @@ pub enum BenchFormat {
     Json,
 }
 
+/// A number of packets or flows: `5000`, `10k`, `1M`.
+fn number(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1_000),
+        Some((at, 'm' | 'M')) => (&text[..at], 1_000_000),
+        Some((at, 'g' | 'G')) => (&text[..at], 1_000_000_000),
+        _ => (text, 1),
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    number.filter(|&number| number > 0).ok_or_else(|| "a number above zero is wanted, such as 5000, 10k or 1M".into())
+}
+
+fn flows(text: &str) -> Result<u32, String> {
+    const MOST: u64 = 10_000_000;
+    let flows = number(text)?;
+    u32::try_from(flows).ok().filter(|_| flows <= MOST).ok_or_else(|| "at most 10M are made".into())
+}
+
+/// A time of at least a second, in seconds.
+#[cfg(feature = "live")]
+fn seconds(text: &str) -> Result<u64, String> {
+    const LONGEST: Span = Span::seconds(10 * 366 * 24 * 3_600);
+    let span = Span::typed(text)?;
+    if span > LONGEST {
+        return Err("at most ten years are waited".into());
+    }
+    let whole = span.0 % SECOND == 0 && span.0 >= SECOND;
+    if whole {
+        Ok(span.0.unsigned_abs() / SECOND.unsigned_abs())
+    } else {
+        Err("whole seconds are wanted, at least one".into())
+    }
+}
+
+/// Smallest number of bytes in which all headers fit that a packet is judged by.
+#[cfg(feature = "live")]
+const HEADERS: u32 = 14 + 4 + 40 + 20;
+
+#[cfg(feature = "live")]
+fn snaplen(text: &str) -> Result<u32, String> {
+    const MOST: u32 = 262_144;
+    match text.parse() {
+        Ok(bytes @ (0 | HEADERS..=MOST)) => Ok(bytes),
+        Ok(1..HEADERS) => Err(format!(
+            "at least {HEADERS} bytes are needed to judge a packet (Ethernet 14, VLAN tag 4, IPv6 40, TCP 20); 128 keep all usual headers"
+        )),
+        _ => Err(format!("0, or a number from {HEADERS} to {MOST}, is wanted")),
+    }
+}
+
 fn sizes(text: &str) -> Result<Sizes, String> {
     let weights: Vec<u32> = text.split(',').map_while(|weight| weight.parse().ok()).collect();
     match weights[..] {
@@ -415,7 +558,6 @@ fn share(text: &str) -> Result<Share, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_sound() {
@@ -432,6 +574,45 @@ mod tests {
         for wrong in ["ica", "ica=", "=7", "icq=7", "ica=x"] {
             assert!(share(wrong).is_err_and(|said| said.contains("cgp, ica, edt")), "{wrong}");
         }
+    }
+
+    #[test]
+    fn large_numbers_are_typed_short() {
+        assert_eq!(
+            ["5000", "10k", "10K", "1M", "2m", "3G"].map(number),
+            [Ok(5_000), Ok(10_000), Ok(10_000), Ok(1_000_000), Ok(2_000_000), Ok(3_000_000_000)]
+        );
+        for wrong in
+            ["", "k", "0", "0M", "-1", "1.5M", "1MB", "1e6", "99999999999999999999", "18446744073709551615k", "é"]
+        {
+            assert!(number(wrong).is_err_and(|said| said.contains("10k or 1M")), "{wrong}");
+        }
+        assert_eq!(flows("200k"), Ok(200_000));
+        assert!(flows("11M").is_err() && flows("5G").is_err());
+    }
+
+    #[cfg(feature = "live")]
+    #[test]
+    fn times_are_typed_in_their_units() {
+        assert_eq!(
+            ["40", "40s", "5m", "1h30m", "2h", "90 seconds"].map(seconds),
+            [Ok(40), Ok(40), Ok(300), Ok(5_400), Ok(7_200), Ok(90)]
+        );
+        for wrong in
+            ["", "0", "0s", "-5s", "5m ago", "500ms", "soon", "5x", "99999999999999999999", "18446744073709551615"]
+        {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[cfg(feature = "live")]
+    #[test]
+    fn packets_are_not_cut_within_their_headers() {
+        assert_eq!(["0", "78", "128", "262144"].map(snaplen), [Ok(0), Ok(78), Ok(128), Ok(262_144)]);
+        for small in ["1", "64", "77"] {
+            assert!(snaplen(small).is_err_and(|said| said.contains("at least 78 bytes")), "{small}");
+        }
+        assert!(snaplen("262145").is_err() && snaplen("-1").is_err());
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub enum Error {
     /// An interface could not be watched.
     #[cfg(feature = "live")]
     Live(LiveError),
+    /// The captures cannot be filtered, because this program was built without libpcap.
+    #[cfg(not(feature = "live"))]
+    NoFilters,
     /// The process could not be confined.
     #[cfg(feature = "live")]
     Sandbox(SandboxError),
@@ -148,6 +151,11 @@ impl fmt::Display for Error {
         match self {
             #[cfg(feature = "live")]
             Error::Live(error) => error.fmt(f),
+            #[cfg(not(feature = "live"))]
+            Error::NoFilters => f.write_str(
+                "cannot filter captures: this cap-audit was built without libpcap, that is without the feature `live`; build it with that \
+                 feature, or filter the captures with tcpdump first",
+            ),
             #[cfg(feature = "live")]
             Error::Sandbox(error) => write!(f, "{error}"),
             Error::Signals(error) => write!(f, "cannot watch for Ctrl-C: {error}"),
@@ -252,6 +260,8 @@ impl error::Error for Error {
             Error::Live(error) => error.source(),
             #[cfg(feature = "live")]
             Error::Sandbox(error) => error.source(),
+            #[cfg(not(feature = "live"))]
+            Error::NoFilters => None,
             Error::Read(error) => error.source(),
             Error::Signals(error)
             | Error::OpenDirectory { error, .. }

@@ -9,15 +9,19 @@ mod inputs;
 mod line;
 #[cfg(feature = "live")]
 mod live;
+mod meant;
 mod patience;
 mod ports;
 mod progress;
 mod telling;
 
 pub use console::tell;
+pub use meant::meant;
 
 use crate::cli::{Cli, Command};
 use crate::error::Error;
+#[cfg(feature = "live")]
+use crate::source::LiveError;
 
 /// How a command ended; the numbers are the exit codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +44,10 @@ impl Exit {
         match error {
             // It can be read, and says what is not allowed: a mistake of whoever wrote it, like one on the command line.
             Error::PortMap { .. } => Exit::Wrong,
+            #[cfg(feature = "live")]
+            Error::Live(LiveError::Filter { .. }) => Exit::Wrong,
+            #[cfg(not(feature = "live"))]
+            Error::NoFilters => Exit::Wrong,
             _ => Exit::Unreadable,
         }
     }

@@ -52,6 +52,20 @@ impl Span {
         Span(seconds * SECOND)
     }
 
+    /// Reads a time as it is typed: `40s`, `5m`, `1h30m`; a plain number is seconds.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn typed(text: &str) -> Result<Span, String> {
+        let expected = || format!("'{text}' is no time; 40, 40s, 5m or 1h30m would be one");
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let seconds: i64 = text.parse().map_err(|_| expected())?;
+            return Ok(Span(seconds.saturating_mul(SECOND)));
+        }
+        let span: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+        Ok(Span(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)))
+    }
+
     /// From whole milliseconds.
     pub const fn millis(milliseconds: i64) -> Span {
         Span(milliseconds * 1_000_000)

@@ -28,7 +28,7 @@ use crate::matching::{Basis, ServiceRef};
 use crate::packet::{Address, LinkType, Skip, protocol};
 use crate::portmap::PortMap;
 use crate::signature::Protocol;
-use crate::source::CaptureNotes;
+use crate::source::{CaptureNotes, FilterNote};
 use crate::time::{Span, Timestamp};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -102,6 +102,8 @@ pub struct CaptureLine {
     pub duration: Span,
     /// Packets of which fewer bytes were captured than there were.
     pub truncated_packets: u64,
+    /// The filter that packets had to pass, if there was one.
+    pub filter: Option<FilterLine>,
     /// Packets that were not decoded, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
     /// Packets lost before they came into the capture; `null` is unknown.
@@ -112,6 +114,15 @@ pub struct CaptureLine {
     pub comments: Vec<CommentLine>,
     /// Comments that are left out.
     pub comments_left_out: u64,
+}
+
+/// A filter that packets had to pass.
+#[derive(Serialize)]
+pub struct FilterLine {
+    /// As it was typed, in the language of pcap-filter(7).
+    pub program: String,
+    /// Packets of the capture that it left out, which were not looked into; `null` is unknown, as in a live capture.
+    pub left_out: Option<u64>,
 }
 
 /// Loss by the three who can lose; `null` is unknown.
@@ -383,6 +394,7 @@ fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureL
         last: notes.last,
         duration: notes.first.zip(notes.last).map_or(Span::default(), |(first, last)| last - first),
         truncated_packets: notes.truncated_packets,
+        filter: notes.filter.clone().map(|FilterNote { program, left_out, .. }| FilterLine { program, left_out }),
         skipped: skipped.collect(),
         dropped: DroppedLine { kernel: notes.dropped.kernel, interface: notes.dropped.interface, own: 0 },
         damage: notes.damage.as_ref().map(|damage| DamageLine {

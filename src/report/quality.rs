@@ -4,7 +4,7 @@ use super::FindingLine;
 use crate::case::Conclusion;
 use crate::finding::{Params, Value};
 use crate::packet::{LinkType, Skip};
-use crate::source::{CaptureNotes, Damage, DamageKind};
+use crate::source::{CaptureNotes, Damage, DamageKind, FilterNote};
 use crate::time::{SECOND, Timestamp};
 use crate::words::Words;
 use std::collections::BTreeSet;
@@ -130,6 +130,20 @@ fn why_nothing_was_judged(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
 
 fn about_capture(capture: &CaptureNotes, remarks: &mut Remarks) {
     let name = || ("capture", Value::Text(capture.name.clone()));
+    if let Some(FilterNote { program, left_out, refused }) = &capture.filter {
+        let program = ("filter", Value::Text(program.clone()));
+        match *left_out {
+            Some(packets) => {
+                let [packets, all] = [packets, capture.packets].map(Value::Number);
+                remarks.add("about-filter", [name(), program, ("packets", packets), ("all", all)]);
+            }
+            None => remarks.add("about-live-filter", [name(), program]),
+        }
+        if let Some((link, why)) = refused {
+            let [link, why] = [link.name().into_owned(), why.clone()].map(Value::Text);
+            remarks.add("about-filter-link", [name(), ("link", link), ("what", why)]);
+        }
+    }
     if let Some(damage) = &capture.damage {
         remarks.0.push(about_damage(capture, damage));
     }

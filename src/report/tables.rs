@@ -4,17 +4,30 @@ use crate::outside::{cell, printable};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::io::{self, Write};
 
-/// A table under a head, fitted into `width` columns of text: names on the left, numbers flush right.
-pub(super) fn aligned<const N: usize>(
-    head: [String; N],
-    rows: impl Iterator<Item = [String; N]>,
-    width: usize,
+/// A table under a head: names on the left, numbers flush right. Where it is wider than `width` columns of text, the last columns
+/// are left out, down to the first `least`; cells are broken only where these are too wide as well.
+pub(super) fn aligned<const N: usize>(head: [String; N], rows: &[[String; N]], width: usize, least: usize) -> String {
+    let fits = |table: &String| table.lines().all(|line| line.trim_end().chars().count() <= width);
+    let whole = |columns: usize| columns_of(&head, rows, columns, None);
+    let table = (least..=N).rev().map(whole).find(fits);
+    table.unwrap_or_else(|| columns_of(&head, rows, least, Some(width)))
+}
+
+/// The first columns of a table, in lines as long as they are, or fitted into a width.
+fn columns_of<const N: usize>(
+    head: &[String; N],
+    rows: &[[String; N]],
+    columns: usize,
+    width: Option<usize>,
 ) -> String {
     let mut table = Table::new();
-    let width = u16::try_from(width).unwrap_or(u16::MAX);
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    table.set_header(head);
-    rows.for_each(|row| _ = table.add_row(row.map(|text| printable(&text).into_owned())));
+    table.load_style(presets::NOTHING);
+    match width.map(u16::try_from) {
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.unwrap_or(u16::MAX)),
+    };
+    table.set_header(&head[..columns]);
+    rows.iter().for_each(|row| _ = table.add_row(row[..columns].iter().map(|text| printable(text).into_owned())));
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

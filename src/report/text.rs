@@ -64,6 +64,8 @@ const FINDINGS_SHOWN: usize = 20;
 const CAPTURES_FIRST: usize = 3;
 /// The maximum number of captures that are listed.
 const CAPTURES_SHOWN: usize = 50;
+/// Columns of the table of services before those with times.
+const WITHOUT_TIMES: usize = 5;
 
 const BOLD: Style = Style::new().bold();
 /// Stands for a blank that no line ends at, between a number and its unit.
@@ -91,7 +93,7 @@ impl<W: Write> Page<'_, W> {
                 ("rules", Value::Number(map.rules as u64)),
             ],
         );
-        let title = self.styled(DIM, &title);
+        let title = self.wrapped(DIM, &title);
         writeln!(self.out, "{title}")?;
         match report.captures.as_slice() {
             few if few.len() <= CAPTURES_FIRST => self.captures(few)?,
@@ -188,7 +190,7 @@ impl<W: Write> Page<'_, W> {
 
     fn nothing_wrong(&self, report: &Report<'_>) -> String {
         if report.totals.tally.evaluable == 0 {
-            return self.styled(BOLD, &self.label("text-nothing-judged"));
+            return self.wrapped(BOLD, &self.label("text-nothing-judged"));
         }
         let citrix: u64 = report.services.iter().map(|service| service.flows).sum();
         let unclear = report.totals.tally.not_evaluable;
@@ -202,7 +204,7 @@ impl<W: Write> Page<'_, W> {
         } else {
             self.say("text-nothing-wrong-in-part", [flows, ("unclear", Value::Number(unclear))])
         };
-        self.styled(if citrix > unclear { AnsiColor::Green.on_default().bold() } else { BOLD }, &text)
+        self.wrapped(if citrix > unclear { AnsiColor::Green.on_default().bold() } else { BOLD }, &text)
     }
 
     fn findings(&mut self, report: &Report<'_>) -> io::Result<()> {
@@ -323,7 +325,9 @@ impl<W: Write> Page<'_, W> {
                 time(rtt.p99),
             ]
         };
-        tables::aligned(head, services.iter().map(row), self.look.width)
+        let rows: Vec<_> = services.iter().map(row).collect();
+        // The times are what a narrow terminal can do without.
+        tables::aligned(head, &rows, self.look.width, WITHOUT_TIMES)
     }
 
     fn not_judged(&mut self, report: &Report<'_>) -> io::Result<()> {
@@ -334,7 +338,7 @@ impl<W: Write> Page<'_, W> {
         self.section("text-unclear")?;
         if unclear > 0 {
             let text = self.say("text-unclear-flows", [("flows", Value::Number(unclear))]);
-            writeln!(self.out, "{text}")?;
+            self.paragraph(&text, "", "")?;
         }
         for remark in remarks {
             self.paragraph(&remark.told(&report.findings, self.words), "- ", "  ")?;
@@ -381,7 +385,7 @@ impl<W: Write> Page<'_, W> {
     /// A line for each flow, in the names that the formats for programs have as well.
     fn flow(&mut self, flow: &FlowLine<'_>) -> io::Result<()> {
         let ends = format!("{} -> {}", endpoint(&flow.client), endpoint(&flow.server));
-        writeln!(self.out, "{:>5}  {} {ends}", flow.id, flow.protocol)?;
+        self.paragraph(&ends, &format!("{:>5}  {} ", flow.id, flow.protocol), "       ")?;
         let mut facts = vec![format!("{} ({})", flow.outcome.name(), flow.state), flow.verdict.name().to_string()];
         facts.extend(flow.reason.map(|reason| reason.name().to_string()));
         facts.extend(flow.service.map(|service| format!("service {service} by {}", flow.basis.name())));
@@ -413,6 +417,12 @@ impl<W: Write> Page<'_, W> {
         let options = textwrap::Options::new(self.look.width).initial_indent(first).subsequent_indent(rest);
         let options = options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation);
         textwrap::fill(&printable(text), options).replace(UNBROKEN, " ")
+    }
+
+    /// Lines of one style, which are wrapped before they are styled.
+    fn wrapped(&self, style: Style, text: &str) -> String {
+        let lines = self.wrap(text, "", "");
+        lines.lines().map(|line| self.styled(style, line)).collect::<Vec<_>>().join("\n")
     }
 
     fn styled(&self, style: Style, text: &str) -> String {

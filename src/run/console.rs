@@ -36,6 +36,11 @@ impl Quiet {
     }
 }
 
+/// Whether the terminal can neither move its cursor nor show colours.
+pub(super) fn is_dumb() -> bool {
+    std::env::var_os("TERM").map_or(cfg!(unix), |terminal| terminal.is_empty() || terminal == "dumb")
+}
+
 /// Where a report goes.
 #[derive(Clone, Copy)]
 pub(super) enum Target<'a> {
@@ -63,10 +68,15 @@ impl Paper {
         if io::stdout().is_terminal() { Paper::Terminal } else { Paper::Other }
     }
 
-    /// Columns of the terminal, at most 120; 80 elsewhere.
+    /// Columns, at most 120: as the variable `COLUMNS` says, else those of the terminal, 80 elsewhere.
     pub fn width(self) -> usize {
         const ELSEWHERE: usize = 80;
         const WIDEST: usize = 120;
+        let said =
+            std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&columns| columns > 0);
+        if let Some(columns) = said {
+            return WIDEST.min(columns);
+        }
         match self {
             Paper::Terminal => {
                 let size = console::Term::stdout().size_checked();

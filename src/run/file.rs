@@ -15,15 +15,18 @@ use crate::error::{Error, Output, Precious};
 use crate::pipeline::{Options, run_all};
 use crate::portmap::PortMap;
 use crate::report::count;
+#[cfg(feature = "live")]
+use crate::source::BpfFilter;
 use crate::source::CaptureNotes;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) fn audit_files(FileArgs { captures, max_depth, audit: args }: &FileArgs) -> Result<Exit, Error> {
+pub(super) fn audit_files(FileArgs { captures, max_depth, filter, audit: args }: &FileArgs) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
     let quiet = Quiet::of(args.quiet);
     remark_on_map(&map, args.port_map.as_deref(), quiet);
+    check_filter(filter.as_deref())?;
     let inputs = Inputs::named(captures, max_depth.map(usize::from), quiet);
     let options = options(args);
     let mut progress = Progress::new(&inputs.files, quiet);
@@ -33,12 +36,14 @@ pub(super) fn audit_files(FileArgs { captures, max_depth, audit: args }: &FileAr
         let inputs = queue.precious.iter().map(|path| (path.as_path(), Precious::Input));
         check(output, Output::Report, inputs.chain(map_in_use(args.port_map.as_deref())))?;
     }
-    if args.verbose {
+    if args.verbose && !queue.waiting.is_empty() {
         let [captures, workers] = [(queue.waiting.len(), "capture"), (options.workers, "worker thread")]
             .map(|(number, what)| count(number as u64, what));
         tell(&format!("reading {captures} with {workers}"));
     }
-    let audited = audit(queue, map, options, &mut |bytes_read| progress.show(bytes_read));
+    let filter = filter.as_deref().map(Arc::from);
+    queue.waiting = queue.waiting.into_iter().map(|waiting| waiting.filtered(filter.as_ref())).collect();
+    let audited = audit(queue, map, options, &mut |bytes, packets| progress.show(bytes, packets));
     progress.done();
     for error in &audited.failed {
         tell(&error.to_string());
@@ -63,6 +68,17 @@ pub(super) fn options(args: &AuditArgs) -> Options {
     }
 }
 
+/// Finds out before a long audit that a filter is none.
+#[cfg(feature = "live")]
+fn check_filter(filter: Option<&str>) -> Result<(), Error> {
+    filter.map_or(Ok(()), |program| BpfFilter::check(program).map_err(Error::Live))
+}
+
+#[cfg(not(feature = "live"))]
+fn check_filter(filter: Option<&str>) -> Result<(), Error> {
+    filter.map_or(Ok(()), |_| Err(Error::NoFilters))
+}
+
 /// What an audit of files brought home.
 struct Audited {
     case: Case,
@@ -73,7 +89,7 @@ struct Audited {
 
 /// Audits captures on one line of time. A capture that begins where another ended goes on with its flows, as the files of a ring
 /// buffer do; captures whose time overlaps are merged.
-fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64)) -> Audited {
+fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64, u64)) -> Audited {
     let Queue { waiting, failed, .. } = queue;
     let case = Case { max_flows: options.flows.limit(), ..Case::new(Arc::clone(&map)) };
     let mut audited = Audited { case, read: 0, failed };
@@ -83,7 +99,10 @@ fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn F
     let line = RefCell::new(Line::new(waiting));
     loop {
         let next = |_| Ok(Stretch::next(&line));
-        let (harvest, _) = run_all(&map, options, next, |stretch| progress(stretch.bytes_read()));
+        let (harvest, _) = run_all(&map, options, next, |stretch| {
+            let (bytes, packets) = stretch.read();
+            progress(bytes, packets);
+        });
         audited.case.add(harvest);
         match line.borrow_mut().turn() {
             0 => break,

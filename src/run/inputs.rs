@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
 
 /// What was named, before any of it is opened.
@@ -119,7 +120,14 @@ impl Inputs {
                     let size = file.size();
                     // Many files are not kept open: each would hold a block of memory. A pipe cannot be opened twice.
                     let keep = !several || size.is_none();
-                    queue.waiting.push(Waiting { path, capture, first, size, opened: keep.then_some(file) });
+                    queue.waiting.push(Waiting {
+                        path,
+                        capture,
+                        first,
+                        size,
+                        opened: keep.then_some(file),
+                        filter: None,
+                    });
                 }
                 (Err(error), Some(_)) if is_left_out(&error) => {
                     queue.left_out.add(&path, error);
@@ -195,15 +203,28 @@ pub(super) struct Waiting {
     first: Option<Timestamp>,
     size: Option<u64>,
     opened: Option<CaptureFile>,
+    /// What its packets must pass.
+    filter: Option<Arc<str>>,
 }
 
 impl Waiting {
     /// Opens it, where it is not open yet.
+    #[cfg_attr(not(feature = "live"), allow(unused_mut, reason = "there is no filter then"))]
     pub fn open(self) -> Result<CaptureFile, ReadError> {
-        match self.opened {
-            Some(file) => Ok(file),
-            None => CaptureFile::open(&self.path, self.capture),
+        let mut file = match self.opened {
+            Some(file) => file,
+            None => CaptureFile::open(&self.path, self.capture)?,
+        };
+        #[cfg(feature = "live")]
+        if let Some(program) = &self.filter {
+            file.filter_by(program);
         }
+        Ok(file)
+    }
+
+    /// Lets only those packets through that pass a capture filter.
+    pub fn filtered(self, filter: Option<&Arc<str>>) -> Waiting {
+        Waiting { filter: filter.cloned(), ..self }
     }
 
     /// What stands in the report when it could be opened once and then no more. Its place is kept, because packets name

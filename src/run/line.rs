@@ -30,6 +30,7 @@ pub(super) struct Line {
     /// How many captures were opened.
     opened: usize,
     bytes_read: u64,
+    packets_read: u64,
     /// What could not be read.
     pub failed: Vec<ReadError>,
     /// What was read, by the number of the capture.
@@ -54,8 +55,8 @@ struct Reading {
     rank: usize,
     /// Memory that it was allowed when it was merged, in bytes.
     takes: u64,
-    /// Bytes of it that were counted as read.
-    counted: u64,
+    /// Bytes and packets of it that were counted as read.
+    counted: (u64, u64),
     block: Vec<u8>,
     /// Packets in the block; those from `next` on have not been handed on.
     records: Vec<Record>,
@@ -115,6 +116,7 @@ impl Line {
             room: MERGED_MEMORY,
             opened: 0,
             bytes_read: 0,
+            packets_read: 0,
             failed: Vec::new(),
             done: Vec::new(),
         }
@@ -135,7 +137,17 @@ impl Line {
                 Ok(file) => {
                     self.opened += 1;
                     let (rank, block, records) = (self.opened, Vec::new(), Vec::new());
-                    return Some(Reading { file, capture, first, rank, takes: 0, counted: 0, block, records, next: 0 });
+                    return Some(Reading {
+                        file,
+                        capture,
+                        first,
+                        rank,
+                        takes: 0,
+                        counted: (0, 0),
+                        block,
+                        records,
+                        next: 0,
+                    });
                 }
                 Err(error) => self.failed.push(error),
             }
@@ -292,9 +304,10 @@ impl Line {
     }
 
     fn count(&mut self, reading: &mut Reading) {
-        let read = reading.file.bytes_read();
-        self.bytes_read += read - reading.counted;
-        reading.counted = read;
+        let (bytes, packets) = (reading.file.bytes_read(), reading.file.notes().packets);
+        self.bytes_read += bytes - reading.counted.0;
+        self.packets_read += packets - reading.counted.1;
+        reading.counted = (bytes, packets);
     }
 }
 
@@ -314,9 +327,10 @@ impl<'l> Stretch<'l> {
         Some(Stretch { line, first })
     }
 
-    /// Bytes read so far, of all captures.
-    pub fn bytes_read(&self) -> u64 {
-        self.line.borrow().bytes_read
+    /// Bytes and packets read so far, of all captures.
+    pub fn read(&self) -> (u64, u64) {
+        let line = self.line.borrow();
+        (line.bytes_read, line.packets_read)
     }
 }
 

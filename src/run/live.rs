@@ -19,7 +19,8 @@ use crate::error::Error;
 use crate::pipeline::run_live;
 use crate::report;
 use crate::sandbox::{Confinement, confine};
-use crate::source::{LiveOptions, LiveSource, list};
+use crate::shell;
+use crate::source::{ANY, BpfFilter, Interface, LiveOptions, LiveSource, list};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fs::File;
@@ -30,11 +31,19 @@ use std::thread;
 
 pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     if args.list {
-        return show_interfaces();
+        write_interfaces(&mut io::stdout().lock(), &list()?);
+        return Ok(Exit::Clean);
+    }
+    if args.interfaces.is_empty() {
+        return ask_for_an_interface();
+    }
+    if let Some(program) = &args.filter {
+        BpfFilter::check(program)?;
     }
     let audit = &args.audit;
     let map = Arc::new(port_map(audit.port_map.as_deref())?);
     remark_on_map(&map, audit.port_map.as_deref(), Quiet::of(audit.quiet));
+    let interfaces = named_once(&args.interfaces, Quiet::of(audit.quiet));
     let options = LiveOptions {
         filter: args.filter.clone(),
         snaplen: args.snaplen,
@@ -43,7 +52,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         wait: args.wait,
     };
     let stop = stop_on_signals().map_err(Error::Signals)?;
-    let source = LiveSource::open(&args.interfaces, options, 0)?;
+    let source = LiveSource::open(&interfaces, options, 0)?;
     let output = match &audit.output {
         Some(path) => {
             Some(File::create(path).map_err(|error| Error::Write { target: path.display().to_string(), error })?)
@@ -52,7 +61,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     };
     confine_unless_told_not_to(args, &source)?;
     let pipeline = file::options(audit);
-    Quiet::of(audit.quiet).remark(&format!("watching {}; Ctrl-C ends with a report", args.interfaces.join(", ")));
+    Quiet::of(audit.quiet).remark(&format!("watching {}; Ctrl-C ends with a report", interfaces.join(", ")));
     let (news, hear) = mpsc::channel();
     let mut feed = LiveFeed::new(source, args, stop, news);
     let (answers, interims) = mpsc::channel();
@@ -110,19 +119,47 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn show_interfaces() -> Result<Exit, Error> {
-    let mut out = io::stdout().lock();
-    for interface in list()? {
+/// The interfaces, each once. One that was named twice is told.
+fn named_once(interfaces: &[String], quiet: Quiet) -> Vec<String> {
+    let mut once: Vec<String> = Vec::new();
+    let mut told: Vec<&String> = Vec::new();
+    for name in interfaces {
+        if !once.contains(name) {
+            once.push(name.clone());
+        } else if !told.contains(&name) {
+            told.push(name);
+            quiet.remark(&format!("{name} was named more than once; it is watched once"));
+        }
+    }
+    once
+}
+
+/// Without an interface there is nothing to do but to say which there are.
+fn ask_for_an_interface() -> Result<Exit, Error> {
+    let interfaces = list()?;
+    tell("live needs the name of an interface; these are there:");
+    write_interfaces(&mut io::stderr().lock(), &interfaces);
+    let likely = interfaces.iter().find(|interface| interface.running && !interface.loopback && interface.name != ANY);
+    let likely = likely.map_or(ANY, |interface| &interface.name);
+    let start: &[&str] = if cfg!(unix) { &["sudo", "cap-audit", "live"] } else { &["cap-audit", "live"] };
+    if let Some(command) = shell::command(start.iter().copied().chain([likely])) {
+        tell(&format!("watch one or several of them, for example with `{command}`"));
+    }
+    Ok(Exit::Wrong)
+}
+
+/// A line for each interface. Whoever has stopped reading misses the rest.
+fn write_interfaces(out: &mut impl Write, interfaces: &[Interface]) {
+    for interface in interfaces {
         let mut state = vec![if interface.up { "up" } else { "down" }];
         state.extend((interface.up && !interface.running).then_some("no carrier"));
         state.extend(interface.loopback.then_some("loopback"));
         state.extend(interface.wireless.then_some("wireless"));
         let addresses: Vec<String> = interface.addresses.iter().map(ToString::to_string).collect();
-        let description = interface.description.map(|text| format!(" - {text}")).unwrap_or_default();
+        let description = interface.description.as_ref().map(|text| format!(" - {text}")).unwrap_or_default();
         let line = format!("{:<16} {:<20} {}{description}", interface.name, state.join(", "), addresses.join(", "));
         if writeln!(out, "{}", report::printable(line.trim_end())).is_err() {
             break;
         }
     }
-    Ok(Exit::Clean)
 }

@@ -1,43 +1,61 @@
 //! What is shown on the last line of a terminal while an audit goes on: how far it has come, or how things stand. The only file that
 //! names `indicatif`.
 
-use super::console::Quiet;
+use super::console::{Quiet, is_dumb};
 use super::inputs::Input;
 use crate::outside::printable;
+use crate::report::{bytes, count};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-/// A bar on standard error for audits that take longer than a second.
+/// What is shown on standard error by audits that take longer than a second: a bar, or where nobody knows how much will come, as
+/// from a pipe, how much has come.
 pub(super) struct Progress {
     bar: ProgressBar,
     started: Instant,
-    total: u64,
+    /// Bytes of all inputs; none where one of them has no end that is known.
+    total: Option<u64>,
 }
 
 impl Progress {
     pub fn new(paths: &[Input], quiet: Quiet) -> Progress {
-        let total =
-            paths.iter().filter_map(|input| fs::metadata(&input.path).ok()).map(|metadata| metadata.len()).sum();
+        let length =
+            |input: &Input| fs::metadata(&input.path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
+        let total = paths.iter().map(length).sum();
         let bar = if is_shown(quiet) { ProgressBar::no_length() } else { ProgressBar::hidden() };
         Progress { bar, started: Instant::now(), total }
     }
 
-    pub fn show(&mut self, bytes_read: u64) {
+    /// Shows how much was read of all inputs, in bytes and in packets.
+    pub fn show(&mut self, read: u64, packets: u64) {
         if self.bar.is_hidden() || self.started.elapsed() < Duration::from_secs(1) {
             return;
         }
-        if self.bar.length().is_none() && self.total > 0 {
-            self.bar.set_length(self.total);
-            let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left");
+        if let Some(total) = self.total.filter(|_| self.bar.length().is_none()) {
+            self.bar.set_length(total);
+            let style = ProgressStyle::with_template("{bar:20} {msg}, {eta} left");
             self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        } else if self.total.is_none() {
+            let style = ProgressStyle::with_template("{msg}");
+            self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         }
-        self.bar.set_position(bytes_read);
+        self.bar.set_position(read);
+        self.bar.set_message(told(read, packets, self.total, self.started.elapsed()));
     }
 
     pub fn done(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// How far an audit has come, in the units of the report.
+fn told(read: u64, packets: u64, total: Option<u64>, elapsed: Duration) -> String {
+    let rate = bytes((read as f64 / elapsed.as_secs_f64().max(0.001)) as u64);
+    match total {
+        Some(total) => format!("{} of {}, {rate}/s", bytes(read), bytes(total)),
+        None => format!("{} read, {}, {rate}/s", bytes(read), count(packets, "packet")),
     }
 }
 
@@ -68,6 +86,19 @@ impl Status {
     }
 }
 
+/// Whether a line may be written over and over: on a terminal that can.
 fn is_shown(quiet: Quiet) -> bool {
-    quiet == Quiet::No && io::stderr().is_terminal()
+    quiet == Quiet::No && io::stderr().is_terminal() && !is_dumb()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_in_the_units_of_the_report() {
+        let second = Duration::from_secs(1);
+        assert_eq!(told(1_500_000, 3_000, Some(3_000_000), second), "1.5 MB of 3.0 MB, 1.5 MB/s");
+        assert_eq!(told(61_234, 1, None, 2 * second), "61.2 kB read, 1 packet, 30.6 kB/s");
+    }
 }

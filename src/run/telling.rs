@@ -1,7 +1,7 @@
 //! From a case to a report in the format that was asked for, and to the exit code.
 
 use super::Exit;
-use super::console::{Paper, Target, tell, write_to};
+use super::console::{Paper, Target, is_dumb, tell, write_to};
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Color, FailOn, Format};
 use crate::error::Error;
@@ -29,7 +29,7 @@ impl<'a> Telling<'a> {
         let color = match self.color {
             Color::Auto => {
                 let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-                paper == Paper::Terminal && wanted
+                paper == Paper::Terminal && wanted && !is_dumb()
             }
             Color::Always => true,
             Color::Never => false,

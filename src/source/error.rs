@@ -1,6 +1,7 @@
 //! What stops the reading of a capture before its first packet. What happens later is damage and stands in the notes.
 
 use super::format::Foreign;
+use std::borrow::Cow;
 use std::{error, fmt, io};
 
 /// Why nothing of an input can be read. `Display` is a sentence for the person at the terminal.
@@ -63,6 +64,15 @@ pub enum ReadError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The filter has no meaning for its packets.
+    Filter {
+        /// The input.
+        name: String,
+        /// The name of their link type.
+        link: Cow<'static, str>,
+        /// Why, in libpcap's words.
+        why: String,
+    },
 }
 
 impl fmt::Display for ReadError {
@@ -98,6 +108,11 @@ impl fmt::Display for ReadError {
             ReadError::Header { name, what } => {
                 write!(f, "cannot read {name}: its file header is damaged ({what}); copy the capture again")
             }
+            ReadError::Filter { name, link, why } => write!(
+                f,
+                "cannot filter {name}: its packets are of link type {link}, for which the filter has no meaning ({why}); use another \
+                 filter, or audit this capture without one"
+            ),
         }
     }
 }
@@ -111,7 +126,8 @@ impl error::Error for ReadError {
             | ReadError::TooShort { .. }
             | ReadError::Foreign { .. }
             | ReadError::Version { .. }
-            | ReadError::Header { .. } => None,
+            | ReadError::Header { .. }
+            | ReadError::Filter { .. } => None,
         }
     }
 }

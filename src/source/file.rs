@@ -3,8 +3,11 @@
 
 use super::Scanned;
 use super::error::ReadError;
+use super::filter::Sieve;
 use super::format::{Foreign, Format};
 use super::notes::CaptureNotes;
+#[cfg(feature = "live")]
+use super::notes::FilterNote;
 use super::pcap::{HeaderError, PcapHeader, PcapScanner};
 use super::pcapng::{PcapngScanner, SectionVersion};
 use crate::packet::Record;
@@ -24,6 +27,7 @@ pub struct CaptureFile {
     /// Bytes that are read in one go.
     block: usize,
     scanner: Scanner,
+    filter: Option<Sieve>,
     /// Bytes that were read and belong to the next batch.
     carry: Vec<u8>,
     /// How many bytes the scanner must see before it is worth asking it again.
@@ -83,6 +87,7 @@ impl CaptureFile {
             size: None,
             block: BLOCK,
             scanner,
+            filter: None,
             carry,
             need: 0,
             bytes_read,
@@ -92,12 +97,22 @@ impl CaptureFile {
         })
     }
 
+    /// From now on shows only what a filter in the language of pcap-filter(7) lets through; the notes count the rest.
+    /// [`CaptureFile::peek_first`] looks at all packets.
+    #[cfg(feature = "live")]
+    pub fn filter_by(&mut self, program: &str) {
+        self.filter = Some(Sieve::new(program));
+        let filter = FilterNote { program: program.into(), left_out: Some(0), refused: None };
+        self.scanner.notes_mut().filter = Some(filter);
+    }
+
     /// Reads the next block and shows its packets, each with the block that its record points into. `block` is the
     /// memory of the block before, which is used again. Returns as soon as there is a whole packet, so that a live pipe
     /// flows. There may be no packet when this says [`More::No`].
     ///
     /// # Errors
-    /// The input cannot be read and not one packet was. A failure later on is noted as damage.
+    /// The input cannot be read and not one packet was, or the filter has no meaning for any of them. A failure later on is
+    /// noted as damage.
     #[inline]
     pub fn scan(&mut self, bytes: &mut Vec<u8>, found: &mut impl FnMut(&[u8], Record)) -> Result<More, ReadError> {
         if self.ended {
@@ -111,8 +126,13 @@ impl CaptureFile {
             let block = &bytes[..filled];
             let mut any = false;
             let scanned = self.scanner.scan(block, self.end_of_input, &mut |record: Record| {
-                found(block, record);
                 any = true;
+                if let Some(filter) = &mut self.filter
+                    && !filter.lets_through(record.link, record.packet(block).bytes)
+                {
+                    return;
+                }
+                found(block, record);
             });
             if any || scanned.ended {
                 return self.settle(scanned, &bytes[scanned.consumed..filled]);
@@ -211,11 +231,30 @@ impl CaptureFile {
         0
     }
 
+    /// Notes what the filter left out. Where it has no meaning for any packet of the capture, that is an error.
+    #[cfg(feature = "live")]
+    fn settle_filter(&mut self) -> Result<(), ReadError> {
+        let Some(filter) = &mut self.filter else { return Ok(()) };
+        if self.ended
+            && filter.fits_no_link()
+            && let Some((link, why)) = filter.refused.take()
+        {
+            return Err(ReadError::Filter { name: self.name.clone(), link: link.name(), why });
+        }
+        if let Some(note) = &mut self.scanner.notes_mut().filter {
+            note.left_out = Some(filter.left_out);
+            note.refused.clone_from(&filter.refused);
+        }
+        Ok(())
+    }
+
     /// Keeps what the next batch begins with, and tells a failure of the input once what came before it is out.
     fn settle(&mut self, scanned: Scanned, rest: &[u8]) -> Result<More, ReadError> {
         self.carry.extend_from_slice(rest);
         self.need = scanned.need;
         self.ended = scanned.ended;
+        #[cfg(feature = "live")]
+        self.settle_filter()?;
         if !self.ended {
             return Ok(More::Maybe);
         }
@@ -372,6 +411,8 @@ mod tests {
     use super::super::order::ByteOrder;
     use super::super::sample::{Bytes, START, Seen, read, read_from, read_in_pieces};
     use super::*;
+    #[cfg(feature = "live")]
+    use crate::packet::LinkType;
     use proptest::prelude::*;
     use std::collections::VecDeque;
     use std::io::Cursor;
@@ -633,5 +674,38 @@ mod tests {
         while file.scan(&mut Vec::new(), &mut |_, _| {})? == More::Maybe {}
         assert_eq!(file.bytes_read(), bytes.len() as u64);
         Ok(())
+    }
+
+    #[cfg(feature = "live")]
+    #[test]
+    fn a_filter_is_compiled_for_the_link_type_of_each_interface() {
+        let sections = |file: Bytes| file.section().interface(101, 0, |body| body).interface(1, 0, |body| body);
+        let udp = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 53, 0, 53, 0, 8, 0, 0];
+        let ethernet = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00][..], &udp].concat();
+        let read = |filter: &str, order: [u32; 4]| {
+            let file = order.into_iter().fold(sections(Bytes::new(ByteOrder::Little)), |file, interface| {
+                let data = if interface == 0 { &udp[..] } else { &ethernet };
+                file.enhanced(interface, 5, data.len() as u32, data, |body| body)
+            });
+            let mut file = CaptureFile::from_reader(Box::new(Cursor::new(file.bytes)), "test", 0)?;
+            file.filter_by(filter);
+            let mut passed = Vec::new();
+            while file.scan(&mut Vec::new(), &mut |_, record| passed.push(record.link))? == More::Maybe {}
+            Ok::<_, ReadError>((passed, file.notes().clone()))
+        };
+        let (passed, notes) = read("udp port 53", [0, 1, 0, 1]).expect("it has a meaning for both");
+        let (raw, ethernet) = (LinkType::RAW, LinkType::ETHERNET);
+        assert_eq!(passed, [raw, ethernet, raw, ethernet]);
+        assert_eq!(notes.filter.and_then(|filter| filter.left_out), Some(0));
+        let (passed, notes) = read("udp port 54", [0, 1, 0, 1]).expect("it has a meaning for both");
+        assert_eq!((passed.len(), notes.filter.and_then(|filter| filter.left_out)), (0, Some(4)));
+
+        let only_ethernet = "ether host 02:00:00:00:00:01";
+        let (passed, notes) = read(only_ethernet, [1, 1, 0, 1]).expect("it has a meaning for some of it");
+        assert_eq!(passed, [ethernet; 3]);
+        let filter = notes.filter.expect("it is noted");
+        assert_eq!((filter.left_out, filter.refused.map(|(link, _)| link)), (Some(1), Some(raw)));
+        let error = read(only_ethernet, [0, 0, 0, 0]).expect_err("nothing of it can be filtered");
+        assert!(error.to_string().contains("link type raw, for which the filter has no meaning"), "{error}");
     }
 }

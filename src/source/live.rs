@@ -1,6 +1,7 @@
 //! Packets as they come, through libpcap: several interfaces at once, never blocked by a silent one.
 
 mod backlog;
+mod display_filter;
 mod error;
 mod libpcap;
 #[cfg_attr(not(target_os = "linux"), path = "live/no_links.rs")]
@@ -15,7 +16,7 @@ use self::backlog::Backlog;
 use self::libpcap::BLOCK_MS;
 use self::links::{Link, Links};
 use self::tap::{Ending, LINGER, State, Tap, just_before, now};
-use super::CaptureNotes;
+use super::{CaptureNotes, FilterNote};
 use crate::packet::{Filling, Record};
 use crate::time::{Span, Timestamp};
 use std::time::{Duration, Instant};
@@ -87,6 +88,8 @@ impl LiveSource {
             let capture = u32::try_from(taps.len()).ok().and_then(|index| first_capture.checked_add(index));
             let capture = capture.ok_or(LiveError::TooMany { named: interfaces.len() })?;
             let mut tap = Tap::new(name, capture);
+            tap.notes.filter =
+                options.filter.clone().map(|program| FilterNote { program, left_out: None, refused: None });
             match tap.open(&options, &mut links) {
                 Ok(()) => {}
                 Err(LiveError::NoSuchInterface { .. }) if options.wait => {

@@ -1,9 +1,11 @@
 //! Where packets come from: capture files, read in large blocks straight into the batch's own memory.
-//! One scanner a format, which knows bytes only; `CaptureFile` reads, and `format` tells formats apart. A further
+//! One scanner a format, which knows bytes only; `CaptureFile` reads, and `format` tells formats apart; `filter` leaves packets out. A further
 //! format is one file with a scanner, its line in `format`, and its arm in `file`.
 
 mod error;
 mod file;
+#[cfg_attr(not(feature = "live"), path = "no_filter.rs")]
+mod filter;
 mod format;
 #[cfg(feature = "live")]
 mod live;
@@ -22,7 +24,7 @@ pub use format::{Foreign, Format, STANDARD_INPUT};
 #[cfg(feature = "live")]
 pub use live::{ANY, BpfFilter, Interface, LiveError, LiveOptions, LiveSource, Loss, Tick, list};
 pub use memory::{MemoryFile, MemorySource};
-pub use notes::{CaptureNotes, Comment, Damage, DamageKind, Dropped, InterfaceNote, Oddity, OddityKind};
+pub use notes::{CaptureNotes, Comment, Damage, DamageKind, Dropped, FilterNote, InterfaceNote, Oddity, OddityKind};
 pub use pcap::{HeaderError, PcapHeader, PcapScanner};
 pub use pcapng::PcapngScanner;
 pub use write::{Fractions, PcapWriter};

@@ -30,6 +30,8 @@ pub struct CaptureNotes {
     pub truncated_packets: u64,
     /// Packets whose record has no time (pcapng simple packet blocks); they were given the time of the packet before.
     pub packets_without_time: u64,
+    /// The filter that its packets had to pass, where there was one.
+    pub filter: Option<FilterNote>,
     /// Packets of an interface that the capture does not describe.
     pub unknown_interface: u64,
     /// Blocks that hold neither packets nor anything else that is read here. Name resolution is not counted.
@@ -51,6 +53,17 @@ pub struct CaptureNotes {
     /// What is odd but did not hinder the reading, one entry a kind.
     pub oddities: Vec<Oddity>,
     comment_bytes: usize,
+}
+
+/// A filter that packets had to pass.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FilterNote {
+    /// As it was typed, in the language of pcap-filter(7).
+    pub program: String,
+    /// Packets that it did not let through, and that nobody looked into; none where the kernel left them out uncounted.
+    pub left_out: Option<u64>,
+    /// A link type for whose packets it has no meaning, so that they are among those left out, and why in libpcap's words.
+    pub refused: Option<(LinkType, String)>,
 }
 
 /// A comment in a capture.

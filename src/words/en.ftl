@@ -324,6 +324,12 @@ ordinal = { $number ->
 ## Why not everything in a capture can be judged
 
 about-finding = { $title }: { $meaning }
+about-filter = The filter "{ $filter }" left out { $packets } of { $all ->
+        [one] { $all } packet
+       *[other] { $all } packets
+    } of { $capture }; they were not looked into.
+about-filter-link = Among these are all packets of { $capture } with the link type { $link }, for which the filter has no meaning: { $what }.
+about-live-filter = Of { $capture } only what the filter "{ $filter }" lets through was captured; the rest is not counted and was not looked into.
 about-damage = { $capture } is damaged at byte { $position }, { $packet ->
         [0] before the first packet
        *[other] after packet { $packet }

@@ -1,5 +1,6 @@
 //! What can keep an interface from being watched.
 
+use crate::shell;
 use std::path::PathBuf;
 use std::{error, fmt};
 
@@ -44,6 +45,8 @@ pub enum LiveError {
         program: String,
         /// Why, in libpcap's words.
         why: String,
+        /// It is a display filter of Wireshark: what says the same to libpcap, where that is known.
+        display: Option<Option<String>>,
     },
     /// More interfaces than captures can be numbered.
     TooMany {
@@ -70,15 +73,30 @@ impl fmt::Display for LiveError {
                 f,
                 "cannot watch {name}: this user may not read raw packets; run it as root with `sudo`, or allow the program \
                  once with `sudo setcap cap_net_raw,cap_net_admin+ep {}`",
-                shell_word(&program.to_string_lossy())
+                command(&[], &program.to_string_lossy(), &[])
             ),
             LiveError::Down { name } => {
-                write!(f, "cannot watch {name}: it is down; switch it on, on Linux with `ip link set {name} up`")
+                let command = command(&["ip", "link", "set"], name, &["up"]);
+                write!(f, "cannot watch {name}: it is down; switch it on, on Linux with `{command}`")
             }
             LiveError::Open { name, why } => {
                 write!(f, "cannot watch {name}: {why}; name another interface, or `any` for all of them")
             }
-            LiveError::Filter { program, why } => {
+            LiveError::Filter { program, display: Some(Some(instead)), .. } => {
+                let limits = if instead.contains('[') { ", for IPv4 only" } else { "" };
+                let instead = command(&["--filter"], instead, &[]);
+                write!(
+                    f,
+                    "cannot use the filter `{program}`: it is a display filter of Wireshark, and one in the language of pcap-filter(7) is \
+                     needed, here `{instead}`{limits}"
+                )
+            }
+            LiveError::Filter { program, display: Some(None), .. } => write!(
+                f,
+                "cannot use the filter `{program}`: it is a display filter of Wireshark, and a filter in the language of pcap-filter(7) is \
+                 needed, such as `--filter 'host 10.0.0.1 and tcp port 2598'`"
+            ),
+            LiveError::Filter { program, why, display: None } => {
                 write!(
                     f,
                     "cannot use the filter `{program}`: {why}; the manual page pcap-filter(7) tells what can be said"
@@ -91,12 +109,22 @@ impl fmt::Display for LiveError {
     }
 }
 
+impl LiveError {
+    /// The reason alone, for a sentence that says the rest in other words.
+    pub(in crate::source) fn why(self) -> String {
+        match self {
+            LiveError::List { why } | LiveError::Open { why, .. } | LiveError::Filter { why, .. } => why,
+            other => other.to_string(),
+        }
+    }
+}
+
 impl error::Error for LiveError {}
 
-/// A word as it must be typed.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
-    if word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+/// A command to paste, or its words alone where they hold what cannot be typed.
+fn command(start: &[&str], name: &str, end: &[&str]) -> String {
+    let end = end.iter().copied();
+    shell::command(start.iter().copied().chain([name]).chain(end)).unwrap_or_else(|| start.join(" "))
 }
 
 #[cfg(test)]
@@ -118,8 +146,9 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_quoted_only_where_a_shell_needs_it() {
-        assert_eq!(shell_word("/usr/bin/cap-audit"), "/usr/bin/cap-audit");
-        assert_eq!(shell_word("it's"), r"'it'\''s'");
+    fn a_command_is_quoted_only_where_a_shell_needs_it() {
+        let down = |name: &str| LiveError::Down { name: name.into() }.to_string();
+        assert!(down("eth0").ends_with("`ip link set eth0 up`"));
+        assert!(down("a;b").ends_with("`ip link set 'a;b' up`"));
     }
 }

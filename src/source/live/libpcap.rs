@@ -2,7 +2,7 @@
 //! only file that names `pcap`.
 
 use super::super::UNKNOWN_INTERFACE;
-use super::{LiveError, LiveOptions};
+use super::{LiveError, LiveOptions, display_filter};
 use crate::packet::LinkType;
 use crate::time::Timestamp;
 use pcap::{Active, BpfProgram, Capture, Device, Linktype, PacketHeader};
@@ -52,9 +52,22 @@ impl BpfFilter {
     /// # Errors
     /// [`LiveError::Filter`], in libpcap's words; also where libpcap does not know the link type.
     pub fn compile(link: LinkType, program: &str) -> Result<BpfFilter, LiveError> {
-        let wrong = |error| LiveError::Filter { program: program.to_string(), why: words(error) };
+        let wrong = |error| wrong_filter(program, words(error));
         let dead = Capture::dead(Linktype(number_for_libpcap(link))).map_err(wrong)?;
         dead.compile(program, true).map(BpfFilter).map_err(wrong)
+    }
+
+    /// Finds out whether a filter is valid for any packets that are decoded.
+    ///
+    /// # Errors
+    /// [`LiveError::Filter`] with what is wrong with it for Ethernet.
+    pub fn check(program: &str) -> Result<(), LiveError> {
+        let fits = |link| BpfFilter::compile(link, program).is_ok();
+        match BpfFilter::compile(LinkType::ETHERNET, program) {
+            Ok(_) => Ok(()),
+            Err(_) if [LinkType::LINUX_SLL, LinkType::LINUX_SLL2, LinkType::RAW].into_iter().any(fits) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the filter lets a packet through. Of a packet that was cut, `len`, `less` and `greater` see the length
@@ -139,9 +152,17 @@ fn activate(name: &str, options: &LiveOptions) -> Result<Capture<Active>, pcap::
 
 /// An empty filter lets everything through, and lets the kernel cut packets before it copies them.
 fn with_filter(mut handle: Capture<Active>, program: &str) -> Result<Capture<Active>, LiveError> {
-    let wrong = |error| LiveError::Filter { program: program.to_string(), why: words(error) };
+    let wrong = |error| wrong_filter(program, words(error));
     handle.filter(program, true).map_err(wrong)?;
     Ok(handle)
+}
+
+/// What is wrong with a filter, and what it is in the language of libpcap where it is one of Wireshark's.
+fn wrong_filter(program: &str, why: String) -> LiveError {
+    let compiles =
+        |program: &String| Capture::dead(Linktype::ETHERNET).and_then(|dead| dead.compile(program, true)).is_ok();
+    let display = display_filter::recognised(program).map(|translation| translation.filter(compiles));
+    LiveError::Filter { program: program.to_string(), why, display }
 }
 
 /// libpcap tells what is wrong in words only; the most common cases are told by them.
