@@ -644,7 +644,7 @@ impl From<Output> for Told {
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cap-audit"));
-    command.env_remove("NO_COLOR");
+    command.env_remove("NO_COLOR").env("TZ", "UTC");
     command
 }
 

@@ -107,6 +107,7 @@ fn about_capture(check: &Check, params: Params) -> Finding {
         flow_count: 0,
         first: None,
         last: None,
+        vlans: Vec::new(),
         evidence: Vec::new(),
         wireshark_filter: String::new(),
         filter_is_exact: false,
@@ -120,6 +121,7 @@ fn with_flows(finding: Finding, seen: &Seen) -> Finding {
         flow_count: seen.flows,
         first: Some(seen.first),
         last: Some(seen.last),
+        vlans: seen.vlans.iter().copied().collect(),
         evidence: seen.evidence.iter().copied().collect(),
         ..finding
     }

@@ -14,6 +14,7 @@ use crate::pipeline::{Options, run_all};
 use crate::portmap::PortMap;
 use crate::report::count;
 use crate::source::CaptureNotes;
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -85,7 +86,8 @@ struct Audited {
 /// as the files of a ring buffer do; one that overlaps is seen for itself.
 fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(&Opened)) -> Audited {
     let Queue { waiting, failed, .. } = queue;
-    let case = Case { max_flows: options.flows.limit(), ..Case::new(Arc::clone(&map)) };
+    let now = Some(Timestamp::of_this_computer());
+    let case = Case { max_flows: options.flows.limit(), now, ..Case::new(Arc::clone(&map)) };
     let mut audited = Audited { case, read: 0, failed };
     // A capture keeps its number, which its packets carry, whatever becomes of it.
     let mut notes: BTreeMap<u16, CaptureNotes> =

@@ -10,7 +10,7 @@
 
 blocked-silent =
     .title = { blocked-place }: no answer
-    .meaning = { $clients } tried at least { tries }, and nothing came back in { $watched } s ({ flows }). A firewall drops the packets, or
+    .meaning = { $clients } tried at least { tries }, and nothing came back in { $watched } ({ flows }). A firewall drops the packets, or
         the host is down. A Windows firewall also answers with silence where nothing listens. { $remarks }
     .remedy = { $worked ->
         [0] Allow { port } from { $clients } to { $server } in every firewall on the way, the one on the server included. Then check that
@@ -187,8 +187,30 @@ tries = { $tries ->
         [one] { $tries } time
        *[other] { $tries } times
     }
+attempts = { $tries ->
+        [one] { $tries } try
+       *[other] { $tries } tries
+    }
 port = { $transport } { $port }
 listens = on Windows, `netstat -ano | findstr :{ $port }` shows it
+
+# A length of time. It comes with its unit wherever it stands in a text.
+duration = { $unit ->
+        [seconds] { $number } s
+        [minutes] { $number } min
+        [hours] { $number ->
+            [one] { $number } hour
+           *[other] { $number } hours
+        }
+        [days] { $number ->
+            [one] { $number } day
+           *[other] { $number } days
+        }
+       *[years] { $number ->
+            [one] { $number } year
+           *[other] { $number } years
+        }
+    }
 
 # Hosts: { $count } of them, of which the first three are named.
 hosts = { $count ->
@@ -274,6 +296,7 @@ about-loss = { $capture }: { $who ->
     } lost { packets }, so a missing answer may have been lost as well.
 about-missing-times = { $capture }: { packets } without a time got the time of the packet before.
 about-wrong-clock = { $capture }: packets have times before 1990 or after 2100; the clock that wrote them was wrong.
+about-future-clock = { $capture }: its last packet has a time { $ahead } after the clock of this computer; one of the two clocks is wrong.
 about-oddity = { $capture }: { $oddity ->
         [fraction-beyond-second] a time had a fraction of a whole second or more, which was added on
         [captured-above-original] more bytes were captured than the packet is said to have had
@@ -302,7 +325,7 @@ about-unlisted-ways = Sessions ran between so many hosts that some ways around a
 about-steps-back = The clock of the capture steps back { $steps ->
         [one] { $steps } time
        *[other] { $steps } times
-    }, by up to { $largest } s; times behind such a step are held, or moved forward where they stay behind.
+    }, by up to { $largest }; times behind such a step are held, or moved forward where they stay behind.
 about-late-packets = { packets } lay up to a few moments behind others; short times such as round trips may be wrong.
 about-duplicates = { $percent } % of the packets are in the capture twice; they were not taken for retransmissions.
 about-overlap = Captures overlap in time: what is seen in several of them is counted in each.
@@ -328,7 +351,8 @@ skipped = { $packets ->
 text-program = cap-audit { $version }, port map { $map } { $map_version } ({ $rules } rules)
 text-capture = { $name } ({ $format }, { $links }): { $facts }
 text-no-packets = no packets
-text-time = { $seconds } s from { $first } UTC
+text-time = { $duration } from { $first }
+text-zone = Times are in { $zone }.
 
 text-nothing-judged = Nothing could be judged; the reasons stand below.
 text-no-citrix = No Citrix traffic was recognised.
@@ -367,9 +391,19 @@ text-more-findings = { $findings ->
 
 text-do = Do:
 text-packets = Packets:
+text-when = When:
+text-when-tries = { attempts } { period }
+text-when-flows = { flows } { period }
+period = { $last ->
+        [same] at { $first }
+       *[other] from { $first } to { $last }
+    }
+text-vlans = VLAN:
 text-wireshark = Wireshark:
 text-concerns = Concerns:
+text-more-packets = and more
 text-source = Source:
+text-more-sources = { $first }; { $sources } more with -v
 text-next-time = Next time:
 text-products = { $products ->
         [one] { $products } Citrix product
