@@ -61,6 +61,8 @@ struct Page<'w, W: Write> {
 /// The maximum number of findings that are written out; nobody reads more at once.
 const FINDINGS_SHOWN: usize = 20;
 
+/// Stands for the counts in a text.
+const PARTS: &str = "{}";
 const BOLD: Style = Style::new().bold();
 /// Stands for a blank that no line ends at, between a number and its unit.
 const UNBROKEN: &str = "\u{a0}";
@@ -139,7 +141,8 @@ impl<W: Write> Page<'_, W> {
             self.styled(severity_style(severity), &text)
         };
         let parts = counts.map(part).collect::<Vec<_>>().join(", ");
-        self.say("text-found", [("parts", Value::Text(parts))])
+        // The colours are ours; what a text is given is made safe, and would lose them.
+        self.say("text-found", [("parts", Value::Word(PARTS))]).replace(PARTS, &parts)
     }
 
     fn nothing_wrong(&self, report: &Report<'_>) -> String {
