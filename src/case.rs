@@ -10,6 +10,7 @@ use crate::matching::ServiceRef;
 use crate::pipeline::Harvest;
 use crate::portmap::PortMap;
 use crate::source::CaptureNotes;
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -53,6 +54,8 @@ pub struct Case {
     pub clock: Clock,
     /// Captures whose time overlaps with that of others and which could not be merged with them: too many at once.
     pub overlapping: usize,
+    /// The time of this computer, where captures are compared with it.
+    pub now: Option<Timestamp>,
 }
 
 /// What a case comes to.
@@ -81,6 +84,7 @@ impl Case {
             captures: Vec::new(),
             clock: Clock::default(),
             overlapping: 0,
+            now: None,
         }
     }
 

@@ -289,6 +289,9 @@ pub struct AuditArgs {
     /// Flows to list at most, the first ones; the others are counted. The sums and findings are those of all flows
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_flows: u32,
+    /// Tell times in UTC in the text report, not in the zone of this computer (TZ); the other formats always do
+    #[arg(long)]
+    pub utc: bool,
     /// When the text report has colours
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,

@@ -22,6 +22,7 @@ use crate::cli::{Cli, Command};
 use crate::error::Error;
 #[cfg(feature = "live")]
 use crate::source::LiveError;
+use crate::time::Zone;
 
 /// How a command ended; the numbers are the exit codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +59,8 @@ impl Exit {
 /// # Errors
 /// What stopped it, in one sentence. Inputs that could not be read are told on standard error, and the others audited.
 pub fn run(cli: &Cli) -> Result<Exit, Error> {
+    // A live audit may open no file later on.
+    Zone::of_the_system();
     match &cli.command {
         Command::File(args) => file::audit_files(args),
         #[cfg(feature = "live")]

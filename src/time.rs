@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::sync::OnceLock;
 
 /// Nanoseconds in one second.
 pub const SECOND: i64 = 1_000_000_000;
@@ -28,20 +29,71 @@ impl Timestamp {
         }
     }
 
-    /// Date and time of day in UTC to the second, as people read it: `2026-11-22 02:41:07`.
-    pub fn date_and_time(self) -> String {
-        self.formatted("%Y-%m-%d %H:%M:%S")
+    /// The time of day of this computer, for whoever compares a capture with it.
+    pub fn of_this_computer() -> Timestamp {
+        Timestamp(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A time zone, in which people read times.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Zone(jiff::tz::TimeZone);
+
+impl Default for Zone {
+    fn default() -> Zone {
+        Zone::utc()
+    }
+}
+
+impl Zone {
+    /// UTC.
+    pub fn utc() -> Zone {
+        Zone(jiff::tz::TimeZone::UTC)
     }
 
-    /// The time of day in UTC to the second: `02:41:07`.
-    pub fn time_of_day(self) -> String {
-        self.formatted("%H:%M:%S")
+    /// The zone that `TZ` names, else that of the system; UTC where that is not known. It is read once: a program that confines
+    /// itself must ask before it does.
+    pub fn of_the_system() -> Zone {
+        static ZONE: OnceLock<Zone> = OnceLock::new();
+        ZONE.get_or_init(|| Zone(jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC))).clone()
     }
 
-    fn formatted(self, format: &str) -> String {
-        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
-            Ok(moment) => moment.strftime(format).to_string(),
-            Err(_) => self.rfc3339(),
+    /// The zone of this name, such as `Europe/Paris`, if the database has it.
+    pub fn named(name: &str) -> Option<Zone> {
+        jiff::tz::TimeZone::get(name).ok().map(Zone)
+    }
+
+    /// Its name, with its offset at this moment: `UTC`, `Europe/Paris (UTC+01:00)`.
+    pub fn name(&self, at: Timestamp) -> String {
+        if self.0 == jiff::tz::TimeZone::UTC {
+            return "UTC".into();
+        }
+        let offset = self.formatted(at, "UTC%:z");
+        match self.0.iana_name() {
+            Some(name) => format!("{name} ({offset})"),
+            None => offset,
+        }
+    }
+
+    /// Date and time of day to the second, as people read it: `2026-11-22 02:41:07`.
+    pub fn date_and_time(&self, at: Timestamp) -> String {
+        self.formatted(at, "%Y-%m-%d %H:%M:%S")
+    }
+
+    /// The date: `2026-11-22`.
+    pub fn date(&self, at: Timestamp) -> String {
+        self.formatted(at, "%Y-%m-%d")
+    }
+
+    /// The time of day to the second: `02:41:07`.
+    pub fn time_of_day(&self, at: Timestamp) -> String {
+        self.formatted(at, "%H:%M:%S")
+    }
+
+    fn formatted(&self, at: Timestamp, format: &str) -> String {
+        match jiff::Timestamp::from_nanosecond(i128::from(at.0)) {
+            Ok(moment) => moment.to_zoned(self.0.clone()).strftime(format).to_string(),
+            Err(_) => at.rfc3339(),
         }
     }
 }
@@ -127,9 +179,25 @@ mod tests {
     #[test]
     fn people_read_whole_seconds() {
         let moment = Timestamp::new(1_700_000_000, 999_999_999);
-        assert_eq!((moment.date_and_time(), moment.time_of_day()), ("2023-11-14 22:13:20".into(), "22:13:20".into()));
-        assert_eq!(Timestamp(-1).date_and_time(), "1969-12-31 23:59:59");
-        assert_eq!(Timestamp(i64::MIN).date_and_time(), "1677-09-21 00:12:43");
+        let utc = Zone::utc();
+        assert_eq!(
+            (utc.date_and_time(moment), utc.time_of_day(moment)),
+            ("2023-11-14 22:13:20".into(), "22:13:20".into())
+        );
+        assert_eq!(utc.date_and_time(Timestamp(-1)), "1969-12-31 23:59:59");
+        assert_eq!(utc.date_and_time(Timestamp(i64::MIN)), "1677-09-21 00:12:43");
+        assert_eq!(utc.name(moment), "UTC");
+    }
+
+    #[test]
+    fn a_zone_has_its_summer() {
+        // 2023-11-14 22:13:20 and 2023-07-14 12:00:00 UTC (date -d @1700000000, date -d @1689336000).
+        let [winter, summer] = [1_700_000_000, 1_689_336_000].map(|seconds| Timestamp::new(seconds, 0));
+        let Some(paris) = Zone::named("Europe/Paris") else { return };
+        assert_eq!(paris.date_and_time(winter), "2023-11-14 23:13:20");
+        assert_eq!(paris.time_of_day(summer), "14:00:00");
+        assert_eq!(paris.name(winter), "Europe/Paris (UTC+01:00)");
+        assert_eq!(paris.name(summer), "Europe/Paris (UTC+02:00)");
     }
 
     #[test]

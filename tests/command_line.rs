@@ -410,6 +410,9 @@ fn ndjson_tells_the_same_objects_one_a_line() {
         {
             assert_eq!(objects.remove(kind).unwrap_or_default(), list(&report[name]), "{folder}: {kind}");
         }
+        for set in objects.remove("rule_set").unwrap_or_default() {
+            assert_eq!(report["rule_sets"][text_of(&set["rule_set"])], set["rules"], "{folder}");
+        }
         assert_eq!(last, "summary", "{folder}: who reads line by line knows when it is complete");
         let summary = objects.remove("summary").unwrap_or_default();
         assert_eq!(summary.len(), 1, "{folder}");
@@ -432,7 +435,13 @@ fn csv_tells_the_same_flows() {
         let flows = list(&report["flows"]);
         assert_eq!(rows.len(), flows.len(), "{folder}");
         for (row, flow) in rows.iter().zip(flows) {
-            for (column, cell) in header.iter().zip(row) {
+            let capture = flow["capture"].as_u64().expect("a flow has a capture") as usize;
+            assert_eq!(
+                row.iter().next_back(),
+                report["captures"][capture]["name"].as_str(),
+                "{folder}: the name in a table"
+            );
+            for (column, cell) in header.iter().zip(row).filter(|(column, _)| *column != "capture") {
                 assert_eq!(cell, plain(value_of(flow, column)), "{folder}: {column} of flow {}", flow["id"]);
             }
         }
@@ -761,7 +770,7 @@ impl From<Output> for Told {
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cap-audit"));
-    command.env_remove("NO_COLOR").env_remove("COLUMNS");
+    command.env_remove("NO_COLOR").env_remove("COLUMNS").env("TZ", "UTC");
     command
 }
 

@@ -30,6 +30,7 @@ fn capture(folder: &Path) -> PathBuf {
 
 fn cap_audit(arguments: &[&str], capture: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cap-audit"))
+        .env("TZ", "UTC")
         .arg("file")
         .args(arguments)
         .arg(capture)

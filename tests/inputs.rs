@@ -165,7 +165,7 @@ fn many_captures_that_overlap_are_merged_with_few_files_open() {
     let name = report["captures"][capture.expect("a number") as usize]["name"].as_str().expect("a name");
     let at = read(Path::new(name))[packet.expect("a number") as usize - 1].0;
     let first = report["findings"][0]["first"].as_str().expect("a time");
-    let stamp = format!("{}.", at.date_and_time().replace(' ', "T"));
+    let stamp = format!("{}.", cap_audit::time::Zone::utc().date_and_time(at).replace(' ', "T"));
     assert!(first.starts_with(stamp.trim_end_matches('.')), "{first} {stamp}");
 }
 

@@ -21,6 +21,7 @@ fn block(readme: &str, mark: &str) -> String {
 fn the_sample_is_true() {
     let output = Command::new(env!("CARGO_BIN_EXE_cap-audit"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("TZ", "UTC")
         .args(["file", "fixtures/office/capture.pcap"])
         .output()
         .expect("the program runs");

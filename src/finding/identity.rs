@@ -98,6 +98,7 @@ mod tests {
             flow_count: 1,
             first: None,
             last: None,
+            vlans: Vec::new(),
             evidence: Vec::new(),
             wireshark_filter: String::new(),
             filter_is_exact: false,

@@ -11,7 +11,8 @@ mod scene;
 mod unexpected;
 
 use crate::flow::{Evidence, PacketRef};
-use crate::packet::Address;
+use crate::ledger::NAMED_LIMIT;
+use crate::packet::{Address, Vlans};
 use crate::time::Timestamp;
 use crate::transport::Transport;
 
@@ -100,12 +101,21 @@ pub struct Finding {
     pub first: Option<Timestamp>,
     /// When the last of them ended.
     pub last: Option<Timestamp>,
+    /// VLANs of tagged flows, the lowest [`NAMED_LIMIT`].
+    pub vlans: Vec<Vlans>,
     /// Packets that show it, the earliest few.
     pub evidence: Vec<Evidence>,
     /// A display filter that selects these flows.
     pub wireshark_filter: String,
     /// It selects no others.
     pub filter_is_exact: bool,
+}
+
+impl Finding {
+    /// Whether a list of this finding of which only the first few are kept, such as its evidence, holds everything.
+    pub fn names_all<T>(&self, list: &[T]) -> bool {
+        list.len() < NAMED_LIMIT
+    }
 }
 
 /// One kind of finding.

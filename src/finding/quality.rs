@@ -106,6 +106,7 @@ fn about_capture(check: &Check, params: Params) -> Finding {
         flow_count: 0,
         first: None,
         last: None,
+        vlans: Vec::new(),
         evidence: Vec::new(),
         wireshark_filter: String::new(),
         filter_is_exact: false,
@@ -118,6 +119,7 @@ fn with_flows(finding: Finding, seen: &Seen) -> Finding {
         flow_count: seen.flows,
         first: Some(seen.first),
         last: Some(seen.last),
+        vlans: seen.vlans.to_vec(),
         evidence: seen.evidence.to_vec(),
         ..finding
     }

@@ -355,6 +355,7 @@ fn many(check: &Check, severity: Severity, seen: &Seen, about: About) -> Finding
         flow_count: seen.flows,
         first: Some(seen.first),
         last: Some(seen.last),
+        vlans: seen.vlans.to_vec(),
         evidence: seen.evidence.to_vec(),
         wireshark_filter: host.into_iter().chain(number).collect::<Vec<_>>().join(" && "),
         filter_is_exact: false,

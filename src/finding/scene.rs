@@ -320,6 +320,7 @@ impl Group<'_> {
             flow_count: self.seen.flows,
             first: Some(self.seen.first),
             last: Some(self.seen.last),
+            vlans: self.seen.vlans.iter().copied().collect(),
             evidence: self.seen.evidence.iter().copied().collect(),
             wireshark_filter,
             filter_is_exact,

@@ -181,7 +181,12 @@ struct ToldFinding<'a> {
     flow_count: u64,
     first: Option<String>,
     last: Option<String>,
+    /// VLAN ids of tagged flows, outermost first, the lowest few.
+    vlans: Vec<Vec<u16>>,
     evidence: Vec<ToldEvidence>,
+    /// No packet that shows it is left out of `evidence`, and no VLAN of `vlans`.
+    evidence_complete: bool,
+    vlans_complete: bool,
     /// Findings that it rests on, by their ids.
     rests_on: &'a [String],
     wireshark_filter: &'a str,
@@ -248,7 +253,10 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
         flow_count: finding.flow_count,
         first: finding.first.map(Timestamp::rfc3339),
         last: finding.last.map(Timestamp::rfc3339),
+        vlans: finding.vlans.iter().map(|vlans| vlans.ids().collect()).collect(),
         evidence: finding.evidence.iter().map(evidence).collect(),
+        evidence_complete: finding.names_all(&finding.evidence),
+        vlans_complete: finding.names_all(&finding.vlans),
         rests_on: &finding.rests_on,
         wireshark_filter: &finding.wireshark_filter,
         wireshark_filter_exact: finding.filter_is_exact,

@@ -5,7 +5,7 @@ use crate::case::Conclusion;
 use crate::finding::{Params, Value};
 use crate::packet::{LinkType, Skip};
 use crate::source::{CaptureNotes, Damage, DamageKind, FilterNote};
-use crate::time::{SECOND, Timestamp};
+use crate::time::{SECOND, Span, Timestamp};
 use crate::words::Words;
 use std::collections::BTreeSet;
 
@@ -91,6 +91,7 @@ pub(super) fn quality(conclusion: &Conclusion<'_>) -> Quality {
     let mut remarks = Remarks::default();
     for capture in &conclusion.case.captures {
         about_capture(capture, &mut remarks);
+        about_future(capture, conclusion.case.now, &mut remarks);
     }
     about_packets(conclusion, &mut remarks);
     let findings = conclusion.findings.iter().enumerate();
@@ -170,6 +171,15 @@ fn about_capture(capture: &CaptureNotes, remarks: &mut Remarks) {
     }
 }
 
+/// A clock that runs ahead of this computer's by more than a day; one that is plainly wrong is told otherwise.
+fn about_future(capture: &CaptureNotes, now: Option<Timestamp>, remarks: &mut Remarks) {
+    let Some((last, now)) = capture.last.filter(|&last| last < LATEST).zip(now) else { return };
+    if last - now > DAY {
+        let name = Value::Text(capture.name.clone());
+        remarks.add("about-future-clock", [("capture", name), ("ahead", Value::Duration(last - now))]);
+    }
+}
+
 fn about_damage(capture: &CaptureNotes, damage: &Damage) -> Remark {
     let after = match (damage.resumed, damage.kind) {
         (Some(_), _) => "resumed",
@@ -246,6 +256,8 @@ fn about_links(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     }
     remarks.add_packets("about-undescribed-interfaces", strange);
 }
+
+const DAY: Span = Span::seconds(86_400);
 
 /// 1990-01-01, before there was a capture file or Citrix.
 const EARLIEST: Timestamp = Timestamp(631_152_000 * SECOND);

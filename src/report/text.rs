@@ -7,6 +7,7 @@ use crate::outside::printable;
 use crate::time::{Span, Timestamp};
 use crate::words::Words;
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// How the text looks.
@@ -46,7 +47,8 @@ pub fn write_text(out: &mut impl Write, report: &Report<'_>, words: &Words, look
 /// # Errors
 /// What writing gives.
 pub fn write_news(out: &mut impl Write, at: Timestamp, finding: &Finding, words: &Words) -> io::Result<()> {
-    let (time, severity, texts) = (at.time_of_day(), severity_word(finding.severity, words), words.finding(finding));
+    let (time, severity, texts) =
+        (words.zone().time_of_day(at), severity_word(finding.severity, words), words.finding(finding));
     writeln!(out, "{time} {severity} {} {}", finding.code, printable(&texts.title))?;
     writeln!(out, "         {} {}", label("text-do", words), printable(&texts.remedy))
 }
@@ -67,6 +69,8 @@ const CAPTURES_SHOWN: usize = 50;
 /// Columns of the table of services before those with times.
 const WITHOUT_TIMES: usize = 5;
 
+/// Stands for the counts in a text.
+const PARTS: &str = "{}";
 const BOLD: Style = Style::new().bold();
 /// Stands for a blank that no line ends at, between a number and its unit.
 const UNBROKEN: &str = "\u{a0}";
@@ -103,6 +107,11 @@ impl<W: Write> Page<'_, W> {
                 self.paragraph(&text, "", "  ")?;
             }
         }
+        if let Some(first) = report.captures.iter().filter_map(|capture| capture.first).min() {
+            let zone = self.say("text-zone", [("zone", Value::Text(self.words.zone().name(first)))]);
+            let zone = self.styled(DIM, &zone);
+            writeln!(self.out, "{zone}")?;
+        }
         writeln!(self.out)?;
         let verdict = self.verdict(report);
         writeln!(self.out, "{verdict}")
@@ -122,8 +131,8 @@ impl<W: Write> Page<'_, W> {
         let packets = self.say("packets", [("packets", Value::Number(packets))]);
         let mut facts = vec![packets, names::bytes(bytes)];
         if let Some((first, duration)) = time {
-            let seconds = Value::Text(format!("{:.1}", duration.as_seconds()));
-            facts.push(self.say("text-time", [("seconds", seconds), ("first", Value::Text(first.date_and_time()))]));
+            let first = Value::Text(self.words.zone().date_and_time(first));
+            facts.push(self.say("text-time", [("duration", Value::Duration(duration)), ("first", first)]));
         }
         let facts: Vec<String> = facts.iter().map(|fact| fact.replace(' ', UNBROKEN)).collect();
         facts.join(", ")
@@ -185,7 +194,8 @@ impl<W: Write> Page<'_, W> {
             self.styled(severity_style(severity), &text)
         };
         let parts = counts.map(part).collect::<Vec<_>>().join(", ");
-        self.say("text-found", [("parts", Value::Text(parts))])
+        // The colours are ours; what a text is given is made safe, and would lose them.
+        self.say("text-found", [("parts", Value::Word(PARTS))]).replace(PARTS, &parts)
     }
 
     fn nothing_wrong(&self, report: &Report<'_>) -> String {
@@ -242,6 +252,13 @@ impl<W: Write> Page<'_, W> {
         }
         self.paragraph(&texts.meaning, "   ", "   ")?;
         self.labelled("text-do", &texts.remedy)?;
+        if let Some(when) = self.when(finding, report) {
+            self.labelled("text-when", &when)?;
+        }
+        if !finding.vlans.is_empty() {
+            let vlans: Vec<String> = finding.vlans.iter().map(|vlans| tags(vlans.ids())).collect();
+            self.labelled("text-vlans", &vlans.join(", "))?;
+        }
         let evidence = self.evidence(finding, report);
         if !evidence.is_empty() {
             self.labelled("text-packets", &evidence)?;
@@ -261,8 +278,36 @@ impl<W: Write> Page<'_, W> {
             };
             self.labelled("text-concerns", &format!("{products}: {rules}"))?;
         }
-        let sources = if few { &finding.sources[..finding.sources.len().min(1)] } else { &finding.sources[..] };
-        self.labelled("text-source", &sources.join("; "))
+        let sources = match finding.sources.as_slice() {
+            [first, _, more @ ..] if few => {
+                let more = ("sources", Value::Number(more.len() as u64 + 1));
+                self.say("text-more-sources", [("first", Value::Text(first.clone())), more])
+            }
+            all => all.join("; "),
+        };
+        self.labelled("text-source", &sources)
+    }
+
+    /// How often, and from when to when. The date stands there where the report is about more than one day.
+    fn when(&self, finding: &Finding, report: &Report<'_>) -> Option<String> {
+        let (first, last) = finding.first.zip(finding.last)?;
+        let zone = self.words.zone();
+        let days = report.captures.iter().flat_map(|capture| [capture.first, capture.last]).flatten();
+        let one_day = days.map(|at| zone.date(at)).collect::<BTreeSet<_>>().len() < 2;
+        let first_told = if one_day { zone.time_of_day(first) } else { zone.date_and_time(first) };
+        let last_told = match () {
+            () if zone.date_and_time(first) == zone.date_and_time(last) => Value::Word("same"),
+            () if zone.date(first) == zone.date(last) => Value::Text(zone.time_of_day(last)),
+            () => Value::Text(zone.date_and_time(last)),
+        };
+        let period = [("first", Value::Text(first_told)), ("last", last_told)];
+        Some(match finding.params.get("tries") {
+            Some(tries) => self.words.say("text-when-tries", &Params::from(period).with("tries", tries.clone())),
+            None => {
+                let flows = Value::Number(finding.flow_count);
+                self.words.say("text-when-flows", &Params::from(period).with("flows", flows))
+            }
+        })
     }
 
     /// The packets that show it, by capture where there are several.
@@ -274,7 +319,9 @@ impl<W: Write> Page<'_, W> {
                 several => format!("{}:{} ({note})", several[at.capture as usize].name, at.packet),
             }
         };
-        finding.evidence.iter().map(one).collect::<Vec<_>>().join(", ")
+        let mut packets: Vec<String> = finding.evidence.iter().map(one).collect();
+        packets.extend((!finding.names_all(&finding.evidence)).then(|| self.label("text-more-packets")));
+        packets.join(", ")
     }
 
     fn services(&mut self, report: &Report<'_>) -> io::Result<()> {
@@ -391,6 +438,9 @@ impl<W: Write> Page<'_, W> {
         facts.extend(flow.service.map(|service| format!("service {service} by {}", flow.basis.name())));
         facts.extend(flow.heard.map(|heard| format!("heard {}", heard.name())));
         facts.extend(flow.server_name.map(|name| format!("name {name}")));
+        if !flow.vlan.is_empty() {
+            facts.push(format!("vlan {}", tags(flow.vlan.iter().copied())));
+        }
         facts.push(format!("packets {}+{}", flow.packets.client, flow.packets.server));
         facts.push(names::bytes(flow.ip_bytes.client + flow.ip_bytes.server));
         facts.extend(flow.handshake_rtt.map(|rtt| format!("handshake {}", names::short(rtt))));
@@ -449,6 +499,11 @@ fn severity_word(severity: Severity, words: &Words) -> String {
 /// Findings about the capture stand with what could not be judged, not with what is wrong.
 fn is_about_capture(finding: &Finding) -> bool {
     finding.severity == Severity::Info && finding.code.starts_with("quality.")
+}
+
+/// VLAN ids, outermost first: `100.20`.
+fn tags(ids: impl Iterator<Item = u16>) -> String {
+    ids.map(|id| id.to_string()).collect::<Vec<_>>().join(".")
 }
 
 fn endpoint(EndpointLine { address, port }: &EndpointLine) -> String {

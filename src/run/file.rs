@@ -18,6 +18,7 @@ use crate::report::count;
 #[cfg(feature = "live")]
 use crate::source::BpfFilter;
 use crate::source::CaptureNotes;
+use crate::time::Timestamp;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,7 +92,8 @@ struct Audited {
 /// buffer do; captures whose time overlaps are merged.
 fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64, u64)) -> Audited {
     let Queue { waiting, failed, .. } = queue;
-    let case = Case { max_flows: options.flows.limit(), ..Case::new(Arc::clone(&map)) };
+    let now = Some(Timestamp::of_this_computer());
+    let case = Case { max_flows: options.flows.limit(), now, ..Case::new(Arc::clone(&map)) };
     let mut audited = Audited { case, read: 0, failed };
     // A capture keeps its number, which its packets carry, whatever becomes of it.
     let mut notes: BTreeMap<u32, CaptureNotes> =

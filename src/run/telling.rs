@@ -6,6 +6,7 @@ use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Color, FailOn, Format};
 use crate::error::Error;
 use crate::report::{self, Look, Report};
+use crate::time::Zone;
 use crate::words::Words;
 
 /// How the end of an audit is told.
@@ -16,12 +17,13 @@ pub(super) struct Telling<'a> {
     pub flows: bool,
     pub color: Color,
     pub verbose: bool,
+    pub utc: bool,
 }
 
 impl<'a> Telling<'a> {
     pub fn of(args: &AuditArgs, output: Target<'a>) -> Telling<'a> {
-        let AuditArgs { format, fail_on, flows, color, verbose, .. } = *args;
-        Telling { format, output, fail_on, flows, color, verbose }
+        let AuditArgs { format, fail_on, flows, color, verbose, utc, .. } = *args;
+        Telling { format, output, fail_on, flows, color, verbose, utc }
     }
 
     /// How text looks on this paper.
@@ -44,7 +46,7 @@ impl<'a> Telling<'a> {
     pub fn conclude(&self, case: &Case) -> Result<Exit, Error> {
         let conclusion = case.conclude();
         let report = Report::new(&conclusion);
-        let words = Words::default();
+        let words = words(self.utc);
         // A table has no place for it; the other formats say it themselves.
         if let (Format::Csv, Some(flows @ 1..)) = (self.format, report.totals.flows_left_out) {
             tell(&format!("{} are counted, but not listed; --max-flows lists more", report::count(flows, "flow")));
@@ -68,4 +70,9 @@ impl<'a> Telling<'a> {
             Exit::Clean
         }
     }
+}
+
+/// English, with the times of the user's zone or of UTC.
+pub(super) fn words(utc: bool) -> Words {
+    Words::default().in_zone(if utc { Zone::utc() } else { Zone::of_the_system() })
 }

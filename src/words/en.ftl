@@ -10,7 +10,7 @@
 
 blocked-silent =
     .title = { blocked-place }: no answer
-    .meaning = { $clients } tried { tries }, and nothing came back in { $watched } s ({ flows }). A firewall drops the packets, or
+    .meaning = { $clients } tried { tries }, and nothing came back in { $watched } ({ flows }). A firewall drops the packets, or
         the host is down. A Windows firewall also answers with silence where nothing listens. { $remarks }
     .remedy = { $advice ->
         [look-at-times] { blocked-at-times }
@@ -246,8 +246,30 @@ tries = { $tries ->
         [one] { $tries } time
        *[other] { $tries } times
     }
+attempts = { $tries ->
+        [one] { $tries } try
+       *[other] { $tries } tries
+    }
 port = { $transport } { $port }
 listens = on Windows, `netstat -ano | findstr :{ $port }` shows it
+
+# A length of time. It comes with its unit wherever it stands in a text.
+duration = { $unit ->
+        [seconds] { $number } s
+        [minutes] { $number } min
+        [hours] { $number ->
+            [one] { $number } hour
+           *[other] { $number } hours
+        }
+        [days] { $number ->
+            [one] { $number } day
+           *[other] { $number } days
+        }
+       *[years] { $number ->
+            [one] { $number } year
+           *[other] { $number } years
+        }
+    }
 
 # Hosts: { $count } of them, of which the first three are named.
 hosts = { $count ->
@@ -345,6 +367,7 @@ about-loss = { $capture }: { $who ->
     } lost { packets }, so a missing answer may have been lost as well.
 about-missing-times = { $capture }: { packets } without a time got the time of the packet before.
 about-wrong-clock = { $capture }: packets have times before 1990 or after 2100; the clock that wrote them was wrong.
+about-future-clock = { $capture }: its last packet has a time { $ahead } after the clock of this computer; one of the two clocks is wrong.
 about-oddity = { $capture }: { $oddity ->
         [fraction-beyond-second] a time had a fraction of a whole second or more, which was added on
         [captured-above-original] more bytes were captured than the packet is said to have had
@@ -374,7 +397,7 @@ about-unlisted-ways = Sessions ran between more hosts than are kept, so some way
 about-steps-back = The clock of the capture steps back { $steps ->
         [one] { $steps } time
        *[other] { $steps } times
-    }, by up to { $largest } s; times after such a step are held, or moved forward where they stay behind.
+    }, by up to { $largest }; times after such a step are held, or moved forward where they stay behind.
 about-late-packets = { packets } came a few moments later than their times say; short times such as round trips may be wrong.
 about-duplicates = { $percent } % of the packets are in the capture twice; they were not taken for retransmissions.
 about-overlap = More captures overlap in time than are merged at once: { $captures ->
@@ -406,7 +429,8 @@ text-no-packets = no packets
 text-captures = { $captures } captures: { $facts }; they are listed after the findings.
 text-inventory = Captures
 text-more-captures = ... and { $more } more; --format json lists all of them.
-text-time = { $seconds } s from { $first } UTC
+text-time = { $duration } from { $first }
+text-zone = Times are in { $zone }.
 
 text-nothing-judged = Nothing could be judged; the reasons stand below.
 text-no-citrix = No Citrix traffic was recognised.
@@ -445,9 +469,19 @@ text-more-findings = { $findings ->
 
 text-do = Do:
 text-packets = Packets:
+text-when = When:
+text-when-tries = { attempts } { period }
+text-when-flows = { flows } { period }
+period = { $last ->
+        [same] at { $first }
+       *[other] from { $first } to { $last }
+    }
+text-vlans = VLAN:
 text-wireshark = Wireshark:
 text-concerns = Concerns:
+text-more-packets = and more
 text-source = Source:
+text-more-sources = { $first }; { $sources } more with -v
 text-next-time = Next time:
 text-products = { $products ->
         [one] { $products } Citrix product

@@ -9,7 +9,7 @@ use crate::flow::Note;
 use crate::outside::printable;
 use crate::packet::{Address, Skip};
 use crate::signature::Protocol;
-use crate::time::Span;
+use crate::time::{Span, Zone};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use std::borrow::Cow;
@@ -31,6 +31,8 @@ const LANGUAGES: &[Language] = &[Language { tag: "en", catalogue: include_str!("
 pub struct Words {
     /// The language itself, then the one that stands in for it.
     bundles: Vec<FluentBundle<FluentResource>>,
+    /// The zone of the times that are told.
+    zone: Zone,
 }
 
 /// The texts of a finding.
@@ -59,7 +61,39 @@ impl Words {
     }
 
     fn of<'a>(languages: impl IntoIterator<Item = &'a Language>) -> Words {
-        Words { bundles: languages.into_iter().map(bundle).collect() }
+        Words { bundles: languages.into_iter().map(bundle).collect(), zone: Zone::utc() }
+    }
+
+    /// The same words with the times of this zone.
+    #[must_use]
+    pub fn in_zone(self, zone: Zone) -> Words {
+        Words { zone, ..self }
+    }
+
+    /// The zone of the times that are told.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// A length of time in the unit that reads best: `0.4 s`, `21 s`, `3 days`, `5.8 years`.
+    pub fn duration(&self, span: Span) -> String {
+        const UNITS: [(&str, f64, f64); 5] = [
+            ("seconds", 1.0, 120.0),
+            ("minutes", 60.0, 7_200.0),
+            ("hours", 3_600.0, 172_800.0),
+            ("days", 86_400.0, 63_113_904.0),
+            // A year of the Gregorian calendar, on average.
+            ("years", 31_556_952.0, f64::INFINITY),
+        ];
+        let seconds = span.as_seconds();
+        let unit = UNITS.into_iter().find(|(.., end)| seconds.abs() < *end);
+        let (unit, length, _) = unit.unwrap_or(UNITS[4]);
+        let number = seconds / length;
+        let number = if number.abs() < 9.95 { (number * 10.0).round() / 10.0 } else { number.round_ties_even() };
+        let mut args = FluentArgs::new();
+        args.set("number", number);
+        args.set("unit", unit);
+        self.text("duration", None, &args)
     }
 
     /// The texts of a finding.
@@ -113,7 +147,7 @@ impl Words {
         for (name, value) in params.iter() {
             let value = match value {
                 Value::Number(number) => FluentValue::from(*number),
-                Value::Duration(span) => FluentValue::from(whole_seconds(*span)),
+                Value::Duration(span) => FluentValue::from(self.duration(*span)),
                 Value::Share { part, whole } => FluentValue::from(percent(*part, *whole)),
                 Value::Word(word) => FluentValue::from(*word),
                 Value::Text(text) | Value::Sentence(text) => FluentValue::from(printable(text).into_owned()),
@@ -227,10 +261,6 @@ fn bundle(language: &Language) -> FluentBundle<FluentResource> {
 /// A line break inside a text of the catalogue is a blank.
 fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains('\n') { text.replace('\n', " ").into() } else { text.into() }
-}
-
-fn whole_seconds(span: Span) -> f64 {
-    span.as_seconds().round_ties_even()
 }
 
 fn percent(part: u64, whole: u64) -> f64 {

@@ -21,6 +21,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-finding", &["meaning", "title"]),
     ("about-flow-limit", &["flows"]),
     ("about-late-packets", &["packets"]),
+    ("about-future-clock", &["ahead", "capture"]),
     ("about-links", &["links", "names", "packets"]),
     ("about-live-filter", &["capture", "filter"]),
     ("about-loss", &["capture", "packets", "who"]),
@@ -36,6 +37,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-unlisted", &["flows"]),
     ("about-unlisted-ways", &[]),
     ("about-wrong-clock", &["capture"]),
+    ("duration", &["number", "unit"]),
     ("hosts", &["count", "first", "more", "second", "third"]),
     ("icmp-error", &["code", "error", "family", "type"]),
     ("no-service", &[]),
@@ -53,6 +55,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("text-found", &["parts"]),
     ("text-more-captures", &["more"]),
     ("text-more-findings", &["findings"]),
+    ("text-more-sources", &["first", "sources"]),
     ("text-nothing-wrong", &["flows"]),
     ("text-nothing-wrong-in-part", &["flows", "unclear"]),
     ("text-other-traffic", &["blocked", "flows"]),
@@ -60,8 +63,11 @@ const NAMED: &[(&str, &[&str])] = &[
     ("text-program", &["map", "map_version", "rules", "version"]),
     ("text-rules", &["rules"]),
     ("text-severity", &["severity"]),
-    ("text-time", &["first", "seconds"]),
+    ("text-time", &["duration", "first"]),
     ("text-unclear-flows", &["flows"]),
+    ("text-when-flows", &["first", "flows", "last"]),
+    ("text-when-tries", &["first", "last", "tries"]),
+    ("text-zone", &["zone"]),
     ("text-", &[]),
     ("transport", &["name"]),
 ];
@@ -275,6 +281,7 @@ fn refused(clients: &[u8]) -> Finding {
         flow_count: 1,
         first: None,
         last: None,
+        vlans: Vec::new(),
         evidence: Vec::new(),
         wireshark_filter: String::new(),
         filter_is_exact: false,
@@ -316,6 +323,38 @@ fn errors_of_one_wording_are_told_once() {
     let expected = "communication administratively prohibited (ICMP type 3 code 13), host unreachable (ICMP type 3 code 1), \
                     unreachable (ICMPv6 type 1 code 200)";
     assert_eq!(told, expected);
+}
+
+#[test]
+fn people_read_durations_in_words() {
+    let words = Words::default();
+    let told =
+        [0.0, 0.44, 4.0, 9.97, 28.4, 119.0, 312.0, 5_400.0, 7_200.0, 86_400.0, 259_200.0, 31_556_952.0, 183_030_000.0];
+    let told = told.map(|seconds: f64| words.duration(Span((seconds * 1e9) as i64)));
+    let expected = [
+        "0 s",
+        "0.4 s",
+        "4 s",
+        "10 s",
+        "28 s",
+        "119 s",
+        "5.2 min",
+        "90 min",
+        "2 hours",
+        "24 hours",
+        "3 days",
+        "365 days",
+        "5.8 years",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn no_text_adds_a_unit_to_a_duration() {
+    let durations = ["after_longest", "after_shortest", "ahead", "duration", "idle", "largest", "watched"];
+    for name in durations {
+        assert!(!LANGUAGES[0].catalogue.contains(&format!("{{ ${name} }} s")), "{name} comes with its unit");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::Exit;
 use super::super::console::{Paper, Quiet, Target, tell};
 use super::super::progress::Status;
-use super::super::telling::Telling;
+use super::super::telling::{Telling, words};
 use super::feed::{News, WAIT};
 use crate::audit::FirstFlows;
 use crate::case::{Case, Conclusion};
@@ -52,7 +52,7 @@ impl<'a> Desk<'a> {
         Desk {
             args,
             map,
-            words: Words::default(),
+            words: words(args.utc),
             workers,
             answers: Vec::new(),
             told: BTreeSet::new(),
