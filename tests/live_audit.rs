@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -245,6 +245,8 @@ fn live_and_from_a_file_the_same_packets_give_the_same_report() {
     let Some(net) = Net::new() else { return };
     let Some(firewall) = Firewall::new(&net) else { return };
     let place = tempfile::tempdir().expect("there is room for temporary files");
+    // The program writes as another user than this test.
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).expect("the directory is ours");
     let path = |name: &str| place.path().join(name).to_str().expect("the path is text").to_string();
     let Some(mut recording) = record(&net, &path("case.pcap")) else { return };
     let live = |workers: &str| {
@@ -454,7 +456,111 @@ fn without_rights_interfaces_are_listed_and_both_ways_to_rights_are_told() {
     assert!(refused.err.contains(&setcap), "{}", refused.err);
 }
 
+// Where the report goes.
+
+/// A directory that everybody may write in, with a file in it that everybody may write, and one that only root may.
+fn shared_place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().expect("there is room for temporary files");
+    for (name, mode) in [("", 0o777), ("keep", 0o666), ("of-root", 0o600)] {
+        let path = place.path().join(name);
+        if !name.is_empty() {
+            fs::write(&path, "older").expect("the directory is ours");
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the directory is ours");
+    }
+    place
+}
+
+#[test]
+fn what_stood_in_the_output_stays_where_something_else_is_wrong() {
+    let Some(net) = Net::new() else { return };
+    let place = shared_place();
+    let keep = place.path().join("keep");
+    let keep = keep.to_str().expect("the path is text");
+    for wrong in [
+        &["one", "--user", "nobody-of-this-name"][..],
+        &["one", "--user", "root"],
+        &["one", "--filter", "port port"],
+        &["one", "--port-map", "/no/such/map"],
+        &["eth77"],
+    ] {
+        let told = live(&net, &[wrong, &["-o", keep]].concat());
+        assert_eq!((told.code, told.out.as_str()), (Some(3), ""), "{wrong:?}: {}", told.err);
+        assert_eq!(fs::read_to_string(keep).ok().as_deref(), Some("older"), "{wrong:?}");
+    }
+    let mut watch = Watch::new(&net, &["one", "-o", keep, "--format", "json"]);
+    assert_eq!(fs::read_to_string(keep).ok().as_deref(), Some("older"), "there is no report yet");
+    session(&net, 2598);
+    watch.signal(Signal::INT);
+    let ended = watch.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(object(&fs::read_to_string(keep).expect("it is there"))["totals"]["flows"], 1);
+}
+
+#[test]
+fn the_output_is_opened_as_the_user_that_the_program_becomes() {
+    let Some(net) = Net::new() else { return };
+    let place = shared_place();
+    let path = |name: &str| place.path().join(name).to_str().expect("the path is text").to_string();
+    std::os::unix::fs::symlink("of-root", path("link")).expect("the directory is ours");
+    for name in ["of-root", "link"] {
+        let told = live(&net, &["one", "--duration", "1", "-o", &path(name)]);
+        assert_eq!((told.code, told.out.as_str()), (Some(3), ""), "{}", told.err);
+        let sentence = format!("cannot write the report to {}: it is written as ", path(name));
+        assert!(told.err.contains(&sentence) && told.err.contains("nobody"), "{}", told.err);
+        assert!(told.err.contains("may not write there") && told.err.contains("--user"), "{}", told.err);
+    }
+    // Who stays root follows no link.
+    let told = live(&net, &["one", "--no-sandbox", "--duration", "1", "-o", &path("link")]);
+    assert_eq!((told.code, told.out.as_str()), (Some(3), ""), "{}", told.err);
+    assert!(told.err.contains("it is a symbolic link, which root does not follow"), "{}", told.err);
+    assert_eq!(fs::read_to_string(path("of-root")).ok().as_deref(), Some("older"));
+    let told = live(&net, &["one", "--duration", "1", "--user", "4711:4712", "-o", &path("new")]);
+    assert_eq!((told.code, told.out.as_str()), (Some(4), ""), "{}", told.err);
+    let made = fs::metadata(path("new")).expect("it was made");
+    assert_eq!((made.uid(), made.gid()), (4711, 4712));
+}
+
+#[test]
+fn a_full_disk_does_not_cost_the_older_report() {
+    let Some(net) = Net::new() else { return };
+    let place = tempfile::tempdir().expect("there is room for temporary files");
+    let path = |name: &str| place.path().join(name).to_str().expect("the path is text").to_string();
+    // Mounted where nobody else sees it, and gone with the program. The older report takes a page; the new one takes more.
+    let script = format!(
+        "mount -t tmpfs -o size=64k,mode=777 none {0} && cd {0} && echo older > keep && chmod 666 keep && \
+         {{ cat /dev/zero > fill; ip netns exec {1} {2} live one --duration 3 --format json -o keep; \
+         echo \"code $?\"; cat keep; }}",
+        place.path().display(),
+        net.name(Host::Near),
+        env!("CARGO_BIN_EXE_cap-audit")
+    );
+    let mut watch = Watch::start(Command::new("unshare").args(["-m", "sh", "-c", &script]));
+    if watch.wait_for_remark("watching ").is_none() {
+        return skipped(format_args!("nothing can be mounted here ({})", watch.end().err));
+    }
+    (0..8).for_each(|_| session(&net, 2598));
+    let Ended { out, err, .. } = watch.end();
+    assert_eq!(out, "code 3\nolder\n", "{err}");
+    assert!(err.contains("the disk is full"), "{err}");
+    assert!(!Path::new(&path("keep")).exists(), "it was mounted elsewhere");
+}
+
 // What the running program may still do.
+
+#[test]
+fn a_running_audit_keeps_only_what_it_reads_of_its_environment() {
+    let Some(net) = Net::new() else { return };
+    let mut command = on(&net, Host::Near, env!("CARGO_BIN_EXE_cap-audit"));
+    command.args(["live", "one"]).env_clear().envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")]);
+    command.envs([("AWS_SECRET_ACCESS_KEY", "secret"), ("TZ", "Asia/Tokyo"), ("SUDO_COMMAND", "secret")]);
+    let mut watch = Watch::start(&mut command);
+    assert!(watch.wait_for_remark("watching ").is_some(), "{}", watch.end().err);
+    let environment = fs::read(format!("/proc/{}/environ", watch.child.id())).expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&environment), "TZ=Asia/Tokyo\0");
+    watch.signal(Signal::INT);
+    assert_eq!(watch.end().code, Some(4));
+}
 
 #[test]
 fn a_running_audit_has_given_up_its_rights() {

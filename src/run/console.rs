@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::report;
+#[cfg(feature = "live")]
+use crate::sandbox::Output;
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -41,9 +43,9 @@ pub(super) enum Target<'a> {
     Standard,
     /// A file that is made when the report is written.
     File(&'a Path),
-    /// A file that was made before, for a program that may not open any more, and its name.
+    /// A file that was opened before, for a program that may not open any more, and its name.
     #[cfg(feature = "live")]
-    Open(&'a fs::File, &'a Path),
+    Open(&'a Output, &'a Path),
 }
 
 /// What a report is written on.
@@ -84,6 +86,15 @@ impl Target<'_> {
             Target::Open(_, path) => path.display().to_string(),
         }
     }
+
+    /// All of it was written.
+    fn is_complete(self) -> io::Result<()> {
+        match self {
+            Target::Standard | Target::File(_) => Ok(()),
+            #[cfg(feature = "live")]
+            Target::Open(output, _) => output.place(),
+        }
+    }
 }
 
 /// Writes to a target. Whoever has seen enough and closed the pipe, as `head` does, is no error.
@@ -99,10 +110,10 @@ pub(super) fn write_to<'a>(
         Target::Standard => (Box::new(io::stdout()), Paper::of_standard_output()),
         Target::File(path) => (Box::new(fs::File::create(path).map_err(wrong)?), Paper::Other),
         #[cfg(feature = "live")]
-        Target::Open(file, _) => (Box::new(file), Paper::Other),
+        Target::Open(output, _) => (Box::new(output), Paper::Other),
     };
     let mut out = BufWriter::with_capacity(1 << 16, out);
-    match write(&mut out, paper).and_then(|()| out.flush()) {
+    match write(&mut out, paper).and_then(|()| out.flush()).and_then(|()| target.is_complete()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(wrong),
     }

@@ -18,12 +18,12 @@ use crate::cli::LiveArgs;
 use crate::error::Error;
 use crate::pipeline::run_live;
 use crate::report;
-use crate::sandbox::{Confinement, confine};
+use crate::sandbox::{Confinement, Output, clear_environment, confine_after};
 use crate::source::{LiveOptions, LiveSource, list};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -33,6 +33,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         return show_interfaces();
     }
     let audit = &args.audit;
+    clear_environment_unless_told_not_to(args);
     let map = Arc::new(port_map(audit.port_map.as_deref())?);
     remark_on_map(&map, audit.port_map.as_deref(), Quiet::of(audit.quiet));
     let options = LiveOptions {
@@ -44,13 +45,8 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     };
     let stop = stop_on_signals().map_err(Error::Signals)?;
     let source = LiveSource::open(&args.interfaces, options, 0)?;
-    let output = match &audit.output {
-        Some(path) => {
-            Some(File::create(path).map_err(|error| Error::Write { target: path.display().to_string(), error })?)
-        }
-        None => None,
-    };
-    confine_unless_told_not_to(args, &source)?;
+    // Last, when everything else is known to be right.
+    let output = confine_and_open(args, &source)?;
     let pipeline = file::options(audit);
     Quiet::of(audit.quiet).remark(&format!("watching {}; Ctrl-C ends with a report", args.interfaces.join(", ")));
     let (news, hear) = mpsc::channel();
@@ -70,7 +66,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     case.add(harvest);
     case.captures = feed.notes();
     let target = match (&output, &audit.output) {
-        (Some(file), Some(path)) => Target::Open(file, path),
+        (Some(output), Some(path)) => Target::Open(output, path),
         _ => Target::Standard,
     };
     let telling = Telling::of(audit, target);
@@ -80,22 +76,54 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     telling.conclude(&case)
 }
 
-/// Gives up what is not needed any more: root, capabilities, files, most system calls.
-fn confine_unless_told_not_to(args: &LiveArgs, source: &LiveSource) -> Result<(), Error> {
+/// First of all, as it begins the program anew.
+fn clear_environment_unless_told_not_to(args: &LiveArgs) {
     if args.no_sandbox {
-        return Ok(());
+        return;
+    }
+    let cleared = clear_environment();
+    if args.audit.verbose {
+        match cleared {
+            Ok(()) => tell("confined: the environment holds only what the program reads"),
+            Err(error) => tell(&format!("not confined: the environment stays as it is: {error}")),
+        }
+    }
+}
+
+/// Gives up what is not needed any more: root, capabilities, files, most system calls. The output is opened with what is left of
+/// rights, before files are closed.
+fn confine_and_open(args: &LiveArgs, source: &LiveSource) -> Result<Option<Output>, Error> {
+    let open = |user: Option<&str>| {
+        let open = |path| Output::open(path).map_err(|error| not_writable(path, user, error));
+        args.audit.output.as_deref().map(open).transpose()
+    };
+    if args.no_sandbox {
+        return open(None);
     }
     #[cfg(unix)]
     let read_only = source.descriptors();
     #[cfg(not(unix))]
     let read_only = Vec::new();
-    let applied =
-        confine(&Confinement { user: args.user.clone(), read_only, reopen: args.wait }).map_err(Error::Sandbox)?;
+    let confinement = Confinement { user: args.user.clone(), read_only, reopen: args.wait };
+    let confined = confine_after(&confinement, |applied| open(applied.user.as_deref()));
+    let (applied, output) = confined.map_err(Error::Sandbox)?;
+    let output = output?;
     if args.audit.verbose {
         applied.done.iter().for_each(|done| tell(&format!("confined: {done}")));
         applied.missing.iter().for_each(|missing| tell(&format!("not confined: {missing}")));
     }
-    Ok(())
+    Ok(output)
+}
+
+/// Why the output could not be opened: whoever started this as root does not expect that root is not the one who writes.
+fn not_writable(path: &Path, user: Option<&str>, error: io::Error) -> Error {
+    let error = match user {
+        Some(user) if error.kind() == io::ErrorKind::PermissionDenied => io::Error::other(format!(
+            "it is written as {user}, who may not write there; let another user do it with --user"
+        )),
+        _ => error,
+    };
+    Error::Write { target: path.display().to_string(), error }
 }
 
 /// The first Ctrl-C or SIGTERM asks for the end, the second ends at once.
