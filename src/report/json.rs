@@ -94,6 +94,19 @@ pub fn write_finding(out: &mut impl Write, finding: &FindingLine<'_>, words: &Wo
     line(out, "finding", &told(finding, words))
 }
 
+/// How many lines a live audit did not write since the last such line, because nobody read them fast enough.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_left_out(out: &mut impl Write, findings: u64, flows: u64) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct LeftOut {
+        findings: u64,
+        flows: u64,
+    }
+    line(out, "left_out", &LeftOut { findings, flows })
+}
+
 #[derive(Serialize)]
 struct Document<'a> {
     schema: &'a str,

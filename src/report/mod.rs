@@ -10,6 +10,7 @@ mod tables;
 mod text;
 
 pub use csv_flows::write_csv;
+pub use json::write_left_out;
 pub use json::{write_document, write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows};
 pub use names::{bytes, count, printable};
 pub use quality::{Grade, Quality, Remark};

@@ -7,6 +7,10 @@ use crate::sandbox::Output;
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
+#[cfg(feature = "live")]
+use std::sync::{Mutex, PoisonError};
+#[cfg(feature = "live")]
+use std::time::{Duration, Instant};
 
 /// Says a sentence on standard error. Whoever does not listen any more misses it.
 pub fn tell(sentence: &str) {
@@ -46,6 +50,62 @@ pub(super) enum Target<'a> {
     /// A file that was opened before, for a program that may not open any more, and its name.
     #[cfg(feature = "live")]
     Open(&'a Output, &'a Path),
+    /// Standard output, where somebody watches whether it moves.
+    #[cfg(feature = "live")]
+    Watched(&'a Meter),
+}
+
+/// Whether somebody waits in a call that writes, and since when.
+#[cfg(feature = "live")]
+#[derive(Default)]
+pub(super) struct Meter(Mutex<Option<Instant>>);
+
+#[cfg(feature = "live")]
+impl Meter {
+    /// Writes.
+    pub fn during<R>(&self, write: impl FnOnce() -> R) -> R {
+        self.set(Some(Instant::now()));
+        let outcome = write();
+        self.set(None);
+        outcome
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// For how long the last call has been waiting; nothing where nobody waits.
+    pub fn stands_still_for(&self) -> Duration {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+/// Writes in small pieces, so that a slow reader is told from one that has stopped.
+#[cfg(feature = "live")]
+pub(super) struct Metered<'a, W> {
+    out: W,
+    meter: &'a Meter,
+}
+
+#[cfg(feature = "live")]
+impl<'a, W> Metered<'a, W> {
+    pub fn new(out: W, meter: &'a Meter) -> Metered<'a, W> {
+        Metered { out, meter }
+    }
+}
+
+#[cfg(feature = "live")]
+impl<W: Write> Write for Metered<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        /// What a pipe takes at once (`PIPE_BUF` of Linux).
+        const PIECE: usize = 4_096;
+        self.meter.during(|| self.out.write(&bytes[..bytes.len().min(PIECE)]))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.meter.during(|| self.out.flush())
+    }
 }
 
 /// What a report is written on.
@@ -81,6 +141,8 @@ impl Target<'_> {
     fn name(self) -> String {
         match self {
             Target::Standard => "standard output".into(),
+            #[cfg(feature = "live")]
+            Target::Watched(_) => "standard output".into(),
             Target::File(path) => path.display().to_string(),
             #[cfg(feature = "live")]
             Target::Open(_, path) => path.display().to_string(),
@@ -91,6 +153,8 @@ impl Target<'_> {
     fn is_complete(self) -> io::Result<()> {
         match self {
             Target::Standard | Target::File(_) => Ok(()),
+            #[cfg(feature = "live")]
+            Target::Watched(_) => Ok(()),
             #[cfg(feature = "live")]
             Target::Open(output, _) => output.place(),
         }
@@ -109,6 +173,8 @@ pub(super) fn write_to<'a>(
     let (out, paper): (Box<dyn Write + 'a>, Paper) = match target {
         Target::Standard => (Box::new(io::stdout()), Paper::of_standard_output()),
         Target::File(path) => (Box::new(fs::File::create(path).map_err(wrong)?), Paper::Other),
+        #[cfg(feature = "live")]
+        Target::Watched(meter) => (Box::new(Metered::new(io::stdout(), meter)), Paper::of_standard_output()),
         #[cfg(feature = "live")]
         Target::Open(output, _) => (Box::new(output), Paper::Other),
     };

@@ -1,15 +1,16 @@
 //! `cap-audit live`: watches interfaces, tells findings as they become certain, and ends with a full report.
 //!
-//! One thread captures and never waits for output ([`feed`]); the workers judge; this one writes ([`desk`]). What the capture thread
-//! and the workers have to say comes over channels that do not block them.
+//! One thread captures and never waits for output ([`feed`]); the workers judge; this one concludes ([`desk`]), and one more writes
+//! ([`outlet`]). What the capture thread and the workers have to say comes over channels that do not block them.
 
 mod desk;
 mod feed;
+mod outlet;
 
 use self::desk::Desk;
 use self::feed::LiveFeed;
 use super::Exit;
-use super::console::{Quiet, Target, tell};
+use super::console::{Meter, Quiet, Target, tell};
 use super::file;
 use super::ports::{port_map, remark_on_map};
 use super::telling::Telling;
@@ -20,13 +21,15 @@ use crate::pipeline::run_live;
 use crate::report;
 use crate::sandbox::{Confinement, Output, clear_environment, confine_after};
 use crate::source::{LiveOptions, LiveSource, list};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     if args.list {
@@ -50,24 +53,30 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     let pipeline = file::options(audit);
     Quiet::of(audit.quiet).remark(&format!("watching {}; Ctrl-C ends with a report", args.interfaces.join(", ")));
     let (news, hear) = mpsc::channel();
-    let mut feed = LiveFeed::new(source, args, stop, news);
+    let meter = Arc::new(Meter::default());
+    end_where_output_stands_still(Arc::clone(&stop), Arc::clone(&meter));
+    let mut feed = LiveFeed::new(source, args, Arc::clone(&stop), news);
     let (answers, interims) = mpsc::channel();
-    let mut desk = Desk::new(audit, &map, pipeline.workers);
+    let mut desk = Desk::new(audit, &map, pipeline.workers, Arc::clone(&meter));
     let harvest = thread::scope(|scope| {
         let capture = scope.spawn(|| run_live(&map, pipeline, &mut feed, &answers));
         while !capture.is_finished() {
-            desk.attend(&hear, &interims)?;
+            if let Err(error) = desk.attend(&hear, &interims) {
+                // Nobody would ever read what is captured from here on.
+                stop.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
         }
         desk.attend(&hear, &interims)?;
         Ok::<_, Error>(capture.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
-    desk.close();
+    desk.close()?;
     let mut case = Case { flows: desk.take_finished(), ..Case::new(Arc::clone(&map)) };
     case.add(harvest);
     case.captures = feed.notes();
     let target = match (&output, &audit.output) {
         (Some(output), Some(path)) => Target::Open(output, path),
-        _ => Target::Standard,
+        _ => Target::Watched(&meter),
     };
     let telling = Telling::of(audit, target);
     if audit.format.streams() && audit.output.is_none() {
@@ -126,16 +135,50 @@ fn not_writable(path: &Path, user: Option<&str>, error: io::Error) -> Error {
     Error::Write { target: path.display().to_string(), error }
 }
 
-/// The first Ctrl-C or SIGTERM asks for the end, the second ends at once.
+/// The first Ctrl-C, SIGTERM or SIGHUP asks for the end, the second ends at once. Under `nohup` SIGHUP stays ignored.
 fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     const ENDED_BY_HAND: i32 = 130;
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
         flag::register_conditional_shutdown(signal, ENDED_BY_HAND, Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
 }
+
+/// Whether whoever started the program told it to ignore a signal (`SigIgn` of proc_pid_status(5)). Where the system does not
+/// say, it is left as it is.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_none_or(|ignored| ignored >> (signal - 1) & 1 == 1)
+}
+
+/// Ends the program where the end was asked for and output does not move: otherwise it would wait for its reader for ever.
+fn end_where_output_stands_still(stop: Arc<AtomicBool>, meter: Arc<Meter>) {
+    thread::spawn(move || {
+        let mut asked: Option<Instant> = None;
+        loop {
+            thread::sleep(LOOK_EVERY);
+            if !stop.load(Ordering::Relaxed) {
+                continue;
+            }
+            let asked = *asked.get_or_insert_with(Instant::now);
+            if asked.elapsed() >= STANDSTILL && meter.stands_still_for() >= STANDSTILL {
+                // Standard error may be the same terminal, and stand still as well.
+                thread::spawn(|| tell("nobody reads the output, so the rest of the report is left out"));
+                thread::sleep(LOOK_EVERY);
+                low_level::exit(Exit::Unreadable as i32);
+            }
+        }
+    });
+}
+
+/// Time for which output may stand still once the end was asked for.
+const STANDSTILL: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 fn show_interfaces() -> Result<Exit, Error> {
     let mut out = io::stdout().lock();

@@ -1,10 +1,10 @@
 //! The writing side of a live audit: collects the workers' answers and tells what is new in them.
 
 use super::super::Exit;
-use super::super::console::{Paper, Quiet, Target, tell};
-use super::super::progress::Status;
+use super::super::console::{Meter, Metered, Paper, Quiet, Target};
 use super::super::telling::Telling;
 use super::feed::{News, WAIT};
+use super::outlet::{Counts, Outlet};
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Format};
 use crate::error::Error;
@@ -23,6 +23,7 @@ use crate::words::Words;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 /// What tells one finding from another for as long as the audit runs: its code, its port, the servers, and its severity, so
 /// that what turned out to be less or more than was told is told again.
@@ -38,7 +39,8 @@ pub(super) struct Desk<'a> {
     answers: Vec<Interim>,
     told: BTreeSet<Identity>,
     notes: Vec<CaptureNotes>,
-    status: Status,
+    outlet: Outlet,
+    meter: Arc<Meter>,
     before: Option<(Timestamp, u64, u64)>,
     /// Flows that have ended, where the report at the end lists them.
     finished: Vec<FlowRecord>,
@@ -47,7 +49,8 @@ pub(super) struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    pub fn new(args: &'a AuditArgs, map: &'a Arc<PortMap>, workers: usize) -> Desk<'a> {
+    pub fn new(args: &'a AuditArgs, map: &'a Arc<PortMap>, workers: usize, meter: Arc<Meter>) -> Desk<'a> {
+        let counts = if args.format.streams() && args.output.is_none() { Counts::Lines } else { Counts::Remarks };
         Desk {
             args,
             map,
@@ -56,7 +59,8 @@ impl<'a> Desk<'a> {
             answers: Vec::new(),
             told: BTreeSet::new(),
             notes: Vec::new(),
-            status: Status::new(Quiet::of(args.quiet)),
+            outlet: Outlet::new(Quiet::of(args.quiet), Arc::clone(&meter), counts),
+            meter,
             before: None,
             finished: Vec::new(),
             lines: 0,
@@ -64,7 +68,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Takes what has come and waits a little for more.
+    /// Takes what has come and waits a little for more. It never waits for output.
     pub fn attend(&mut self, news: &mpsc::Receiver<News>, interims: &mpsc::Receiver<Interim>) -> Result<(), Error> {
         news.try_iter().for_each(|news| self.hear(news));
         let mut next = interims.recv_timeout(WAIT).ok();
@@ -75,12 +79,12 @@ impl<'a> Desk<'a> {
             self.put_together()?;
             next = interims.try_recv().ok();
         }
-        Ok(())
+        self.outlet.error().map_or(Ok(()), |error| Err(wrong(error)))
     }
 
     fn hear(&mut self, news: News) {
-        for sentence in &news.remarks {
-            self.status.aside(|| tell(sentence));
+        for sentence in news.remarks {
+            self.outlet.remark(sentence);
         }
         if let Some((at, packets, bytes)) = self.before {
             let seconds = (news.at - at).as_seconds().max(0.001);
@@ -94,7 +98,7 @@ impl<'a> Desk<'a> {
                 self.told.len(),
                 lost(|loss| loss.kernel) + lost(|loss| loss.card),
             );
-            self.status.show(line);
+            self.outlet.status(line);
         }
         self.before = Some((news.at, news.packets, news.bytes));
         self.notes = news.notes;
@@ -139,17 +143,22 @@ impl<'a> Desk<'a> {
         }
         ended.sort_by_key(|flow| flow.opener);
         let judge = Judge::new(self.map, ledger);
+        let (begun, mut lines, mut left_out) = (Instant::now(), Vec::new(), 0);
         for record in ended {
-            self.flow(&record, judge.flow(&record))?;
+            self.lines += 1;
+            if begun.elapsed() >= FLOW_TIME || !self.outlet.has_room() {
+                left_out += 1;
+                continue;
+            }
+            write_flow(&mut lines, self.lines, &record, judge.flow(&record), self.map).map_err(wrong)?;
+            if lines.len() >= FLOW_PIECE {
+                self.outlet.flows(&lines);
+                lines.clear();
+            }
         }
+        self.outlet.flows(&lines);
+        self.outlet.flows_left_out(left_out);
         Ok(())
-    }
-
-    /// Writes the next flow as a line.
-    fn flow(&mut self, record: &FlowRecord, judgement: Judgement<'_>) -> Result<(), Error> {
-        self.lines += 1;
-        let line = report::flow_line(self.lines, record, judgement, self.map);
-        write(|out| report::write_flow(out, &line))
     }
 
     /// Each finding once, as soon as it is certain. What concerns the capture as a whole is told at the end.
@@ -159,23 +168,38 @@ impl<'a> Desk<'a> {
         }
         match self.args.format {
             Format::Ndjson if self.args.output.is_none() => {
-                write(|out| report::write_finding(out, &report::finding_line(finding, &[]), &self.words))
+                self.hand_over(|words, out| report::write_finding(out, &report::finding_line(finding, &[]), words))
             }
             // A report that goes to a program must stay one document.
             Format::Json | Format::Csv | Format::Ndjson => Ok(()),
-            Format::Text => self.status.aside(|| write(|out| report::write_news(out, at, finding, &self.words))),
+            Format::Text => self.hand_over(|words, out| report::write_news(out, at, finding, words)),
         }
+    }
+
+    /// Puts a finding into words and hands it over to be written.
+    fn hand_over(&self, write: impl FnOnce(&Words, &mut Vec<u8>) -> io::Result<()>) -> Result<(), Error> {
+        let mut text = Vec::new();
+        write(&self.words, &mut text).map_err(wrong)?;
+        self.outlet.finding(text);
+        Ok(())
     }
 
     fn interim_report(&mut self, conclusion: &Conclusion<'_>) -> Result<(), Error> {
         let report = Report::new(conclusion);
         let telling = Telling { flows: false, ..Telling::of(self.args, Target::Standard) };
         let look = telling.look(Paper::of_standard_output());
-        self.status.aside(|| write(|out| report::write_text(out, &report, &self.words, look)))
+        let mut text = Vec::new();
+        report::write_text(&mut text, &report, &self.words, look).map_err(wrong)?;
+        self.outlet.report(text);
+        Ok(())
     }
 
-    pub fn close(&self) {
-        self.status.close();
+    /// Waits until everything is written that was handed over, and takes the status line away.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn close(&mut self) -> Result<(), Error> {
+        self.outlet.finish().map_err(wrong)
     }
 
     /// The flows that have ended, where the report at the end lists them.
@@ -189,14 +213,31 @@ impl<'a> Desk<'a> {
     /// [`Error::Write`].
     pub fn end(&mut self, case: &Case, telling: &Telling<'_>) -> Result<Exit, Error> {
         let mut conclusion = case.conclude();
-        for record in &case.flows {
-            self.flow(record, conclusion.judge.flow(record))?;
-        }
         let exit = telling.exit(&conclusion);
-        conclusion.findings.retain(|finding| !self.told.contains(&identity(finding)));
-        let report = Report::new(&conclusion);
-        write(|out| report::write_ndjson_without_flows(out, &report, &self.words))?;
-        Ok(exit)
+        let begun = Instant::now();
+        let mut out = io::BufWriter::with_capacity(1 << 16, Metered::new(io::stdout(), &self.meter));
+        let mut write = |out: &mut io::BufWriter<_>| {
+            let mut flows = case.flows.iter();
+            for record in flows.by_ref() {
+                self.lines += 1;
+                write_flow(out, self.lines, record, conclusion.judge.flow(record), self.map)?;
+                if begun.elapsed() >= FLOW_TIME_AT_THE_END {
+                    break;
+                }
+            }
+            let left_out = flows.len() as u64;
+            if left_out > 0 {
+                report::write_left_out(out, 0, left_out)?;
+            }
+            conclusion.findings.retain(|finding| !self.told.contains(&identity(finding)));
+            let report = Report::new(&conclusion);
+            report::write_ndjson_without_flows(out, &report, &self.words)?;
+            out.flush()
+        };
+        match write(&mut out) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(wrong(error)),
+            _ => Ok(exit),
+        }
     }
 }
 
@@ -204,11 +245,24 @@ fn identity(finding: &Finding) -> Identity {
     (finding.code, finding.port, finding.servers.clone(), finding.severity)
 }
 
-/// Writes to standard output at once. Whoever has stopped reading misses the rest.
-fn write(write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'static>>) -> io::Result<()>) -> Result<(), Error> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| Error::Write { target: "standard output".into(), error }),
-    }
+/// Writes a flow as a line.
+fn write_flow(
+    out: &mut impl Write,
+    number: u64,
+    record: &FlowRecord,
+    judgement: Judgement<'_>,
+    map: &PortMap,
+) -> io::Result<()> {
+    report::write_flow(out, &report::flow_line(number, record, judgement, map))
 }
+
+fn wrong(error: io::Error) -> Error {
+    Error::Write { target: "standard output".into(), error }
+}
+
+/// Longest time that is spent on the lines of flows that have ended since the last answer; the others are left out.
+const FLOW_TIME: Duration = Duration::from_millis(500);
+/// The same for those that are still alive at the end.
+const FLOW_TIME_AT_THE_END: Duration = Duration::from_secs(1);
+/// Bytes of lines that are handed over at once.
+const FLOW_PIECE: usize = 64 * 1024;
