@@ -202,3 +202,30 @@ fn cut_capture(from: &Path, to: &Path, limit: u32) {
         None => drop(fs::copy(from, to).expect("an empty capture can be copied")),
     }
 }
+
+#[test]
+fn a_finding_has_an_id_of_its_own_that_stays_when_captures_are_added() {
+    let ids = |told: &Value| -> Vec<String> {
+        let findings = told["findings"].as_array().expect("findings are a list");
+        findings.iter().map(|finding| finding["id"].as_str().expect("a finding has an id").to_string()).collect()
+    };
+    for folder in folders() {
+        let ids = ids(&report(&["--format", "json"], &capture(&folder)));
+        assert!(ids.iter().all(|id| id.starts_with("f-") && !id.contains('~')), "{ids:?}");
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{}: {ids:?}", folder.display());
+    }
+    let office = capture(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/office"));
+    let alone = report(&["--format", "json"], &office);
+    let other = capture(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/refused"));
+    let both = report(&["--format", "json", &other.display().to_string()], &office);
+    let expected = [
+        "f-blocked.refused-tcp-7279-10.77.27.4",
+        "f-blocked.silent-tcp-2598-10.77.27.22",
+        "f-unexpected.foreign-protocol-tcp-1494-ssh-10.77.27.23",
+        "f-fallback.cgp-to-ica-tcp-1494-for-tcp-2598-10.77.27.22",
+    ];
+    assert_eq!(ids(&alone), expected);
+    assert!(ids(&both).len() > expected.len(), "the other capture adds findings");
+    assert!(expected.iter().all(|id| ids(&both).iter().any(|told| told == id)), "{:?}", ids(&both));
+    assert_eq!(alone["findings"][3]["rests_on"], serde_json::json!(["f-blocked.silent-tcp-2598-10.77.27.22"]));
+}

@@ -3,6 +3,7 @@
 
 mod blocked;
 mod fallback;
+mod identity;
 mod params;
 mod quality;
 mod scene;
@@ -63,6 +64,11 @@ impl Confidence {
 /// Something that a person should know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
+    /// The same for the same thing in every run and in every larger capture, and of no other finding of a report: its code, port
+    /// and server, in a word that can be read. [`findings`] fills it in.
+    pub id: String,
+    /// The findings that this one rests on, by their ids: what is blocked where a session fell back. [`findings`] fills it in.
+    pub rests_on: Vec<String>,
     /// `theme.name`; keeps its meaning for ever.
     pub code: &'static str,
     /// How bad it is.
@@ -130,6 +136,7 @@ pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         };
         key(one).cmp(&key(other))
     });
+    identity::name(&mut found);
     found
 }
 

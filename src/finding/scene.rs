@@ -186,6 +186,8 @@ impl Group<'_> {
         let rules = self.rules;
         let (wireshark_filter, filter_is_exact) = self.filter();
         Finding {
+            id: String::new(),
+            rests_on: Vec::new(),
             code: check.code,
             severity,
             confidence,

@@ -139,6 +139,8 @@ struct ToldQuality {
 /// A finding with its words.
 #[derive(Serialize)]
 struct ToldFinding<'a> {
+    /// Stands for the same thing in every run.
+    id: &'a str,
     code: &'a str,
     severity: &'a str,
     confidence: &'a str,
@@ -158,6 +160,8 @@ struct ToldFinding<'a> {
     first: Option<String>,
     last: Option<String>,
     evidence: Vec<ToldEvidence>,
+    /// Findings that it rests on, by their ids.
+    rests_on: &'a [String],
     wireshark_filter: &'a str,
     /// The filter selects no other flows. Otherwise there are more flows than ports are named.
     wireshark_filter_exact: bool,
@@ -193,6 +197,7 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
     };
     let texts = words.finding(finding);
     ToldFinding {
+        id: &finding.id,
         code: finding.code,
         severity: finding.severity.name(),
         confidence: finding.confidence.name(),
@@ -212,6 +217,7 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
         first: finding.first.map(Timestamp::rfc3339),
         last: finding.last.map(Timestamp::rfc3339),
         evidence: finding.evidence.iter().map(evidence).collect(),
+        rests_on: &finding.rests_on,
         wireshark_filter: &finding.wireshark_filter,
         wireshark_filter_exact: finding.filter_is_exact,
         parameters: &finding.params,

@@ -244,6 +244,8 @@ fn no_sentence_stands_in_a_finding() {
 
 fn refused(clients: &[u8]) -> Finding {
     Finding {
+        id: String::new(),
+        rests_on: Vec::new(),
         code: "blocked.refused",
         severity: Severity::Error,
         confidence: Confidence::High,

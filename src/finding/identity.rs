@@ -1,0 +1,188 @@
+//! What makes a finding the same finding in the next run: its code, its port and its server, and never its numbers. More evidence
+//! and more clients leave the id as it is.
+
+use super::{Finding, Value};
+use crate::transport::Transport;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Gives each finding its id, and those that rest on others the ids of these. Findings come in their final order.
+pub(super) fn name(findings: &mut [Finding]) {
+    let mut known: BTreeMap<String, u32> = BTreeMap::new();
+    for finding in findings.iter_mut() {
+        let mut id = id(finding);
+        let twins = known.entry(id.clone()).or_default();
+        *twins += 1;
+        // No check raises two findings that nothing but their clients distinguish; if one does they are numbered.
+        if *twins > 1 {
+            let _ = write!(id, "~{twins}");
+        }
+        finding.id = id;
+    }
+    let rests_on: Vec<Vec<String>> = findings.iter().map(|finding| rests_on(finding, findings)).collect();
+    findings.iter_mut().zip(rests_on).for_each(|(finding, ids)| finding.rests_on = ids);
+}
+
+/// `f-blocked.silent-tcp-2598-10.0.0.22`: code, port, what else tells findings of one code and port apart, and the server. What has no
+/// single server, or no port, is known by its single client as well: a scan by who scans.
+fn id(finding: &Finding) -> String {
+    let mut id = format!("f-{}", finding.code);
+    let mut add = |part: &dyn std::fmt::Display| _ = write!(id, "-{part}");
+    if let Some((transport, port)) = finding.port {
+        add(&format_args!("{}-{port}", transport.name()));
+    }
+    if let Some(Value::Protocol(heard)) = finding.params.get("heard") {
+        add(&heard.name());
+    }
+    if let Some((transport, port)) = blocked_place(finding) {
+        add(&format_args!("for-{}-{port}", transport.name()));
+    }
+    let server = match finding.servers[..] {
+        [server] => Some(server),
+        _ => None,
+    };
+    if let Some(server) = server {
+        add(&server);
+    }
+    if let ([client], true) = (&finding.clients[..], server.is_none() || finding.port.is_none()) {
+        add(&format_args!("by-{client}"));
+    }
+    id
+}
+
+/// The transport and port that a session fell back from.
+fn blocked_place(finding: &Finding) -> Option<(Transport, u64)> {
+    match (finding.params.get("blocked_transport"), finding.params.get("blocked_port")) {
+        (Some(&Value::Transport(transport)), Some(&Value::Number(port))) => Some((transport, port)),
+        _ => None,
+    }
+}
+
+/// What blocks the port that a session fell back from, for one of the same clients.
+fn rests_on(finding: &Finding, findings: &[Finding]) -> Vec<String> {
+    let Some((transport, port)) = blocked_place(finding) else { return Vec::new() };
+    let blocks = |other: &&Finding| {
+        let place = other.port.map(|(transport, port)| (transport, u64::from(port)));
+        other.code.starts_with("blocked.")
+            && place == Some((transport, port))
+            && other.servers.iter().any(|server| finding.servers.contains(server))
+            && other.clients.iter().any(|client| finding.clients.contains(client))
+    };
+    findings.iter().filter(blocks).map(|other| other.id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Confidence, Params, Severity};
+    use crate::packet::Address;
+    use crate::signature::Protocol;
+
+    fn finding(code: &'static str, port: Option<(Transport, u16)>, servers: &[u8], clients: &[u8]) -> Finding {
+        let hosts = |net: u8, lasts: &[u8]| lasts.iter().map(|&last| Address::v4([10, 0, net, last])).collect();
+        Finding {
+            id: String::new(),
+            rests_on: Vec::new(),
+            code,
+            severity: Severity::Error,
+            confidence: Confidence::High,
+            params: Params::default(),
+            sources: Vec::new(),
+            clients: hosts(0, clients),
+            servers: hosts(1, servers),
+            port,
+            service: None,
+            rules: Vec::new(),
+            products: Vec::new(),
+            openers: Vec::new(),
+            flow_count: 1,
+            first: None,
+            last: None,
+            evidence: Vec::new(),
+            wireshark_filter: String::new(),
+            filter_is_exact: false,
+        }
+    }
+
+    fn heard(protocol: Protocol) -> Finding {
+        let params = Params::from([("heard", Value::Protocol(protocol))]);
+        Finding { params, ..finding("unexpected.foreign-protocol", Some((Transport::Tcp, 1494)), &[1], &[1]) }
+    }
+
+    fn fallback(port: u64, clients: &[u8]) -> Finding {
+        let params = Params::from([
+            ("blocked_transport", Value::Transport(Transport::Udp)),
+            ("blocked_port", Value::Number(port)),
+        ]);
+        Finding { params, ..finding("fallback.edt-to-tcp", Some((Transport::Tcp, 2598)), &[1], clients) }
+    }
+
+    fn named(mut findings: Vec<Finding>) -> Vec<Finding> {
+        name(&mut findings);
+        findings
+    }
+
+    #[test]
+    fn an_id_can_be_read_and_stays_when_clients_and_evidence_come() {
+        let cgp = Some((Transport::Tcp, 2598));
+        let few = finding("blocked.silent", cgp, &[22], &[1]);
+        let more = Finding {
+            flow_count: 40,
+            severity: Severity::Warning,
+            ..finding("blocked.silent", cgp, &[22], &[0, 1, 2])
+        };
+        for one in [few, more] {
+            assert_eq!(named(vec![one])[0].id, "f-blocked.silent-tcp-2598-10.0.1.22");
+        }
+        assert_eq!(named(vec![finding("quality.ends-early", None, &[], &[])])[0].id, "f-quality.ends-early");
+    }
+
+    #[test]
+    fn what_a_port_and_a_server_do_not_distinguish_is_in_the_id() {
+        let cgp = Some((Transport::Tcp, 2598));
+        let all = named(vec![
+            heard(Protocol::Ssh),
+            heard(Protocol::Rdp),
+            fallback(1494, &[1]),
+            fallback(2598, &[1]),
+            // Scans: many servers at one port, many ports of one server, each by two scanners.
+            finding("unexpected.scan", cgp, &[1, 2], &[8]),
+            finding("unexpected.scan", cgp, &[1, 2], &[9]),
+            finding("unexpected.scan", None, &[1], &[8]),
+            finding("unexpected.scan", None, &[1], &[9]),
+        ]);
+        let ids: Vec<&str> = all.iter().map(|finding| finding.id.as_str()).collect();
+        let expected = [
+            "f-unexpected.foreign-protocol-tcp-1494-ssh-10.0.1.1",
+            "f-unexpected.foreign-protocol-tcp-1494-rdp-10.0.1.1",
+            "f-fallback.edt-to-tcp-tcp-2598-for-udp-1494-10.0.1.1",
+            "f-fallback.edt-to-tcp-tcp-2598-for-udp-2598-10.0.1.1",
+            "f-unexpected.scan-tcp-2598-by-10.0.0.8",
+            "f-unexpected.scan-tcp-2598-by-10.0.0.9",
+            "f-unexpected.scan-10.0.1.1-by-10.0.0.8",
+            "f-unexpected.scan-10.0.1.1-by-10.0.0.9",
+        ];
+        assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn twins_are_numbered() {
+        let twins =
+            named(vec![finding("quality.ends-early", None, &[], &[]), finding("quality.ends-early", None, &[], &[])]);
+        assert_eq!((twins[0].id.as_str(), twins[1].id.as_str()), ("f-quality.ends-early", "f-quality.ends-early~2"));
+    }
+
+    #[test]
+    fn a_fallback_rests_on_what_is_blocked_for_its_clients() {
+        let udp = |port| Some((Transport::Udp, port));
+        let all = named(vec![
+            finding("blocked.silent", udp(2598), &[1], &[1, 2]),
+            finding("blocked.refused", udp(2598), &[1], &[3]),
+            finding("blocked.silent", udp(2598), &[2], &[1]),
+            finding("blocked.silent", udp(1494), &[1], &[1]),
+            fallback(2598, &[2]),
+        ]);
+        assert_eq!(all[4].rests_on, ["f-blocked.silent-udp-2598-10.0.1.1"]);
+        assert!(all[..4].iter().all(|finding| finding.rests_on.is_empty()));
+    }
+}
