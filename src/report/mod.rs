@@ -3,6 +3,7 @@
 mod csv_flows;
 mod json;
 mod names;
+mod news;
 mod plain;
 pub mod ports;
 mod quality;
@@ -10,11 +11,12 @@ mod tables;
 mod text;
 
 pub use csv_flows::write_csv;
-pub use json::write_left_out;
 pub use json::{write_document, write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows};
+pub use json::{write_left_out, write_revised, write_withdrawn};
 pub use names::{bytes, count, printable};
+pub use news::{Because, Change, InBetween, Notice, Revision, Standing, write_in_between, write_notice};
 pub use quality::{Grade, Quality, Remark};
-pub use text::{Look, write_news, write_text};
+pub use text::{Look, write_text};
 
 use crate::case::Conclusion;
 use crate::finding::Finding;
@@ -105,6 +107,22 @@ pub struct CaptureLine {
     pub damage: Option<DamageLine>,
     /// Comments that people left in the file.
     pub comments: Vec<CommentLine>,
+    /// When a watched interface was not there or not up. Only there where that happened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interruptions: Vec<InterruptionLine>,
+}
+
+/// A time in which nothing was captured from an interface.
+#[derive(Serialize)]
+pub struct InterruptionLine {
+    /// What happened.
+    pub what: String,
+    /// When.
+    #[serde(serialize_with = "plain::moment")]
+    pub from: Timestamp,
+    /// When it was watched again; `null` is never.
+    #[serde(serialize_with = "plain::some_moment")]
+    pub to: Option<Timestamp>,
 }
 
 /// Loss by the three who can lose; `null` is unknown.
@@ -358,6 +376,11 @@ fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureL
             .comments
             .iter()
             .map(|comment| CommentLine { packet: comment.packet, text: comment.text.clone() })
+            .collect(),
+        interruptions: notes
+            .interruptions
+            .iter()
+            .map(|one| InterruptionLine { what: one.what.clone(), from: one.from, to: one.to })
             .collect(),
     }
 }

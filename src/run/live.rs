@@ -6,6 +6,7 @@
 mod desk;
 mod feed;
 mod outlet;
+mod told;
 
 use self::desk::Desk;
 use self::feed::LiveFeed;
@@ -70,7 +71,6 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         desk.attend(&hear, &interims)?;
         Ok::<_, Error>(capture.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
-    desk.close()?;
     let mut case = Case { flows: desk.take_finished(), ..Case::new(Arc::clone(&map)) };
     case.add(harvest);
     case.captures = feed.notes();
@@ -79,10 +79,12 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         _ => Target::Watched(&meter),
     };
     let telling = Telling::of(audit, target);
+    let conclusion = case.conclude();
+    desk.amend(&conclusion)?;
     if audit.format.streams() && audit.output.is_none() {
-        return desk.end(&case, &telling);
+        return desk.end(conclusion, &telling);
     }
-    telling.conclude(&case)
+    telling.tell(&conclusion)
 }
 
 /// First of all, as it begins the program anew.

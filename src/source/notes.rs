@@ -50,7 +50,25 @@ pub struct CaptureNotes {
     pub damages: u64,
     /// What is odd but did not hinder the reading, one entry a kind.
     pub oddities: Vec<Oddity>,
+    /// When a watched interface was not there or not up, the first [`INTERRUPTION_LIMIT`] times.
+    pub interruptions: Vec<Interruption>,
+    /// How often that was.
+    pub interrupted: u64,
     comment_bytes: usize,
+}
+
+/// Maximum number of interruptions that are listed.
+pub const INTERRUPTION_LIMIT: usize = 100;
+
+/// A time in which nothing was captured from an interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Interruption {
+    /// What happened, with the interface's name: `eth0 went down`.
+    pub what: String,
+    /// When.
+    pub from: Timestamp,
+    /// When it was watched again; none if it was not.
+    pub to: Option<Timestamp>,
 }
 
 /// A comment in a capture.

@@ -5,29 +5,22 @@ use super::super::console::{Meter, Metered, Paper, Quiet, Target};
 use super::super::telling::Telling;
 use super::feed::{News, WAIT};
 use super::outlet::{Counts, Outlet};
+use super::told::Told;
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Format};
 use crate::error::Error;
-use crate::finding::{Finding, Severity};
 use crate::flow::{Depth, FlowRecord};
 use crate::judge::{Judge, Judgement};
 use crate::ledger::Ledger;
-use crate::packet::Address;
 use crate::pipeline::Interim;
 use crate::portmap::PortMap;
-use crate::report::{self, Report};
+use crate::report::{self, Change, InBetween, Look, Notice, Report, Standing};
 use crate::source::{CaptureNotes, Loss};
 use crate::time::Timestamp;
-use crate::transport::Transport;
 use crate::words::Words;
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-
-/// What tells one finding from another for as long as the audit runs: its code, its port, the servers, and its severity, so
-/// that what turned out to be less or more than was told is told again.
-type Identity = (&'static str, Option<(Transport, u16)>, Vec<Address>, Severity);
 
 /// The writing side: collects the workers' answers and tells what is new in them.
 pub(super) struct Desk<'a> {
@@ -37,7 +30,7 @@ pub(super) struct Desk<'a> {
     workers: usize,
     /// Answers to the question that is being put together.
     answers: Vec<Interim>,
-    told: BTreeSet<Identity>,
+    told: Told,
     notes: Vec<CaptureNotes>,
     outlet: Outlet,
     meter: Arc<Meter>,
@@ -46,6 +39,20 @@ pub(super) struct Desk<'a> {
     finished: Vec<FlowRecord>,
     lines: u64,
     live_flows: usize,
+    begun: Instant,
+    /// When the workers were asked last.
+    asked: Timestamp,
+    between: Between,
+}
+
+/// What is kept for the next report in between.
+#[derive(Default)]
+struct Between {
+    /// The counts of the last one.
+    counts: Standing,
+    /// The first findings that came, changed or went since then.
+    changes: Vec<Change>,
+    further_changes: u64,
 }
 
 impl<'a> Desk<'a> {
@@ -57,7 +64,7 @@ impl<'a> Desk<'a> {
             words: Words::default(),
             workers,
             answers: Vec::new(),
-            told: BTreeSet::new(),
+            told: Told::default(),
             notes: Vec::new(),
             outlet: Outlet::new(Quiet::of(args.quiet), Arc::clone(&meter), counts),
             meter,
@@ -65,6 +72,9 @@ impl<'a> Desk<'a> {
             finished: Vec::new(),
             lines: 0,
             live_flows: 0,
+            begun: Instant::now(),
+            asked: Timestamp::default(),
+            between: Between::default(),
         }
     }
 
@@ -91,11 +101,12 @@ impl<'a> Desk<'a> {
             let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
             let lost = |of: fn(&Loss) -> Option<u64>| news.losses.iter().filter_map(of).sum::<u64>();
             let line = format!(
-                "{:.0} packets/s, {:.1} Mbit/s, {} flows, {} findings, {} lost",
+                "{}, {:.0} packets/s, {:.1} Mbit/s, {}, {}, {} lost",
+                elapsed(self.begun.elapsed()),
                 rate(news.packets, packets),
                 rate(news.bytes, bytes) * 8.0 / 1e6,
-                self.live_flows,
-                self.told.len(),
+                report::count(self.live_flows as u64, "flow"),
+                report::count(self.told.count() as u64, "finding"),
                 lost(|loss| loss.kernel) + lost(|loss| loss.card),
             );
             self.outlet.status(line);
@@ -124,14 +135,15 @@ impl<'a> Desk<'a> {
             at = at.max(answer.at);
             ended.extend(answer.finished);
         }
+        self.asked = at;
         self.flows_ended(ended, &ledger)?;
         let case = Case { ledger, captures: self.notes.clone(), ..Case::new(Arc::clone(self.map)) };
         let conclusion = case.conclude();
-        for finding in &conclusion.findings {
-            self.tell_finding(finding, at)?;
+        for notice in self.told.notices(&conclusion) {
+            self.tell(&notice, at)?;
         }
         if depth == Depth::Everything && self.args.format.repeats() {
-            self.interim_report(&conclusion)?;
+            self.interim_report(&conclusion, at)?;
         }
         Ok(())
     }
@@ -161,19 +173,23 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// Each finding once, as soon as it is certain. What concerns the capture as a whole is told at the end.
-    fn tell_finding(&mut self, finding: &Finding, at: Timestamp) -> Result<(), Error> {
-        if finding.severity == Severity::Info || !self.told.insert(identity(finding)) {
-            return Ok(());
-        }
+    /// What there is to tell of a finding, as soon as it is certain.
+    fn tell(&mut self, notice: &Notice<'_>, at: Timestamp) -> Result<(), Error> {
         match self.args.format {
-            Format::Ndjson if self.args.output.is_none() => {
-                self.hand_over(|words, out| report::write_finding(out, &report::finding_line(finding, &[]), words))
-            }
+            Format::Ndjson if self.args.output.is_none() => self.hand_over(|words, out| write_line(out, notice, words)),
             // A report that goes to a program must stay one document.
             Format::Json | Format::Csv | Format::Ndjson => Ok(()),
-            Format::Text => self.hand_over(|words, out| report::write_news(out, at, finding, words)),
+            Format::Text => {
+                self.between.note(notice, &self.words);
+                let look = self.look();
+                self.hand_over(|words, out| report::write_notice(out, at, notice, words, look))
+            }
         }
+    }
+
+    /// How text looks on standard output; somebody may make the window wider.
+    fn look(&self) -> Look {
+        Telling { flows: false, ..Telling::of(self.args, Target::Standard) }.look(Paper::of_standard_output())
     }
 
     /// Puts a finding into words and hands it over to be written.
@@ -184,21 +200,30 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    fn interim_report(&mut self, conclusion: &Conclusion<'_>) -> Result<(), Error> {
+    /// What has changed since the last one.
+    fn interim_report(&mut self, conclusion: &Conclusion<'_>, at: Timestamp) -> Result<(), Error> {
         let report = Report::new(conclusion);
-        let telling = Telling { flows: false, ..Telling::of(self.args, Target::Standard) };
-        let look = telling.look(Paper::of_standard_output());
+        let now = Standing::of(&report);
+        let Between { counts, changes, further_changes } = std::mem::take(&mut self.between);
+        let watched = self.begun.elapsed().into();
+        let between = InBetween { at, watched, before: counts, now, changes: &changes, further_changes };
         let mut text = Vec::new();
-        report::write_text(&mut text, &report, &self.words, look).map_err(wrong)?;
+        report::write_in_between(&mut text, &between, &report, &self.words, self.look()).map_err(wrong)?;
         self.outlet.report(text);
+        self.between.counts = now;
         Ok(())
     }
 
-    /// Waits until everything is written that was handed over, and takes the status line away.
+    /// What has become of findings that were told, by all that is known at the end. Then nothing is left to write but the report: the
+    /// status line is taken away.
     ///
     /// # Errors
     /// [`Error::Write`].
-    pub fn close(&mut self) -> Result<(), Error> {
+    pub fn amend(&mut self, conclusion: &Conclusion<'_>) -> Result<(), Error> {
+        let at = conclusion.case.captures.iter().filter_map(|notes| notes.last).max().unwrap_or_default();
+        for notice in self.told.amends(conclusion) {
+            self.tell(&notice, at.max(self.asked))?;
+        }
         self.outlet.finish().map_err(wrong)
     }
 
@@ -211,13 +236,12 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// [`Error::Write`].
-    pub fn end(&mut self, case: &Case, telling: &Telling<'_>) -> Result<Exit, Error> {
-        let mut conclusion = case.conclude();
+    pub fn end(&mut self, mut conclusion: Conclusion<'_>, telling: &Telling<'_>) -> Result<Exit, Error> {
         let exit = telling.exit(&conclusion);
         let begun = Instant::now();
         let mut out = io::BufWriter::with_capacity(1 << 16, Metered::new(io::stdout(), &self.meter));
         let mut write = |out: &mut io::BufWriter<_>| {
-            let mut flows = case.flows.iter();
+            let mut flows = conclusion.case.flows.iter();
             for record in flows.by_ref() {
                 self.lines += 1;
                 write_flow(out, self.lines, record, conclusion.judge.flow(record), self.map)?;
@@ -229,7 +253,7 @@ impl<'a> Desk<'a> {
             if left_out > 0 {
                 report::write_left_out(out, 0, left_out)?;
             }
-            conclusion.findings.retain(|finding| !self.told.contains(&identity(finding)));
+            conclusion.findings.retain(|finding| !self.told.has(finding));
             let report = Report::new(&conclusion);
             report::write_ndjson_without_flows(out, &report, &self.words)?;
             out.flush()
@@ -241,8 +265,33 @@ impl<'a> Desk<'a> {
     }
 }
 
-fn identity(finding: &Finding) -> Identity {
-    (finding.code, finding.port, finding.servers.clone(), finding.severity)
+impl Between {
+    /// Remembers a notice for the next report; a person reads the first few.
+    fn note(&mut self, notice: &Notice<'_>, words: &Words) {
+        const LISTED: usize = 20;
+        if self.changes.len() < LISTED {
+            self.changes.push(Change::of(notice, words));
+        } else {
+            self.further_changes += 1;
+        }
+    }
+}
+
+/// Writes a notice as a line.
+fn write_line(out: &mut Vec<u8>, notice: &Notice<'_>, words: &Words) -> io::Result<()> {
+    match notice {
+        Notice::New(finding) => report::write_finding(out, &report::finding_line(finding, &[]), words),
+        Notice::Revised(finding, revision) => {
+            report::write_revised(out, &report::finding_line(finding, &[]), revision, words)
+        }
+        Notice::Withdrawn(finding, because) => report::write_withdrawn(out, finding, because, words),
+    }
+}
+
+/// Hours, minutes and seconds: `1:02:33`.
+fn elapsed(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 /// Writes a flow as a line.
