@@ -2,6 +2,7 @@
 
 use crate::bench::{SERVICES, Sizes};
 use crate::finding::Severity;
+use crate::outside::printable;
 use crate::transport::Transport;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -20,7 +21,17 @@ pub struct Cli {
 impl Cli {
     /// What was typed. Help, the version and mistakes end the program here.
     pub fn typed() -> Cli {
-        Cli::parse()
+        Cli::try_parse().unwrap_or_else(|error| exit(error))
+    }
+}
+
+/// Says what is wrong with the words that were typed, and ends the program. They are typed again by a name that a terminal shows as
+/// it is: a script may have put anything into them.
+fn exit(error: clap::Error) -> ! {
+    let words = std::env::args_os().map(|word| printable(&word.to_string_lossy()).into_owned());
+    match Cli::try_parse_from(words) {
+        Err(shown) if shown.kind() == error.kind() => shown.exit(),
+        _ => error.exit(),
     }
 }
 

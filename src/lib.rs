@@ -30,6 +30,8 @@
 //!
 //! ```text
 //! time transport clock    moments; TCP, UDP and ICMP; time that runs forward
+//! shell                   commands that a message offers
+//! outside                 what came from outside, made safe to be shown
 //! packet/                 one packet: bytes, headers, the two decoders, batches
 //! signature/              one file a protocol that is told by its first bytes
 //! source/                 where packets come from: one file a format; memory; live/
@@ -56,7 +58,7 @@
 //! Each outside crate has one door: `etherparse` in `packet/general.rs`, `pcap` in `source/live/libpcap.rs`, `hashbrown` and `foldhash` in
 //! `flow/table.rs`, `sha1_smol` and `base64` in `flow/community_id.rs`, `toml` in `portmap/load.rs`, `hdrhistogram` in `ledger/latency.rs`,
 //! `crossbeam-channel` in `pipeline.rs`, `fluent-bundle` in `words/mod.rs`, `comfy-table` and `csv` in `report/tables.rs`, `textwrap` and
-//! `anstyle` in `report/text.rs`, `jiff` in `time.rs`, `clap` in `cli.rs`, `console` in `run/console.rs`, `indicatif` in `run/progress.rs`,
+//! `anstyle` in `report/text.rs`, `jiff` in `time.rs`, `shlex` in `shell.rs`, `clap` in `cli.rs`, `console` in `run/console.rs`, `indicatif` in `run/progress.rs`,
 //! `signal-hook` in `run/live.rs`. `serde` derives stand on plain data, and `serde_json` writes once reports and once ledgers. `rustix` and
 //! `libc`, the system itself, are used by live capture (`source/live`) and by the sandbox, with the crates that confine.
 //!
@@ -87,6 +89,9 @@
 //!   its next packet begins a new one. So the moment of sweeping changes nothing.
 //! - **Whatever is kept within a limit is the first in some order**, never the first to arrive, so that the sum of several workers
 //!   does not depend on their number.
+//! - **What came from outside is shown through one door.** Names, comments and texts of a map are written by strangers. Every writer for people
+//!   sends whole lines through [`outside::printable`], a table sends cells through [`outside::cell`], a command is put together by [`shell::command`],
+//!   and JSON escapes what [`outside::is_unseen`] names. No other place decides what is safe.
 //! - **Nothing is concluded before the sum is complete** ([`judge::Judge`]). A flow is entered as what its packets show and where it stands in the
 //!   map. Whether silence is a block depends on which directions the whole capture holds, and that is known at the end. So nothing is ever taken back.
 
@@ -105,12 +110,14 @@ pub mod flow;
 pub mod judge;
 pub mod ledger;
 pub mod matching;
+pub mod outside;
 pub mod packet;
 pub mod pipeline;
 pub mod portmap;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod shell;
 pub mod signature;
 pub mod source;
 pub mod time;

@@ -6,11 +6,14 @@ use super::{
 };
 use crate::finding::{Finding, Params};
 use crate::flow::Evidence;
+use crate::outside::is_unseen;
 use crate::packet::Address;
 use crate::time::Timestamp;
 use crate::transport::Transport;
 use crate::words::Words;
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use std::io::{self, Write};
 
 /// Name and version of the layout.
@@ -40,7 +43,7 @@ pub fn write_json(out: &mut impl Write, report: &Report<'_>, words: &Words) -> i
 /// # Errors
 /// What writing gives.
 pub fn write_document(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Shown(PrettyFormatter::new())))?;
     writeln!(out)
 }
 
@@ -281,6 +284,60 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
 }
 
 fn line<T: Serialize>(out: &mut impl Write, r#type: &str, value: &T) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &Typed { r#type, value })?;
+    Typed { r#type, value }.serialize(&mut Serializer::with_formatter(&mut *out, Shown(CompactFormatter)))?;
     writeln!(out)
+}
+
+/// JSON that a terminal may show: what [`is_unseen`] names is escaped, so that the text stays the same to a program.
+struct Shown<F>(F);
+
+impl<F: Formatter> Formatter for Shown<F> {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_unseen) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            let mut after = rest[at..].chars();
+            if let Some(c) = after.next() {
+                c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))?;
+            }
+            rest = after.as_str();
+        }
+        out.write_all(rest.as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_array(out)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array(out)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(out, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array_value(out)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object(out)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object_value(out)
+    }
 }

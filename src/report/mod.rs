@@ -10,10 +10,11 @@ mod quality;
 mod tables;
 mod text;
 
+pub use crate::outside::printable;
 pub use csv_flows::write_csv;
 pub use json::{write_document, write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows};
 pub use json::{write_left_out, write_revised, write_withdrawn};
-pub use names::{bytes, count, printable};
+pub use names::{bytes, count};
 pub use news::{Because, Change, InBetween, Notice, Revision, Standing, write_in_between, write_notice};
 pub use quality::{Grade, Quality, Remark};
 pub use text::{Look, write_text};

@@ -1,14 +1,6 @@
 //! Words for people that several formats share.
 
 use crate::time::Span;
-use std::borrow::Cow;
-
-/// Text that cannot drive a terminal: control characters other than line feed and tab are replaced. Names of files come from
-/// strangers as well.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    let unwanted = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    if text.contains(unwanted) { text.replace(unwanted, "\u{FFFD}").into() } else { text.into() }
-}
 
 /// "1 flow", "3 flows".
 pub fn count(number: u64, what: &str) -> String {
@@ -43,12 +35,6 @@ pub fn short(span: Span) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_cannot_drive_a_terminal() {
-        assert_eq!(printable("a\x1b[2Jb\r\nc\u{9b}2J"), "a\u{FFFD}[2Jb\u{FFFD}\nc\u{FFFD}2J");
-        assert_eq!(printable("case.pcap"), "case.pcap");
-    }
 
     #[test]
     fn numbers_read_well() {

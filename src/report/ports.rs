@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::json::write_document;
 use super::tables;
+use crate::outside::printable;
 use crate::portmap::{Direction, Layer, PortMap, PortRule, RuleId, ports_text};
 use crate::transport::Transport;
 
@@ -19,10 +20,10 @@ pub fn write_text(out: &mut impl Write, map: &PortMap, rules: &[RuleId], width: 
     for &id in rules {
         let rule = map.rule(id);
         if product != Some(&rule.product) {
-            writeln!(out, "{}\n", rule.product)?;
+            writeln!(out, "{}\n", printable(&rule.product))?;
             product = Some(&rule.product);
         }
-        writeln!(out, "  {}", rule.id)?;
+        writeln!(out, "  {}", printable(&rule.id))?;
         for line in block(map, rule, width).lines() {
             writeln!(out, "{}", line.trim_end())?;
         }
@@ -31,7 +32,7 @@ pub fn write_text(out: &mut impl Write, map: &PortMap, rules: &[RuleId], width: 
     if rules.is_empty() {
         writeln!(out, "No rule fits. Try fewer words, or a part of a name.\n")?;
     }
-    writeln!(out, "{}", summary(map, rules))
+    writeln!(out, "{}", printable(&summary(map, rules)))
 }
 
 /// Writes rules as CSV, one a line, under the header

@@ -1,5 +1,6 @@
 //! Tables in text, and tables as CSV. The only file that names `comfy-table` and `csv`.
 
+use crate::outside::{cell, printable};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::io::{self, Write};
 
@@ -13,7 +14,7 @@ pub(super) fn aligned<const N: usize>(
     let width = u16::try_from(width).unwrap_or(u16::MAX);
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     table.set_header(head);
-    rows.for_each(|row| _ = table.add_row(row));
+    rows.for_each(|row| _ = table.add_row(row.map(|text| printable(&text).into_owned())));
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -27,7 +28,7 @@ pub(super) fn aligned<const N: usize>(
 pub(super) fn beside(rows: impl Iterator<Item = [String; 2]>, widths: [usize; 2], indent: u16) -> String {
     let mut table = Table::new();
     table.force_no_tty().load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    rows.for_each(|row| _ = table.add_row(row));
+    rows.for_each(|row| _ = table.add_row(row.map(|text| printable(&text).into_owned())));
     let widths = widths.map(|width| u16::try_from(width).unwrap_or(u16::MAX));
     table.set_constraints(widths.map(|width| ColumnConstraint::Absolute(Width::Fixed(width))));
     for (column, padding) in table.column_iter_mut().zip([(indent, 2), (0, 0)]) {
@@ -36,7 +37,7 @@ pub(super) fn beside(rows: impl Iterator<Item = [String; 2]>, widths: [usize; 2]
     table.to_string()
 }
 
-/// Writes a head and one line a row as CSV.
+/// Writes a head and one line a row as CSV. No cell is a formula (`outside::cell`).
 ///
 /// # Errors
 /// What writing gives.
@@ -48,7 +49,7 @@ pub(super) fn write_rows<const N: usize>(
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(head).map_err(io_error)?;
     for row in rows {
-        writer.write_record(row).map_err(io_error)?;
+        writer.write_record(row.iter().map(|text| cell(text).into_owned())).map_err(io_error)?;
     }
     writer.flush()
 }

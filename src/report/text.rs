@@ -3,6 +3,7 @@
 use super::{EndpointLine, FindingLine, FlowLine, Remark, Report, ServiceLine, names, tables};
 use crate::finding::{Confidence, Finding, Params, Severity, Value};
 use crate::flow::Evidence;
+use crate::outside::printable;
 use crate::time::Span;
 use crate::words::Words;
 use anstyle::{AnsiColor, Style};
@@ -300,7 +301,12 @@ impl<W: Write> Page<'_, W> {
             let place = comment.packet.map_or("- ".into(), |packet| {
                 format!("- {} ", self.say("text-comment-packet", [("packet", Value::Number(packet))]))
             });
-            self.paragraph(&comment.text, &place, "  ")?;
+            // Its lines stand indented, so that none looks like one of ours.
+            let mut first = place.as_str();
+            for line in comment.text.lines() {
+                self.paragraph(line, first, "  ")?;
+                first = "  ";
+            }
         }
         Ok(())
     }
@@ -347,7 +353,7 @@ impl<W: Write> Page<'_, W> {
     pub fn wrap(&self, text: &str, first: &str, rest: &str) -> String {
         let options = textwrap::Options::new(self.look.width).initial_indent(first).subsequent_indent(rest);
         let options = options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation);
-        textwrap::fill(&names::printable(text), options).replace(UNBROKEN, " ")
+        textwrap::fill(&printable(text), options).replace(UNBROKEN, " ")
     }
 
     pub fn styled(&self, style: Style, text: &str) -> String {

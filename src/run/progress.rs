@@ -3,6 +3,7 @@
 
 use super::console::Quiet;
 use super::inputs::{Input, Opened};
+use crate::outside::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -65,7 +66,7 @@ impl Status {
 
     /// Shows another line.
     pub fn show(&self, line: String) {
-        self.0.set_message(line);
+        self.0.set_message(printable(&line).into_owned());
         self.0.tick();
     }
 

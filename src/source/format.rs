@@ -3,6 +3,8 @@
 
 use super::order::ByteOrder;
 use super::pcap::{HeaderError, PcapHeader};
+use crate::outside::is_unseen;
+use crate::shell;
 use std::path::Path;
 
 /// What a file is.
@@ -76,19 +78,16 @@ impl Format {
 impl Foreign {
     /// What a file of this name is and what to do about it, as the end of a sentence.
     pub(super) fn advice(self, name: &str) -> String {
-        let pcapng = Path::new(name).with_extension("pcapng").display().to_string();
-        let (name, pcapng) = match name {
-            STANDARD_INPUT => ("FILE".to_string(), "FILE.pcapng".to_string()),
-            _ => (quoted(name), quoted(&pcapng)),
-        };
         match self {
             Foreign::Packed(what, command) => format!("it is {what}; unpack it first, for example with `{command}`"),
             Foreign::Capture(what) => format!(
-                "it is {what}, which cap-audit does not read yet; convert it with `editcap -F pcapng {name} {pcapng}`"
+                "it is {what}, which cap-audit does not read yet; convert it with `{}`",
+                on_a_file(name, |file, pcapng| shell::command(["editcap", "-F", "pcapng", file, pcapng]))
             ),
             Foreign::EventTrace => format!(
-                "it is a Windows event trace, not a capture; convert it with `pktmon etl2pcap {name} --out {pcapng}` \
-                 or `etl2pcapng {name} {pcapng}`"
+                "it is a Windows event trace, not a capture; convert it with `{}` or `{}`",
+                on_a_file(name, |file, pcapng| shell::command(["pktmon", "etl2pcap", file, "--out", pcapng])),
+                on_a_file(name, |file, pcapng| shell::command(["etl2pcapng", file, pcapng]))
             ),
             Foreign::TextModeTransfer => {
                 "it is a pcapng file damaged by a transfer in text mode; copy it again in binary mode".to_string()
@@ -101,9 +100,15 @@ impl Foreign {
     }
 }
 
-/// A path as it can be pasted after a prompt, on Windows as well.
-fn quoted(path: &str) -> String {
-    if path.contains(' ') { format!("\"{path}\"") } else { path.to_string() }
+/// A command that reads a file of this name and writes one that ends with `.pcapng`. Where the name cannot be pasted, FILE
+/// stands for it.
+fn on_a_file(name: &str, command: impl Fn(&str, &str) -> Option<String>) -> String {
+    // A name that begins with a hyphen would be an option.
+    let name = if name.starts_with('-') { format!("./{name}") } else { name.to_string() };
+    let pcapng = Path::new(&name).with_extension("pcapng").display().to_string();
+    let shown = name != STANDARD_INPUT && !name.contains(is_unseen);
+    let told = if shown { command(&name, &pcapng) } else { None };
+    told.or_else(|| command("FILE", "FILE.pcapng")).unwrap_or_default()
 }
 
 struct Known {
@@ -246,8 +251,14 @@ mod tests {
     #[test]
     fn a_command_can_be_pasted_whatever_the_name() {
         let advice = |name: &str| Foreign::EventTrace.advice(name);
-        assert!(advice("my case/a.etl").contains("`etl2pcapng \"my case/a.etl\" \"my case/a.pcapng\"`"));
+        assert!(advice("my case/a.etl").contains("`etl2pcapng 'my case/a.etl' 'my case/a.pcapng'`"));
         assert!(advice(STANDARD_INPUT).contains("`etl2pcapng FILE FILE.pcapng`"));
+        // Pasted, none of these does anything but name a file.
+        assert!(advice("a;reboot.etl").contains("`etl2pcapng 'a;reboot.etl' 'a;reboot.pcapng'`"));
+        assert!(advice("$(id)`id`.etl").contains("`etl2pcapng '$(id)`id`.etl' '$(id)`id`.pcapng'`"));
+        assert!(advice("-o.etl").contains("`etl2pcapng ./-o.etl ./-o.pcapng`"));
+        assert!(advice("a\nrm.etl").contains("`etl2pcapng FILE FILE.pcapng`"), "it cannot be shown as it is typed");
+        assert!(advice("a\u{202E}lte.etl").contains("`etl2pcapng FILE FILE.pcapng`"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod tests;
 
 use crate::finding::{Finding, IcmpKind, Params, Value};
 use crate::flow::Note;
+use crate::outside::printable;
 use crate::packet::{Address, Skip};
 use crate::signature::Protocol;
 use crate::time::Span;
@@ -115,8 +116,8 @@ impl Words {
                 Value::Duration(span) => FluentValue::from(whole_seconds(*span)),
                 Value::Share { part, whole } => FluentValue::from(percent(*part, *whole)),
                 Value::Word(word) => FluentValue::from(*word),
-                Value::Text(text) | Value::Sentence(text) => FluentValue::from(text.clone()),
-                Value::Service(Some(title)) => FluentValue::from(title.clone()),
+                Value::Text(text) | Value::Sentence(text) => FluentValue::from(printable(text).into_owned()),
+                Value::Service(Some(title)) => FluentValue::from(printable(title).into_owned()),
                 Value::Service(None) => FluentValue::from(self.say("no-service", &Params::default())),
                 Value::Transport(transport) => FluentValue::from(self.named_word("transport", transport.name())),
                 Value::Protocol(protocol) => FluentValue::from(self.protocol(*protocol)),
