@@ -5,9 +5,9 @@
 mod calls;
 #[cfg(target_os = "linux")]
 mod linux;
-mod output;
+mod report_file;
 
-pub use output::Output;
+pub use report_file::ReportFile;
 
 use std::{error, fmt, io};
 

@@ -16,7 +16,7 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use crate::skip::skipped;
-    use cap_audit::sandbox::{Confinement, Output, SandboxError, clear_environment, confine, confine_after};
+    use cap_audit::sandbox::{Confinement, ReportFile, SandboxError, clear_environment, confine, confine_after};
     use rustix::fs::{AtFlags, StatxFlags, fstat, statat, statx};
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, SendFlags, SocketType, send, socket};
@@ -401,7 +401,7 @@ mod linux {
         let path = |name| Path::new(&folder).join(name);
         let seen = File::open(path("for all")).expect("it is ours");
         let opened =
-            confine_after(&Confinement::default(), |_| ["for all", "for root"].map(|n| Output::open(&path(n))));
+            confine_after(&Confinement::default(), |_| ["for all", "for root"].map(|n| ReportFile::open(&path(n))));
         let (_, [all, root]) = opened.expect("root can be confined");
         let output = all.expect("everybody may write it");
         (&output).write_all(b"new").expect("there is memory");
@@ -409,7 +409,7 @@ mod linux {
         let text = io::read_to_string(&seen).expect("what is open can be read");
         println!("for all: {}", if text == "new" { "written" } else { &text });
         println!("for root: {}", root.map_or_else(|error| error.kind().to_string(), |_| "opened".into()));
-        let later = Output::open(&path("for all")).map_err(|error| error.raw_os_error());
+        let later = ReportFile::open(&path("for all")).map_err(|error| error.raw_os_error());
         println!("later: {}", if later.is_err_and(|why| why == Some(1)) { "refused" } else { "opened" });
     }
 

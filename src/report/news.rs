@@ -371,3 +371,104 @@ impl<W: Write> Page<'_, W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Params;
+    use crate::packet::Address;
+
+    fn finding(severity: Severity, clients: u8, remarks: &[&'static str]) -> Finding {
+        let worked = u64::from(remarks.contains(&"port-is-open"));
+        Finding {
+            id: "f-blocked.refused-tcp-2598-10.0.1.1".into(),
+            rests_on: Vec::new(),
+            code: "blocked.refused",
+            severity,
+            confidence: Confidence::High,
+            params: Params::from([
+                ("service_title", Value::Service(Some("CGP (session with session reliability)".into()))),
+                ("worked", Value::Number(worked)),
+                ("remarks", Value::Remarks(remarks.to_vec())),
+            ]),
+            sources: Vec::new(),
+            clients: (1..=clients).map(|last| Address::v4([10, 0, 0, last])).collect(),
+            servers: vec![Address::v4([10, 0, 1, 1])],
+            port: Some((Transport::Tcp, 2598)),
+            service: None,
+            rules: Vec::new(),
+            products: Vec::new(),
+            openers: Vec::new(),
+            flow_count: 1,
+            first: None,
+            last: None,
+            evidence: Vec::new(),
+            wireshark_filter: String::new(),
+            filter_is_exact: false,
+        }
+    }
+
+    fn told(was: &Finding, now: &Finding) -> Option<String> {
+        Revision::of(was, now).map(|revision| revision.told(now, &Words::default()))
+    }
+
+    #[test]
+    fn what_changed_is_told_with_its_reason() {
+        let error = finding(Severity::Error, 1, &[]);
+        let open = finding(Severity::Warning, 1, &["port-is-open"]);
+        assert_eq!(told(&error, &open).as_deref(), Some("was error, now warning: the port answered later"));
+        let again = "was warning, now error: the port had answered, and now fails again";
+        assert_eq!(told(&open, &error).as_deref(), Some(again));
+        let unsure = Finding { confidence: Confidence::Low, ..finding(Severity::Warning, 1, &["lossy"]) };
+        let expected = "was error, now warning, confidence was high, now low: packets were lost while it happened";
+        assert_eq!(told(&error, &unsure).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_means_the_same_is_not_told_again() {
+        let few = finding(Severity::Error, 4, &[]);
+        let more = Finding { flow_count: 400, ..finding(Severity::Error, 7, &[]) };
+        assert_eq!(told(&few, &more), None);
+        // Twice as many clients are another size of trouble.
+        let many = finding(Severity::Error, 8, &[]);
+        assert_eq!(told(&few, &many).as_deref(), Some("was 4 clients, now 8"));
+    }
+
+    fn written(notice: &Notice<'_>, color: bool) -> String {
+        let look = Look { width: 60, color, flows: false, verbose: false };
+        let mut text = Vec::new();
+        let at = Timestamp::new(1_700_000_000, 0);
+        write_notice(&mut text, at, notice, &Words::default(), look).expect("memory takes everything");
+        String::from_utf8(text).expect("it is text")
+    }
+
+    #[test]
+    fn notices_wrap_at_words_and_have_the_colours_of_the_report() {
+        let finding = finding(Severity::Error, 1, &[]);
+        let plain = written(&Notice::New(&finding), false);
+        let mut lines = plain.lines();
+        // 1,700,000,000 s after 1970 is 2023-11-14 22:13:20 UTC.
+        assert!(lines.next().is_some_and(|line| line.starts_with("22:13:20 ERROR blocked.refused TCP 2598, CGP")));
+        assert!(lines.all(|line| line.starts_with("         ")), "{plain}");
+        assert!(plain.lines().all(|line| line.chars().count() <= 60), "{plain}");
+        let colored = written(&Notice::New(&finding), true);
+        assert!(colored.contains("\u{1b}[1m\u{1b}[31mERROR\u{1b}[0m"), "{colored:?}");
+        let bare = anstyle_free(&colored);
+        assert_eq!(bare, plain, "colours change no line");
+    }
+
+    /// Without `CSI ... m`.
+    fn anstyle_free(text: &str) -> String {
+        let mut parts = text.split("\u{1b}[");
+        let first = parts.next().unwrap_or_default().to_string();
+        parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
+    }
+
+    #[test]
+    fn what_is_withdrawn_says_so_with_its_reason() {
+        let text =
+            written(&Notice::Withdrawn(Box::new(finding(Severity::Error, 1, &[])), Because::AnsweredLater), false);
+        assert!(text.starts_with("22:13:20 WITHDRAWN blocked.refused "), "{text}");
+        assert!(text.contains("         Reason: the port answered later\n"), "{text}");
+    }
+}

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::report;
 #[cfg(feature = "live")]
-use crate::sandbox::Output;
+use crate::sandbox::ReportFile;
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -49,7 +49,7 @@ pub(super) enum Target<'a> {
     File(&'a Path),
     /// A file that was opened before, for a program that may not open any more, and its name.
     #[cfg(feature = "live")]
-    Open(&'a Output, &'a Path),
+    Open(&'a ReportFile, &'a Path),
     /// Standard output, where somebody watches whether it moves.
     #[cfg(feature = "live")]
     Watched(&'a Meter),

@@ -20,7 +20,7 @@ use crate::cli::LiveArgs;
 use crate::error::Error;
 use crate::pipeline::run_live;
 use crate::report;
-use crate::sandbox::{Confinement, Output, clear_environment, confine_after};
+use crate::sandbox::{Confinement, ReportFile, clear_environment, confine_after};
 use crate::source::{LiveOptions, LiveSource, list};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
@@ -103,9 +103,9 @@ fn clear_environment_unless_told_not_to(args: &LiveArgs) {
 
 /// Gives up what is not needed any more: root, capabilities, files, most system calls. The output is opened with what is left of
 /// rights, before files are closed.
-fn confine_and_open(args: &LiveArgs, source: &LiveSource) -> Result<Option<Output>, Error> {
+fn confine_and_open(args: &LiveArgs, source: &LiveSource) -> Result<Option<ReportFile>, Error> {
     let open = |user: Option<&str>| {
-        let open = |path| Output::open(path).map_err(|error| not_writable(path, user, error));
+        let open = |path| ReportFile::open(path).map_err(|error| not_writable(path, user, error));
         args.audit.output.as_deref().map(open).transpose()
     };
     if args.no_sandbox {

@@ -82,3 +82,79 @@ impl Told {
         self.0.insert(id.clone(), kept);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Case;
+    use crate::pipeline::{Options, run};
+    use crate::portmap::PortMap;
+    use crate::source::CaptureFile;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// An office where CGP is dropped (fixtures/office).
+    fn office() -> Case {
+        let map = Arc::new(PortMap::citrix());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/office/capture.pcap");
+        let mut file = CaptureFile::open(&path, 0).expect("the fixture is there");
+        let harvest = run(std::slice::from_mut(&mut file), &map, Options::default()).expect("it can be read");
+        Case::of(harvest, vec![file.notes().clone()], map)
+    }
+
+    fn place(conclusion: &Conclusion<'_>) -> usize {
+        conclusion.findings.iter().position(|finding| finding.code == "blocked.silent").expect("something is blocked")
+    }
+
+    #[test]
+    fn each_finding_is_told_once() {
+        let case = office();
+        let (conclusion, mut told) = (case.conclude(), Told::default());
+        let accused = conclusion.findings.iter().filter(|finding| finding.severity > Severity::Info).count();
+        let first = told.notices(&conclusion);
+        assert!(accused > 0 && first.len() == accused && first.iter().all(|notice| matches!(notice, Notice::New(_))));
+        assert_eq!(told.notices(&case.conclude()), []);
+        assert_eq!(told.count(), accused);
+    }
+
+    #[test]
+    fn what_is_gone_is_withdrawn_with_a_reason_and_told_again_when_it_comes_back() {
+        let case = office();
+        let (before, mut now, mut told) = (case.conclude(), case.conclude(), Told::default());
+        told.notices(&before);
+        let gone = now.findings.remove(place(&before));
+        // Whatever else is found between the same hosts is about other ports.
+        now.findings.retain(|finding| finding.port.is_some());
+        let notices = told.amends(&now);
+        let [Notice::Withdrawn(finding, because)] = &notices[..] else { panic!("{notices:?}") };
+        assert_eq!((&finding.id, because), (&gone.id, &Because::Outweighed));
+        assert_eq!(told.amends(&now), [], "once");
+        assert!(!told.has(&gone));
+        assert!(matches!(&told.notices(&before)[..], [Notice::New(finding)] if finding.id == gone.id));
+    }
+
+    #[test]
+    fn what_another_finding_tells_names_it() {
+        let case = office();
+        let (before, mut now, mut told) = (case.conclude(), case.conclude(), Told::default());
+        told.notices(&before);
+        let place = place(&before);
+        now.findings[place].id = "f-another".into();
+        let notices = told.amends(&now);
+        let [Notice::Withdrawn(_, because)] = &notices[..] else { panic!("{notices:?}") };
+        assert_eq!(because, &Because::ToldAs("f-another".into()));
+    }
+
+    #[test]
+    fn what_became_less_is_revised_even_where_it_is_a_remark_only() {
+        let case = office();
+        let (before, mut now, mut told) = (case.conclude(), case.conclude(), Told::default());
+        told.notices(&before);
+        let place = place(&before);
+        now.findings[place].severity = Severity::Info;
+        let notices = told.notices(&now);
+        let [Notice::Revised(finding, revision)] = &notices[..] else { panic!("{notices:?}") };
+        assert_eq!((finding.severity, revision.severity), (Severity::Info, Severity::Error));
+        assert_eq!(told.notices(&now), [], "once");
+    }
+}

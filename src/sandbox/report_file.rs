@@ -8,18 +8,18 @@ use std::path::Path;
 /// A file to write a report into. What stood in it stays until the report is complete and there is room for it: a confined program
 /// can neither write another file beside it nor rename one.
 #[derive(Debug)]
-pub struct Output {
+pub struct ReportFile {
     file: File,
     report: RefCell<Vec<u8>>,
 }
 
-impl Output {
+impl ReportFile {
     /// Opens the file with the rights that the process has now, and makes it where there is none. Root follows no symbolic link:
     /// whoever may write in the folder would choose what it overwrites.
     ///
     /// # Errors
     /// As [`File::open`]; it is a symbolic link, and the process is root.
-    pub fn open(path: &Path) -> io::Result<Output> {
+    pub fn open(path: &Path) -> io::Result<ReportFile> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
@@ -30,7 +30,7 @@ impl Output {
                 return Err(io::Error::other("it is a symbolic link, which root does not follow"));
             }
         }
-        Ok(Output { file: options.open(path)?, report: RefCell::default() })
+        Ok(ReportFile { file: options.open(path)?, report: RefCell::default() })
     }
 
     /// Puts what was written to it in the place of what stood in the file.
@@ -49,7 +49,7 @@ impl Output {
     }
 }
 
-impl Write for &Output {
+impl Write for &ReportFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.report.borrow_mut().write(bytes)
     }
@@ -86,7 +86,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         let path = folder.path().join("report");
         fs::write(&path, "an older and longer report").expect("the folder is ours");
-        let output = Output::open(&path).expect("the file is ours");
+        let output = ReportFile::open(&path).expect("the file is ours");
         let read = || fs::read_to_string(&path).expect("the file is there");
         (&output).write_all(b"half a re").expect("there is memory");
         assert_eq!(read(), "an older and longer report");
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn what_has_no_length_is_written_as_well() {
         for path in ["/dev/null"].iter().filter(|path| Path::new(path).exists()) {
-            let output = Output::open(Path::new(path)).expect("everybody may write it");
+            let output = ReportFile::open(Path::new(path)).expect("everybody may write it");
             (&output).write_all(b"report").expect("there is memory");
             output.place().expect("it takes everything");
         }
