@@ -9,7 +9,7 @@ use crate::sandbox::SandboxError;
 #[cfg(feature = "live")]
 use crate::source::LiveError;
 use crate::source::ReadError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
 
 /// Why a command could not do its work.
@@ -59,10 +59,23 @@ pub enum Error {
         /// What is wrong, with its line.
         error: MapError,
     },
-    /// The report would overwrite a capture.
-    OutputIsInput {
+    /// An output would overwrite what nobody can make again.
+    Precious {
         /// The file.
         path: PathBuf,
+        /// What it is.
+        what: Precious,
+        /// What was to be written.
+        output: Output,
+    },
+    /// The folder of an output is missing.
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+        /// What was to be written.
+        output: Output,
     },
     /// A mix could not be written as a capture.
     WriteCapture {
@@ -78,6 +91,50 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
+}
+
+/// What is written to a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// A report, or rules: `-o`.
+    Report,
+    /// A made up capture: `--write`.
+    Mix,
+}
+
+/// What no output may overwrite.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Precious {
+    /// One of the inputs.
+    Input,
+    /// The port map in use.
+    PortMap,
+    /// Any file that begins like a capture, an archive or a trace.
+    Capture,
+}
+
+impl Output {
+    /// The error of an output that could not be written.
+    pub(crate) fn failed(self, path: &Path, error: io::Error) -> Error {
+        match self {
+            Output::Report => Error::Write { target: path.display().to_string(), error },
+            Output::Mix => Error::WriteCapture { path: path.into(), error },
+        }
+    }
+
+    fn verb(self) -> &'static str {
+        match self {
+            Output::Report => "write the report to",
+            Output::Mix => "write the capture",
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Output::Report => "-o",
+            Output::Mix => "--write",
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -124,11 +181,23 @@ impl fmt::Display for Error {
                 error.line,
                 error.what
             ),
-            Error::OutputIsInput { path } => write!(
-                f,
-                "cannot write the report to {}: it is one of the captures; name another file with -o",
-                path.display()
-            ),
+            Error::Precious { path, what, output } => {
+                let (path, verb, option) = (path.display(), output.verb(), output.option());
+                let what = match what {
+                    Precious::Input => "it is one of the captures",
+                    Precious::PortMap => "it is the port map in use",
+                    Precious::Capture => "there is a capture or an archive of that name, and it may be evidence",
+                };
+                write!(f, "cannot {verb} {path}: {what}; name another file with {option}")
+            }
+            Error::NoFolder { path, folder, output } => {
+                let (path, folder) = (path.display(), folder.display());
+                let (verb, option) = (output.verb(), output.option());
+                write!(
+                    f,
+                    "cannot {verb} {path}: there is no such folder as {folder}; make it, or name another file with {option}"
+                )
+            }
             Error::WriteCapture { path, error } => {
                 write!(
                     f,
@@ -171,7 +240,10 @@ impl error::Error for Error {
             | Error::WriteCapture { error, .. }
             | Error::Write { error, .. } => Some(error),
             Error::PortMap { error, .. } => Some(error),
-            Error::NoCapture { .. } | Error::TooManyCaptures { .. } | Error::OutputIsInput { .. } => None,
+            Error::NoCapture { .. }
+            | Error::TooManyCaptures { .. }
+            | Error::Precious { .. }
+            | Error::NoFolder { .. } => None,
         }
     }
 }

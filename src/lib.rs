@@ -60,7 +60,8 @@
 //! `crossbeam-channel` in `pipeline.rs`, `fluent-bundle` in `words/mod.rs`, `comfy-table` and `csv` in `report/tables.rs`, `textwrap` and
 //! `anstyle` in `report/text.rs`, `jiff` in `time.rs`, `shlex` in `shell.rs`, `clap` in `cli.rs`, `console` in `run/console.rs`, `indicatif` in `run/progress.rs`,
 //! `signal-hook` in `run/live.rs`. `serde` derives stand on plain data, and `serde_json` writes once reports and once ledgers. `rustix` and
-//! `libc`, the system itself, are used by live capture (`source/live`) and by the sandbox, with the crates that confine.
+//! `libc`, the system itself, are used by live capture (`source/live`), by the sandbox, with the crates that confine, and where a file gets its
+//! name (`run/draft.rs`).
 //!
 //! # Six catalogues
 //!

@@ -2,7 +2,9 @@
 
 mod bench;
 mod console;
+mod draft;
 mod file;
+mod identity;
 mod inputs;
 #[cfg(feature = "live")]
 mod live;

@@ -2,11 +2,11 @@
 
 use super::Exit;
 use super::console::{Target, tell, write_to};
+use super::draft::Draft;
 use crate::bench::{Capture, Holds, Mix, MixLine, Tell, Traffic, Written, measure};
 use crate::cli::{BenchArgs, BenchFormat};
-use crate::error::Error;
+use crate::error::{Error, Output};
 use crate::report;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -58,10 +58,9 @@ const PACKETS_A_FLOW: u64 = 30;
 
 fn write_capture(path: &Path, traffic: Traffic) -> Result<(), Error> {
     let wrong = |error: io::Error| Error::WriteCapture { path: path.into(), error };
-    let file = File::create(path).map_err(wrong)?;
-    let out = traffic.write(io::BufWriter::with_capacity(1 << 20, file)).map_err(wrong)?;
-    out.into_inner().map_err(|error| wrong(error.into_error()))?;
-    Ok(())
+    let draft = Draft::begin(path, Output::Mix)?;
+    let out = traffic.write(io::BufWriter::with_capacity(1 << 20, draft)).map_err(wrong)?;
+    out.into_inner().map_err(|error| wrong(error.into_error()))?.keep()
 }
 
 fn measured(args: &BenchArgs, capture: &Capture) -> Result<Exit, Error> {

@@ -1,6 +1,7 @@
 //! Where output goes: the report to standard output or a file, everything else to standard error.
 
-use crate::error::Error;
+use super::draft::Draft;
+use crate::error::{Error, Output};
 use crate::report;
 #[cfg(feature = "live")]
 use crate::sandbox::ReportFile;
@@ -45,7 +46,7 @@ impl Quiet {
 pub(super) enum Target<'a> {
     /// Standard output.
     Standard,
-    /// A file that is made when the report is written.
+    /// A file that takes its place when the report is complete.
     File(&'a Path),
     /// A file that was opened before, for a program that may not open any more, and its name.
     #[cfg(feature = "live")]
@@ -165,22 +166,31 @@ impl Target<'_> {
 ///
 /// # Errors
 /// [`Error::Write`].
-pub(super) fn write_to<'a>(
-    target: Target<'a>,
-    write: impl FnOnce(&mut BufWriter<Box<dyn Write + 'a>>, Paper) -> io::Result<()>,
+pub(super) fn write_to(
+    target: Target<'_>,
+    write: impl FnOnce(&mut BufWriter<Box<dyn Write + '_>>, Paper) -> io::Result<()>,
 ) -> Result<(), Error> {
     let wrong = |error: io::Error| Error::Write { target: target.name(), error };
-    let (out, paper): (Box<dyn Write + 'a>, Paper) = match target {
-        Target::Standard => (Box::new(io::stdout()), Paper::of_standard_output()),
-        Target::File(path) => (Box::new(fs::File::create(path).map_err(wrong)?), Paper::Other),
+    let draft = match target {
+        Target::File(path) => Some(Draft::begin(path, Output::Report)?),
+        Target::Standard => None,
         #[cfg(feature = "live")]
-        Target::Watched(meter) => (Box::new(Metered::new(io::stdout(), meter)), Paper::of_standard_output()),
+        Target::Open(..) | Target::Watched(_) => None,
+    };
+    let (out, paper): (Box<dyn Write + '_>, Paper) = match (target, &draft) {
+        (_, Some(draft)) => (Box::new(draft.file()), Paper::Other),
         #[cfg(feature = "live")]
-        Target::Open(output, _) => (Box::new(output), Paper::Other),
+        (Target::Open(file, _), None) => (Box::new(file), Paper::Other),
+        #[cfg(feature = "live")]
+        (Target::Watched(meter), None) => (Box::new(Metered::new(io::stdout(), meter)), Paper::of_standard_output()),
+        (Target::Standard | Target::File(_), None) => (Box::new(io::stdout()), Paper::of_standard_output()),
     };
     let mut out = BufWriter::with_capacity(1 << 16, out);
-    match write(&mut out, paper).and_then(|()| out.flush()).and_then(|()| target.is_complete()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(wrong),
+    let written = write(&mut out, paper).and_then(|()| out.flush()).and_then(|()| target.is_complete());
+    drop(out.into_parts());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+        other => other.map_err(wrong)?,
     }
+    draft.map_or(Ok(()), Draft::keep)
 }

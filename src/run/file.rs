@@ -2,21 +2,20 @@
 
 use super::Exit;
 use super::console::{Quiet, Target, tell};
+use super::draft::check;
 use super::inputs::{Inputs, Opened, Queue, Waiting};
-use super::ports::{port_map, remark_on_map};
+use super::ports::{map_in_use, port_map, remark_on_map};
 use super::progress::Progress;
 use super::telling::Telling;
 use crate::audit::Flows;
 use crate::case::Case;
 use crate::cli::{AuditArgs, FileArgs};
-use crate::error::Error;
+use crate::error::{Error, Output, Precious};
 use crate::pipeline::{Options, run_all};
 use crate::portmap::PortMap;
 use crate::report::count;
 use crate::source::CaptureNotes;
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Result<Exit, Error> {
@@ -28,7 +27,8 @@ pub(super) fn audit_files(FileArgs { captures, audit: args }: &FileArgs) -> Resu
     let mut progress = Progress::new(&inputs.files, quiet);
     let queue = inputs.in_time_order(quiet);
     if let Some(output) = &args.output {
-        check_output(output, &queue)?;
+        let inputs = queue.precious.iter().map(|path| (path.as_path(), Precious::Input));
+        check(output, Output::Report, inputs.chain(map_in_use(args.port_map.as_deref())))?;
     }
     if args.verbose {
         let [captures, workers] = [(queue.waiting.len(), "capture"), (options.workers, "worker thread")]
@@ -57,20 +57,6 @@ pub(super) fn options(args: &AuditArgs) -> Options {
         flows: if listed { Flows::Kept } else { Flows::Counted },
         ..Options::default()
     }
-}
-
-/// Finds out before a long audit what would only show after it.
-fn check_output(path: &Path, queue: &Queue) -> Result<(), Error> {
-    if queue.holds(path) {
-        return Err(Error::OutputIsInput { path: path.into() });
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let reason = match directory {
-        _ if path.is_dir() => io::ErrorKind::IsADirectory,
-        Some(directory) if !directory.is_dir() => io::ErrorKind::NotFound,
-        _ => return Ok(()),
-    };
-    Err(Error::Write { target: path.display().to_string(), error: reason.into() })
 }
 
 /// What an audit of files brought home.

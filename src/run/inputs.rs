@@ -123,15 +123,7 @@ pub(super) struct Queue {
     /// What could not be opened.
     pub failed: Vec<Error>,
     /// Everything that was named or may hold packets: no report may overwrite it.
-    precious: Vec<PathBuf>,
-}
-
-impl Queue {
-    /// Whether a report to this file would overwrite what is audited.
-    pub fn holds(&self, path: &Path) -> bool {
-        let place = fs::canonicalize(path).ok();
-        path.is_file() && self.precious.iter().any(|precious| fs::canonicalize(precious).ok() == place)
-    }
+    pub precious: Vec<PathBuf>,
 }
 
 /// A capture that waits for its turn.

@@ -12,12 +12,13 @@ use self::desk::Desk;
 use self::feed::LiveFeed;
 use super::Exit;
 use super::console::{Meter, Quiet, Target, tell};
+use super::draft::check;
 use super::file;
-use super::ports::{port_map, remark_on_map};
+use super::ports::{map_in_use, port_map, remark_on_map};
 use super::telling::Telling;
 use crate::case::Case;
 use crate::cli::LiveArgs;
-use crate::error::Error;
+use crate::error::{Error, Output};
 use crate::pipeline::run_live;
 use crate::report;
 use crate::sandbox::{Confinement, ReportFile, clear_environment, confine_after};
@@ -40,6 +41,10 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     clear_environment_unless_told_not_to(args);
     let map = Arc::new(port_map(audit.port_map.as_deref())?);
     remark_on_map(&map, audit.port_map.as_deref(), Quiet::of(audit.quiet));
+    if let Some(output) = &audit.output {
+        // As whoever started the program, who may read more than the user that it becomes.
+        check(output, Output::Report, map_in_use(audit.port_map.as_deref()))?;
+    }
     let options = LiveOptions {
         filter: args.filter.clone(),
         snaplen: args.snaplen,

@@ -2,8 +2,9 @@
 
 use super::Exit;
 use super::console::{Quiet, Target, write_to};
+use super::draft::check;
 use crate::cli::{PortsArgs, PortsFormat};
-use crate::error::Error;
+use crate::error::{Error, Output, Precious};
 use crate::portmap::{PortMap, Query};
 use crate::report::ports;
 use std::fs;
@@ -11,6 +12,9 @@ use std::path::Path;
 
 pub(super) fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {
     let map = port_map(args.port_map.as_deref())?;
+    if let Some(output) = &args.output {
+        check(output, Output::Report, map_in_use(args.port_map.as_deref()))?;
+    }
     let text = (!args.words.is_empty()).then(|| args.words.join(" "));
     let query = Query {
         product: args.product.clone(),
@@ -27,6 +31,11 @@ pub(super) fn list_ports(args: &PortsArgs) -> Result<Exit, Error> {
         PortsFormat::Json => ports::write_json(out, &map, &rules),
     })?;
     Ok(Exit::Clean)
+}
+
+/// The port map in use, which no output may overwrite.
+pub(super) fn map_in_use(path: Option<&Path>) -> impl Iterator<Item = (&Path, Precious)> {
+    path.into_iter().map(|path| (path, Precious::PortMap))
 }
 
 /// The map of that file, or the embedded one.
