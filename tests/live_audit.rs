@@ -598,14 +598,15 @@ fn what_stood_in_the_output_stays_where_something_else_is_wrong() {
     fs::copy("fixtures/office/capture.pcap", place.path().join("case")).expect("the directory is ours");
     let (case, map) = (place.path().join("case"), place.path().join("map"));
     let [case_path, map_path] = [&case, &map].map(|path| path.to_str().expect("the path is text"));
-    fs::write(&map, "[map]\nname = \"own\"\nversion = \"1\"\n").expect("the directory is ours");
+    fs::copy("src/portmap/citrix.toml", &map).expect("the directory is ours");
     let told = live(&net, &["one", "--duration", "1", "-o", case_path]);
     assert_eq!(told.code, Some(3), "{}", told.err);
     assert!(told.err.contains("there is a capture"), "{}", told.err);
     assert_eq!(fs::read(&case).ok(), fs::read("fixtures/office/capture.pcap").ok());
     let map_told = live(&net, &["one", "--duration", "1", "--port-map", map_path, "-o", map_path]);
     assert_eq!(map_told.code, Some(3), "{}", map_told.err);
-    assert!(fs::read_to_string(&map).is_ok_and(|text| text.starts_with("[map]")), "{}", map_told.err);
+    assert!(map_told.err.contains("it is the port map in use"), "{}", map_told.err);
+    assert_eq!(fs::read(&map).ok(), fs::read("src/portmap/citrix.toml").ok());
 
     let mut watch = Watch::new(&net, &["one", "-o", keep, "--format", "json"]);
     assert_eq!(fs::read_to_string(keep).ok().as_deref(), Some("older"), "there is no report yet");

@@ -5,7 +5,6 @@ use crate::error::{Error, Output};
 use crate::report;
 #[cfg(feature = "live")]
 use crate::sandbox::ReportFile;
-use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 #[cfg(feature = "live")]

@@ -3,6 +3,7 @@
 
 use super::console::Quiet;
 use super::inputs::{Input, Opened};
+#[cfg(feature = "live")]
 use crate::outside::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs;
