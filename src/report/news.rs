@@ -9,7 +9,6 @@ use crate::ledger::Path;
 use crate::time::{Span, Timestamp};
 use crate::transport::{Transport, protocol};
 use crate::words::Words;
-use anstyle::Style;
 use std::io::{self, Write};
 
 /// Something to be told of a finding.
@@ -288,7 +287,7 @@ pub fn write_in_between(
     let watched = ("seconds", Value::Duration(between.watched));
     let heading = page.say("news-report", [("at", Value::Text(between.at.date_and_time())), watched]);
     writeln!(page.out)?;
-    page.styled_paragraph(BOLD, &heading)?;
+    page.bold_paragraph(&heading)?;
     let count = |key, before: u64, now: u64| {
         let params = [("number", Value::Number(now)), ("more", Value::Number(now.saturating_sub(before)))];
         words.say(key, &params.into())
@@ -363,9 +362,9 @@ impl<W: Write> Page<'_, W> {
         self.paragraph(text, &label, &" ".repeat(label.chars().count()))
     }
 
-    fn styled_paragraph(&mut self, style: Style, text: &str) -> io::Result<()> {
+    fn bold_paragraph(&mut self, text: &str) -> io::Result<()> {
         for line in self.wrap(text, "", "  ").lines() {
-            let line = self.styled(style, line);
+            let line = self.styled(BOLD, line);
             writeln!(self.out, "{line}")?;
         }
         Ok(())
