@@ -5,6 +5,9 @@
 mod calls;
 #[cfg(target_os = "linux")]
 mod linux;
+mod report_file;
+
+pub use report_file::ReportFile;
 
 use std::{error, fmt, io};
 
@@ -27,6 +30,22 @@ pub struct Applied {
     pub done: Vec<String>,
     /// What this system does not have or does not allow.
     pub missing: Vec<String>,
+    /// Whom root became, with numbers; none if nobody was root, or root stayed.
+    pub user: Option<String>,
+}
+
+/// Keeps of the environment only what the program reads: time zone, language, terminal, who called `sudo`, and where its libraries
+/// are. Call it first of all.
+///
+/// What a process was started with lies in its memory, where no safe code can clear it. So the program is started again: the same
+/// process, the same arguments, another environment. Where there is nothing to clear, and not on Linux, it just returns.
+///
+/// # Errors
+/// It could not be started again. The environment is as it was.
+pub fn clear_environment() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    linux::clear_environment()?;
+    Ok(())
 }
 
 /// Confines this process, and the threads that it will start, for good. Call it when everything is open and no other thread
@@ -40,12 +59,27 @@ pub struct Applied {
 /// # Errors
 /// A part that is there failed, or whom root should become is not there. The process may be confined in part; it must end.
 pub fn confine(confinement: &Confinement) -> Result<Applied, SandboxError> {
+    confine_after(confinement, |_| ()).map(|(applied, ())| applied)
+}
+
+/// Confines this process as [`confine`] does, and opens what is left to open once it has no more rights than it will keep, just
+/// before files are closed: where a path leads is then decided by the rights of that user.
+///
+/// # Errors
+/// As [`confine`].
+pub fn confine_after<T>(
+    confinement: &Confinement,
+    open: impl FnOnce(&Applied) -> T,
+) -> Result<(Applied, T), SandboxError> {
     #[cfg(target_os = "linux")]
-    return linux::confine(confinement);
+    return linux::confine(confinement, open);
     #[cfg(not(target_os = "linux"))]
     {
         let _ = confinement;
-        Ok(Applied { done: Vec::new(), missing: vec!["on this system nothing is known to confine it".to_string()] })
+        let missing = vec!["on this system nothing is known to confine it".to_string()];
+        let applied = Applied { missing, ..Applied::default() };
+        let opened = open(&applied);
+        Ok((applied, opened))
     }
 }
 

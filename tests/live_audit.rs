@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -68,14 +68,21 @@ fn what_turns_out_to_be_less_is_told_again() {
     firewall.rule("tcp dport 2598 drop");
     give_up(&net, 2598, Duration::from_millis(3_500));
     let until = Instant::now() + Duration::from_secs(10);
-    let (_, finding) = watch.next_of_type("finding", until);
-    assert_eq!((&finding["code"], &finding["severity"]), (&"blocked.silent".into(), &"error".into()), "{finding}");
+    let (_, first) = watch.next_of_type("finding", until);
+    assert_eq!((&first["code"], &first["severity"]), (&"blocked.silent".into(), &"error".into()), "{first}");
 
     firewall.open();
     session(&net, 2598);
     let (_, finding) = watch.next_of_type("finding", Instant::now() + Duration::from_secs(10));
     assert_eq!((&finding["code"], &finding["severity"]), (&"blocked.silent".into(), &"warning".into()), "{finding}");
     assert_eq!(finding["servers"], Value::from(["10.1.0.2"].as_slice()));
+    assert_eq!((&finding["id"], &first["id"]), (&first["id"], &"f-blocked.silent-tcp-2598-10.1.0.2".into()));
+    let revised = &finding["revised"];
+    assert_eq!((&revised["severity"], &revised["because"]), (&"error".into(), &"answered-later".into()), "{finding}");
+    let change = revised["change"].as_str().unwrap_or_default();
+    assert!(change.starts_with("was error, now warning"), "{change}");
+    assert!(change.ends_with(": the port answered later"), "{change}");
+    assert!(first["revised"].is_null(), "{first}");
 
     watch.signal(Signal::INT);
     let ended = watch.end();
@@ -189,29 +196,128 @@ fn reports_in_between_come_at_intervals_and_the_last_is_complete() {
     session(&net, 2598);
     let until = Instant::now() + PATIENCE;
     for report in 1..=3 {
-        let told = watch.out.wait_for(until, |line| line.starts_with("one (live, ethernet): "));
+        let told = watch.out.wait_for(until, |line| line.starts_with("Report of "));
         let (_, line) = told.unwrap_or_else(|| panic!("report {report} did not come: {:?}", watch.out.seen));
-        let services = watch.out.wait_for(until, |line| line.starts_with("cgp "));
-        let services = services.map(|(_, line)| line).unwrap_or_default();
+        // "Report of 2026-11-24 20:36:40 UTC, after 3 seconds"
+        let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+        assert!(line.contains(&today) && line.contains(" UTC, after ") && line.contains(" second"), "{line}");
+        let counts = watch.out.wait_for(until, |line| line.contains("flow"));
+        let counts = counts.map(|(_, line)| line).unwrap_or_default();
         // The first second may have ended within the session.
         if report > 1 {
-            assert!(!line.contains(": 0 packets"), "{line}");
-            assert_eq!(services.split_whitespace().take(3).collect::<Vec<_>>(), ["cgp", "1", "0"], "{services}");
+            assert!(counts.contains("1 flow (+0), 0 blocked (+0)"), "{counts}");
+            let nothing = watch.out.wait_for(until, |line| line.starts_with("No finding is new, changed or gone"));
+            assert!(nothing.is_some(), "{:?}", watch.out.seen);
         }
     }
+    be_refused(&net, 40_000, 27_000);
+    let told = watch.out.wait_for(until, |line| line.starts_with("- ERROR blocked.refused TCP 27000"));
+    assert!(told.is_some(), "what is new stands in the next report: {:?}", watch.out.seen);
     session(&net, 2598);
     session(&net, 2598);
     watch.signal(Signal::INT);
     let ended = watch.end();
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
-    let reports: Vec<&str> = ended.out.split("cap-audit 0").skip(1).collect();
-    let [rest @ .., last] = &reports[..] else { panic!("{}", ended.out) };
-    assert!(rest.len() >= 3, "{}", ended.out);
-    for report in &reports {
-        assert!(report.contains("one (live, ethernet): "), "each says what it is about: {report}");
-    }
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    let (between, last) = ended.out.split_once("cap-audit 0").expect("the last is a whole report");
+    assert!(!last.contains("cap-audit 0") && !between.contains("Services"), "the others are short: {}", ended.out);
+    assert!(between.lines().count() < 16 * between.matches("Report of ").count(), "{between}");
     let services = last.lines().find(|line| line.starts_with("cgp ")).unwrap_or_default();
     assert_eq!(services.split_whitespace().take(3).collect::<Vec<_>>(), ["cgp", "3", "0"], "{last}");
+}
+
+#[test]
+fn on_a_terminal_findings_wrap_and_the_status_line_is_gone_before_the_report() {
+    let Some(net) = Net::new() else { return };
+    let (said, code) = on_a_terminal(&net, &["one"], || {
+        be_refused(&net, 40_000, 27_000);
+        thread::sleep(Duration::from_millis(2_500));
+    });
+    assert_eq!(code, Some(1), "{said}");
+    let (before, report) = said.split_once("cap-audit 0").unwrap_or_else(|| panic!("there is a report: {said}"));
+    // How long it has been going on, and how things stand.
+    assert!(before.contains("0:00:02, ") && before.contains(", 1 finding, 0 lost"), "{before}");
+    // The line is erased (CSI 2 K) before the report, and none is written after that.
+    let last = before.rfind("0:00:0").expect("there was a line");
+    assert!(before[last..].contains("\x1b[2K"), "{before:?}");
+    assert!(!report.contains(" packets/s"), "{report}");
+    // The finding has colours as in the report, and no line is longer than the terminal is wide.
+    let told = before.find("ERROR").map(|at| &before[at..]).unwrap_or_else(|| panic!("nothing was told: {before}"));
+    assert!(before.contains("\x1b[1m\x1b[31mERROR") && told.contains("blocked.refused"), "{before:?}");
+    let wrapped: Vec<&str> = told.lines().skip(1).take_while(|line| line.starts_with("         ")).collect();
+    assert!(wrapped.len() >= 3, "{told}");
+    let plain = |line: &str| line.replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[2m", "");
+    assert!(wrapped.iter().all(|line| plain(line).chars().count() <= 70), "{told:?}");
+}
+
+/// What the program says on a terminal of 70 columns that somebody ends with Ctrl-C after this was done.
+fn on_a_terminal(net: &Net, arguments: &[&str], then: impl FnOnce()) -> (String, Option<i32>) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{Winsize, tcsetwinsize};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are terminals");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it is ours");
+    tcsetwinsize(&ours, Winsize { ws_row: 40, ws_col: 70, ws_xpixel: 0, ws_ypixel: 0 }).expect("it is ours");
+    let name = ptsname(&ours, Vec::new()).expect("it has a name").into_string().expect("which is text");
+    let theirs = fs::File::options().read(true).write(true).open(name).expect("it is there");
+    let [out, err] = [(); 2].map(|()| theirs.try_clone().expect("there are descriptors"));
+    let mut command = on(net, Host::Near, env!("CARGO_BIN_EXE_cap-audit"));
+    command.arg("live").args(arguments).env("TERM", "xterm").env_remove("NO_COLOR");
+    let mut child = command.stdin(theirs).stdout(out).stderr(err).spawn().expect("iproute2 is there");
+    drop(command);
+    let (say, hear) = channel();
+    // Ends with an error once nobody has the other end open.
+    let reader = thread::spawn(move || {
+        let (mut terminal, mut said, mut piece) = (fs::File::from(ours), Vec::new(), [0; 1024]);
+        while let Ok(bytes @ 1..) = terminal.read(&mut piece) {
+            said.extend_from_slice(&piece[..bytes]);
+            if String::from_utf8_lossy(&said).contains("watching ") {
+                let _ = say.send(());
+            }
+        }
+        String::from_utf8_lossy(&said).replace('\r', "\n").replace("\n\n", "\n")
+    });
+    let watches = hear.recv_timeout(PATIENCE).is_ok();
+    if watches {
+        then();
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+    }
+    let code = child.wait().expect("the child is ours").code();
+    let said = reader.join().expect("no panic");
+    assert!(watches, "it does not watch: {said}");
+    (said, code)
+}
+
+#[test]
+fn an_interface_that_went_down_stands_in_the_report_with_its_time() {
+    let Some(net) = Net::new() else { return };
+    let mut watch = Watch::new(&net, &["one", "two", "--wait", "--format", "json"]);
+    session(&net, 2598);
+    let begun = jiff::Timestamp::now();
+    net.ip(Host::Near, "link set one down");
+    assert!(watch.wait_for_remark("one went down").is_some(), "{}", watch.end().err);
+    net.ip(Host::Near, "link set one up");
+    assert!(watch.wait_for_remark("one is watched again").is_some(), "{}", watch.end().err);
+    let ended = jiff::Timestamp::now();
+    net.ip(Host::Near, "link del two");
+    assert!(watch.wait_for_remark("two is gone").is_some(), "{}", watch.end().err);
+    watch.signal(Signal::INT);
+    let report = watch.end().object();
+    let captures = report["captures"].as_array().expect("there are two");
+    let [one, two] = [0, 1].map(|place| captures[place]["interruptions"][0].clone());
+    let time = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    assert_eq!(one["what"], "one went down", "{captures:?}");
+    assert!(time(&one["from"]) >= Some(begun) && time(&one["from"]) < time(&one["to"]), "{one}");
+    assert!(time(&one["to"]) <= Some(ended), "{one}");
+    assert_eq!((&two["what"], &two["to"]), (&"two is gone".into(), &Value::Null));
+    let remarks = report["quality"]["remarks"].to_string();
+    assert!(
+        remarks.contains("one went down at ") && remarks.contains("nothing was captured there until "),
+        "{remarks}"
+    );
+    assert!(
+        remarks.contains("two is gone at ") && remarks.contains("nothing was captured there afterwards."),
+        "{remarks}"
+    );
+    assert_eq!(report["quality"]["verdict"], "limited");
 }
 
 // The same packets, live and from a file.
@@ -245,6 +351,8 @@ fn live_and_from_a_file_the_same_packets_give_the_same_report() {
     let Some(net) = Net::new() else { return };
     let Some(firewall) = Firewall::new(&net) else { return };
     let place = tempfile::tempdir().expect("there is room for temporary files");
+    // The program writes as another user than this test.
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).expect("the directory is ours");
     let path = |name: &str| place.path().join(name).to_str().expect("the path is text").to_string();
     let Some(mut recording) = record(&net, &path("case.pcap")) else { return };
     let live = |workers: &str| {
@@ -454,7 +562,125 @@ fn without_rights_interfaces_are_listed_and_both_ways_to_rights_are_told() {
     assert!(refused.err.contains(&setcap), "{}", refused.err);
 }
 
+// Where the report goes.
+
+/// A directory that everybody may write in, with a file in it that everybody may write, and one that only root may.
+fn shared_place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().expect("there is room for temporary files");
+    for (name, mode) in [("", 0o777), ("keep", 0o666), ("of-root", 0o600)] {
+        let path = place.path().join(name);
+        if !name.is_empty() {
+            fs::write(&path, "older").expect("the directory is ours");
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the directory is ours");
+    }
+    place
+}
+
+#[test]
+fn what_stood_in_the_output_stays_where_something_else_is_wrong() {
+    let Some(net) = Net::new() else { return };
+    let place = shared_place();
+    let keep = place.path().join("keep");
+    let keep = keep.to_str().expect("the path is text");
+    for wrong in [
+        &["one", "--user", "nobody-of-this-name"][..],
+        &["one", "--user", "root"],
+        &["one", "--filter", "port port"],
+        &["one", "--port-map", "/no/such/map"],
+        &["eth77"],
+    ] {
+        let told = live(&net, &[wrong, &["-o", keep]].concat());
+        assert_eq!((told.code, told.out.as_str()), (Some(3), ""), "{wrong:?}: {}", told.err);
+        assert_eq!(fs::read_to_string(keep).ok().as_deref(), Some("older"), "{wrong:?}");
+    }
+    // What may be evidence is not overwritten.
+    fs::copy("fixtures/office/capture.pcap", place.path().join("case")).expect("the directory is ours");
+    let (case, map) = (place.path().join("case"), place.path().join("map"));
+    let [case_path, map_path] = [&case, &map].map(|path| path.to_str().expect("the path is text"));
+    fs::copy("src/portmap/citrix.toml", &map).expect("the directory is ours");
+    let told = live(&net, &["one", "--duration", "1", "-o", case_path]);
+    assert_eq!(told.code, Some(3), "{}", told.err);
+    assert!(told.err.contains("there is a capture"), "{}", told.err);
+    assert_eq!(fs::read(&case).ok(), fs::read("fixtures/office/capture.pcap").ok());
+    let map_told = live(&net, &["one", "--duration", "1", "--port-map", map_path, "-o", map_path]);
+    assert_eq!(map_told.code, Some(3), "{}", map_told.err);
+    assert!(map_told.err.contains("it is the port map in use"), "{}", map_told.err);
+    assert_eq!(fs::read(&map).ok(), fs::read("src/portmap/citrix.toml").ok());
+
+    let mut watch = Watch::new(&net, &["one", "-o", keep, "--format", "json"]);
+    assert_eq!(fs::read_to_string(keep).ok().as_deref(), Some("older"), "there is no report yet");
+    session(&net, 2598);
+    watch.signal(Signal::INT);
+    let ended = watch.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(object(&fs::read_to_string(keep).expect("it is there"))["totals"]["flows"], 1);
+}
+
+#[test]
+fn the_output_is_opened_as_the_user_that_the_program_becomes() {
+    let Some(net) = Net::new() else { return };
+    let place = shared_place();
+    let path = |name: &str| place.path().join(name).to_str().expect("the path is text").to_string();
+    std::os::unix::fs::symlink("of-root", path("link")).expect("the directory is ours");
+    for name in ["of-root", "link"] {
+        let told = live(&net, &["one", "--duration", "1", "-o", &path(name)]);
+        assert_eq!((told.code, told.out.as_str()), (Some(3), ""), "{}", told.err);
+        let sentence = format!("cannot write the report to {}: it is written as ", path(name));
+        assert!(told.err.contains(&sentence) && told.err.contains("nobody"), "{}", told.err);
+        assert!(told.err.contains("may not write there") && told.err.contains("--user"), "{}", told.err);
+    }
+    // Who stays root follows no link.
+    let told = live(&net, &["one", "--no-sandbox", "--duration", "1", "-o", &path("link")]);
+    assert_eq!((told.code, told.out.as_str()), (Some(3), ""), "{}", told.err);
+    assert!(told.err.contains("it is a symbolic link, which root does not follow"), "{}", told.err);
+    assert_eq!(fs::read_to_string(path("of-root")).ok().as_deref(), Some("older"));
+    let told = live(&net, &["one", "--duration", "1", "--user", "4711:4712", "-o", &path("new")]);
+    assert_eq!((told.code, told.out.as_str()), (Some(4), ""), "{}", told.err);
+    let made = fs::metadata(path("new")).expect("it was made");
+    assert_eq!((made.uid(), made.gid()), (4711, 4712));
+}
+
+#[test]
+fn a_full_disk_does_not_cost_the_older_report() {
+    let Some(net) = Net::new() else { return };
+    let place = tempfile::tempdir().expect("there is room for temporary files");
+    let path = |name: &str| place.path().join(name).to_str().expect("the path is text").to_string();
+    // Mounted where nobody else sees it, and gone with the program. The older report takes a page; the new one takes more.
+    let script = format!(
+        "mount -t tmpfs -o size=64k,mode=777 none {0} && cd {0} && echo older > keep && chmod 666 keep && \
+         {{ cat /dev/zero > fill; ip netns exec {1} {2} live one --duration 3 --format json -o keep; \
+         echo \"code $?\"; cat keep; }}",
+        place.path().display(),
+        net.name(Host::Near),
+        env!("CARGO_BIN_EXE_cap-audit")
+    );
+    let mut watch = Watch::start(Command::new("unshare").args(["-m", "sh", "-c", &script]));
+    if watch.wait_for_remark("watching ").is_none() {
+        return skipped(format_args!("nothing can be mounted here ({})", watch.end().err));
+    }
+    (0..8).for_each(|_| session(&net, 2598));
+    let Ended { out, err, .. } = watch.end();
+    assert_eq!(out, "code 3\nolder\n", "{err}");
+    assert!(err.contains("the disk is full"), "{err}");
+    assert!(!Path::new(&path("keep")).exists(), "it was mounted elsewhere");
+}
+
 // What the running program may still do.
+
+#[test]
+fn a_running_audit_keeps_only_what_it_reads_of_its_environment() {
+    let Some(net) = Net::new() else { return };
+    let mut command = on(&net, Host::Near, env!("CARGO_BIN_EXE_cap-audit"));
+    command.args(["live", "one"]).env_clear().envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")]);
+    command.envs([("AWS_SECRET_ACCESS_KEY", "secret"), ("TZ", "Asia/Tokyo"), ("SUDO_COMMAND", "secret")]);
+    let mut watch = Watch::start(&mut command);
+    assert!(watch.wait_for_remark("watching ").is_some(), "{}", watch.end().err);
+    let environment = fs::read(format!("/proc/{}/environ", watch.child.id())).expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&environment), "TZ=Asia/Tokyo\0");
+    watch.signal(Signal::INT);
+    assert_eq!(watch.end().code, Some(4));
+}
 
 #[test]
 fn a_running_audit_has_given_up_its_rights() {

@@ -16,7 +16,8 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use crate::skip::skipped;
-    use cap_audit::sandbox::{Confinement, SandboxError, confine};
+    use cap_audit::sandbox::{Confinement, ReportFile, SandboxError, clear_environment, confine, confine_after};
+    use rustix::fs::{AtFlags, StatxFlags, fstat, statat, statx};
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, SendFlags, SocketType, send, socket};
     use rustix::process::{Pid, Uid, getuid, test_kill_process};
@@ -25,17 +26,21 @@ mod linux {
     use std::io::{self, BufRead, BufReader, Read, Write};
     use std::net::{TcpStream, UdpSocket};
     use std::os::fd::AsRawFd;
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
     use std::os::unix::process::CommandExt;
+    use std::path::Path;
     use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
     use std::time::Duration;
     use std::{env, fs, thread};
 
     /// What the child does is named here.
     const ROLE: &str = "CAP_AUDIT_TEST_ROLE";
+    /// Where the child finds files.
+    const FOLDER: &str = "CAP_AUDIT_TEST_FOLDER";
 
     pub fn main() {
-        if let Ok(role) = env::var(ROLE) {
+        if let Some(role) = env::var(ROLE).ok().or_else(|| env::args().skip_while(|word| word != "--role").nth(1)) {
             return child(&role);
         }
         let wanted: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -45,6 +50,8 @@ mod linux {
             ("what_is_forbidden_is_refused_in_every_thread", what_is_forbidden_is_refused_in_every_thread),
             ("what_the_audit_needs_still_works", what_the_audit_needs_still_works),
             ("a_running_thread_or_a_wrong_user_is_an_error", a_running_thread_or_a_wrong_user_is_an_error),
+            ("of_the_environment_only_what_is_read_is_kept", of_the_environment_only_what_is_read_is_kept),
+            ("what_is_opened_last_is_opened_with_the_rights_that_are_left", what_is_opened_last_is_opened_as_the_user),
             ("without_root_all_but_the_user_is_confined", without_root_all_but_the_user_is_confined),
             ("root_that_may_not_change_is_confined_as_far_as_it_goes", root_that_may_not_change_is_confined),
             #[cfg(feature = "live")]
@@ -144,6 +151,8 @@ mod linux {
             "forbidden" => forbidden(),
             "needed" => needed(),
             "errors" => errors(),
+            "environment" => environment(),
+            "last" => last(),
             #[cfg(feature = "live")]
             "live" => live::child(false),
             #[cfg(feature = "live")]
@@ -218,7 +227,7 @@ mod linux {
         }
         let told = Actor::new(&mut this_program(), "forbidden").end();
         // The first thread, and one that was started after.
-        assert_eq!(told.len(), 2 * 19, "{told:?}");
+        assert_eq!(told.len(), 2 * 23, "{told:?}");
         assert!(told.iter().all(|line| line.ends_with(": refused")), "{told:?}");
     }
 
@@ -227,6 +236,7 @@ mod linux {
         let packets = socket(AddressFamily::PACKET, SocketType::RAW, None).expect("root may have it");
         let datagrams = UdpSocket::bind("127.0.0.1:0").expect("everybody may have it");
         let readable = File::open("/proc/version").expect("everybody may read it");
+        let root = File::open("/").expect("everybody may read it");
         let confinement = Confinement { read_only: vec![packets.as_raw_fd()], ..Confinement::default() };
         confine(&confinement).expect("root can be confined");
         let attempt = |what: &str, outcome: io::Result<()>| match outcome {
@@ -248,6 +258,15 @@ mod linux {
             attempt("reading a file", File::open("/etc/passwd").map(drop));
             attempt("a directory", fs::read_dir("/").map(drop));
             attempt("removing a file", fs::remove_file(&own));
+            // The flag says that the path may be empty, not that it is.
+            let of_root = |flags| statat(&root, "etc/passwd", flags).map(drop).map_err(io::Error::from);
+            attempt("looking at a file", of_root(AtFlags::EMPTY_PATH));
+            let more = statx(&root, "etc/passwd", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS).map(drop);
+            // Where it is forbidden, this crate says that there is no such call.
+            let refused = |error| if error == Errno::NOSYS { Errno::PERM } else { error };
+            attempt("looking at a file in another way", more.map_err(refused).map_err(io::Error::from));
+            attempt("renaming a file", fs::rename(&own, "/tmp/another"));
+            attempt("a further name for a file", fs::hard_link(&own, "/tmp/another"));
             attempt("a second name for a descriptor", readable.try_clone().map(drop));
             attempt("writing to an interface", rustix::io::write(&packets, b"x").map(drop).map_err(io::Error::from));
             attempt(
@@ -287,7 +306,7 @@ mod linux {
         assert!(text.contains("Linux"));
         output.write_all(b"what is open can be written").expect("what is open can be written");
         output.sync_all().expect("what is open can be written");
-        assert_eq!(output.metadata().expect("what is open can be looked at").len(), 27);
+        assert_eq!(fstat(&output).expect("what is open can be looked at").st_size, 27);
         // Threads with names and stacks, memory, channels, time, chance, a panic that is caught.
         let (sender, receiver) = crossbeam_channel::bounded::<Vec<u8>>(1);
         let worker = thread::Builder::new()
@@ -329,6 +348,69 @@ mod linux {
         if let Err(SandboxError::StillRoot { .. }) = with_user("root") {
             println!("still root");
         }
+    }
+
+    fn of_the_environment_only_what_is_read_is_kept() {
+        let mut command = this_program();
+        // The role is no name that is kept, so the program learns it from how it was called.
+        command.env_clear().args(["--role", "environment"]).envs([
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("LC_TIME", "C"),
+            ("TZ", "UTC"),
+            ("SUDO_UID", "4711"),
+            ("SUDO_COMMAND", "secret"),
+        ]);
+        let mut actor = Actor::start(&mut command);
+        let mut told = actor.until_ready();
+        told.sort();
+        assert_eq!(told, ["LC_TIME=C", "SUDO_UID=4711", "TZ=UTC"]);
+        let path = format!("/proc/{}/environ", actor.child.id());
+        let outside = String::from_utf8(fs::read(path).expect("the child is ours")).expect("it is text");
+        let mut outside: Vec<&str> = outside.split_terminator('\0').collect();
+        outside.sort_unstable();
+        assert_eq!(outside, told, "what it was started with");
+        actor.end();
+    }
+
+    fn environment() {
+        clear_environment().expect("it can be started again");
+        env::vars().for_each(|(name, value)| println!("{name}={value}"));
+        ready();
+    }
+
+    fn what_is_opened_last_is_opened_as_the_user() {
+        if !is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
+        let with_mode = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        };
+        with_mode(folder.path(), 0o711);
+        for (name, mode) in [("for all", 0o666), ("for root", 0o600)] {
+            fs::write(folder.path().join(name), "older").expect("it is ours");
+            with_mode(&folder.path().join(name), mode);
+        }
+        let told = Actor::new(this_program().env(FOLDER, folder.path()), "last").end();
+        assert_eq!(fs::read_to_string(folder.path().join("for root")).ok().as_deref(), Some("older"));
+        assert_eq!(told, ["for all: written", "for root: permission denied", "later: refused"]);
+    }
+
+    fn last() {
+        let folder = env::var_os(FOLDER).expect("the parent names it");
+        let path = |name| Path::new(&folder).join(name);
+        let seen = File::open(path("for all")).expect("it is ours");
+        let opened =
+            confine_after(&Confinement::default(), |_| ["for all", "for root"].map(|n| ReportFile::open(&path(n))));
+        let (_, [all, root]) = opened.expect("root can be confined");
+        let output = all.expect("everybody may write it");
+        (&output).write_all(b"new").expect("there is memory");
+        output.place().expect("there is room");
+        let text = io::read_to_string(&seen).expect("what is open can be read");
+        println!("for all: {}", if text == "new" { "written" } else { &text });
+        println!("for root: {}", root.map_or_else(|error| error.kind().to_string(), |_| "opened".into()));
+        let later = ReportFile::open(&path("for all")).map_err(|error| error.raw_os_error());
+        println!("later: {}", if later.is_err_and(|why| why == Some(1)) { "refused" } else { "opened" });
     }
 
     /// The program started through `setpriv` with these words; none, and the test is skipped, where it cannot be.

@@ -2,7 +2,7 @@
 
 use crate::packet::{Address, Skip};
 use crate::signature::Protocol;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -20,6 +20,8 @@ pub enum Value {
     Number(u64),
     /// A length of time.
     Duration(Span),
+    /// A moment. For people it is told in their zone.
+    Moment(Timestamp),
     /// A part of a whole.
     Share {
         /// How many of them.
@@ -118,6 +120,7 @@ impl Serialize for Value {
         match self {
             Value::Number(number) => serializer.serialize_u64(*number),
             Value::Duration(span) => serializer.serialize_f64(span.as_seconds()),
+            Value::Moment(at) => serializer.serialize_str(&at.rfc3339()),
             Value::Share { part, whole } => serializer.serialize_f64(*part as f64 / *whole as f64),
             Value::Word(word) => serializer.serialize_str(word),
             Value::Text(text) | Value::Sentence(text) => serializer.serialize_str(text),

@@ -1,8 +1,11 @@
 //! The report as one JSON document, or as one object a line.
 
 use super::rule_sets::{self, RuleSets};
-use super::{CaptureLine, FindingLine, FlowLine, FlowList, PortMapLine, Program, Quality, Report, ServiceLine, Totals};
-use crate::finding::Params;
+use super::{
+    Because, CaptureLine, FindingLine, FlowLine, FlowList, PortMapLine, Program, Quality, Report, Revision,
+    ServiceLine, Totals,
+};
+use crate::finding::{Finding, Params};
 use crate::flow::Evidence;
 use crate::outside::is_unseen;
 use crate::packet::Address;
@@ -116,6 +119,59 @@ pub fn write_finding(out: &mut impl Write, finding: &FindingLine<'_>, words: &Wo
     line(out, "finding", &told(finding, words))
 }
 
+/// A finding that was told before and means something else now, as a line: what it is now under the same id, and in `revised` what it
+/// was.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_revised(
+    out: &mut impl Write,
+    finding: &FindingLine<'_>,
+    revision: &Revision,
+    words: &Words,
+) -> io::Result<()> {
+    let revised = ToldRevision {
+        severity: revision.severity.name(),
+        confidence: revision.confidence.name(),
+        clients: revision.clients,
+        because: revision.because.as_ref().map(Because::name),
+        change: revision.told(finding.finding, words),
+    };
+    line(out, "finding", &ToldFinding { revised: Some(revised), ..told(finding, words) })
+}
+
+/// A finding that was told before and does not hold any more, as a line.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_withdrawn(out: &mut impl Write, finding: &Finding, because: &Because, words: &Words) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Withdrawn<'a> {
+        id: &'a str,
+        code: &'a str,
+        severity: &'a str,
+        title: String,
+        because: &'a str,
+        reason: String,
+    }
+    let Finding { id, code, severity, .. } = finding;
+    let (title, reason) = (words.finding(finding).title, because.told(words));
+    line(out, "withdrawn", &Withdrawn { id, code, severity: severity.name(), title, because: because.name(), reason })
+}
+
+/// How many lines a live audit did not write since the last such line, because nobody read them fast enough.
+///
+/// # Errors
+/// What writing gives.
+pub fn write_left_out(out: &mut impl Write, findings: u64, flows: u64) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct LeftOut {
+        findings: u64,
+        flows: u64,
+    }
+    line(out, "left_out", &LeftOut { findings, flows })
+}
+
 #[derive(Serialize)]
 struct Document<'a> {
     schema: &'a str,
@@ -194,6 +250,18 @@ struct ToldFinding<'a> {
     wireshark_filter_exact: bool,
     /// What the words name beyond the other members.
     parameters: &'a Params,
+    /// What it was when a live audit told it last; only there where it has changed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revised: Option<ToldRevision<'a>>,
+}
+
+#[derive(Serialize)]
+struct ToldRevision<'a> {
+    severity: &'a str,
+    confidence: &'a str,
+    clients: usize,
+    because: Option<&'a str>,
+    change: String,
 }
 
 /// A packet that shows something: of which capture, counted from 0, and which packet of it, counted from 1.
@@ -261,6 +329,7 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
         wireshark_filter: &finding.wireshark_filter,
         wireshark_filter_exact: finding.filter_is_exact,
         parameters: &finding.params,
+        revised: None,
     }
 }
 

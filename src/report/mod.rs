@@ -3,6 +3,7 @@
 mod csv_flows;
 mod json;
 mod names;
+mod news;
 mod plain;
 pub mod ports;
 mod quality;
@@ -15,9 +16,11 @@ pub use csv_flows::write_csv;
 pub use json::{
     write_document, write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows, write_rule_sets,
 };
+pub use json::{write_left_out, write_revised, write_withdrawn};
 pub use names::{bytes, count};
+pub use news::{Because, Change, InBetween, Notice, Revision, Standing, write_in_between, write_notice};
 pub use quality::{Grade, Quality, Remark};
-pub use text::{Look, write_news, write_text};
+pub use text::{Look, write_text};
 
 use crate::case::Conclusion;
 use crate::finding::{Finding, Severity};
@@ -114,6 +117,9 @@ pub struct CaptureLine {
     pub comments: Vec<CommentLine>,
     /// Comments that are left out.
     pub comments_left_out: u64,
+    /// When a watched interface was not there or not up. Only there where that happened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interruptions: Vec<InterruptionLine>,
 }
 
 /// A filter that packets had to pass.
@@ -123,6 +129,19 @@ pub struct FilterLine {
     pub program: String,
     /// Packets of the capture that it left out, which were not looked into; `null` is unknown, as in a live capture.
     pub left_out: Option<u64>,
+}
+
+/// A time in which nothing was captured from an interface.
+#[derive(Serialize)]
+pub struct InterruptionLine {
+    /// What happened.
+    pub what: String,
+    /// When.
+    #[serde(serialize_with = "plain::moment")]
+    pub from: Timestamp,
+    /// When it was watched again; `null` is never.
+    #[serde(serialize_with = "plain::some_moment")]
+    pub to: Option<Timestamp>,
 }
 
 /// Loss by the three who can lose; `null` is unknown.
@@ -409,6 +428,11 @@ fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureL
             .map(|comment| CommentLine { packet: comment.packet, text: comment.text.clone() })
             .collect(),
         comments_left_out: notes.comments_left_out,
+        interruptions: notes
+            .interruptions
+            .iter()
+            .map(|one| InterruptionLine { what: one.what.clone(), from: one.from, to: one.to })
+            .collect(),
     }
 }
 

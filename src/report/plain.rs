@@ -42,6 +42,10 @@ pub(super) fn link_types<S: Serializer>(links: &[LinkType], serializer: S) -> Re
     serializer.collect_seq(links.iter().map(|link| link.name()))
 }
 
+pub(super) fn moment<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&moment.rfc3339())
+}
+
 pub(super) fn some_moment<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     moment.map(Timestamp::rfc3339).serialize(serializer)
 }

@@ -156,6 +156,21 @@ fn about_capture(capture: &CaptureNotes, remarks: &mut Remarks) {
             remarks.add("about-loss", [name(), ("who", Value::Word(who)), ("packets", Value::Number(packets))]);
         }
     }
+    for interruption in &capture.interruptions {
+        let mut params = Params::from([
+            ("what", Value::Text(interruption.what.clone())),
+            ("from", Value::Moment(interruption.from)),
+            ("back", Value::Word(if interruption.to.is_some() { "yes" } else { "no" })),
+        ]);
+        if let Some(to) = interruption.to {
+            params = params.with("to", Value::Moment(to));
+        }
+        remarks.0.push(Remark::Fact { key: "about-interruption", params });
+    }
+    if capture.interrupted > capture.interruptions.len() as u64 {
+        let listed = Value::Number(capture.interruptions.len() as u64);
+        remarks.add("about-interruptions", [name(), ("times", Value::Number(capture.interrupted)), ("listed", listed)]);
+    }
     if capture.packets_without_time > 0 {
         let packets = Value::Number(capture.packets_without_time);
         remarks.add("about-missing-times", [name(), ("packets", packets)]);

@@ -28,8 +28,7 @@ pub struct Look {
 /// # Errors
 /// What writing gives.
 pub fn write_text(out: &mut impl Write, report: &Report<'_>, words: &Words, look: Look) -> io::Result<()> {
-    let look = Look { width: look.width.max(60), ..look };
-    let mut page = Page { out, words, look };
+    let mut page = Page::new(out, words, look);
     page.heading(report)?;
     page.findings(report)?;
     page.inventory(report)?;
@@ -42,21 +41,10 @@ pub fn write_text(out: &mut impl Write, report: &Report<'_>, words: &Words, look
     Ok(())
 }
 
-/// Writes a finding in short while the audit goes on: when it became certain, what it is, and what to do.
-///
-/// # Errors
-/// What writing gives.
-pub fn write_news(out: &mut impl Write, at: Timestamp, finding: &Finding, words: &Words) -> io::Result<()> {
-    let (time, severity, texts) =
-        (words.zone().time_of_day(at), severity_word(finding.severity, words), words.finding(finding));
-    writeln!(out, "{time} {severity} {} {}", finding.code, printable(&texts.title))?;
-    writeln!(out, "         {} {}", label("text-do", words), printable(&texts.remedy))
-}
-
-struct Page<'w, W: Write> {
-    out: &'w mut W,
-    words: &'w Words,
-    look: Look,
+pub(super) struct Page<'w, W: Write> {
+    pub out: &'w mut W,
+    pub words: &'w Words,
+    pub look: Look,
 }
 
 /// The maximum number of findings that are written out; nobody reads more at once.
@@ -71,18 +59,24 @@ const WITHOUT_TIMES: usize = 5;
 
 /// Stands for the counts in a text.
 const PARTS: &str = "{}";
-const BOLD: Style = Style::new().bold();
+pub(super) const BOLD: Style = Style::new().bold();
 /// Stands for a blank that no line ends at, between a number and its unit.
 const UNBROKEN: &str = "\u{a0}";
-const DIM: Style = Style::new().dimmed();
+pub(super) const DIM: Style = Style::new().dimmed();
 
-fn severity_style(severity: Severity) -> Style {
+pub(super) fn severity_style(severity: Severity) -> Style {
     let color = match severity {
         Severity::Error => AnsiColor::Red,
         Severity::Warning => AnsiColor::Yellow,
         Severity::Info => AnsiColor::Cyan,
     };
     color.on_default().bold()
+}
+
+impl<'w, W: Write> Page<'w, W> {
+    pub fn new(out: &'w mut W, words: &'w Words, look: Look) -> Page<'w, W> {
+        Page { out, words, look: Look { width: look.width.max(60), ..look } }
+    }
 }
 
 impl<W: Write> Page<'_, W> {
@@ -458,12 +452,12 @@ impl<W: Write> Page<'_, W> {
         self.paragraph(text, &label, "              ")
     }
 
-    fn paragraph(&mut self, text: &str, first: &str, rest: &str) -> io::Result<()> {
+    pub fn paragraph(&mut self, text: &str, first: &str, rest: &str) -> io::Result<()> {
         let text = self.wrap(text, first, rest);
         writeln!(self.out, "{text}")
     }
 
-    fn wrap(&self, text: &str, first: &str, rest: &str) -> String {
+    pub fn wrap(&self, text: &str, first: &str, rest: &str) -> String {
         let options = textwrap::Options::new(self.look.width).initial_indent(first).subsequent_indent(rest);
         let options = options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation);
         textwrap::fill(&printable(text), options).replace(UNBROKEN, " ")
@@ -475,29 +469,25 @@ impl<W: Write> Page<'_, W> {
         lines.lines().map(|line| self.styled(style, line)).collect::<Vec<_>>().join("\n")
     }
 
-    fn styled(&self, style: Style, text: &str) -> String {
+    pub fn styled(&self, style: Style, text: &str) -> String {
         if self.look.color { format!("{style}{text}{style:#}") } else { text.into() }
     }
 
-    fn say<const N: usize>(&self, key: &str, params: [(&'static str, Value); N]) -> String {
+    pub fn say<const N: usize>(&self, key: &str, params: [(&'static str, Value); N]) -> String {
         self.words.say(key, &params.into())
     }
 
-    fn label(&self, key: &str) -> String {
-        label(key, self.words)
+    pub fn label(&self, key: &str) -> String {
+        self.words.say(key, &Params::default())
     }
 }
 
-fn label(key: &str, words: &Words) -> String {
-    words.say(key, &Params::default())
-}
-
-fn severity_word(severity: Severity, words: &Words) -> String {
+pub(super) fn severity_word(severity: Severity, words: &Words) -> String {
     words.say("text-severity", &[("severity", Value::Word(severity.name()))].into())
 }
 
 /// Findings about the capture stand with what could not be judged, not with what is wrong.
-fn is_about_capture(finding: &Finding) -> bool {
+pub(super) fn is_about_capture(finding: &Finding) -> bool {
     finding.severity == Severity::Info && finding.code.starts_with("quality.")
 }
 

@@ -4,9 +4,13 @@ use super::draft::Draft;
 use crate::error::{Error, Output};
 use crate::report;
 #[cfg(feature = "live")]
-use std::fs;
+use crate::sandbox::ReportFile;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
+#[cfg(feature = "live")]
+use std::sync::{Mutex, PoisonError};
+#[cfg(feature = "live")]
+use std::time::{Duration, Instant};
 
 /// Says a sentence on standard error. Whoever does not listen any more misses it.
 pub fn tell(sentence: &str) {
@@ -48,9 +52,65 @@ pub(super) enum Target<'a> {
     Standard,
     /// A file that takes its place when the report is complete.
     File(&'a Path),
-    /// A file that was made before, for a program that may not open any more, and its name.
+    /// A file that was opened before, for a program that may not open any more, and its name.
     #[cfg(feature = "live")]
-    Open(&'a fs::File, &'a Path),
+    Open(&'a ReportFile, &'a Path),
+    /// Standard output, where somebody watches whether it moves.
+    #[cfg(feature = "live")]
+    Watched(&'a Meter),
+}
+
+/// Whether somebody waits in a call that writes, and since when.
+#[cfg(feature = "live")]
+#[derive(Default)]
+pub(super) struct Meter(Mutex<Option<Instant>>);
+
+#[cfg(feature = "live")]
+impl Meter {
+    /// Writes.
+    pub fn during<R>(&self, write: impl FnOnce() -> R) -> R {
+        self.set(Some(Instant::now()));
+        let outcome = write();
+        self.set(None);
+        outcome
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// For how long the last call has been waiting; nothing where nobody waits.
+    pub fn stands_still_for(&self) -> Duration {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+/// Writes in small pieces, so that a slow reader is told from one that has stopped.
+#[cfg(feature = "live")]
+pub(super) struct Metered<'a, W> {
+    out: W,
+    meter: &'a Meter,
+}
+
+#[cfg(feature = "live")]
+impl<'a, W> Metered<'a, W> {
+    pub fn new(out: W, meter: &'a Meter) -> Metered<'a, W> {
+        Metered { out, meter }
+    }
+}
+
+#[cfg(feature = "live")]
+impl<W: Write> Write for Metered<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        /// What a pipe takes at once (`PIPE_BUF` of Linux).
+        const PIECE: usize = 4_096;
+        self.meter.during(|| self.out.write(&bytes[..bytes.len().min(PIECE)]))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.meter.during(|| self.out.flush())
+    }
 }
 
 /// What a report is written on.
@@ -91,9 +151,22 @@ impl Target<'_> {
     fn name(self) -> String {
         match self {
             Target::Standard => "standard output".into(),
+            #[cfg(feature = "live")]
+            Target::Watched(_) => "standard output".into(),
             Target::File(path) => path.display().to_string(),
             #[cfg(feature = "live")]
             Target::Open(_, path) => path.display().to_string(),
+        }
+    }
+
+    /// All of it was written.
+    fn is_complete(self) -> io::Result<()> {
+        match self {
+            Target::Standard | Target::File(_) => Ok(()),
+            #[cfg(feature = "live")]
+            Target::Watched(_) => Ok(()),
+            #[cfg(feature = "live")]
+            Target::Open(output, _) => output.place(),
         }
     }
 }
@@ -111,16 +184,18 @@ pub(super) fn write_to(
         Target::File(path) => Some(Draft::begin(path, Output::Report)?),
         Target::Standard => None,
         #[cfg(feature = "live")]
-        Target::Open(..) => None,
+        Target::Open(..) | Target::Watched(_) => None,
     };
     let (out, paper): (Box<dyn Write + '_>, Paper) = match (target, &draft) {
         (_, Some(draft)) => (Box::new(draft.file()), Paper::Other),
         #[cfg(feature = "live")]
         (Target::Open(file, _), None) => (Box::new(file), Paper::Other),
+        #[cfg(feature = "live")]
+        (Target::Watched(meter), None) => (Box::new(Metered::new(io::stdout(), meter)), Paper::of_standard_output()),
         (Target::Standard | Target::File(_), None) => (Box::new(io::stdout()), Paper::of_standard_output()),
     };
     let mut out = BufWriter::with_capacity(1 << 16, out);
-    let written = write(&mut out, paper).and_then(|()| out.flush());
+    let written = write(&mut out, paper).and_then(|()| out.flush()).and_then(|()| target.is_complete());
     drop(out.into_parts());
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),

@@ -66,7 +66,12 @@ pub(super) struct Status(ProgressBar);
 #[cfg(feature = "live")]
 impl Status {
     pub fn new(quiet: Quiet) -> Status {
-        Status(if is_shown(quiet) { ProgressBar::new_spinner() } else { ProgressBar::hidden() })
+        if !is_shown(quiet) {
+            return Status(ProgressBar::hidden());
+        }
+        // Cut off at the width of the terminal: what is longer would leave lines behind when it is taken away.
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+        Status(ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner())))
     }
 
     /// Shows another line.

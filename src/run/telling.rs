@@ -44,8 +44,15 @@ impl<'a> Telling<'a> {
     /// # Errors
     /// [`Error::Write`].
     pub fn conclude(&self, case: &Case) -> Result<Exit, Error> {
-        let conclusion = case.conclude();
-        let report = Report::new(&conclusion);
+        self.tell(&case.conclude())
+    }
+
+    /// Writes the report of a conclusion, and says how the command ends.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn tell(&self, conclusion: &Conclusion<'_>) -> Result<Exit, Error> {
+        let report = Report::new(conclusion);
         let words = words(self.utc);
         // A table has no place for it; the other formats say it themselves.
         if let (Format::Csv, Some(flows @ 1..)) = (self.format, report.totals.flows_left_out) {
@@ -57,7 +64,7 @@ impl<'a> Telling<'a> {
             Format::Ndjson => report::write_ndjson(out, &report, &words),
             Format::Csv => report::write_csv(out, &report),
         })?;
-        Ok(self.exit(&conclusion))
+        Ok(self.exit(conclusion))
     }
 
     /// How a command ends that came to this conclusion.

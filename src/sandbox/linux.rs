@@ -11,9 +11,15 @@ use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities, set_no_new_privs, set_thread_groups,
     set_thread_res_gid, set_thread_res_uid,
 };
-use std::{env, fmt, fs};
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::{env, fmt, fs, io};
 
-pub(super) fn confine(confinement: &Confinement) -> Result<Applied, SandboxError> {
+pub(super) fn confine<T>(
+    confinement: &Confinement,
+    open: impl FnOnce(&Applied) -> T,
+) -> Result<(Applied, T), SandboxError> {
     be_alone()?;
     let mut applied = Applied::default();
     let kept = if confinement.reopen { CapabilitySet::NET_RAW } else { CapabilitySet::empty() };
@@ -23,10 +29,50 @@ pub(super) fn confine(confinement: &Confinement) -> Result<Applied, SandboxError
     clear_capabilities(kept, bounded, &mut applied)?;
     set_no_new_privs(true).map_err(|error| part("forbidding new privileges", error))?;
     applied.done.push("no privileges can be gained".to_string());
+    let opened = open(&applied);
     close_files(&mut applied)?;
     limit_calls(confinement, &mut applied)?;
-    Ok(applied)
+    Ok((applied, opened))
 }
+
+/// Starts the program again, as the same process, without what it does not need of the environment.
+pub(super) fn clear_environment() -> io::Result<()> {
+    let (needed, rest): (Vec<_>, Vec<_>) = env::vars_os().partition(|(name, _)| is_needed(name));
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let program = env::current_exe()?;
+    if !program.exists() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let mut words = env::args_os();
+    let name = words.next().unwrap_or_else(|| program.clone().into());
+    Err(Command::new(program).arg0(name).args(words).env_clear().envs(needed).exec())
+}
+
+fn is_needed(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    NEEDED.contains(&name.as_ref()) || name.starts_with("LC_")
+}
+
+/// What the program reads of the environment, and what its loader must find again. `LC_*` as well.
+const NEEDED: &[&str] = &[
+    "TZ",
+    "TZDIR",
+    "LANG",
+    "TERM",
+    "COLORTERM",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLUMNS",
+    "LINES",
+    "RUST_BACKTRACE",
+    "SUDO_UID",
+    "SUDO_GID",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+];
 
 /// User, groups and filters belong to threads; one that runs already would keep its own.
 fn be_alone() -> Result<(), SandboxError> {
@@ -74,7 +120,10 @@ fn change_user(confinement: &Confinement, applied: &mut Applied) -> Result<(), S
     let keeps = set_keep_capabilities(confinement.reopen);
     keeps.map_err(|error| part("keeping a capability", error))?;
     match become_user(&user) {
-        Ok(()) => applied.done.push(format!("root was given up for {user}")),
+        Ok(()) => {
+            applied.done.push(format!("root was given up for {user}"));
+            applied.user = Some(user.to_string());
+        }
         Err(error) if confinement.user.is_some() => {
             return Err(SandboxError::Become { user: user.to_string(), error: error.into() });
         }

@@ -24,7 +24,10 @@ pub use format::{Foreign, Format, STANDARD_INPUT};
 #[cfg(feature = "live")]
 pub use live::{ANY, BpfFilter, Interface, LiveError, LiveOptions, LiveSource, Loss, Tick, list};
 pub use memory::{MemoryFile, MemorySource};
-pub use notes::{CaptureNotes, Comment, Damage, DamageKind, Dropped, FilterNote, InterfaceNote, Oddity, OddityKind};
+pub use notes::{
+    CaptureNotes, Comment, Damage, DamageKind, Dropped, FilterNote, INTERRUPTION_LIMIT, InterfaceNote, Interruption,
+    Oddity, OddityKind,
+};
 pub use pcap::{HeaderError, PcapHeader, PcapScanner};
 pub use pcapng::PcapngScanner;
 pub use write::{Fractions, PcapWriter};

@@ -52,6 +52,10 @@ pub struct CaptureNotes {
     pub damages: u64,
     /// What is odd but did not hinder the reading, one entry a kind.
     pub oddities: Vec<Oddity>,
+    /// When a watched interface was not there or not up, the first [`INTERRUPTION_LIMIT`] times.
+    pub interruptions: Vec<Interruption>,
+    /// How often that was.
+    pub interrupted: u64,
     comment_bytes: usize,
 }
 
@@ -64,6 +68,20 @@ pub struct FilterNote {
     pub left_out: Option<u64>,
     /// A link type for whose packets it has no meaning, so that they are among those left out, and why in libpcap's words.
     pub refused: Option<(LinkType, String)>,
+}
+
+/// Maximum number of interruptions that are listed.
+pub const INTERRUPTION_LIMIT: usize = 100;
+
+/// A time in which nothing was captured from an interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Interruption {
+    /// What happened, with the interface's name: `eth0 went down`.
+    pub what: String,
+    /// When.
+    pub from: Timestamp,
+    /// When it was watched again; none if it was not.
+    pub to: Option<Timestamp>,
 }
 
 /// A comment in a capture.

@@ -421,6 +421,53 @@ skipped = { $packets ->
     }
 
 
+## What a live audit tells while it goes on
+
+news-withdrawn = WITHDRAWN
+news-changed = Changed:
+news-reason = Reason:
+news-severity = was { $was }, now { $now }
+news-confidence = confidence was { $was }, now { $now }
+news-clients = was { $was ->
+        [one] { $was } client
+       *[other] { $was } clients
+    }, now { $now }
+news-because = { $because ->
+        [answered-later] the port answered later
+        [failed-again] the port had answered, and now fails again
+        [one-direction] the capture holds one direction only here, so the answer may be there and not seen
+        [both-directions] both directions are captured after all
+        [packets-lost] packets were lost while it happened
+        [told-as] it is part of another finding now, { $id }
+        [not-kept] more was seen than is kept, so it can no longer be shown
+       *[outweighed] what was seen later speaks against it
+    }
+news-report = Report of { $at }, after { $seconds ->
+        [one] { $seconds } second
+       *[other] { $seconds } seconds
+    }
+news-packets = { $number ->
+        [one] { $number } packet
+       *[other] { $number } packets
+    } (+{ $more })
+news-flows = { $number ->
+        [one] { $number } flow
+       *[other] { $number } flows
+    } (+{ $more })
+news-blocked = { $number } blocked (+{ $more })
+news-nothing-wrong = No error and no warning.
+news-nothing-new = No finding is new, changed or gone since the last report.
+news-further = { $number ->
+        [one] { $number } finding
+       *[other] { $number } findings
+    } more came, changed or went.
+
+about-interruption = { $what } at { $from }: { $back ->
+        [yes] nothing was captured there until { $to }.
+       *[no] nothing was captured there afterwards.
+    }
+about-interruptions = { $capture } ended { $times } times; the first { $listed } are told.
+
 ## The report to be read
 
 text-program = cap-audit { $version }, port map { $map } { $map_version } ({ $rules } rules)

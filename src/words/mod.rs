@@ -9,7 +9,7 @@ use crate::flow::Note;
 use crate::outside::printable;
 use crate::packet::{Address, Skip};
 use crate::signature::Protocol;
-use crate::time::{Span, Zone};
+use crate::time::{Span, Timestamp, Zone};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use std::borrow::Cow;
@@ -148,6 +148,7 @@ impl Words {
             let value = match value {
                 Value::Number(number) => FluentValue::from(*number),
                 Value::Duration(span) => FluentValue::from(self.duration(*span)),
+                Value::Moment(at) => FluentValue::from(self.moment(*at)),
                 Value::Share { part, whole } => FluentValue::from(percent(*part, *whole)),
                 Value::Word(word) => FluentValue::from(*word),
                 Value::Text(text) | Value::Sentence(text) => FluentValue::from(printable(text).into_owned()),
@@ -173,6 +174,11 @@ impl Words {
             args.set(name, texts.join(" "));
         }
         args
+    }
+
+    /// Date and time with the zone that they are in.
+    fn moment(&self, at: Timestamp) -> String {
+        format!("{} {}", self.zone().date_and_time(at), self.zone().name(at))
     }
 
     fn named_word(&self, key: &str, name: &'static str) -> String {

@@ -1,33 +1,27 @@
 //! The writing side of a live audit: collects the workers' answers and tells what is new in them.
 
 use super::super::Exit;
-use super::super::console::{Paper, Quiet, Target, tell};
-use super::super::progress::Status;
+use super::super::console::{Meter, Metered, Paper, Quiet, Target};
 use super::super::telling::{Telling, words};
 use super::feed::{News, WAIT};
+use super::outlet::{Counts, Outlet};
+use super::told::Told;
 use crate::audit::FirstFlows;
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Format};
 use crate::error::Error;
-use crate::finding::{Finding, Severity};
 use crate::flow::{Depth, FlowRecord};
 use crate::judge::{Judge, Judgement};
 use crate::ledger::Ledger;
-use crate::packet::Address;
 use crate::pipeline::Interim;
 use crate::portmap::PortMap;
-use crate::report::{self, Report};
+use crate::report::{self, Change, InBetween, Look, Notice, Report, Standing};
 use crate::source::{CaptureNotes, Loss};
 use crate::time::Timestamp;
-use crate::transport::Transport;
 use crate::words::Words;
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, mpsc};
-
-/// What tells one finding from another for as long as the audit runs: its code, its port, the servers, and its severity, so
-/// that what turned out to be less or more than was told is told again.
-type Identity = (&'static str, Option<(Transport, u16)>, Vec<Address>, Severity);
+use std::time::{Duration, Instant};
 
 /// The writing side: collects the workers' answers and tells what is new in them.
 pub(super) struct Desk<'a> {
@@ -37,35 +31,55 @@ pub(super) struct Desk<'a> {
     workers: usize,
     /// Answers to the question that is being put together.
     answers: Vec<Interim>,
-    told: BTreeSet<Identity>,
+    told: Told,
     notes: Vec<CaptureNotes>,
-    status: Status,
+    outlet: Outlet,
+    meter: Arc<Meter>,
     before: Option<(Timestamp, u64, u64)>,
     /// Flows that have ended, where the report at the end lists them.
     finished: FirstFlows,
     lines: u64,
     live_flows: usize,
+    begun: Instant,
+    /// When the workers were asked last.
+    asked: Timestamp,
+    between: Between,
+}
+
+/// What is kept for the next report in between.
+#[derive(Default)]
+struct Between {
+    /// The counts of the last one.
+    counts: Standing,
+    /// The first findings that came, changed or went since then.
+    changes: Vec<Change>,
+    further_changes: u64,
 }
 
 impl<'a> Desk<'a> {
-    pub fn new(args: &'a AuditArgs, map: &'a Arc<PortMap>, workers: usize) -> Desk<'a> {
+    pub fn new(args: &'a AuditArgs, map: &'a Arc<PortMap>, workers: usize, meter: Arc<Meter>) -> Desk<'a> {
+        let counts = if args.format.streams() && args.output.is_none() { Counts::Lines } else { Counts::Remarks };
         Desk {
             args,
             map,
             words: words(args.utc),
             workers,
             answers: Vec::new(),
-            told: BTreeSet::new(),
+            told: Told::default(),
             notes: Vec::new(),
-            status: Status::new(Quiet::of(args.quiet)),
+            outlet: Outlet::new(Quiet::of(args.quiet), Arc::clone(&meter), counts),
+            meter,
             before: None,
             finished: FirstFlows::new(args.max_flows as usize),
             lines: 0,
             live_flows: 0,
+            begun: Instant::now(),
+            asked: Timestamp::default(),
+            between: Between::default(),
         }
     }
 
-    /// Takes what has come and waits a little for more.
+    /// Takes what has come and waits a little for more. It never waits for output.
     pub fn attend(&mut self, news: &mpsc::Receiver<News>, interims: &mpsc::Receiver<Interim>) -> Result<(), Error> {
         news.try_iter().for_each(|news| self.hear(news));
         let mut next = interims.recv_timeout(WAIT).ok();
@@ -76,26 +90,27 @@ impl<'a> Desk<'a> {
             self.put_together()?;
             next = interims.try_recv().ok();
         }
-        Ok(())
+        self.outlet.error().map_or(Ok(()), |error| Err(wrong(error)))
     }
 
     fn hear(&mut self, news: News) {
-        for sentence in &news.remarks {
-            self.status.aside(|| tell(sentence));
+        for sentence in news.remarks {
+            self.outlet.remark(sentence);
         }
         if let Some((at, packets, bytes)) = self.before {
             let seconds = (news.at - at).as_seconds().max(0.001);
             let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
             let lost = |of: fn(&Loss) -> Option<u64>| news.losses.iter().filter_map(of).sum::<u64>();
             let line = format!(
-                "{:.0} packets/s, {:.1} Mbit/s, {} flows, {} findings, {} lost",
+                "{}, {:.0} packets/s, {:.1} Mbit/s, {}, {}, {} lost",
+                elapsed(self.begun.elapsed()),
                 rate(news.packets, packets),
                 rate(news.bytes, bytes) * 8.0 / 1e6,
-                self.live_flows,
-                self.told.len(),
+                report::count(self.live_flows as u64, "flow"),
+                report::count(self.told.count() as u64, "finding"),
                 lost(|loss| loss.kernel) + lost(|loss| loss.card),
             );
-            self.status.show(line);
+            self.outlet.status(line);
         }
         self.before = Some((news.at, news.packets, news.bytes));
         self.notes = news.notes;
@@ -121,14 +136,15 @@ impl<'a> Desk<'a> {
             at = at.max(answer.at);
             ended.extend(answer.finished);
         }
+        self.asked = at;
         self.flows_ended(ended, &ledger)?;
         let case = Case { ledger, captures: self.notes.clone(), ..Case::new(Arc::clone(self.map)) };
         let conclusion = case.conclude();
-        for finding in &conclusion.findings {
-            self.tell_finding(finding, at)?;
+        for notice in self.told.notices(&conclusion) {
+            self.tell(&notice, at)?;
         }
         if depth == Depth::Everything && self.args.format.repeats() {
-            self.interim_report(&conclusion)?;
+            self.interim_report(&conclusion, at)?;
         }
         Ok(())
     }
@@ -140,46 +156,79 @@ impl<'a> Desk<'a> {
         }
         ended.sort_by_key(|flow| flow.opener);
         let judge = Judge::new(self.map, ledger);
-        for record in ended {
-            self.flow(&record, judge.flow(&record))?;
+        let (begun, mut lines, mut left_out) = (Instant::now(), Vec::new(), 0);
+        if self.lines == 0 && !ended.is_empty() {
+            report::write_rule_sets(&mut lines, self.map).map_err(wrong)?;
         }
+        for record in ended {
+            self.lines += 1;
+            if begun.elapsed() >= FLOW_TIME || !self.outlet.has_room() {
+                left_out += 1;
+                continue;
+            }
+            write_flow(&mut lines, self.lines, &record, judge.flow(&record), self.map).map_err(wrong)?;
+            if lines.len() >= FLOW_PIECE {
+                self.outlet.flows(&lines);
+                lines.clear();
+            }
+        }
+        self.outlet.flows(&lines);
+        self.outlet.flows_left_out(left_out);
         Ok(())
     }
 
-    /// Writes the next flow as a line.
-    fn flow(&mut self, record: &FlowRecord, judgement: Judgement<'_>) -> Result<(), Error> {
-        if self.lines == 0 {
-            write(|out| report::write_rule_sets(out, self.map))?;
-        }
-        self.lines += 1;
-        let line = report::flow_line(self.lines, record, judgement, self.map);
-        write(|out| report::write_flow(out, &line))
-    }
-
-    /// Each finding once, as soon as it is certain. What concerns the capture as a whole is told at the end.
-    fn tell_finding(&mut self, finding: &Finding, at: Timestamp) -> Result<(), Error> {
-        if finding.severity == Severity::Info || !self.told.insert(identity(finding)) {
-            return Ok(());
-        }
+    /// What there is to tell of a finding, as soon as it is certain.
+    fn tell(&mut self, notice: &Notice<'_>, at: Timestamp) -> Result<(), Error> {
         match self.args.format {
-            Format::Ndjson if self.args.output.is_none() => {
-                write(|out| report::write_finding(out, &report::finding_line(finding, &[]), &self.words))
-            }
+            Format::Ndjson if self.args.output.is_none() => self.hand_over(|words, out| write_line(out, notice, words)),
             // A report that goes to a program must stay one document.
             Format::Json | Format::Csv | Format::Ndjson => Ok(()),
-            Format::Text => self.status.aside(|| write(|out| report::write_news(out, at, finding, &self.words))),
+            Format::Text => {
+                self.between.note(notice, &self.words);
+                let look = self.look();
+                self.hand_over(|words, out| report::write_notice(out, at, notice, words, look))
+            }
         }
     }
 
-    fn interim_report(&mut self, conclusion: &Conclusion<'_>) -> Result<(), Error> {
-        let report = Report::new(conclusion);
-        let telling = Telling { flows: false, ..Telling::of(self.args, Target::Standard) };
-        let look = telling.look(Paper::of_standard_output());
-        self.status.aside(|| write(|out| report::write_text(out, &report, &self.words, look)))
+    /// How text looks on standard output; somebody may make the window wider.
+    fn look(&self) -> Look {
+        Telling { flows: false, ..Telling::of(self.args, Target::Standard) }.look(Paper::of_standard_output())
     }
 
-    pub fn close(&self) {
-        self.status.close();
+    /// Puts a finding into words and hands it over to be written.
+    fn hand_over(&self, write: impl FnOnce(&Words, &mut Vec<u8>) -> io::Result<()>) -> Result<(), Error> {
+        let mut text = Vec::new();
+        write(&self.words, &mut text).map_err(wrong)?;
+        self.outlet.finding(text);
+        Ok(())
+    }
+
+    /// What has changed since the last one.
+    fn interim_report(&mut self, conclusion: &Conclusion<'_>, at: Timestamp) -> Result<(), Error> {
+        let report = Report::new(conclusion);
+        let now = Standing::of(&report);
+        let Between { counts, changes, further_changes } = std::mem::take(&mut self.between);
+        let watched = self.begun.elapsed().into();
+        let between = InBetween { at, watched, before: counts, now, changes: &changes, further_changes };
+        let mut text = Vec::new();
+        report::write_in_between(&mut text, &between, &report, &self.words, self.look()).map_err(wrong)?;
+        self.outlet.report(text);
+        self.between.counts = now;
+        Ok(())
+    }
+
+    /// What has become of findings that were told, by all that is known at the end. Then nothing is left to write but the report: the
+    /// status line is taken away.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn amend(&mut self, conclusion: &Conclusion<'_>) -> Result<(), Error> {
+        let at = conclusion.case.captures.iter().filter_map(|notes| notes.last).max().unwrap_or_default();
+        for notice in self.told.amends(conclusion) {
+            self.tell(&notice, at.max(self.asked))?;
+        }
+        self.outlet.finish().map_err(wrong)
     }
 
     /// The flows that have ended, where the report at the end lists them.
@@ -191,28 +240,82 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// [`Error::Write`].
-    pub fn end(&mut self, case: &Case, telling: &Telling<'_>) -> Result<Exit, Error> {
-        let mut conclusion = case.conclude();
-        for record in &case.flows {
-            self.flow(record, conclusion.judge.flow(record))?;
-        }
+    pub fn end(&mut self, mut conclusion: Conclusion<'_>, telling: &Telling<'_>) -> Result<Exit, Error> {
         let exit = telling.exit(&conclusion);
-        conclusion.findings.retain(|finding| !self.told.contains(&identity(finding)));
-        let report = Report::new(&conclusion);
-        write(|out| report::write_ndjson_without_flows(out, &report, &self.words))?;
-        Ok(exit)
+        let begun = Instant::now();
+        let mut out = io::BufWriter::with_capacity(1 << 16, Metered::new(io::stdout(), &self.meter));
+        let mut write = |out: &mut io::BufWriter<_>| {
+            let mut flows = conclusion.case.flows.iter();
+            for record in flows.by_ref() {
+                self.lines += 1;
+                write_flow(out, self.lines, record, conclusion.judge.flow(record), self.map)?;
+                if begun.elapsed() >= FLOW_TIME_AT_THE_END {
+                    break;
+                }
+            }
+            let left_out = flows.len() as u64;
+            if left_out > 0 {
+                report::write_left_out(out, 0, left_out)?;
+            }
+            conclusion.findings.retain(|finding| !self.told.has(finding));
+            let report = Report::new(&conclusion);
+            report::write_ndjson_without_flows(out, &report, &self.words)?;
+            out.flush()
+        };
+        match write(&mut out) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(wrong(error)),
+            _ => Ok(exit),
+        }
     }
 }
 
-fn identity(finding: &Finding) -> Identity {
-    (finding.code, finding.port, finding.servers.clone(), finding.severity)
-}
-
-/// Writes to standard output at once. Whoever has stopped reading misses the rest.
-fn write(write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'static>>) -> io::Result<()>) -> Result<(), Error> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| Error::Write { target: "standard output".into(), error }),
+impl Between {
+    /// Remembers a notice for the next report; a person reads the first few.
+    fn note(&mut self, notice: &Notice<'_>, words: &Words) {
+        const LISTED: usize = 20;
+        if self.changes.len() < LISTED {
+            self.changes.push(Change::of(notice, words));
+        } else {
+            self.further_changes += 1;
+        }
     }
 }
+
+/// Writes a notice as a line.
+fn write_line(out: &mut Vec<u8>, notice: &Notice<'_>, words: &Words) -> io::Result<()> {
+    match notice {
+        Notice::New(finding) => report::write_finding(out, &report::finding_line(finding, &[]), words),
+        Notice::Revised(finding, revision) => {
+            report::write_revised(out, &report::finding_line(finding, &[]), revision, words)
+        }
+        Notice::Withdrawn(finding, because) => report::write_withdrawn(out, finding, because, words),
+    }
+}
+
+/// Hours, minutes and seconds: `1:02:33`.
+fn elapsed(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Writes a flow as a line.
+fn write_flow(
+    out: &mut impl Write,
+    number: u64,
+    record: &FlowRecord,
+    judgement: Judgement<'_>,
+    map: &PortMap,
+) -> io::Result<()> {
+    report::write_flow(out, &report::flow_line(number, record, judgement, map))
+}
+
+fn wrong(error: io::Error) -> Error {
+    Error::Write { target: "standard output".into(), error }
+}
+
+/// Longest time that is spent on the lines of flows that have ended since the last answer; the others are left out.
+const FLOW_TIME: Duration = Duration::from_millis(500);
+/// The same for those that are still alive at the end.
+const FLOW_TIME_AT_THE_END: Duration = Duration::from_secs(1);
+/// Bytes of lines that are handed over at once.
+const FLOW_PIECE: usize = 64 * 1024;

@@ -4,7 +4,7 @@ use crate::cli::LiveArgs;
 use crate::flow::Depth;
 use crate::packet::Filling;
 use crate::pipeline::{Ask, Beat, Feed};
-use crate::source::{CaptureNotes, LiveSource, Loss};
+use crate::source::{CaptureNotes, INTERRUPTION_LIMIT, Interruption, LiveSource, Loss};
 use crate::time::{Span, Timestamp};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -33,6 +33,8 @@ pub(super) struct LiveFeed {
     /// What was lost until the last second, by interface.
     lost: Vec<u64>,
     lossy_seconds: Vec<Vec<Timestamp>>,
+    /// When an interface was not there, by interface, and how often.
+    interruptions: Vec<(Vec<Interruption>, u64)>,
     news: mpsc::Sender<News>,
 }
 
@@ -56,6 +58,7 @@ impl LiveFeed {
             wait: args.wait,
             lost: vec![0; interfaces],
             lossy_seconds: vec![Vec::new(); interfaces],
+            interruptions: vec![(Vec::new(), 0); interfaces],
             news,
         }
     }
@@ -83,12 +86,21 @@ impl LiveFeed {
             }
             self.lost[index] = lost;
         }
-        let mut remarks: Vec<String> = self.source.ended().into_iter().map(|(_, why)| why).collect();
+        let mut remarks = Vec::new();
+        for (name, why) in self.source.ended() {
+            self.interrupted(&name, &why, at);
+            remarks.push(why);
+        }
         if self.wait {
-            remarks.extend(self.source.reopen().into_iter().map(|(name, outcome)| match outcome {
-                Ok(()) => format!("{name} is watched again"),
-                Err(error) => error.to_string(),
-            }));
+            for (name, outcome) in self.source.reopen() {
+                remarks.push(match outcome {
+                    Ok(()) => {
+                        self.resumed(&name, at);
+                        format!("{name} is watched again")
+                    }
+                    Err(error) => error.to_string(),
+                });
+            }
         }
         let notes = self.notes();
         let sum = |of: fn(&CaptureNotes) -> u64| notes.iter().map(of).sum();
@@ -97,8 +109,34 @@ impl LiveFeed {
         let _ = self.news.send(News { at, packets, bytes, losses, notes, remarks });
     }
 
+    /// The place of an interface among the others.
+    fn place(&self, name: &str) -> Option<usize> {
+        self.source.notes().position(|notes| notes.name == name)
+    }
+
+    fn interrupted(&mut self, name: &str, what: &str, from: Timestamp) {
+        let Some(place) = self.place(name) else { return };
+        let (list, times) = &mut self.interruptions[place];
+        *times += 1;
+        if list.len() < INTERRUPTION_LIMIT {
+            list.push(Interruption { what: what.to_string(), from, to: None });
+        }
+    }
+
+    fn resumed(&mut self, name: &str, at: Timestamp) {
+        let Some(place) = self.place(name) else { return };
+        let open = self.interruptions[place].0.last_mut().filter(|last| last.to.is_none());
+        if let Some(last) = open {
+            last.to = Some(at);
+        }
+    }
+
     pub fn notes(&self) -> Vec<CaptureNotes> {
         let mut notes: Vec<CaptureNotes> = self.source.notes().cloned().collect();
+        for (notes, (list, times)) in notes.iter_mut().zip(&self.interruptions) {
+            notes.interruptions.clone_from(list);
+            notes.interrupted = *times;
+        }
         for (notes, seconds) in notes.iter_mut().zip(&self.lossy_seconds) {
             notes.lossy_seconds.clone_from(seconds);
         }
