@@ -4,7 +4,7 @@
 //! it free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is
 //! lost here.
 
-use crate::audit::{Audit, Flows};
+use crate::audit::{Audit, Finished, Flows, Standing};
 use crate::clock::Clock;
 use crate::flow::{Depth, FlowRecord, Limits};
 use crate::ledger::{Latency, Ledger};
@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How an audit is carried out. None of it changes the result.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,8 @@ pub struct Harvest {
     pub ledger: Ledger,
     /// The flows, in the order of their first packets, where they were kept.
     pub flows: Vec<FlowRecord>,
+    /// How many more flows there were, for which there was no room.
+    pub flows_left_out: u64,
     /// How time ran.
     pub clock: Clock,
     /// Sources that could not be read.
@@ -122,12 +124,14 @@ pub struct Interim {
     pub at: Timestamp,
     /// What was asked for.
     pub depth: Depth,
-    /// What was seen until then, live flows included.
-    pub ledger: Ledger,
+    /// What was seen.
+    pub standing: Standing,
     /// Flows that have ended since the last answer, where flows are kept.
-    pub finished: Vec<FlowRecord>,
+    pub finished: Finished,
     /// Flows that are alive.
     pub live: usize,
+    /// How long it took to find that out.
+    pub took: Duration,
 }
 
 /// Audits what `feed` hands out until it ends. Answers to its questions go to `interims`, one of each worker; if nobody
@@ -172,13 +176,16 @@ fn with_workers<S>(
         let mut results = Vec::with_capacity(workers);
         for lane in 0..workers {
             let (sender, receiver) = bounded(BATCHES);
-            let audit = Audit::new(Arc::clone(map), options.limits, options.flows);
+            let mut audit = Audit::new(Arc::clone(map), options.limits, options.flows);
+            if interims.is_some() {
+                audit.answers_questions();
+            }
             let (give_back, interims) = (give_back.clone(), interims.cloned());
             results.push(scope.spawn(move || {
                 let batches = Latency::default();
                 let mut worker = Worker { lane, audit, sweep: options.sweep, give_back, interims, batches };
                 let end = worker.work(&receiver);
-                (worker.audit.finish(end), worker.batches)
+                (worker.audit.close(end), worker.batches)
             }));
             lanes.push(sender);
         }
@@ -188,11 +195,13 @@ fn with_workers<S>(
         let (sources, failed) = capture(&mut hall, &mut clock);
         hall.close(clock.now());
         let batches = Latency::default();
-        let mut harvest = Harvest { ledger: Ledger::default(), flows: Vec::new(), clock, failed, batches };
+        let (ledger, flows) = (Ledger::default(), Vec::new());
+        let mut harvest = Harvest { ledger, flows, flows_left_out: 0, clock, failed, batches };
         for (worker, result) in results.into_iter().enumerate() {
             let joined = result.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let ((ledger, flows), batches) = joined;
+            let ((ledger, Finished { flows, left_out }), batches) = joined;
             harvest.batches += &batches;
+            harvest.flows_left_out += left_out;
             if worker == 0 {
                 (harvest.ledger, harvest.flows) = (ledger, flows);
             } else {
@@ -401,11 +410,13 @@ impl Worker {
 
     fn answer(&mut self, serial: u64, at: Timestamp, depth: Depth) {
         let Some(interims) = &self.interims else { return };
-        let ledger = self.audit.interim(at, depth);
+        let begun = Instant::now();
+        let standing = self.audit.interim(at, depth);
         let finished = self.audit.take_finished();
         let live = self.audit.live_flows();
+        let took = begun.elapsed();
         // Nobody listens any more when the audit is being ended.
-        let _ = interims.send(Interim { serial, at, depth, ledger, finished, live });
+        let _ = interims.send(Interim { serial, at, depth, standing, finished, live, took });
     }
 }
 

@@ -8,16 +8,17 @@ mod feed;
 mod outlet;
 
 use self::desk::Desk;
-use self::feed::LiveFeed;
+use self::feed::{LiveFeed, Pace};
 use super::Exit;
 use super::console::{Meter, Quiet, Target, tell};
 use super::file;
 use super::ports::{port_map, remark_on_map};
 use super::telling::Telling;
+use crate::audit::Flows;
 use crate::case::Case;
-use crate::cli::LiveArgs;
+use crate::cli::{AuditArgs, LiveArgs};
 use crate::error::Error;
-use crate::pipeline::run_live;
+use crate::pipeline::{Options, run_live};
 use crate::report;
 use crate::sandbox::{Confinement, confine};
 use crate::source::{LiveOptions, LiveSource, list};
@@ -53,14 +54,15 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         None => None,
     };
     confine_unless_told_not_to(args, &source)?;
-    let pipeline = file::options(audit);
+    let pipeline = pipeline_options(audit);
     Quiet::of(audit.quiet).remark(&format!("watching {}; Ctrl-C ends with a report", args.interfaces.join(", ")));
     let (news, hear) = mpsc::channel();
     let meter = Arc::new(Meter::default());
     end_where_output_stands_still(Arc::clone(&stop), Arc::clone(&meter));
-    let mut feed = LiveFeed::new(source, args, Arc::clone(&stop), news);
+    let pace = Arc::new(Pace::new());
+    let mut feed = LiveFeed::new(source, args, Arc::clone(&stop), news, Arc::clone(&pace));
     let (answers, interims) = mpsc::channel();
-    let mut desk = Desk::new(audit, &map, pipeline.workers, Arc::clone(&meter));
+    let mut desk = Desk::new(audit, &map, pipeline.workers, pace, Arc::clone(&meter));
     let harvest = thread::scope(|scope| {
         let capture = scope.spawn(|| run_live(&map, pipeline, &mut feed, &answers));
         while !capture.is_finished() {
@@ -74,6 +76,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         Ok::<_, Error>(capture.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
     desk.close()?;
+    let left_out = harvest.flows_left_out;
     let mut case = Case { flows: desk.take_finished(), ..Case::new(Arc::clone(&map)) };
     case.add(harvest);
     case.captures = feed.notes();
@@ -83,10 +86,25 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     };
     let telling = Telling::of(audit, target);
     if audit.format.streams() && audit.output.is_none() {
-        return desk.end(&case, &telling);
+        return desk.end(&case, left_out, &telling);
     }
     telling.conclude(&case)
 }
+
+/// As for files, with less memory: a live audit may run for months, and beside other programs.
+fn pipeline_options(audit: &AuditArgs) -> Options {
+    let mut options = file::options(audit);
+    options.limits.flows = FLOWS;
+    if audit.format.streams() && audit.output.is_none() {
+        options.flows = Flows::KeptUntilTaken(FLOWS_AT_ONCE);
+    }
+    options
+}
+
+/// Maximum number of flows that are followed at the same time.
+const FLOWS: usize = 2_000_000;
+/// Maximum number of finished flows that each worker keeps until their lines are written.
+const FLOWS_AT_ONCE: usize = 100_000;
 
 /// Gives up what is not needed any more: root, capabilities, files, most system calls.
 fn confine_unless_told_not_to(args: &LiveArgs, source: &LiveSource) -> Result<(), Error> {
