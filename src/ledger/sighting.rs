@@ -97,6 +97,12 @@ impl Sightings {
             return;
         }
         let sighting = Sighting { showing, matching: *matching, path: Path::of(flow) };
+        // What would be dropped at once is only counted: in a flood that is nearly every flow.
+        let full = self.sightings.len() >= SIGHTING_LIMIT;
+        if full && self.sightings.last_key_value().is_some_and(|(last, _)| sighting > *last) {
+            self.unlisted += 1;
+            return;
+        }
         self.add(sighting, Seen::of(flow));
         self.keep();
     }

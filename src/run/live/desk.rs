@@ -295,6 +295,6 @@ fn wrong(error: io::Error) -> Error {
 /// Longest time that is spent on the lines of flows that have ended since the last answer; the others are left out.
 const FLOW_TIME: Duration = Duration::from_millis(500);
 /// The same for those that are still alive at the end.
-const FLOW_TIME_AT_THE_END: Duration = Duration::from_secs(1);
+const FLOW_TIME_AT_THE_END: Duration = Duration::from_millis(500);
 /// Bytes of lines that are handed over at once.
 const FLOW_PIECE: usize = 64 * 1024;
