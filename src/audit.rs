@@ -1,9 +1,9 @@
 //! The front door of the core: raw packets in, a `Ledger` and finished flows out. It knows no thread, no file and no clock.
 
-use crate::flow::{Depth, Doubt, FlowRecord, FlowTable, Limits, Showing, showing};
+use crate::flow::{Census, Depth, Doubt, FlowRecord, FlowTable, Limits, Showing, showing};
 use crate::ledger::Ledger;
 use crate::matching::Matching;
-use crate::packet::{Lane, RawPacket, decode};
+use crate::packet::{Lane, RawPacket, Secret, decode};
 use crate::portmap::PortMap;
 use crate::time::Timestamp;
 use crate::transport::Transport;
@@ -134,6 +134,16 @@ impl Audit {
         table.sweep(now, budget, &mut |record| books.enter(record));
     }
 
+    /// Takes part in a meeting at `at` of all audits that share the packets of a capture: they find out whether they are within
+    /// their limits, and give up what says least where they are not. `together` hands in what this audit holds and brings back the
+    /// sum over all of them; for an audit that has every packet it gives back what it gets. All must meet after the same packet,
+    /// and before long: [`Limits::between_meetings`]. Who never meets has no limit.
+    pub fn meet(&mut self, at: Timestamp, secret: Secret, mut together: impl FnMut(Census) -> Census) {
+        let Audit { table, books } = self;
+        let forgotten = table.meet(at, secret, &mut together, &mut |record| books.enter(record));
+        books.ledger.openings_given_up += forgotten;
+    }
+
     /// Nothing was captured from `at` until the next packet: what was still waiting for an answer then has been watched no
     /// longer. Flows of which both sides have spoken go on.
     pub fn gap(&mut self, at: Timestamp) {
@@ -163,6 +173,7 @@ impl Audit {
             }
         });
         (news.decoded, news.skipped) = (ledger.decoded, ledger.skipped.clone());
+        news.openings_given_up = ledger.openings_given_up;
         let whole = (depth == Depth::Everything).then(|| {
             let mut whole = ledger.clone();
             whole += &open.shown_and_ended;

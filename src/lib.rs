@@ -87,6 +87,9 @@
 //!   its next packet begins a new one. So the moment of sweeping changes nothing.
 //! - **Whatever is kept within a limit is the first in some order**, never the first to arrive, so that the sum of several workers
 //!   does not depend on their number.
+//! - **A limit cannot be aimed at.** Where packets go is keyed by run, a limit is one for all workers, and at points that the packets alone
+//!   decide they meet and give up what says least ([`flow::FlowTable::meet`]): neither the latest, nor what sorts last. Nothing new is
+//!   ever refused, and the report says what was given up.
 //! - **Nothing is concluded before the sum is complete** ([`judge::Judge`]). A flow is entered as what its packets show and where it stands in the
 //!   map. Whether silence is a block depends on which directions the whole capture holds, and that is known at the end. So nothing is ever taken back.
 

@@ -2,13 +2,13 @@
 //!
 //! A batch goes to every worker at once; each reads its own lane and sends the batch back. The last one to do so makes
 //! it free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is
-//! lost here.
+//! lost here. Now and then the workers meet, at the same packet for all of them, to keep the limits that they share.
 
 use crate::audit::{Audit, Finished, Flows, Standing};
 use crate::clock::Clock;
-use crate::flow::{Depth, FlowRecord, Limits};
+use crate::flow::{Census, Depth, FlowRecord, Limits};
 use crate::ledger::{Latency, Ledger};
-use crate::packet::{Filling, PacketBatch};
+use crate::packet::{Deal, Filling, PacketBatch, Secret};
 use crate::portmap::PortMap;
 use crate::source::{More, ReadError, Source};
 use crate::time::Timestamp;
@@ -172,9 +172,10 @@ fn with_workers<S>(
     let workers = options.workers.max(1);
     thread::scope(|scope| {
         let (give_back, recycled) = unbounded();
+        let deal = Deal::new(workers, options.limits.between_meetings());
         let mut lanes = Vec::with_capacity(workers);
         let mut results = Vec::with_capacity(workers);
-        for lane in 0..workers {
+        for (lane, circle) in Circle::of(workers).into_iter().enumerate() {
             let (sender, receiver) = bounded(BATCHES);
             let mut audit = Audit::new(Arc::clone(map), options.limits, options.flows);
             if interims.is_some() {
@@ -183,14 +184,15 @@ fn with_workers<S>(
             let (give_back, interims) = (give_back.clone(), interims.cloned());
             results.push(scope.spawn(move || {
                 let batches = Latency::default();
-                let mut worker = Worker { lane, audit, sweep: options.sweep, give_back, interims, batches };
+                let (sweep, secret) = (options.sweep, deal.secret());
+                let mut worker = Worker { lane, audit, sweep, circle, secret, give_back, interims, batches };
                 let end = worker.work(&receiver);
                 (worker.audit.close(end), worker.batches)
             }));
             lanes.push(sender);
         }
         drop(give_back);
-        let mut hall = Hall { lanes, recycled, waiting: Vec::new(), made: 0, workers };
+        let mut hall = Hall { lanes, recycled, waiting: Vec::new(), made: 0, deal };
         let mut clock = Clock::default();
         let (sources, failed) = capture(&mut hall, &mut clock);
         hall.close(clock.now());
@@ -238,7 +240,8 @@ struct Hall {
     recycled: Receiver<Arc<PacketBatch>>,
     waiting: Vec<Arc<PacketBatch>>,
     made: usize,
-    workers: usize,
+    /// How the packets after those of the last batch are dealt.
+    deal: Deal,
 }
 
 fn capture<S: Source>(
@@ -286,7 +289,9 @@ impl Hall {
     fn fill<R>(&mut self, clock: &mut Clock, fill: impl FnOnce(&mut Filling<'_>) -> R) -> R {
         let mut shared = self.batch();
         let batch = Arc::get_mut(&mut shared).expect("a batch from the hall is nobody else's");
+        *batch.deal() = self.deal;
         let outcome = fill(&mut batch.fill(clock));
+        self.deal = *batch.deal();
         self.send(shared, clock.now());
         outcome
     }
@@ -302,12 +307,12 @@ impl Hall {
             }
             if self.made < BATCHES {
                 self.made += 1;
-                return Arc::new(PacketBatch::new(self.workers));
+                return Arc::new(PacketBatch::dealt(self.deal));
             }
             match next(&self.recycled) {
                 Some(batch) => self.take_back(batch),
                 // Every worker has died; joining them tells why.
-                None => return Arc::new(PacketBatch::new(self.workers)),
+                None => return Arc::new(PacketBatch::dealt(self.deal)),
             }
         }
     }
@@ -363,11 +368,50 @@ fn next<T>(messages: &Receiver<T>) -> Option<T> {
 /// Looks at an empty channel before a thread goes to sleep: some hundredths of a millisecond.
 const AWAKE: u32 = 500;
 
+/// The channels by which each worker tells all the others what it holds.
+struct Circle {
+    to: Vec<Sender<Arc<Census>>>,
+    from: Vec<Receiver<Arc<Census>>>,
+}
+
+impl Circle {
+    /// One for each worker.
+    fn of(workers: usize) -> Vec<Circle> {
+        let mut circles: Vec<Circle> =
+            Vec::from_iter((0..workers).map(|_| Circle { to: Vec::new(), from: Vec::new() }));
+        for one in 0..workers {
+            for other in (0..workers).filter(|&other| other != one) {
+                let (sender, receiver) = unbounded();
+                circles[one].to.push(sender);
+                circles[other].from.push(receiver);
+            }
+        }
+        circles
+    }
+
+    /// The sum of what all workers hand in. Everyone sends before anyone waits, and who has died is not waited for.
+    fn together(&self, mine: Census) -> Census {
+        if self.from.is_empty() {
+            return mine;
+        }
+        let mine = Arc::new(mine);
+        for to in &self.to {
+            let _ = to.send(Arc::clone(&mine));
+        }
+        let mut sum = Census::default();
+        sum += &mine;
+        self.from.iter().filter_map(next).for_each(|theirs| sum += &theirs);
+        sum
+    }
+}
+
 /// One worker thread.
 struct Worker {
     lane: usize,
     audit: Audit,
     sweep: Sweep,
+    circle: Circle,
+    secret: Secret,
     give_back: Sender<Arc<PacketBatch>>,
     interims: Option<mpsc::Sender<Interim>>,
     batches: Latency,
@@ -393,18 +437,21 @@ impl Worker {
     }
 
     fn audit(&mut self, batch: &PacketBatch, now: Timestamp) {
-        match self.sweep {
-            Sweep::EveryPacket => {
-                for packet in batch.packets(self.lane) {
+        for (piece, point) in batch.pieces(self.lane) {
+            if self.sweep == Sweep::EveryPacket {
+                for (packet, _) in piece.raw_and_decoded() {
                     self.audit.observe(&packet);
                     self.audit.sweep(packet.at, usize::MAX);
                 }
+            } else {
+                self.audit.observe_all(piece);
             }
-            Sweep::EveryBatch => {
-                self.audit.observe_all(batch.lane(self.lane));
-                self.audit.sweep(now, batch.lane(self.lane).len() / 2 + SWEEP_AT_LEAST);
+            if let Some(at) = point {
+                self.audit.meet(at, self.secret, |mine| self.circle.together(mine));
             }
-            Sweep::Never => self.audit.observe_all(batch.lane(self.lane)),
+        }
+        if self.sweep == Sweep::EveryBatch {
+            self.audit.sweep(now, batch.lane(self.lane).len() / 2 + SWEEP_AT_LEAST);
         }
     }
 

@@ -3,7 +3,7 @@
 
 mod support;
 
-use cap_audit::flow::FlowRecord;
+use cap_audit::flow::{FlowRecord, Limits};
 use cap_audit::judge::Outcome;
 use cap_audit::packet::Skip;
 use cap_audit::pipeline::{Options, Sweep};
@@ -267,12 +267,16 @@ fn named(harvest: &Audited) -> usize {
 #[test]
 fn beyond_the_limit_of_openings_a_protocol_is_told_by_what_was_heard() {
     let few = audit(unfinished(500));
-    assert_eq!(named(&few), 500);
-    // One shard keeps two megabytes: 551 lines of 3805 bytes.
+    assert_eq!((named(&few), few.ledger.openings_given_up), (500, 0));
+    // The limit is 68 lines of 3805 bytes, and is kept after each fifty of them: between 40 and 118 stay, those that have waited least.
+    let limits = Limits { openings: 256 << 10, ..Limits::default() };
     let packets = unfinished(700);
-    let told = |workers: usize, sweep: Sweep| audit_with(packets.clone(), Options { workers, sweep, ..keeping() }, 7);
+    let told =
+        |workers: usize, sweep: Sweep| audit_with(packets.clone(), Options { workers, sweep, limits, ..keeping() }, 7);
     let one = told(1, Sweep::Never);
-    assert_eq!((named(&one), one.flows.len()), (551, 700));
+    let given_up = one.ledger.openings_given_up;
+    assert_eq!((named(&one) as u64 + given_up, one.flows.len(), one.ledger.flows_given_up), (700, 700, 0));
+    assert!((582..=660).contains(&given_up), "{given_up}");
     for (workers, sweep) in [(1, Sweep::EveryPacket), (3, Sweep::EveryBatch), (7, Sweep::Never)] {
         let other = told(workers, sweep);
         assert!(one.ledger == other.ledger && one.flows == other.flows, "{workers} workers, {sweep:?}");
@@ -291,34 +295,10 @@ fn openings_that_nobody_ends_give_their_room_back() {
     };
     let later = scene::later(&unfinished(500), Span::seconds(10_800));
     let packets = [begun(540, 50_000), later].concat();
+    let limits = Limits { openings: 2 << 20, ..Limits::default() };
     for sweep in [Sweep::Never, Sweep::EveryPacket] {
-        let options = Options { workers: 1, sweep, ..keeping() };
-        assert_eq!(named(&audit_with(packets.clone(), options, 7)), 500, "{sweep:?}");
-    }
-}
-
-#[test]
-fn room_for_openings_comes_back_at_the_same_moment_swept_or_not() {
-    // A shard filled up four seconds after a step of ten, by flows that are given up two hours and a quarter later. Before that
-    // moment, after it, and after the next step somebody asks for room.
-    let line = [b"GET /".as_slice(), &[b'a'; 3_800]].concat();
-    let begun = |port: u16, at: i64| {
-        let talk = Talk::between(client("10.0.0.14", port), server("10.0.0.22", 80)).at(START + Span::seconds(at));
-        talk.opened().says(&line)
-    };
-    let full = (0..551).map(|number| begun(20_000 + number, 4).packets());
-    let asks = [8_101, 8_107, 8_111]
-        .into_iter()
-        .zip(30_000..)
-        .map(|(at, port)| begun(port, at).says(b" HTTP/1.1\r\nHost: www.example.com\r\n\r\n").packets());
-    let packets = merge(full.chain(asks));
-    for sweep in [Sweep::Never, Sweep::EveryPacket] {
-        let options = Options { workers: 1, sweep, ..keeping() };
-        let harvest = audit_with(packets.clone(), options, 7);
-        let named = |port: u16| {
-            let flow = harvest.flows.iter().find(|flow| flow.record.client.port == port).expect("it was sent");
-            flow.record.heard.as_ref().is_some_and(|heard| heard.server_name.is_some())
-        };
-        assert_eq!([30_000, 30_001, 30_002].map(named), [false, false, true], "{sweep:?}");
+        let options = Options { workers: 1, sweep, limits, ..keeping() };
+        let told = audit_with(packets.clone(), options, 7);
+        assert_eq!((named(&told), told.ledger.openings_given_up), (500, 0), "{sweep:?}");
     }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use cap_audit::clock::Clock;
 use cap_audit::packet::{
-    Fragment, LinkType, Packet, PacketBatch, Quoted, RawPacket, Skip, TransportHeader, decode, general, protocol, shard,
+    Deal, Fragment, LinkType, Packet, PacketBatch, Quoted, RawPacket, Skip, TransportHeader, decode, general, protocol,
 };
 use etherparse::{LaxSlicedPacket, TransportSlice};
 use proptest::collection::vec;
@@ -47,9 +47,10 @@ fn on_its_way_in(raw: &RawPacket<'_>) -> Result<(), TestCaseError> {
         Some(quoted) => (quoted.source, quoted.destination),
         None => (packet.source, packet.destination),
     });
-    let mut batch = PacketBatch::new(LANES);
+    let deal = Deal::new(LANES, u64::MAX);
+    let mut batch = PacketBatch::dealt(deal);
     batch.fill(&mut Clock::default()).copy(raw);
-    let expected = pair.map_or(0, |(one, other)| shard(one, other) % LANES);
+    let expected = pair.map_or(0, |(one, other)| deal.lane(one, other));
     let holders: Vec<usize> = (0..LANES).filter(|&lane| !batch.lane(lane).is_empty()).collect();
     prop_assert_eq!(holders, [expected]);
     prop_assert_eq!(batch.lane(expected).packets().collect::<Vec<_>>(), [&general::decode(raw)]);

@@ -127,6 +127,22 @@ proptest! {
     }
 
     #[test]
+    fn what_is_given_up_at_a_limit_depends_on_the_packets_alone(scene in scene()) {
+        let packets = scene.packets();
+        let told = |workers, sweep, batch| {
+            let options = Options { limits: narrow(), ..with(workers, sweep) };
+            told(audit_with(packets.clone(), options, batch))
+        };
+        let one = told(1, Sweep::Never, 256);
+        prop_assert_eq!(one.0.received(), packets.len() as u64);
+        for (workers, sweep, batch) in
+            [(1, Sweep::EveryPacket, 1), (2, Sweep::EveryBatch, 7), (3, Sweep::Never, 1), (7, Sweep::EveryPacket, 256)]
+        {
+            prop_assert_eq!(&one, &told(workers, sweep, batch), "{} workers, {:?}, batches of {}", workers, sweep, batch);
+        }
+    }
+
+    #[test]
     fn a_year_later_the_same_is_found(scene in scene()) {
         let packets = scene.packets();
         let now = audit_with(packets.clone(), with(1, Sweep::EveryBatch), BATCH);
@@ -625,41 +641,56 @@ fn beyond_the_limit_of_sightings_the_number_of_workers_changes_nothing() {
     assert!(one == three);
 }
 
+/// Limits that every scene meets.
+fn narrow() -> Limits {
+    Limits { flows: 3, openings: 100 }
+}
+
 #[test]
-fn beyond_the_limit_of_flows_the_number_of_workers_changes_nothing() {
-    // A limit of one flow a shard; every host pair is alive at once, so that many are turned away.
-    let limits = Limits { flows: 1 };
+fn beyond_the_limit_of_flows_every_packet_is_still_followed() {
+    // Two hundred conversations that are alive at once, where fifty are followed.
+    let limits = Limits { flows: 50, ..Limits::default() };
     let attempt = |number: u8| {
         let talk = Talk::between(client(&format!("10.0.0.{number}"), 40_000), server("10.0.1.1", 2598));
         later(&talk.opened().says(b"hello").packets(), Span::millis(i64::from(number)))
     };
     let packets = merge((1..=200).map(attempt));
     let one = told(audit_with(packets.clone(), Options { limits, ..with(1, Sweep::EveryBatch) }, BATCH));
-    assert!(skipped(&one.0) > 100);
-    for workers in [2, 3, 7] {
-        assert!(
-            one == told(audit_with(packets.clone(), Options { limits, ..with(workers, Sweep::EveryBatch) }, BATCH)),
-            "{workers}"
-        );
+    assert_eq!((skipped(&one.0), one.0.flow_packets), (0, packets.len() as u64));
+    assert!(one.0.flows_given_up >= 150, "{}", one.0.flows_given_up);
+    let let_go = one.1.iter().filter(|flow| flow.record.marks.has(Marks::LET_GO) && flow.record.cut_off).count();
+    assert_eq!(let_go as u64, one.0.flows_given_up);
+    assert!(remarks(&one.0).contains(&"about-flow-limit"));
+    for (workers, batch) in [(1, 1), (2, BATCH), (3, 256), (7, BATCH)] {
+        let options = Options { limits, ..with(workers, Sweep::EveryBatch) };
+        assert!(one == told(audit_with(packets.clone(), options, batch)), "{workers} workers, batches of {batch}");
     }
 }
 
 #[test]
-fn beyond_the_limit_of_flows_idle_ones_make_room_in_the_same_way() {
-    // One flow a shard. Later attempts of the same pair come when the first is idle too long: they must be followed, whoever
-    // sweeps when.
-    let limits = Limits { flows: 1 };
+fn beyond_the_limit_of_flows_idle_ones_count_for_nothing() {
+    // One flow at a time is alive; the others have been idle too long, swept or not.
+    let limits = Limits { flows: 2, ..Limits::default() };
     let attempt = |number: u32| {
         let talk = Talk::udp(client("10.0.0.14", 40_000 + number as u16), server("10.0.1.1", 514)).says(b"line");
         later(&talk.packets(), Span::seconds(200 * i64::from(number)))
     };
-    let noise = meanwhile(START + Span::seconds(2_100));
-    let packets = merge((0..10).map(attempt).chain([noise]));
-    let never = told(audit_with(packets.clone(), Options { limits, ..with(1, Sweep::Never) }, BATCH));
-    for (workers, sweep) in [(1, Sweep::EveryBatch), (1, Sweep::EveryPacket), (3, Sweep::Never), (7, Sweep::EveryBatch)]
+    let packets = merge((0..10).map(attempt));
+    for (workers, sweep) in
+        [(1, Sweep::Never), (1, Sweep::EveryBatch), (1, Sweep::EveryPacket), (3, Sweep::Never), (7, Sweep::EveryBatch)]
     {
         let other = told(audit_with(packets.clone(), Options { limits, ..with(workers, sweep) }, BATCH));
-        let flows = |told: &(Ledger, Vec<JudgedFlow>, Clock)| Judge::new(map(), &told.0).tally().flows;
-        assert_eq!(flows(&never), flows(&other), "{workers} workers, {sweep:?}");
+        assert_eq!((other.1.len(), other.0.flows_given_up), (10, 0), "{workers} workers, {sweep:?}");
     }
+}
+
+/// Keys of the remarks on what an audit could not do.
+fn remarks(ledger: &Ledger) -> Vec<&'static str> {
+    let case = Case { ledger: ledger.clone(), ..Case::new(citrix()) };
+    let conclusion = case.conclude();
+    let key = |remark: Remark| match remark {
+        Remark::Fact { key, .. } => Some(key),
+        Remark::Finding(_) => None,
+    };
+    Report::new(&conclusion).quality.remarks.into_iter().filter_map(key).collect()
 }

@@ -18,5 +18,5 @@ pub use record::{
     Counts, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef, Sender,
 };
 pub use showing::{Doubt, EARLY, FIRM, GRACE, Showing, TCP_TRIES, UDP_TRIES, showing};
-pub use table::{Depth, FlowTable, KnowsPort, Limits, Probe};
+pub use table::{Census, Depth, FlowTable, KnowsPort, Limits, Probe};
 pub use tcp_state::{End, TcpState};

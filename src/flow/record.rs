@@ -248,6 +248,8 @@ impl Marks {
     /// The client sent to a broadcast or multicast address of the link; where the link cannot tell, to an IPv4 address
     /// that ends in 255.
     pub const SENT_TO_MANY: u16 = 1 << 14;
+    /// Given up before its time, because there were more flows than the limit allows.
+    pub const LET_GO: u16 = 1 << 15;
 
     /// True where the mark is set.
     #[inline]

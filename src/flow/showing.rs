@@ -55,11 +55,13 @@ pub enum Doubt {
     QuotedOnly,
     /// Neither an answer nor a clear sign that there was none.
     NoClearAnswer,
+    /// Given up before its time: there were more flows than the limit allows.
+    FlowLimit,
 }
 
 impl Doubt {
     /// Every doubt, in order.
-    pub const ALL: [Doubt; 7] = [
+    pub const ALL: [Doubt; 8] = [
         Doubt::CaptureTooShort,
         Doubt::TooFewTries,
         Doubt::OneDirection,
@@ -67,6 +69,7 @@ impl Doubt {
         Doubt::ResetOnly,
         Doubt::QuotedOnly,
         Doubt::NoClearAnswer,
+        Doubt::FlowLimit,
     ];
 
     /// The name in the report.
@@ -79,6 +82,7 @@ impl Doubt {
             Doubt::ResetOnly => "reset-only",
             Doubt::QuotedOnly => "quoted-only",
             Doubt::NoClearAnswer => "no-clear-answer",
+            Doubt::FlowLimit => "flow-limit",
         }
     }
 }
@@ -154,15 +158,25 @@ fn client_alone(flow: &FlowRecord) -> Showing {
     if flow.syns == 0 {
         return Showing::Unclear(Doubt::ResetOnly);
     }
-    if flow.syns >= TCP_TRIES && flow.watched() >= GRACE {
+    if flow.syns >= TCP_TRIES && flow.watched() >= grace(flow) {
         return Showing::Silence;
     }
     Showing::Unclear(patience(flow))
 }
 
-/// Why there was no further try: the capture ended, or the opener gave up.
+/// How long silence must have been watched. Of a flow that was given up before its time the next packet may have been an
+/// answer: only what is certain counts.
+fn grace(flow: &FlowRecord) -> Span {
+    if flow.marks.has(Marks::LET_GO) { FIRM } else { GRACE }
+}
+
+/// Why there was no further try: the capture ended, nobody looked any longer, or the opener gave up.
 fn patience(flow: &FlowRecord) -> Doubt {
-    if flow.cut_off && flow.watched() < FIRM { Doubt::CaptureTooShort } else { Doubt::TooFewTries }
+    match flow.cut_off && flow.watched() < FIRM {
+        true if flow.marks.has(Marks::LET_GO) => Doubt::FlowLimit,
+        true => Doubt::CaptureTooShort,
+        false => Doubt::TooFewTries,
+    }
 }
 
 fn server_alone(flow: &FlowRecord) -> Showing {
@@ -207,11 +221,15 @@ fn unacknowledged(flow: &FlowRecord) -> Showing {
         return Showing::Handshake;
     }
     let repeated = flow.syn_acks >= 2 || flow.marks.has(Marks::SYN_AFTER_SYN_ACK);
-    let watched = flow.answered_at.is_some_and(|at| flow.until - at >= GRACE);
+    let watched = flow.answered_at.is_some_and(|at| flow.until - at >= grace(flow));
     if repeated && watched {
         return Showing::Unacknowledged;
     }
-    Showing::Unclear(if flow.cut_off { Doubt::CaptureTooShort } else { Doubt::NoClearAnswer })
+    Showing::Unclear(match flow.cut_off {
+        true if flow.marks.has(Marks::LET_GO) => Doubt::FlowLimit,
+        true => Doubt::CaptureTooShort,
+        false => Doubt::NoClearAnswer,
+    })
 }
 
 fn udp(flow: &FlowRecord) -> Showing {
@@ -235,7 +253,7 @@ fn udp(flow: &FlowRecord) -> Showing {
     }
     let tries = flow.from_client.packets - u64::from(flow.from_client.duplicates);
     let repeated = tries >= UDP_TRIES && flow.last - flow.first >= REPETITION;
-    let enough = repeated && flow.watched() >= GRACE;
+    let enough = repeated && flow.watched() >= grace(flow);
     Showing::NoReply((!enough).then(|| patience(flow)))
 }
 
@@ -243,6 +261,7 @@ fn icmp(flow: &FlowRecord) -> Showing {
     match (flow.from_client.packets > 0, flow.from_server.packets > 0) {
         (true, true) => Showing::Exchange,
         (true, false) if unreachable(flow) => Showing::Unreachable,
+        (true, false) if flow.marks.has(Marks::LET_GO) => Showing::NoReply(Some(Doubt::FlowLimit)),
         (true, false) => Showing::NoReply(None),
         (false, _) => Showing::OneDirection,
     }

@@ -1,31 +1,39 @@
 //! All flows of one worker: finds the flow of a packet, opens new ones, gives up idle ones.
 
+mod census;
+mod fragments;
+mod limit;
+
+pub use self::census::Census;
+
+use self::fragments::{FragmentKey, Fragments};
 use super::questions::Questions;
 use super::track::Flow;
 use super::{DirectionBasis, Endpoint, FlowKey, FlowRecord, IcmpError, Marks, Sender, Side};
-use crate::packet::{
-    Address, Fragment, Icmp, Packet, Quoted, RawPacket, SHARDS, Skip, TransportHeader, protocol, shard,
-};
-use crate::time::{Span, Timestamp};
+use crate::packet::{Fragment, Icmp, Packet, Quoted, RawPacket, Skip, TransportHeader, protocol};
+use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 
 /// Whether the port map knows a port as a server's. Asked with the IP protocol number and the port, once for a flow
 /// whose start was not seen.
 pub type KnowsPort = Box<dyn Fn(u8, u16) -> bool + Send>;
 
-/// Limits of memory.
+/// Limits of memory, over all workers. They are kept at the points at which the workers meet ([`FlowTable::meet`]), so
+/// that for a short time there may be a sixteenth more.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Maximum number of flows that are followed at the same time, over all workers.
+    /// Maximum number of flows that are followed at the same time. Beyond it those are given up that say least.
     pub flows: usize,
+    /// Maximum number of bytes of openings that flows hold because more are awaited. Beyond it a protocol is told by what has been
+    /// heard.
+    pub openings: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { flows: 8_000_000 }
+        Limits { flows: 8_000_000, openings: 128 << 20 }
     }
 }
 
@@ -43,12 +51,11 @@ pub struct FlowTable {
     index: HashTable<Entry>,
     hasher: RandomState,
     flows: Slab,
-    rooms: Box<[Room; SHARDS]>,
-    shard_limit: u32,
-    /// The epoch in which the whole table was last walked for want of room.
-    walked: i64,
+    limits: Limits,
+    /// Bytes of openings that are held because more are awaited.
+    held: u64,
     knows_port: KnowsPort,
-    fragments: Box<[Fragments; SHARDS]>,
+    fragments: Fragments,
     hand: u32,
     /// Of an audit that is asked while it goes on.
     questions: Option<Box<Questions>>,
@@ -69,94 +76,6 @@ struct Entry {
     slot: u32,
 }
 
-#[derive(PartialEq, Eq, Hash)]
-struct FragmentKey {
-    source: Address,
-    destination: Address,
-    identification: u32,
-    protocol: u8,
-}
-
-/// First fragments of one shard, for the later ones: they carry no ports. Two generations, so that the oldest can be
-/// forgotten without looking at each. Invariant: neither holds more than [`FRAGMENT_LIMIT`].
-#[derive(Default)]
-struct Fragments {
-    young: HashMap<FragmentKey, (FlowKey, Timestamp)>,
-    old: HashMap<FragmentKey, (FlowKey, Timestamp)>,
-}
-
-impl Fragments {
-    fn remember(&mut self, fragment: FragmentKey, flow: FlowKey, at: Timestamp) {
-        if self.young.len() >= FRAGMENT_LIMIT {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
-        }
-        self.young.insert(fragment, (flow, at));
-    }
-
-    fn flow_of(&self, fragment: &FragmentKey, at: Timestamp) -> Option<FlowKey> {
-        let &(flow, then) = self.young.get(fragment).or_else(|| self.old.get(fragment))?;
-        (at - then <= FRAGMENT_LIFE).then_some(flow)
-    }
-}
-
-/// How much of its share a shard has taken. A flow that went idle gives its place back only in the epoch after, swept
-/// or not, so that it does not matter when somebody sweeps.
-#[derive(Clone, Copy, Default)]
-struct Room {
-    taken: Share,
-    /// What comes back in the epoch after this one.
-    returning: Share,
-    epoch: i64,
-}
-
-/// Flows, and bytes that they hold because more are awaited.
-#[derive(Clone, Copy, Default)]
-struct Share {
-    flows: u32,
-    bytes: u64,
-}
-
-impl Room {
-    fn turn(&mut self, epoch: i64) {
-        if epoch > self.epoch {
-            self.gives_back_at_once(self.returning);
-            self.returning = Share::default();
-            self.epoch = epoch;
-        }
-    }
-
-    fn gives_back_at_once(&mut self, share: Share) {
-        self.taken.flows -= share.flows;
-        self.taken.bytes -= share.bytes;
-    }
-
-    fn gives_back(&mut self, share: Share, idle_since: Timestamp, now: Timestamp) {
-        self.turn(epoch(now));
-        if epoch(idle_since) < epoch(now) {
-            return self.gives_back_at_once(share);
-        }
-        self.returning.flows += share.flows;
-        self.returning.bytes += share.bytes;
-    }
-}
-
-/// Nanoseconds of capture time in one step by which room is counted.
-const EPOCH: i64 = 10 * crate::time::SECOND;
-
-fn epoch(at: Timestamp) -> i64 {
-    at.0.div_euclid(EPOCH)
-}
-
-/// Longest time after which a fragment may follow its first one (the reassembly time of Linux).
-const FRAGMENT_LIFE: Span = Span::seconds(30);
-/// Least number of first fragments of one shard that are remembered; at most twice as many are. The later ones follow
-/// at once.
-const FRAGMENT_LIMIT: usize = 2_048;
-/// Maximum number of bytes of openings that the flows of one shard may hold because more are awaited: 128 MiB in all.
-/// Beyond that a protocol is told by what has been heard.
-const BYTES_LIMIT: u64 = 2 << 20;
-
 impl FlowTable {
     /// An empty table.
     pub fn new(limits: Limits, knows_port: KnowsPort) -> FlowTable {
@@ -164,11 +83,10 @@ impl FlowTable {
             index: HashTable::new(),
             hasher: RandomState::default(),
             flows: Slab::default(),
-            rooms: Box::new([Room::default(); SHARDS]),
-            walked: i64::MIN,
-            shard_limit: u32::try_from((limits.flows / SHARDS).max(1)).unwrap_or(u32::MAX),
+            limits,
+            held: 0,
             knows_port,
-            fragments: Box::new(std::array::from_fn(|_| Fragments::default())),
+            fragments: Fragments::default(),
             hand: 0,
             questions: None,
         }
@@ -232,16 +150,17 @@ impl FlowTable {
         let known = located.and_then(|slot| Some((slot, self.flows.get_mut(slot)?)));
         let slot = match known {
             Some((slot, flow)) if flow.key == key && flow.goes_on(packet, raw, side) => slot,
-            _ => self.place(probe, packet, raw, ended)?,
+            _ => self.place(probe, packet, raw, ended),
         };
         let flow = self.flows.at(slot);
         let held = flow.bytes_held();
         flow.observe(packet, raw, side);
-        if flow.bytes_held() != held {
-            self.hold(slot, held, raw.at, ended);
+        let held_now = flow.bytes_held();
+        if held_now != held {
+            self.held = self.held - held + held_now;
         }
         if packet.fragment == Fragment::First {
-            self.fragments[shard_of(&key)].remember(fragment_key(key.protocol(), packet), key, raw.at);
+            self.fragments.remember(FragmentKey::of(key.protocol(), packet), key, raw.at);
         }
         Ok(())
     }
@@ -255,33 +174,15 @@ impl FlowTable {
         packet: &Packet,
         raw: &RawPacket<'_>,
         ended: &mut impl FnMut(FlowRecord),
-    ) -> Result<u32, Skip> {
-        let Some(slot) = self.find(probe.hash, &probe.key) else { return self.open(probe, packet, raw, ended) };
+    ) -> u32 {
+        let Some(slot) = self.find(probe.hash, &probe.key) else { return self.open(probe, packet, raw) };
         let flow = self.flows.at(slot);
         if flow.goes_on(packet, raw, probe.side) {
-            return Ok(slot);
+            return slot;
         }
         let given_up = flow.is_given_up(raw.at);
-        ended(if given_up { self.give_up(slot, raw.at) } else { self.end(slot, raw.at, false) });
-        self.open(probe, packet, raw, ended)
-    }
-
-    /// Enters that a flow holds more bytes of its openings than before, or fewer. Where the share of its shard is used
-    /// up it has to tell what it has heard.
-    #[inline(never)]
-    fn hold(&mut self, slot: u32, before: u64, now: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
-        let flow = self.flows.at(slot);
-        let (shard, held) = (shard_of(&flow.key), flow.bytes_held());
-        let room = &mut self.rooms[shard];
-        room.turn(epoch(now));
-        room.taken.bytes = room.taken.bytes - before + held;
-        if held > before && room.taken.bytes > BYTES_LIMIT {
-            self.make_room(now, ended);
-        }
-        if held > before && self.rooms[shard].taken.bytes > BYTES_LIMIT {
-            self.flows.at(slot).hears_no_more();
-            self.rooms[shard].taken.bytes -= held;
-        }
+        ended(if given_up { self.give_up(slot) } else { self.close(slot, raw.at, false) });
+        self.open(probe, packet, raw)
     }
 
     /// Gives up flows that have been idle too long, looking at no more than `budget` places. When it happens changes
@@ -293,7 +194,7 @@ impl FlowTable {
             if let Some(flow) = self.flows.get(slot)
                 && flow.is_given_up(now)
             {
-                ended(self.give_up(slot, now));
+                ended(self.give_up(slot));
             }
         }
     }
@@ -346,7 +247,7 @@ impl FlowTable {
                 continue;
             }
             let given_up = flow.last + flow.patience();
-            ended(if at >= given_up { self.give_up(slot, at) } else { self.end(slot, at, true) });
+            ended(if at >= given_up { self.give_up(slot) } else { self.close(slot, at, true) });
         }
     }
 
@@ -359,6 +260,7 @@ impl FlowTable {
         }
         self.index.clear();
         self.flows = Slab::default();
+        self.held = 0;
     }
 
     #[inline]
@@ -374,71 +276,39 @@ impl FlowTable {
     }
 
     #[inline(never)]
-    fn open(
-        &mut self,
-        &Probe { key, side, hash }: &Probe,
-        packet: &Packet,
-        raw: &RawPacket<'_>,
-        ended: &mut impl FnMut(FlowRecord),
-    ) -> Result<u32, Skip> {
+    fn open(&mut self, &Probe { key, side, hash }: &Probe, packet: &Packet, raw: &RawPacket<'_>) -> u32 {
         let tftp = matches!(packet.transport, TransportHeader::Udp) && self.answers_tftp(&key, side, raw.at);
         let (client, basis) = match packet.transport {
             _ if tftp => (!side, DirectionBasis::Payload),
             _ => self.direction(&key, side, packet),
         };
-        let slot = self.insert(hash, Flow::new(key, client, basis, raw), ended)?;
+        let slot = self.insert(hash, Flow::new(key, client, basis, raw));
         if tftp {
             self.flows.at(slot).is_tftp_data();
         }
-        Ok(slot)
+        slot
     }
 
-    fn insert(&mut self, hash: u32, flow: Flow, ended: &mut impl FnMut(FlowRecord)) -> Result<u32, Skip> {
-        let (shard, now) = (shard_of(&flow.key), flow.last);
-        self.rooms[shard].turn(epoch(now));
-        if self.rooms[shard].taken.flows >= self.shard_limit {
-            self.make_room(now, ended);
-        }
-        if self.rooms[shard].taken.flows >= self.shard_limit {
-            return Err(Skip::FlowLimit);
-        }
-        self.rooms[shard].taken.flows += 1;
+    fn insert(&mut self, hash: u32, flow: Flow) -> u32 {
+        let first = flow.began();
         let slot = self.flows.insert(flow);
         if let Some(questions) = &mut self.questions {
-            questions.opened(slot, now);
+            questions.opened(slot, first);
         }
         self.index.insert_unique(spread(hash), Entry { hash, slot }, |entry| spread(entry.hash));
-        Ok(slot)
-    }
-
-    /// Walks the whole table, at most once in an epoch, and gives up what has been idle too long.
-    #[cold]
-    fn make_room(&mut self, now: Timestamp, ended: &mut impl FnMut(FlowRecord)) {
-        if self.walked < epoch(now) {
-            self.walked = epoch(now);
-            self.sweep(now, usize::MAX, ended);
-        }
+        slot
     }
 
     /// Closes a flow that has been idle too long.
-    fn give_up(&mut self, slot: u32, now: Timestamp) -> FlowRecord {
+    fn give_up(&mut self, slot: u32) -> FlowRecord {
         let flow = self.flows.at(slot);
         let until = flow.last + flow.patience();
-        let (shard, share) = (shard_of(&flow.key), Share { flows: 1, bytes: flow.bytes_held() });
-        self.rooms[shard].gives_back(share, until, now);
         self.close(slot, until, false)
-    }
-
-    /// Closes a flow because of what was seen.
-    fn end(&mut self, slot: u32, now: Timestamp, cut_off: bool) -> FlowRecord {
-        let flow = self.flows.at(slot);
-        let (shard, share) = (shard_of(&flow.key), Share { flows: 1, bytes: flow.bytes_held() });
-        self.rooms[shard].gives_back_at_once(share);
-        self.close(slot, now, cut_off)
     }
 
     fn close(&mut self, slot: u32, until: Timestamp, cut_off: bool) -> FlowRecord {
         let mut flow = self.flows.remove(slot);
+        self.held -= flow.bytes_held();
         let hash = self.hash(&flow.key);
         if let Ok(entry) = self.index.find_entry(spread(hash), |entry| entry.slot == slot) {
             entry.remove();
@@ -519,8 +389,8 @@ impl FlowTable {
     }
 
     fn observe_fragment(&mut self, number: u8, packet: &Packet, raw: &RawPacket<'_>) -> Result<(), Skip> {
-        let known = &self.fragments[shard(packet.source, packet.destination)];
-        let key = known.flow_of(&fragment_key(number, packet), raw.at).ok_or(Skip::FragmentWithoutStart)?;
+        let fragment = FragmentKey::of(number, packet);
+        let key = self.fragments.flow_of(&fragment, raw.at).ok_or(Skip::FragmentWithoutStart)?;
         let slot = self.find(self.hash(&key), &key).ok_or(Skip::FragmentWithoutStart)?;
         let side = if key.endpoint(Side::Low).address == packet.source { Side::Low } else { Side::High };
         self.flows.at(slot).observe_fragment(packet, raw, side);
@@ -541,10 +411,10 @@ impl FlowTable {
         let slot = match self.find(hash, &key) {
             Some(slot) if raw.at - self.flows.at(slot).last <= self.flows.at(slot).patience() => slot,
             Some(slot) => {
-                ended(self.give_up(slot, raw.at));
-                self.open_quoted(hash, key, sender, raw, ended)?
+                ended(self.give_up(slot));
+                self.open_quoted(hash, key, sender, raw)
             }
-            None => self.open_quoted(hash, key, sender, raw, ended)?,
+            None => self.open_quoted(hash, key, sender, raw),
         };
         let flow = self.flows.at(slot);
         error.about_client = flow.client == sender;
@@ -552,18 +422,11 @@ impl FlowTable {
         Ok(())
     }
 
-    fn open_quoted(
-        &mut self,
-        hash: u32,
-        key: FlowKey,
-        sender: Side,
-        raw: &RawPacket<'_>,
-        ended: &mut impl FnMut(FlowRecord),
-    ) -> Result<u32, Skip> {
+    fn open_quoted(&mut self, hash: u32, key: FlowKey, sender: Side, raw: &RawPacket<'_>) -> u32 {
         let (client, basis) = self.by_port(&key, sender).unwrap_or((sender, DirectionBasis::FirstPacket));
         let mut flow = Flow::new(key, client, basis, raw);
         flow.marks.set(Marks::QUOTED_ONLY);
-        self.insert(hash, flow, ended)
+        self.insert(hash, flow)
     }
 }
 
@@ -578,19 +441,6 @@ fn by_order(key: &FlowKey, sender: Side) -> (Side, DirectionBasis) {
         std::cmp::Ordering::Less => (!sender, DirectionBasis::PortOrder),
         std::cmp::Ordering::Greater => (sender, DirectionBasis::PortOrder),
         std::cmp::Ordering::Equal => (sender, DirectionBasis::FirstPacket),
-    }
-}
-
-fn shard_of(key: &FlowKey) -> usize {
-    shard(key.endpoint(Side::Low).address, key.endpoint(Side::High).address)
-}
-
-fn fragment_key(protocol: u8, packet: &Packet) -> FragmentKey {
-    FragmentKey {
-        source: packet.source,
-        destination: packet.destination,
-        identification: packet.identification,
-        protocol,
     }
 }
 
@@ -627,6 +477,10 @@ impl Slab {
         self.chunks[(slot / CHUNK) as usize][(slot % CHUNK) as usize]
             .as_mut()
             .expect("the index names only taken places")
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Flow> {
+        self.chunks.iter().flatten().flatten()
     }
 
     fn insert(&mut self, flow: Flow) -> u32 {

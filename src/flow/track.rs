@@ -4,6 +4,7 @@
 mod half;
 mod hearing;
 mod packed;
+mod standing;
 
 use self::half::Half;
 use self::hearing::Listening;

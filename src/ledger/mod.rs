@@ -14,7 +14,7 @@ pub use path::{Answered, Answers, PATH_LIMIT, Path, Paths, Working};
 pub use sighting::{NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed};
 pub use visibility::{Directions, NETWORK_LIMIT, Networks, Visibility};
 
-use crate::flow::{FlowRecord, showing};
+use crate::flow::{FlowRecord, Marks, showing};
 use crate::matching::{Matching, ServiceRef};
 use crate::packet::Skip;
 use crate::portmap::PortMap;
@@ -42,6 +42,10 @@ pub struct Ledger {
     pub duplicates: u64,
     /// Packets of flows, duplicates among them.
     pub flow_packets: u64,
+    /// Flows that were given up before their time, because there were more than the limit allows.
+    pub flows_given_up: u64,
+    /// Openings that were given up in the same way: their protocol was told by what had been heard.
+    pub openings_given_up: u64,
 }
 
 impl Ledger {
@@ -61,6 +65,7 @@ impl Ledger {
         let matching = Matching::of(flow, showing, map);
         self.duplicates += u64::from(flow.from_client.duplicates) + u64::from(flow.from_server.duplicates);
         self.flow_packets += flow.packets();
+        self.flows_given_up += u64::from(flow.marks.has(Marks::LET_GO));
         let carried = Carried { flows: 1, packets: flow.packets(), bytes: flow.ip_bytes() };
         self.kinds.add(Kind::of(flow, showing, matching), carried);
         if let Some(round_trip) = flow.handshake_rtt {
@@ -79,8 +84,19 @@ impl Ledger {
 
 impl AddAssign<&Ledger> for Ledger {
     fn add_assign(&mut self, other: &Ledger) {
-        let Ledger { decoded, skipped, kinds, round_trips, sightings, paths, visibility, duplicates, flow_packets } =
-            other;
+        let Ledger {
+            decoded,
+            skipped,
+            kinds,
+            round_trips,
+            sightings,
+            paths,
+            visibility,
+            duplicates,
+            flow_packets,
+            flows_given_up,
+            openings_given_up,
+        } = other;
         self.decoded += decoded;
         for (capture, counts) in skipped {
             let mine = self.skipped.entry(*capture).or_default();
@@ -95,5 +111,7 @@ impl AddAssign<&Ledger> for Ledger {
         self.visibility += visibility;
         self.duplicates += duplicates;
         self.flow_packets += flow_packets;
+        self.flows_given_up += flows_given_up;
+        self.openings_given_up += openings_given_up;
     }
 }

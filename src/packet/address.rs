@@ -118,21 +118,6 @@ impl From<IpAddr> for Address {
     }
 }
 
-/// Number of shards. Host pairs are dealt to shards and shards to the workers, so that a limit hits the same flows
-/// whatever the number of workers.
-pub const SHARDS: usize = 64;
-
-/// The shard of a host pair. A sum, not an exclusive-or, which would give 0 to every host that talks to itself.
-#[inline]
-pub fn shard(one: Address, other: Address) -> usize {
-    let word = |address: Address| {
-        let value = u128::from_ne_bytes(address.0);
-        (value as u64).wrapping_add((value >> 64) as u64)
-    };
-    let sum = word(one).wrapping_add(word(other));
-    (sum.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //! what their headers say.
 
 use super::decode::{decode_any, decode_most};
-use super::{Address, LinkType, Packet, Skip, decode, shard};
+use super::{Address, Deal, LinkType, Packet, Skip, decode};
 use crate::clock::Clock;
 use crate::time::Timestamp;
 
@@ -51,8 +51,11 @@ pub struct Record {
 pub struct PacketBatch {
     /// Captured bytes and whatever lies between packets in the file.
     block: Vec<u8>,
-    /// Invariant: at least one.
+    /// Invariant: as many as the deal has.
     lanes: Vec<Entered>,
+    deal: Deal,
+    /// The moments of the points at which the workers meet.
+    points: Vec<Timestamp>,
 }
 
 /// The packets of one lane in the order of the capture. Invariant: as many records as decoded packets.
@@ -60,6 +63,8 @@ pub struct PacketBatch {
 struct Entered {
     records: Vec<Record>,
     packets: Vec<Result<Packet, Skip>>,
+    /// How many of them were entered before each point at which the workers meet.
+    before: Vec<usize>,
 }
 
 impl Entered {
@@ -72,6 +77,7 @@ impl Entered {
     fn clear(&mut self) {
         self.records.clear();
         self.packets.clear();
+        self.before.clear();
     }
 }
 
@@ -114,6 +120,8 @@ impl Filling<'_> {
 pub struct WayIn<'a> {
     clock: &'a mut Clock,
     lanes: &'a mut [Entered],
+    deal: &'a mut Deal,
+    points: &'a mut Vec<Timestamp>,
 }
 
 impl WayIn<'_> {
@@ -128,6 +136,16 @@ impl WayIn<'_> {
             Some(packet) => self.lane(packet.source, packet.destination).push(record, Ok(packet)),
             None => self.enter_any(&raw, record),
         }
+        if self.deal.is_point(record.captured) {
+            self.meet();
+        }
+    }
+
+    /// The workers meet after the packets that have been entered until now.
+    #[cold]
+    fn meet(&mut self) {
+        self.points.push(self.clock.now());
+        self.lanes.iter_mut().for_each(|lane| lane.before.push(lane.records.len()));
     }
 
     #[inline(never)]
@@ -145,9 +163,7 @@ impl WayIn<'_> {
 
     #[inline]
     fn lane(&mut self, one: Address, other: Address) -> &mut Entered {
-        let lanes = self.lanes.len();
-        let lane = if lanes > 1 { shard(one, other) % lanes } else { 0 };
-        &mut self.lanes[lane]
+        &mut self.lanes[self.deal.lane(one, other)]
     }
 }
 
@@ -201,12 +217,20 @@ impl<'a> Lane<'a> {
 }
 
 impl PacketBatch {
-    /// An empty batch for this number of workers, at least 1.
+    /// An empty batch for this number of workers, at least 1, who never meet.
     pub fn new(workers: usize) -> PacketBatch {
-        PacketBatch {
-            block: Vec::new(),
-            lanes: std::iter::repeat_with(Entered::default).take(workers.max(1)).collect(),
-        }
+        PacketBatch::dealt(Deal::new(workers, u64::MAX))
+    }
+
+    /// An empty batch whose packets are dealt in this way.
+    pub fn dealt(deal: Deal) -> PacketBatch {
+        let lanes = std::iter::repeat_with(Entered::default).take(deal.lanes()).collect();
+        PacketBatch { block: Vec::new(), lanes, deal, points: Vec::new() }
+    }
+
+    /// How packets are dealt after those of this batch. Another batch of the same audit goes on from there.
+    pub fn deal(&mut self) -> &mut Deal {
+        &mut self.deal
     }
 
     /// A batch of one lane with copies of these packets. Their times stay what they are.
@@ -224,13 +248,28 @@ impl PacketBatch {
     /// Lends it to be filled anew. The packets that were in it are forgotten, their memory is kept.
     pub fn fill<'a>(&'a mut self, clock: &'a mut Clock) -> Filling<'a> {
         self.lanes.iter_mut().for_each(Entered::clear);
-        Filling { block: &mut self.block, way_in: WayIn { clock, lanes: &mut self.lanes } }
+        self.points.clear();
+        let PacketBatch { block, lanes, deal, points } = self;
+        Filling { block, way_in: WayIn { clock, lanes, deal, points } }
     }
 
     /// The packets of one lane with what their headers say.
     pub fn lane(&self, lane: usize) -> Lane<'_> {
-        let Entered { records, packets } = &self.lanes[lane];
+        let Entered { records, packets, .. } = &self.lanes[lane];
         Lane { block: &self.block, records, packets }
+    }
+
+    /// The packets of one lane, cut where the workers meet, with the moment of the point that follows; none follows the last
+    /// piece.
+    pub fn pieces(&self, lane: usize) -> impl Iterator<Item = (Lane<'_>, Option<Timestamp>)> {
+        let whole = self.lane(lane);
+        let ends = self.lanes[lane].before.iter().copied().chain([whole.records.len()]);
+        let points = self.points.iter().copied().map(Some).chain([None]);
+        let mut start = 0;
+        ends.zip(points).map(move |(end, point)| {
+            let piece = std::mem::replace(&mut start, end)..end;
+            (Lane { records: &whole.records[piece.clone()], packets: &whole.packets[piece], ..whole }, point)
+        })
     }
 
     /// The packets of one lane, in the order of the capture.
@@ -274,7 +313,8 @@ mod tests {
     #[test]
     fn each_packet_goes_to_the_lane_of_its_hosts_decoded_and_in_order() {
         let frames: Vec<Vec<u8>> = (1..=60).map(frame).collect();
-        let (mut batch, mut clock) = (PacketBatch::new(3), Clock::default());
+        let deal = Deal::new(3, u64::MAX);
+        let (mut batch, mut clock) = (PacketBatch::dealt(deal), Clock::default());
         for round in 0..2 {
             let mut filling = batch.fill(&mut clock);
             filling.block.clear();
@@ -286,7 +326,7 @@ mod tests {
             for lane in 0..3 {
                 let chosen = |host: u8| {
                     let hosts = [[10, 0, 0, host], [10, 0, 1, 1]].map(Address::v4);
-                    shard(hosts[0], hosts[1]) % 3 == lane
+                    deal.lane(hosts[0], hosts[1]) == lane
                 };
                 let mut expected: Vec<u64> = (1..=60).filter(|&host| chosen(host)).map(u64::from).collect();
                 assert!(expected.len() > 5, "the test wants packets in every lane");
@@ -296,6 +336,39 @@ mod tests {
                 assert!(batch.lane(lane).raw_and_decoded().all(|(raw, decoded)| *decoded == decode(&raw)));
                 assert_eq!(batch.lane(lane).len(), expected.len());
             }
+        }
+    }
+
+    #[test]
+    fn the_workers_meet_after_the_same_packets_whatever_the_size_of_batches() {
+        let frames: Vec<Vec<u8>> = (1..=60).map(frame).collect();
+        // Each packet may take 320 bytes and its own 42: the seventh of them fills 2500.
+        let pieces = |size: usize| {
+            let (mut deal, mut clock) = (Deal::new(2, 2_500), Clock::default());
+            let mut seen = [Vec::new(), Vec::new()];
+            for (batch_number, frames) in (0..).zip(frames.chunks(size)) {
+                let mut batch = PacketBatch::dealt(deal);
+                let mut filling = batch.fill(&mut clock);
+                for (number, frame) in (1 + batch_number * size as u64..).zip(frames) {
+                    filling.copy(&raw(number, Timestamp(number as i64), frame));
+                }
+                deal = *batch.deal();
+                for (lane, seen) in seen.iter_mut().enumerate() {
+                    for (piece, point) in batch.pieces(lane) {
+                        seen.extend(piece.raw_and_decoded().map(|(raw, _)| raw.number));
+                        // A point stands as a number that no packet has.
+                        seen.extend(point.map(|at| 1_000 + at.0 as u64));
+                    }
+                }
+            }
+            // Which lane is a matter of the secret: only the order within both of them together is the same.
+            let mut both: Vec<u64> = seen.into_iter().flatten().collect();
+            both.sort_unstable();
+            both
+        };
+        let expected: Vec<u64> = (1..=60).chain((1..=8).flat_map(|point| [1_000 + 7 * point; 2])).collect();
+        for size in [1, 3, 7, 60] {
+            assert_eq!(pieces(size), expected, "batches of {size}");
         }
     }
 

@@ -235,13 +235,11 @@ pub enum Skip {
     /// ICMP that is neither an echo nor an error about a known kind of packet: router and neighbour messages and the
     /// like.
     IcmpOther,
-    /// A flow that was not followed because the limit of flows was reached.
-    FlowLimit,
 }
 
 impl Skip {
     /// Every reason, in the order of `index`.
-    pub const ALL: [Skip; 8] = [
+    pub const ALL: [Skip; 7] = [
         Skip::UnknownLink,
         Skip::NotIp,
         Skip::OtherProtocol,
@@ -249,7 +247,6 @@ impl Skip {
         Skip::Malformed,
         Skip::FragmentWithoutStart,
         Skip::IcmpOther,
-        Skip::FlowLimit,
     ];
 
     /// The name in the report.
@@ -262,7 +259,6 @@ impl Skip {
             Skip::Malformed => "malformed",
             Skip::FragmentWithoutStart => "fragment_without_start",
             Skip::IcmpOther => "icmp_other",
-            Skip::FlowLimit => "flow_limit",
         }
     }
 

@@ -3,6 +3,7 @@
 mod address;
 mod batch;
 mod bytes;
+mod deal;
 mod decode;
 mod envelope;
 pub mod general;
@@ -10,8 +11,9 @@ mod headers;
 mod link;
 
 pub use crate::transport::protocol;
-pub use address::{Address, SHARDS, shard};
+pub use address::Address;
 pub use batch::{Filling, Lane, PacketBatch, RawPacket, Record, WayIn};
+pub use deal::{Deal, FLOW_BYTES, Secret};
 pub use decode::decode;
 pub use headers::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, TransportHeader, Vlans};
 pub use link::LinkType;

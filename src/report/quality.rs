@@ -181,7 +181,12 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     about_links(conclusion, remarks);
     remarks.add_packets("about-cut-headers", ledger.skipped(Skip::CutHeaders));
     remarks.add_packets("about-broken-headers", ledger.skipped(Skip::Malformed));
-    remarks.add_packets("about-flow-limit", ledger.skipped(Skip::FlowLimit));
+    if ledger.flows_given_up > 0 {
+        remarks.add("about-flow-limit", [("flows", Value::Number(ledger.flows_given_up))]);
+    }
+    if ledger.openings_given_up > 0 {
+        remarks.add("about-opening-limit", [("flows", Value::Number(ledger.openings_given_up))]);
+    }
     if ledger.sightings.unlisted > 0 {
         remarks.add("about-unlisted", [("flows", Value::Number(ledger.sightings.unlisted))]);
     }

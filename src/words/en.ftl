@@ -294,7 +294,9 @@ about-links = { packets } came over a link type that is not read{ $links ->
 about-undescribed-interfaces = { packets } came over an interface that the capture does not describe.
 about-cut-headers = Of { packets } too little was captured to read the headers.
 about-broken-headers = { packets } with broken headers were left out.
-about-flow-limit = The limit of flows was reached: { packets } were left out.
+about-flow-limit = There were more conversations at the same time than are followed: { flows } were given up early, those first that say
+    least (floods, scans, single tries). They were watched only until then, and what came later of them counts as a new one.
+about-opening-limit = There were more unfinished openings than are kept: of { flows } the protocol was told by what had come until then.
 about-unlisted = There is more to tell than is kept: { flows } are counted but not told.
 about-many-networks = There are more pairs of networks than are told apart: of { flows } without a reply, the capture as a whole decides
     whether one would have been captured.

@@ -29,6 +29,8 @@ pub(super) struct Head {
     pub unlisted: u64,
     pub incomplete: bool,
     pub answers_incomplete: bool,
+    pub flows_given_up: u64,
+    pub openings_given_up: u64,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -30,7 +30,8 @@
 //! - `without_networks`: flows whose networks are not told apart because there were too many;
 //! - `unlisted`: flows whose sighting was not kept because there were too many;
 //! - `incomplete`: whether paths on which something works were left out because there were too many;
-//! - `answers_incomplete`: whether paths that were only answered were left out.
+//! - `answers_incomplete`: whether paths that were only answered were left out;
+//! - `flows_given_up`, `openings_given_up`: what was given up before its time because there was too much, as in [`Ledger`].
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of

@@ -114,7 +114,10 @@ impl Reader<'_> {
         ledger.sightings.unlisted = head.unlisted;
         ledger.paths.incomplete = head.incomplete;
         ledger.paths.answers_incomplete = head.answers_incomplete;
-        for count in [head.decoded, head.duplicates, head.flow_packets, head.without_networks, head.unlisted] {
+        (ledger.flows_given_up, ledger.openings_given_up) = (head.flows_given_up, head.openings_given_up);
+        let given_up = [head.flows_given_up, head.openings_given_up];
+        let counts = [head.decoded, head.duplicates, head.flow_packets, head.without_networks, head.unlisted];
+        for count in counts.into_iter().chain(given_up) {
             self.count(count)?;
         }
         self.ledger.visibility.all = self.directions(head.directions)?;

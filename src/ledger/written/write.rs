@@ -248,8 +248,19 @@ impl<'a> Naming<'a> {
 }
 
 fn head(ledger: &Ledger, map: &PortMap) -> Head {
-    let Ledger { decoded, skipped: _, kinds, round_trips: _, sightings, paths, visibility, duplicates, flow_packets } =
-        ledger;
+    let Ledger {
+        decoded,
+        skipped: _,
+        kinds,
+        round_trips: _,
+        sightings,
+        paths,
+        visibility,
+        duplicates,
+        flow_packets,
+        flows_given_up,
+        openings_given_up,
+    } = ledger;
     Head {
         schema: SCHEMA.into(),
         map: MapForm { name: map.name().into(), version: map.version().into() },
@@ -261,6 +272,8 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         unlisted: sightings.unlisted,
         incomplete: paths.incomplete,
         answers_incomplete: paths.answers_incomplete,
+        flows_given_up: *flows_given_up,
+        openings_given_up: *openings_given_up,
     }
 }
 

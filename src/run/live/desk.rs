@@ -139,7 +139,7 @@ impl<'a> Desk<'a> {
         let nothing_new = answers.iter().all(|answer| answer.standing.news.kinds.is_empty());
         let mut ledger = std::mem::take(&mut self.ledger);
         // Packets are counted from the beginning.
-        (ledger.decoded, ledger.skipped) = Default::default();
+        (ledger.decoded, ledger.skipped, ledger.openings_given_up) = Default::default();
         let mut whole: Option<Ledger> = None;
         let (mut ended, mut left_out) = (Vec::new(), 0);
         for Interim { standing: Standing { news, whole: all }, finished, .. } in answers {
