@@ -144,7 +144,7 @@ const FLOODS: [Flood; 2] =
     [Flood { rate: 100_000, seconds: 60, may_lose: 0.0 }, Flood { rate: 200_000, seconds: 60, may_lose: 10.0 }];
 /// Shorter floods, to try something out.
 const SECONDS: &str = "CAP_AUDIT_FLOOD_SECONDS";
-const MOST_MEMORY_KIB: u64 = 800 * 1024;
+const MOST_MEMORY_KIB: u64 = 800_000_000 / 1_024;
 const SOONEST_REPORT: Duration = Duration::from_secs(3);
 
 /// `cargo test --release --test live_attacks -- --ignored --nocapture` takes five minutes. A bound that another load on the machine

@@ -102,9 +102,9 @@ fn pipeline_options(audit: &AuditArgs) -> Options {
 }
 
 /// Maximum number of flows that are followed at the same time.
-const FLOWS: usize = 2_000_000;
+const FLOWS: usize = 1_500_000;
 /// Maximum number of finished flows that each worker keeps until their lines are written.
-const FLOWS_AT_ONCE: usize = 100_000;
+const FLOWS_AT_ONCE: usize = 50_000;
 
 /// Gives up what is not needed any more: root, capabilities, files, most system calls.
 fn confine_unless_told_not_to(args: &LiveArgs, source: &LiveSource) -> Result<(), Error> {
