@@ -102,7 +102,7 @@ fn pipeline_options(audit: &AuditArgs) -> Options {
 }
 
 /// Maximum number of flows that are followed at the same time.
-const FLOWS: usize = 1_500_000;
+const FLOWS: usize = 1_200_000;
 /// Maximum number of finished flows that each worker keeps until their lines are written.
 const FLOWS_AT_ONCE: usize = 50_000;
 
