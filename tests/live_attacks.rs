@@ -147,6 +147,9 @@ const SECONDS: &str = "CAP_AUDIT_FLOOD_SECONDS";
 const MOST_MEMORY_KIB: u64 = 800_000_000 / 1_024;
 const SOONEST_REPORT: Duration = Duration::from_secs(3);
 
+/// Measured on two cores, the sender on the same two (alone it sends 530,000 packets a second), for 25 seconds: nothing was lost at either
+/// rate; 578 MiB and 636 MiB as text, 607 MiB and 660 MiB as NDJSON; the report came after 1.2 to 1.8 seconds.
+///
 /// `cargo test --release --test live_attacks -- --ignored --nocapture` takes five minutes. A bound that another load on the machine
 /// broke is no fault: run it on an idle one.
 #[test]
