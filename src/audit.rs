@@ -1,11 +1,13 @@
 //! The front door of the core: raw packets in, a `Ledger` and finished flows out. It knows no thread, no file and no clock.
 
-use crate::flow::{Census, Depth, FlowRecord, FlowTable, Limits};
+use crate::flow::{Census, Depth, Doubt, FlowRecord, FlowTable, Limits, Showing, showing};
 use crate::ledger::Ledger;
+use crate::matching::Matching;
 use crate::packet::{Lane, RawPacket, Secret, decode};
 use crate::portmap::PortMap;
 use crate::time::Timestamp;
 use crate::transport::Transport;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// An audit of one lane of packets, in the order of the capture.
@@ -23,6 +25,8 @@ pub enum Flows {
     Kept,
     /// They are counted, and at most this number of them is kept: the first by the time of their first packet.
     First(usize),
+    /// They are counted, and kept until somebody takes them, at most this number at a time.
+    KeptUntilTaken(usize),
 }
 
 impl Flows {
@@ -30,7 +34,7 @@ impl Flows {
     pub fn limit(self) -> usize {
         match self {
             Flows::Counted => 0,
-            Flows::Kept => usize::MAX,
+            Flows::Kept | Flows::KeptUntilTaken(_) => usize::MAX,
             Flows::First(limit) => limit,
         }
     }
@@ -95,14 +99,70 @@ impl Extend<FlowRecord> for FirstFlows {
     }
 }
 
+/// How things stand in an audit that goes on.
+#[derive(Default, Debug)]
+pub struct Standing {
+    /// What came since the last question, flows that are alive included, each as soon as something can be said of it: of a flow that
+    /// has been shown nothing comes any more until it shows something else. Packets are counted from the beginning.
+    pub news: Ledger,
+    /// Everything that was seen, all flows that are alive included, where that was asked for.
+    pub whole: Option<Ledger>,
+}
+
+/// Finished flows that were kept.
+#[derive(Default, Debug)]
+pub struct Finished {
+    /// The flows, in no particular order.
+    pub flows: Vec<FlowRecord>,
+    /// How many more there were, for which there was no room.
+    pub left_out: u64,
+}
+
 /// Where finished flows are entered.
 struct Books {
     map: Arc<PortMap>,
     ledger: Ledger,
-    /// The flows themselves, where the report lists them.
-    flows: Option<FirstFlows>,
-    /// What live flows have shown that is not looked at again while they live.
-    shown: Ledger,
+    /// How flows are kept.
+    kept: Keeping,
+    open: Option<Box<Open>>,
+}
+
+/// Flows that are kept.
+enum Keeping {
+    /// None.
+    Nothing,
+    /// The first of all.
+    First(FirstFlows),
+    /// At most this number until they are taken.
+    UntilTaken(usize, Finished),
+}
+
+impl Keeping {
+    fn push(&mut self, record: FlowRecord) {
+        match self {
+            Keeping::Nothing => {}
+            Keeping::First(flows) => flows.push(record),
+            Keeping::UntilTaken(most, kept) if kept.flows.len() < *most => kept.flows.push(record),
+            Keeping::UntilTaken(_, kept) => kept.left_out += 1,
+        }
+    }
+
+    fn take(&mut self) -> Finished {
+        match self {
+            Keeping::Nothing => Finished::default(),
+            Keeping::First(flows) => Finished { flows: flows.take(), left_out: 0 },
+            Keeping::UntilTaken(_, kept) => std::mem::take(kept),
+        }
+    }
+}
+
+/// Books of an audit that is asked while it goes on.
+#[derive(Default)]
+struct Open {
+    /// Flows that ended since the last question, those left out that were told before.
+    ended: Ledger,
+    /// Flows that ended as they were shown before.
+    shown_and_ended: Ledger,
 }
 
 impl Audit {
@@ -114,10 +174,14 @@ impl Audit {
             // The range that Windows hands out to clients stands in two rules and says nothing about who is the server.
             candidates.is_some_and(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS))
         };
-        let flows = (flows != Flows::Counted).then(|| FirstFlows::new(flows.limit()));
+        let kept = match flows {
+            Flows::Counted => Keeping::Nothing,
+            Flows::Kept | Flows::First(_) => Keeping::First(FirstFlows::new(flows.limit())),
+            Flows::KeptUntilTaken(most) => Keeping::UntilTaken(most, Finished::default()),
+        };
         Audit {
             table: FlowTable::new(limits, Box::new(knows_port)),
-            books: Books { map, ledger: Ledger::default(), flows, shown: Ledger::default() },
+            books: Books { map, ledger: Ledger::default(), kept, open: None },
         }
     }
 
@@ -187,26 +251,44 @@ impl Audit {
         table.stop_waiting(at, &mut |record| books.enter(record));
     }
 
-    /// What was seen until now, live flows included, while they go on.
-    pub fn interim(&mut self, now: Timestamp, depth: Depth) -> Ledger {
-        let Audit { table, books } = self;
-        let map = Arc::clone(&books.map);
-        let mut ledger = books.ledger.clone();
-        if depth == Depth::Questions {
-            ledger += &books.shown;
-        }
-        table.glance(now, depth, &mut |record, last_word| {
-            ledger.enter(&record, &map);
-            if last_word {
-                books.shown.enter(&record, &map);
+    /// The audit will be asked how things stand while it goes on.
+    pub fn answers_questions(&mut self) {
+        self.table.answers_questions();
+        self.books.open.get_or_insert_default();
+    }
+
+    /// How things stand, while they go on. Only after [`Audit::answers_questions`].
+    pub fn interim(&mut self, now: Timestamp, depth: Depth) -> Standing {
+        let Audit { table, books: Books { map, ledger, open, .. } } = self;
+        let Some(open) = open else { return Standing::default() };
+        // What was shown before it ended is not counted again.
+        let mut news = std::mem::take(&mut open.ended);
+        *ledger += &news;
+        table.glance(now, Depth::Questions, &mut |record, shown| match tell(&record, map) {
+            (_, Some(Doubt::CaptureTooShort)) => shown,
+            (said, _) if said == shown => shown,
+            (said, _) => {
+                news.enter(&record, map);
+                said
             }
         });
-        ledger
+        (news.decoded, news.skipped) = (ledger.decoded, ledger.skipped.clone());
+        news.openings_given_up = ledger.openings_given_up;
+        let whole = (depth == Depth::Everything).then(|| {
+            let mut whole = ledger.clone();
+            whole += &open.shown_and_ended;
+            table.glance(now, Depth::Everything, &mut |record, _| {
+                whole.enter(&record, map);
+                0
+            });
+            whole
+        });
+        Standing { news, whole }
     }
 
     /// Finished flows since the last time this was asked, where flows are kept.
-    pub fn take_finished(&mut self) -> Vec<FlowRecord> {
-        self.books.flows.as_mut().map(FirstFlows::take).unwrap_or_default()
+    pub fn take_finished(&mut self) -> Finished {
+        self.books.kept.take()
     }
 
     /// Flows that are alive.
@@ -215,10 +297,21 @@ impl Audit {
     }
 
     /// The capture ended at `end`: what was seen, and the flows if they were kept, in no particular order.
-    pub fn finish(mut self, end: Timestamp) -> (Ledger, Vec<FlowRecord>) {
+    pub fn finish(self, end: Timestamp) -> (Ledger, Vec<FlowRecord>) {
+        let (ledger, kept) = self.close(end);
+        (ledger, kept.flows)
+    }
+
+    /// The same; also says for how many flows there was no room.
+    pub fn close(mut self, end: Timestamp) -> (Ledger, Finished) {
         let Audit { table, books } = &mut self;
         table.finish(end, &mut |record| books.enter(record));
-        (self.books.ledger, self.books.flows.map(|mut flows| flows.take()).unwrap_or_default())
+        let Books { mut ledger, mut kept, open, .. } = self.books;
+        if let Some(open) = open {
+            ledger += &open.ended;
+            ledger += &open.shown_and_ended;
+        }
+        (ledger, kept.take())
     }
 }
 
@@ -230,9 +323,28 @@ const DYNAMIC_PORTS: u16 = 49_152;
 
 impl Books {
     fn enter(&mut self, record: FlowRecord) {
-        self.ledger.enter(&record, &self.map);
-        if let Some(flows) = &mut self.flows {
-            flows.push(record);
-        }
+        let Books { map, ledger, open, kept } = self;
+        let ledger = match open {
+            None => ledger,
+            Some(open) if record.shown != 0 && tell(&record, map).0 == record.shown => &mut open.shown_and_ended,
+            Some(open) => &mut open.ended,
+        };
+        ledger.enter(&record, map);
+        kept.push(record);
     }
+}
+
+/// What is to be said of a flow, as a number that is not 0 and the same whenever the same is to be said; and why no more can be said.
+fn tell(record: &FlowRecord, map: &PortMap) -> (u16, Option<Doubt>) {
+    let showing = showing(record);
+    let matching = Matching::of(record, showing, map);
+    let both_ways = record.from_client.payload_bytes > 0 && record.from_server.payload_bytes > 0;
+    let mut hasher = DefaultHasher::new();
+    (showing, matching, both_ways).hash(&mut hasher);
+    let doubt = match showing {
+        Showing::NoReply(doubt) => doubt,
+        Showing::Unclear(doubt) => Some(doubt),
+        _ => None,
+    };
+    (hasher.finish() as u16 | 1, doubt)
 }

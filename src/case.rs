@@ -97,7 +97,7 @@ impl Case {
 
     /// Adds what another line of time brought home.
     pub fn add(&mut self, harvest: Harvest) {
-        let Harvest { ledger, flows, clock, failed: _, batches: _ } = harvest;
+        let Harvest { ledger, flows, flows_left_out: _, clock, failed: _, batches: _ } = harvest;
         // The first ledger may be large, and is moved.
         if self.ledger == Ledger::default() {
             self.ledger = ledger;

@@ -23,8 +23,8 @@
 //!
 //! The middle, from bytes to ledger ([`audit::Audit`]), knows no thread, no file and no clock: it takes bytes and time as
 //! arguments. [`pipeline`] wraps threads around it, [`run`] files, interfaces and the command line. A live audit is the same pipeline:
-//! once a second the workers are asked how things stand, and answer with a ledger that counts the flows still alive; that ledger makes
-//! a [`case::Case`] like that of a finished audit.
+//! once a second, or less often where answers take long, the workers are asked how things stand, and answer with a ledger of what is new,
+//! flows that are alive included; the sum makes a [`case::Case`] like that of a finished audit.
 //!
 //! # The tree
 //!

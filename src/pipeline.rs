@@ -4,7 +4,7 @@
 //! it free again, so the steady state allocates nothing. When no batch is free the capture thread waits: nothing is
 //! lost here. Now and then the workers meet, at the same packet for all of them, to keep the limits that they share.
 
-use crate::audit::{Audit, FirstFlows, Flows};
+use crate::audit::{Audit, Finished, FirstFlows, Flows, Standing};
 use crate::clock::Clock;
 use crate::flow::{Census, Depth, FlowRecord, Limits};
 use crate::ledger::{Latency, Ledger};
@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How an audit is carried out. None of it changes the result.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,8 @@ pub struct Harvest {
     pub ledger: Ledger,
     /// The flows, in the order of their first packets, where they were kept.
     pub flows: Vec<FlowRecord>,
+    /// How many more flows there were, for which there was no room.
+    pub flows_left_out: u64,
     /// How time ran.
     pub clock: Clock,
     /// Sources that could not be read.
@@ -122,12 +124,14 @@ pub struct Interim {
     pub at: Timestamp,
     /// What was asked for.
     pub depth: Depth,
-    /// What was seen until then, live flows included.
-    pub ledger: Ledger,
+    /// What was seen.
+    pub standing: Standing,
     /// Flows that have ended since the last answer, where flows are kept.
-    pub finished: Vec<FlowRecord>,
+    pub finished: Finished,
     /// Flows that are alive.
     pub live: usize,
+    /// How long it took to find that out.
+    pub took: Duration,
 }
 
 /// Audits what `feed` hands out until it ends. Answers to its questions go to `interims`, one of each worker; if nobody
@@ -173,14 +177,17 @@ fn with_workers<S>(
         let mut results = Vec::with_capacity(workers);
         for (lane, circle) in Circle::of(workers).into_iter().enumerate() {
             let (sender, receiver) = bounded(BATCHES);
-            let audit = Audit::new(Arc::clone(map), options.limits, options.flows);
+            let mut audit = Audit::new(Arc::clone(map), options.limits, options.flows);
+            if interims.is_some() {
+                audit.answers_questions();
+            }
             let (give_back, interims) = (give_back.clone(), interims.cloned());
             results.push(scope.spawn(move || {
                 let batches = Latency::default();
                 let (sweep, secret) = (options.sweep, deal.secret());
                 let mut worker = Worker { lane, audit, sweep, circle, secret, give_back, interims, batches };
                 let end = worker.work(&receiver);
-                (worker.audit.finish(end), worker.batches)
+                (worker.audit.close(end), worker.batches)
             }));
             lanes.push(sender);
         }
@@ -191,12 +198,14 @@ fn with_workers<S>(
         hall.close(clock.now());
         let batches = Latency::default();
         let mut flows = FirstFlows::new(options.flows.limit());
-        let mut harvest = Harvest { ledger: Ledger::default(), flows: Vec::new(), clock, failed, batches };
+        let ledger = Ledger::default();
+        let mut harvest = Harvest { ledger, flows: Vec::new(), flows_left_out: 0, clock, failed, batches };
         for (worker, result) in results.into_iter().enumerate() {
             let joined = result.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let ((ledger, kept), batches) = joined;
+            let ((ledger, Finished { flows: kept, left_out }), batches) = joined;
             flows.extend(kept);
             harvest.batches += &batches;
+            harvest.flows_left_out += left_out;
             if worker == 0 {
                 harvest.ledger = ledger;
             } else {
@@ -449,11 +458,13 @@ impl Worker {
 
     fn answer(&mut self, serial: u64, at: Timestamp, depth: Depth) {
         let Some(interims) = &self.interims else { return };
-        let ledger = self.audit.interim(at, depth);
+        let begun = Instant::now();
+        let standing = self.audit.interim(at, depth);
         let finished = self.audit.take_finished();
         let live = self.audit.live_flows();
+        let took = begun.elapsed();
         // Nobody listens any more when the audit is being ended.
-        let _ = interims.send(Interim { serial, at, depth, ledger, finished, live });
+        let _ = interims.send(Interim { serial, at, depth, standing, finished, live, took });
     }
 }
 

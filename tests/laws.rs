@@ -427,6 +427,7 @@ fn silent(number: u32) -> FlowRecord {
         heard: None,
         icmp: None,
         evidence: vec![Evidence { at: opener, note: Note::Syn(1) }],
+        shown: 0,
     }
 }
 

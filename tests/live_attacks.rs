@@ -129,6 +129,131 @@ fn under_nohup_a_terminal_that_is_closed_is_no_matter() {
     assert_eq!(report["totals"]["flows"], 10, "what came after the signal was seen");
 }
 
+// Floods.
+
+/// What one flood must come to. Sender, kernel and program share the machine: the figures are meant for two cores that do nothing else.
+struct Flood {
+    /// New flows in a second.
+    rate: u64,
+    seconds: u64,
+    /// Of a hundred packets so many may be lost.
+    may_lose: f64,
+}
+
+const FLOODS: [Flood; 2] =
+    [Flood { rate: 100_000, seconds: 60, may_lose: 0.0 }, Flood { rate: 200_000, seconds: 60, may_lose: 10.0 }];
+/// Shorter floods, to try something out.
+const SECONDS: &str = "CAP_AUDIT_FLOOD_SECONDS";
+const MOST_MEMORY_KIB: u64 = 800_000_000 / 1_024;
+const SOONEST_REPORT: Duration = Duration::from_secs(3);
+
+/// Measured on two cores, the sender on the same two (alone it sends 530,000 packets a second), for 25 seconds: nothing was lost at either
+/// rate; 578 MiB and 636 MiB as text, 607 MiB and 660 MiB as NDJSON; the report came after 1.2 to 1.8 seconds.
+///
+/// `cargo test --release --test live_attacks -- --ignored --nocapture` takes five minutes. A bound that another load on the machine
+/// broke is no fault: run it on an idle one.
+#[test]
+#[ignore = "five minutes, on a machine that does nothing else: cargo test --release --test live_attacks -- --ignored --nocapture"]
+fn a_flood_costs_no_packets_and_hides_nothing() {
+    let Some(net) = Net::new() else { return };
+    let alone = flood(&net, u64::MAX, Duration::from_secs(5));
+    println!("the sender alone: {:.0} packets a second", alone as f64 / 5.0);
+    let mut broken = Vec::new();
+    for Flood { rate, seconds, may_lose } in FLOODS {
+        let seconds = std::env::var(SECONDS).ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(seconds);
+        for format in ["text", "ndjson"] {
+            let mut watch = Watch::new(&net, &["one", "--format", format]);
+            let reader = watch.reads();
+            let sent = flood(&net, rate, Duration::from_secs(seconds));
+            let asked = Instant::now();
+            watch.signal(Signal::INT);
+            let (code, most_kib) = watch.wait_and_measure();
+            let took = asked.elapsed();
+            let lines = reader.join().expect("it is text");
+            let (seen, left_out) = match format {
+                "text" => (packets_in_text(&lines), 0),
+                _ => packets_in_lines(&lines),
+            };
+            let lost = 100.0 - seen as f64 * 100.0 / sent as f64;
+            println!(
+                "{rate} a second for {seconds} s, {format}: sent {sent}, lost {lost:.2} %, {} MiB, report after {:.1} s, {} lines, \
+                 {left_out} left out",
+                most_kib / 1024,
+                took.as_secs_f64(),
+                lines.len(),
+            );
+            let told = lines.iter().any(|line| line.contains("blocked.silent") && line.contains("10.1.0.20"))
+                || format == "text" && lines.iter().any(|line| line.contains("10.1.0.20"));
+            let bounds = [
+                (lost <= may_lose, "packets are lost"),
+                (most_kib <= MOST_MEMORY_KIB, "memory"),
+                (took <= SOONEST_REPORT, "the report comes late"),
+                (told && code == Some(1), "the case among it is not told"),
+            ];
+            broken.extend(bounds.iter().filter(|(held, _)| !held).map(|(_, what)| format!("{rate} {format}: {what}")));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// From "one (live, ethernet): 6,000,007 packets, ..." of the last report.
+fn packets_in_text(lines: &[String]) -> u64 {
+    let line =
+        lines.iter().rev().find_map(|line| line.strip_prefix("one (live, ethernet): ")).expect("there is a report");
+    line.split_whitespace().next().expect("with a number").replace(',', "").parse().expect("it is a number")
+}
+
+/// Packets of the summary, and flows without a line.
+fn packets_in_lines(lines: &[String]) -> (u64, u64) {
+    let objects = |kind: &str| {
+        let start = format!("{{\"type\":\"{kind}\"");
+        let of_kind = lines.iter().filter(move |line| line.starts_with(&start));
+        of_kind.map(|line| serde_json::from_str::<Value>(line).expect("lines are JSON")).collect::<Vec<_>>()
+    };
+    let left_out: u64 = objects("left_out").iter().filter_map(|line| line["flows"].as_u64()).sum();
+    let summary = objects("summary").pop().expect("there is a summary");
+    let flows = lines.iter().filter(|line| line.starts_with("{\"type\":\"flow\"")).count() as u64;
+    assert_eq!(flows + left_out, summary["totals"]["flows"].as_u64().expect("a number"), "lines and those left out");
+    (summary["totals"]["packets"].as_u64().expect("a number"), left_out)
+}
+
+/// Single SYNs of forged clients to one port, and of one client to all ports; among them one client of Citrix that is not answered.
+/// Gives how many packets were sent.
+fn flood(net: &Net, rate: u64, time: Duration) -> u64 {
+    from_far(net, |out| {
+        let (begun, mut sent, mut tries) = (Instant::now(), 0_u64, [0, 1, 3, 7].iter().peekable());
+        loop {
+            let passed = begun.elapsed();
+            if passed >= time {
+                return sent;
+            }
+            if tries.next_if(|&&at| passed >= Duration::from_secs(1 + at)).is_some() {
+                let syn = segment(([10, 1, 0, 7], 50_123), ([10, 1, 0, 20], 1494), 7, 0, SYN);
+                out.sendpacket(syn).expect("it can be sent");
+                sent += 1;
+            }
+            let due = (passed.as_secs_f64() * rate as f64) as u64;
+            if sent >= due {
+                thread::sleep(Duration::from_micros(200));
+                continue;
+            }
+            for _ in 0..(due - sent).min(64) {
+                // A permutation, so that no flow comes twice.
+                let [a, b, c, d, ..] = (sent as u32).wrapping_mul(0x9e37_79b1).to_be_bytes();
+                let port = u16::from_be_bytes([c, d]);
+                let syn = match sent % 2 {
+                    0 => {
+                        segment(([172, 16 + a % 16, b, 1 + c % 250], port), ([10, 1, 0, 8], 2598), sent as u32, 0, SYN)
+                    }
+                    _ => segment(([10, 1, 0, 9], (sent >> 17) as u16 + 1_024), ([10, 1, a % 4, b], port), 1, 0, SYN),
+                };
+                // Where the queue is full it is not sent.
+                sent += u64::from(out.sendpacket(syn).is_ok());
+            }
+        }
+    })
+}
+
 // The program under test.
 
 /// A program that runs. It does not outlive this value.
@@ -221,6 +346,20 @@ impl Watch {
                 return status.code();
             }
             assert!(Instant::now() < until, "it does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The same, and the most memory that it had, in KiB.
+    fn wait_and_measure(&mut self) -> (Option<i32>, u64) {
+        let mut most = 0;
+        loop {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            most = most.max(line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0));
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                return (status.code(), most);
+            }
             thread::sleep(Duration::from_millis(10));
         }
     }

@@ -3,6 +3,7 @@
 
 mod community_id;
 mod key;
+mod questions;
 mod record;
 mod showing;
 mod table;

@@ -209,6 +209,8 @@ pub struct FlowRecord {
     pub icmp: Option<IcmpError>,
     /// Packets that show what happened, at most [`EVIDENCE_LIMIT`].
     pub evidence: Vec<Evidence>,
+    /// What [`FlowTable::glance`](super::FlowTable::glance) was last told to have been shown of it while it lived; 0 is nothing.
+    pub shown: u16,
 }
 
 /// Maximum number of evidence packets that a flow keeps.
@@ -246,8 +248,6 @@ impl Marks {
 
     /// Nobody watched since its last packet.
     pub const UNWATCHED: u16 = 1 << 13;
-    /// A live audit has shown the last word on this flow; only its end can tell something new.
-    pub const SHOWN: u16 = 1 << 12;
     /// The client sent to a broadcast or multicast address of the link; where the link cannot tell, to an IPv4 address
     /// that ends in 255.
     pub const SENT_TO_MANY: u16 = 1 << 14;

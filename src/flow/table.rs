@@ -7,6 +7,7 @@ mod limit;
 pub use self::census::Census;
 
 use self::fragments::{FragmentKey, Fragments};
+use super::questions::Questions;
 use super::track::Flow;
 use super::{DirectionBasis, Endpoint, FlowKey, FlowRecord, IcmpError, Marks, Sender, Side};
 use crate::packet::{Fragment, Icmp, Packet, Quoted, RawPacket, Skip, TransportHeader, protocol};
@@ -39,7 +40,7 @@ impl Default for Limits {
 /// How much is asked for of an audit that goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Depth {
-    /// What findings are made of, at the cost of the flows that are still open questions.
+    /// What has come since the last question, at the cost of the flows that began or changed lately.
     Questions,
     /// Every count, at the cost of all flows that are alive.
     Everything,
@@ -57,6 +58,8 @@ pub struct FlowTable {
     fragments: Fragments,
     hand: u32,
     since_gap: SinceGap,
+    /// Of an audit that is asked while it goes on.
+    questions: Option<Box<Questions>>,
 }
 
 /// Places of flows that the next gap between captures may end or mark: those that were opened since the last gap, or were marked
@@ -108,6 +111,7 @@ impl FlowTable {
             fragments: Fragments::default(),
             hand: 0,
             since_gap: SinceGap::default(),
+            questions: None,
         }
     }
 
@@ -222,21 +226,38 @@ impl FlowTable {
         }
     }
 
-    /// Shows the flows that are alive as they would be told if they ended at `now`, while they go on: all of them, or
-    /// only those of which the last word has not been shown yet.
-    pub fn glance(&mut self, now: Timestamp, depth: Depth, show: &mut impl FnMut(FlowRecord, bool)) {
-        for slot in 0..self.flows.places {
-            let Some(flow) = self.flows.get_mut(slot) else { continue };
-            let shown = flow.marks.has(Marks::SHOWN);
-            if shown && depth == Depth::Questions {
+    /// From now on the table remembers which of its flows are open questions, for [`FlowTable::glance`].
+    pub fn answers_questions(&mut self) {
+        self.questions.get_or_insert_default();
+    }
+
+    /// Shows flows that are alive as they would be told if they ended at `now`, while they go on: all of them, or those of which a
+    /// look may show something new. `show` is given what it last said to have shown of a flow (0: nothing), and says what it has
+    /// shown now.
+    pub fn glance(&mut self, now: Timestamp, depth: Depth, show: &mut impl FnMut(FlowRecord, u16) -> u16) {
+        match depth {
+            Depth::Questions => self.look_at_questions(now, show),
+            Depth::Everything => {
+                for flow in (0..self.flows.places).filter_map(|slot| self.flows.get(slot)) {
+                    show(as_if_ended(flow, now), 0);
+                }
+            }
+        }
+    }
+
+    fn look_at_questions(&mut self, now: Timestamp, show: &mut impl FnMut(FlowRecord, u16) -> u16) {
+        let Some(questions) = &mut self.questions else { return };
+        for question in questions.due(now) {
+            let Some(flow) = self.flows.get(question.slot).filter(|flow| flow.began() == question.first) else {
                 continue;
+            };
+            if question.is_worth_it(flow.last, now) && !flow.means_nothing_yet(now) {
+                let shown = show(as_if_ended(flow, now), questions.shown(question.slot));
+                questions.show(question.slot, shown);
             }
-            if flow.is_settled() {
-                flow.marks.set(Marks::SHOWN);
+            if !flow.is_settled() {
+                questions.ask_again(question, now);
             }
-            let given_up = flow.last + flow.patience();
-            let first_time = !shown && flow.is_settled();
-            show(flow.record(now.min(given_up), now < given_up), first_time);
         }
     }
 
@@ -301,8 +322,12 @@ impl FlowTable {
     }
 
     fn insert(&mut self, hash: u32, flow: Flow) -> u32 {
+        let first = flow.began();
         let slot = self.flows.insert(flow);
         self.since_gap.add(slot, self.flows.places);
+        if let Some(questions) = &mut self.questions {
+            questions.opened(slot, first);
+        }
         self.index.insert_unique(spread(hash), Entry { hash, slot }, |entry| spread(entry.hash));
         slot
     }
@@ -321,7 +346,8 @@ impl FlowTable {
         if let Ok(entry) = self.index.find_entry(spread(hash), |entry| entry.slot == slot) {
             entry.remove();
         }
-        flow.finish(until, cut_off)
+        let shown = self.questions.as_mut().map_or(0, |questions| questions.closed(slot));
+        FlowRecord { shown, ..flow.finish(until, cut_off) }
     }
 
     /// Who is the client, by the first packet of a flow.
@@ -435,6 +461,11 @@ impl FlowTable {
         flow.marks.set(Marks::QUOTED_ONLY);
         self.insert(hash, flow)
     }
+}
+
+fn as_if_ended(flow: &Flow, now: Timestamp) -> FlowRecord {
+    let given_up = flow.last + flow.patience();
+    flow.record(now.min(given_up), now < given_up)
 }
 
 fn by_order(key: &FlowKey, sender: Side) -> (Side, DirectionBasis) {

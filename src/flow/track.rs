@@ -10,8 +10,8 @@ use self::half::Half;
 use self::hearing::Listening;
 use self::packed::Packed;
 use super::{
-    DirectionBasis, EVIDENCE_LIMIT, Endpoint, FlowKey, FlowRecord, Heard, IcmpError, Marks, Note, Sender, Side,
-    TcpState, Who,
+    DirectionBasis, EVIDENCE_LIMIT, Endpoint, FIRM, FlowKey, FlowRecord, GRACE, Heard, IcmpError, Marks, Note, Sender,
+    Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
 };
 use crate::packet::{Packet, RawPacket, Tcp, TransportHeader, Vlans, protocol};
 use crate::time::{Span, Timestamp};
@@ -301,6 +301,20 @@ impl Flow {
         both && (self.key.protocol() != protocol::TCP || went_on)
     }
 
+    /// When it began.
+    pub fn began(&self) -> Timestamp {
+        self.first
+    }
+
+    /// Nobody but the client has spoken, and it has not yet been watched for long enough for that to mean something.
+    pub fn means_nothing_yet(&self, now: Timestamp) -> bool {
+        let tries = self.halves[0].packets - self.halves[0].duplicates;
+        let few = u64::from(tries) < if self.key.protocol() == protocol::UDP { UDP_TRIES } else { TCP_TRIES.into() };
+        let alone = !self.spoke.has(Who::Server) && !self.marks.has(Marks::CLIENT_SPOKE | Marks::QUOTED_ONLY);
+        let quoted = self.cold.as_ref().is_some_and(|cold| cold.rare.as_ref().is_some_and(|rare| rare.icmp.is_some()));
+        alone && !quoted && now < self.first + if few { FIRM } else { GRACE }
+    }
+
     /// Both sides speak, and all that can be heard was heard: only its end can still tell something new.
     pub fn is_settled(&self) -> bool {
         let spoken = Listening::CLIENT | Listening::SERVER;
@@ -512,6 +526,7 @@ impl Flow {
             heard: cold.and_then(|cold| cold.heard.clone()),
             icmp: rare.and_then(|rare| rare.icmp),
             evidence,
+            shown: 0,
         }
     }
 

@@ -245,7 +245,8 @@ impl<'m, 'l> Judge<'m, 'l> {
         seen.for_each(|more| all += more);
         let paths = &self.ledger.paths;
         let answered_since = paths.answers(&path).is_some_and(|answers| answers.last >= all.first);
-        all.flows > 1
+        // A flow may have been entered more than once while an audit goes on: ports tell attempts apart.
+        all.client_ports.len() >= TCP_TRIES as usize
             && all.tries >= u64::from(TCP_TRIES)
             && all.last - all.first >= GRACE
             && !is_flood(&all)

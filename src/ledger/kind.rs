@@ -43,6 +43,11 @@ impl Kinds {
         self.kinds.get(kind)
     }
 
+    /// True without any.
+    pub fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
     /// Every kind, in order, with what its flows carried.
     pub fn iter(&self) -> impl Iterator<Item = (&Kind, &Carried)> {
         self.kinds.iter()

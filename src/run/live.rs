@@ -9,17 +9,18 @@ mod outlet;
 mod told;
 
 use self::desk::Desk;
-use self::feed::LiveFeed;
+use self::feed::{LiveFeed, Pace};
 use super::Exit;
 use super::console::{Meter, Quiet, Target, tell};
 use super::draft::check;
 use super::file;
 use super::ports::{map_in_use, port_map, remark_on_map};
 use super::telling::Telling;
+use crate::audit::Flows;
 use crate::case::Case;
-use crate::cli::LiveArgs;
+use crate::cli::{AuditArgs, LiveArgs};
 use crate::error::{Error, Output};
-use crate::pipeline::run_live;
+use crate::pipeline::{Options, run_live};
 use crate::report;
 use crate::sandbox::{Confinement, ReportFile, clear_environment, confine_after};
 use crate::shell;
@@ -65,14 +66,15 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     let source = LiveSource::open(&interfaces, options, 0)?;
     // Last, when everything else is known to be right.
     let output = confine_and_open(args, &source)?;
-    let pipeline = file::options(audit);
+    let pipeline = pipeline_options(audit);
     Quiet::of(audit.quiet).remark(&format!("watching {}; Ctrl-C ends with a report", interfaces.join(", ")));
     let (news, hear) = mpsc::channel();
     let meter = Arc::new(Meter::default());
     end_where_output_stands_still(Arc::clone(&stop), Arc::clone(&meter));
-    let mut feed = LiveFeed::new(source, args, Arc::clone(&stop), news);
+    let pace = Arc::new(Pace::new());
+    let mut feed = LiveFeed::new(source, args, Arc::clone(&stop), news, Arc::clone(&pace));
     let (answers, interims) = mpsc::channel();
-    let mut desk = Desk::new(audit, &map, pipeline.workers, Arc::clone(&meter));
+    let mut desk = Desk::new(audit, &map, pipeline.workers, pace, Arc::clone(&meter));
     let harvest = thread::scope(|scope| {
         let capture = scope.spawn(|| run_live(&map, pipeline, &mut feed, &answers));
         while !capture.is_finished() {
@@ -85,6 +87,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
         desk.attend(&hear, &interims)?;
         Ok::<_, Error>(capture.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
+    let left_out = harvest.flows_left_out;
     let max_flows = pipeline.flows.limit();
     let mut case = Case { flows: desk.take_finished(), max_flows, ..Case::new(Arc::clone(&map)) };
     case.add(harvest);
@@ -97,10 +100,25 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     let conclusion = case.conclude();
     desk.amend(&conclusion)?;
     if audit.format.streams() && audit.output.is_none() {
-        return desk.end(conclusion, &telling);
+        return desk.end(conclusion, left_out, &telling);
     }
     telling.tell(&conclusion)
 }
+
+/// As for files, with less memory: a live audit may run for months, and beside other programs.
+fn pipeline_options(audit: &AuditArgs) -> Options {
+    let mut options = file::options(audit);
+    options.limits.flows = FLOWS;
+    if audit.format.streams() && audit.output.is_none() {
+        options.flows = Flows::KeptUntilTaken(FLOWS_AT_ONCE);
+    }
+    options
+}
+
+/// Maximum number of flows that are followed at the same time.
+const FLOWS: usize = 1_200_000;
+/// Maximum number of finished flows that each worker keeps until their lines are written.
+const FLOWS_AT_ONCE: usize = 50_000;
 
 /// First of all, as it begins the program anew.
 fn clear_environment_unless_told_not_to(args: &LiveArgs) {

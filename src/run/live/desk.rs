@@ -3,14 +3,14 @@
 use super::super::Exit;
 use super::super::console::{Meter, Metered, Paper, Quiet, Target};
 use super::super::telling::{Telling, words};
-use super::feed::{News, WAIT};
+use super::feed::{News, Pace, WAIT};
 use super::outlet::{Counts, Outlet};
 use super::told::Told;
-use crate::audit::FirstFlows;
+use crate::audit::{self, FirstFlows};
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Format};
 use crate::error::Error;
-use crate::flow::{Depth, FlowRecord};
+use crate::flow::FlowRecord;
 use crate::judge::{Judge, Judgement};
 use crate::ledger::Ledger;
 use crate::pipeline::Interim;
@@ -29,8 +29,11 @@ pub(super) struct Desk<'a> {
     map: &'a Arc<PortMap>,
     words: Words,
     workers: usize,
+    pace: Arc<Pace>,
     /// Answers to the question that is being put together.
     answers: Vec<Interim>,
+    /// What was told until now, added up.
+    ledger: Ledger,
     told: Told,
     notes: Vec<CaptureNotes>,
     outlet: Outlet,
@@ -57,14 +60,22 @@ struct Between {
 }
 
 impl<'a> Desk<'a> {
-    pub fn new(args: &'a AuditArgs, map: &'a Arc<PortMap>, workers: usize, meter: Arc<Meter>) -> Desk<'a> {
+    pub fn new(
+        args: &'a AuditArgs,
+        map: &'a Arc<PortMap>,
+        workers: usize,
+        pace: Arc<Pace>,
+        meter: Arc<Meter>,
+    ) -> Desk<'a> {
         let counts = if args.format.streams() && args.output.is_none() { Counts::Lines } else { Counts::Remarks };
         Desk {
             args,
             map,
             words: words(args.utc),
             workers,
+            pace,
             answers: Vec::new(),
+            ledger: Ledger::default(),
             told: Told::default(),
             notes: Vec::new(),
             outlet: Outlet::new(Quiet::of(args.quiet), Arc::clone(&meter), counts),
@@ -125,38 +136,59 @@ impl<'a> Desk<'a> {
         let (complete, rest): (Vec<Interim>, Vec<Interim>) =
             std::mem::take(&mut self.answers).into_iter().partition(|answer| answer.serial == serial);
         self.answers = rest;
-        let mut ledger = Ledger::default();
-        let mut depth = Depth::Questions;
-        self.live_flows = complete.iter().map(|answer| answer.live).sum();
-        let mut ended = Vec::new();
-        let mut at = Timestamp::default();
-        for answer in complete {
-            ledger += &answer.ledger;
-            depth = answer.depth;
-            at = at.max(answer.at);
-            ended.extend(answer.finished);
-        }
+        let begun = Instant::now();
+        let took = complete.iter().map(|answer| answer.took).max().unwrap_or_default();
+        self.answered(complete)?;
+        self.pace.answered(took.max(begun.elapsed()));
+        Ok(())
+    }
+
+    /// Adds what is new, and tells what it means.
+    fn answered(&mut self, answers: Vec<Interim>) -> Result<(), Error> {
+        self.live_flows = answers.iter().map(|answer| answer.live).sum();
+        let at = answers.iter().map(|answer| answer.at).max().unwrap_or_default();
         self.asked = at;
-        self.flows_ended(ended, &ledger)?;
+        let nothing_new = answers.iter().all(|answer| answer.standing.news.kinds.is_empty());
+        let mut ledger = std::mem::take(&mut self.ledger);
+        // Packets are counted from the beginning.
+        (ledger.decoded, ledger.skipped, ledger.openings_given_up) = Default::default();
+        let mut whole: Option<Ledger> = None;
+        let (mut ended, mut left_out) = (Vec::new(), 0);
+        for Interim { standing: audit::Standing { news, whole: all }, finished, .. } in answers {
+            ledger += &news;
+            if let Some(all) = all {
+                *whole.get_or_insert_default() += &all;
+            }
+            ended.extend(finished.flows);
+            left_out += finished.left_out;
+        }
+        self.flows_ended(ended, left_out, &ledger)?;
+        if whole.is_none() && nothing_new {
+            self.ledger = ledger;
+            return Ok(());
+        }
+        let report_due = whole.is_some() && self.args.format.repeats();
         let case = Case { ledger, captures: self.notes.clone(), ..Case::new(Arc::clone(self.map)) };
         let conclusion = case.conclude();
         for notice in self.told.notices(&conclusion) {
             self.tell(&notice, at)?;
         }
-        if depth == Depth::Everything && self.args.format.repeats() {
-            self.interim_report(&conclusion, at)?;
+        if let Some(whole) = whole.filter(|_| report_due) {
+            let case = Case { ledger: whole, captures: self.notes.clone(), ..Case::new(Arc::clone(self.map)) };
+            self.interim_report(&case.conclude(), at)?;
         }
+        self.ledger = case.ledger;
         Ok(())
     }
 
-    fn flows_ended(&mut self, mut ended: Vec<FlowRecord>, ledger: &Ledger) -> Result<(), Error> {
+    fn flows_ended(&mut self, mut ended: Vec<FlowRecord>, left_out: u64, ledger: &Ledger) -> Result<(), Error> {
         if !self.args.format.streams() || self.args.output.is_some() {
             self.finished.extend(ended);
             return Ok(());
         }
         ended.sort_by_key(|flow| flow.opener);
         let judge = Judge::new(self.map, ledger);
-        let (begun, mut lines, mut left_out) = (Instant::now(), Vec::new(), 0);
+        let (begun, mut lines, mut left_out) = (Instant::now(), Vec::new(), left_out);
         if self.lines == 0 && !ended.is_empty() {
             report::write_rule_sets(&mut lines, self.map).map_err(wrong)?;
         }
@@ -240,7 +272,7 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// [`Error::Write`].
-    pub fn end(&mut self, mut conclusion: Conclusion<'_>, telling: &Telling<'_>) -> Result<Exit, Error> {
+    pub fn end(&mut self, mut conclusion: Conclusion<'_>, left_out: u64, telling: &Telling<'_>) -> Result<Exit, Error> {
         let exit = telling.exit(&conclusion);
         let begun = Instant::now();
         let mut out = io::BufWriter::with_capacity(1 << 16, Metered::new(io::stdout(), &self.meter));
@@ -253,7 +285,7 @@ impl<'a> Desk<'a> {
                     break;
                 }
             }
-            let left_out = flows.len() as u64;
+            let left_out = left_out + flows.len() as u64;
             if left_out > 0 {
                 report::write_left_out(out, 0, left_out)?;
             }
@@ -316,6 +348,6 @@ fn wrong(error: io::Error) -> Error {
 /// Longest time that is spent on the lines of flows that have ended since the last answer; the others are left out.
 const FLOW_TIME: Duration = Duration::from_millis(500);
 /// The same for those that are still alive at the end.
-const FLOW_TIME_AT_THE_END: Duration = Duration::from_secs(1);
+const FLOW_TIME_AT_THE_END: Duration = Duration::from_millis(500);
 /// Bytes of lines that are handed over at once.
 const FLOW_PIECE: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use crate::pipeline::{Ask, Beat, Feed};
 use crate::source::{CaptureNotes, INTERRUPTION_LIMIT, Interruption, LiveSource, Loss};
 use crate::time::{Span, Timestamp};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// What the capture thread tells once a second.
@@ -19,6 +19,44 @@ pub(super) struct News {
     pub notes: Vec<CaptureNotes>,
     /// Interfaces that ended or came back, in a sentence each.
     pub remarks: Vec<String>,
+}
+
+/// How often is asked how things stand: once a second, and where answers take long so much less often that no more than a fifth of the
+/// time of any thread goes into them.
+pub(super) struct Pace(Mutex<Turn>);
+
+/// Whose turn it is.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// The capture thread's, to ask, from this moment on.
+    Ask(Instant),
+    /// Everybody else's, to answer.
+    Answer,
+}
+
+/// For so many times as long as an answer took nobody asks again.
+const REST: u32 = 4;
+
+impl Pace {
+    pub fn new() -> Pace {
+        Pace(Mutex::new(Turn::Ask(Instant::now())))
+    }
+
+    /// Whether it may be asked now; then it is.
+    fn asks(&self, now: Instant) -> bool {
+        let mut turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = matches!(*turn, Turn::Ask(from) if now >= from);
+        if may {
+            *turn = Turn::Answer;
+        }
+        may
+    }
+
+    /// The last question has been answered, at this cost for the thread that was slowest.
+    pub fn answered(&self, cost: Duration) {
+        let mut turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *turn = Turn::Ask(Instant::now() + cost * REST);
+    }
 }
 
 /// The capture thread's side: interfaces, limits, and the second that goes by.
@@ -36,6 +74,7 @@ pub(super) struct LiveFeed {
     /// When an interface was not there, by interface, and how often.
     interruptions: Vec<(Vec<Interruption>, u64)>,
     news: mpsc::Sender<News>,
+    pace: Arc<Pace>,
 }
 
 /// Maximum time of one wait for packets, or for news.
@@ -45,7 +84,13 @@ const SECOND: Duration = Duration::from_secs(1);
 const LOSSY_LIMIT: usize = 100_000;
 
 impl LiveFeed {
-    pub fn new(source: LiveSource, args: &LiveArgs, stop: Arc<AtomicBool>, news: mpsc::Sender<News>) -> LiveFeed {
+    pub fn new(
+        source: LiveSource,
+        args: &LiveArgs,
+        stop: Arc<AtomicBool>,
+        news: mpsc::Sender<News>,
+        pace: Arc<Pace>,
+    ) -> LiveFeed {
         let now = Instant::now();
         let interfaces = source.notes().count();
         LiveFeed {
@@ -60,6 +105,7 @@ impl LiveFeed {
             lossy_seconds: vec![Vec::new(); interfaces],
             interruptions: vec![(Vec::new(), 0); interfaces],
             news,
+            pace,
         }
     }
 
@@ -158,16 +204,20 @@ impl Feed for LiveFeed {
         let tick = self.source.fill(filling, most, WAIT);
         let enough = self.count(tick.packets);
         let now = Instant::now();
-        let mut ask = if now >= self.second { Ask::Standing(Depth::Questions) } else { Ask::Nothing };
-        if let Some((every, due)) = &mut self.interval
-            && now >= *due
-        {
-            *due = now + *every;
-            ask = Ask::Standing(Depth::Everything);
-        }
-        if ask != Ask::Nothing {
-            self.second = now + SECOND;
-            self.second_passes(tick.settled);
+        let report_due = self.interval.is_some_and(|(_, due)| now >= due);
+        let mut ask = Ask::Nothing;
+        if now >= self.second || report_due {
+            let asks = self.pace.asks(now);
+            if now >= self.second || asks {
+                self.second = now + SECOND;
+                self.second_passes(tick.settled);
+            }
+            if asks {
+                ask = Ask::Standing(if report_due { Depth::Everything } else { Depth::Questions });
+                if let Some((every, due)) = self.interval.as_mut().filter(|_| report_due) {
+                    *due = now + *every;
+                }
+            }
         }
         let ended = enough || (tick.open == 0 && !self.wait);
         if ended {
