@@ -397,6 +397,7 @@ fn silent(number: u32) -> FlowRecord {
         from_server: Counts::default(),
         tcp: TcpState::default(),
         syns: 3,
+        udp_tries: 0,
         syn_acks: 0,
         answered_at: None,
         established_at: None,

@@ -29,8 +29,8 @@ pub(super) struct Flow {
     listening: Listening,
     spoke: Spoke,
     tcp: TcpState,
-    /// SYNs that have had no SYN-ACK of their own yet.
-    syns_waiting: u8,
+    /// TCP: SYNs that have had no SYN-ACK of their own yet. UDP: tries before the first answer. At most 255.
+    unanswered: u8,
     /// Client first, server second.
     halves: [Half; 2],
     first: Timestamp,
@@ -160,7 +160,7 @@ impl Flow {
             syn_acks: 0,
             established_at: Since::default(),
             handshake_rtt: None,
-            syns_waiting: 0,
+            unanswered: 0,
         }
     }
 
@@ -212,16 +212,17 @@ impl Flow {
             // Two queues may deliver a SYN after the SYN-ACK that answers it.
             let answered =
                 side == self.client && self.syn_acks > 0 && tcp.sequence.wrapping_add(1) == self.halves[0].start;
-            return !answered && self.spoke != Spoke::default();
+            // What was known from an ICMP error alone may have taken the server for the client.
+            return !answered && (self.spoke != Spoke::default() || side != self.client);
         }
         if side != self.client {
             return self.tcp.is_over();
         }
-        // The server still held an older connection of these ports, and the client has just ended that one with a
-        // reset.
+        // What comes with the same number is the same attempt: Windows repeats a refused one (facts REFUSED-01), and a client
+        // that has just reset an older connection of these ports, which the server still held, goes on (RFC 9293, 3.5.1).
         let freed = self.marks.has(Marks::CLIENT_RESET) && !self.marks.has(Marks::CLIENT_SPOKE) && self.syn_acks == 0;
         let repeated = tcp.sequence.wrapping_add(1) == self.halves[0].start;
-        freed || !repeated && (self.tcp.is_over() || self.marks.has(Marks::CLIENT_WENT_ON))
+        !repeated && (freed || self.tcp.is_over() || self.marks.has(Marks::CLIENT_WENT_ON))
     }
 
     #[inline]
@@ -245,13 +246,13 @@ impl Flow {
         half.ip_bytes += u64::from(packet.ip_bytes);
         half.payload_bytes += u64::from(packet.payload_bytes);
         let quiet = half.time_passes(raw.at);
-        if half.is_copy(packet, quiet, self.syns_waiting) {
+        if half.is_copy(packet, quiet, self.unanswered) {
             half.duplicates += 1;
             return;
         }
         match packet.transport {
             TransportHeader::Tcp(tcp) => self.segment(&tcp, packet, raw, who, quiet),
-            TransportHeader::Udp => self.datagram(packet, raw, who),
+            TransportHeader::Udp => self.datagram(packet, raw, who, quiet),
             TransportHeader::Icmp(_) | TransportHeader::Fragment(_) => {}
         }
     }
@@ -285,6 +286,10 @@ impl Flow {
 
     /// Enters an ICMP error that quotes a packet of this flow.
     pub fn quoted(&mut self, error: IcmpError, raw: &RawPacket<'_>) {
+        if error.about_client && !self.spoke.has(Who::Client) {
+            // Anybody can quote a packet that nobody has seen.
+            return self.note(Note::IcmpError, raw);
+        }
         let icmp = &mut self.rare().icmp;
         let better = icmp.is_none_or(|known| !known.about_client && error.about_client);
         if better {
@@ -329,14 +334,18 @@ impl Flow {
             self.marks.set(Marks::CLIENT_RESET);
             self.note(Note::Reset, raw);
         }
-        if (flags.rst() || flags.fin()) && !self.marks.has(Marks::SERVER_RESET) {
+        if (flags.rst() || flags.fin()) && !self.is_cut() {
             self.marks.set(Marks::CLIENT_ENDED_FIRST);
         }
         if flags.syn() && !flags.ack() {
             self.syns += 1;
             self.syn_at = Since::new(self.first, raw.at);
             self.marks.set(Marks::SYN_SEEN);
-            self.syns_waiting = self.syns_waiting.saturating_add(1);
+            if self.syn_acks == 0 {
+                // What it reset was an older connection.
+                self.marks.clear(Marks::CLIENT_RESET | Marks::CLIENT_ENDED_FIRST);
+            }
+            self.unanswered = self.unanswered.saturating_add(1);
             if self.syn_acks > 0 {
                 self.marks.set(Marks::SYN_AFTER_SYN_ACK);
             }
@@ -344,6 +353,13 @@ impl Flow {
         } else if !flags.rst() {
             self.client_goes_on(packet, raw);
         }
+    }
+
+    /// The server has reset: after a handshake, that handshake's connection.
+    fn is_cut(&self) -> bool {
+        let rare = self.cold.as_deref().and_then(|cold| cold.rare.as_deref());
+        let after_handshake = self.syn_acks == 0 || rare.is_some_and(|rare| rare.reset_after.is_some());
+        self.marks.has(Marks::SERVER_RESET) && after_handshake
     }
 
     fn client_goes_on(&mut self, packet: &Packet, raw: &RawPacket<'_>) {
@@ -370,7 +386,7 @@ impl Flow {
             if !self.halves[0].started {
                 self.halves[0].start = tcp.acknowledgement;
             }
-            self.syns_waiting = self.syns_waiting.saturating_sub(1);
+            self.unanswered = self.unanswered.saturating_sub(1);
             if self.syn_acks == 0 {
                 self.server_answers(packet, raw);
             }
@@ -418,10 +434,15 @@ impl Flow {
         }
     }
 
-    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who) {
+    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32) {
         let half = &self.halves[who as usize];
-        if who == Who::Client && half.packets - half.duplicates <= 3 {
-            self.note_try(Note::Datagram, half.packets - half.duplicates, raw);
+        let number = half.packets - half.duplicates;
+        // Only what comes after a pause, and before an answer, is a try: the rest is session data.
+        if who == Who::Client && !self.spoke.has(Who::Server) && (number == 1 || quiet >= TRY_PAUSE) {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        if who == Who::Client && number <= 3 {
+            self.note_try(Note::Datagram, number, raw);
         }
         self.listen(packet, raw, who, None);
     }
@@ -500,6 +521,7 @@ impl Flow {
             tcp: self.tcp,
             syns: self.syns,
             syn_acks: self.syn_acks,
+            udp_tries: if self.key.protocol() == protocol::UDP { u32::from(self.unanswered) } else { 0 },
             answered_at: self.answered_at.after(self.first).filter(|_| answered),
             established_at: self.established_at.after(self.first).filter(|_| self.marks.has(Marks::CLIENT_WENT_ON)),
             handshake_rtt: self.handshake_rtt.map(Rtt::span),
@@ -529,6 +551,10 @@ impl Flow {
 /// Packets of evidence that fit into the flow's last line of the cache, beside the opener.
 const NOTED_HERE: usize = 2;
 
+/// Minimum time in microseconds between two datagrams that are tries of their own. What repeats an attempt waits longer
+/// (UDT 250 ms; DTLS a second, RFC 9147, 5.8.2).
+const TRY_PAUSE: u32 = 100_000;
+
 /// Tries of one kind that are noted as evidence.
 const TRIES_NOTED: u32 = 3;
 
@@ -552,7 +578,7 @@ mod tests {
     #[test]
     fn a_packet_needs_two_lines_of_the_cache() {
         use std::mem::offset_of;
-        assert!(offset_of!(Flow, syns_waiting) < 64);
+        assert!(offset_of!(Flow, unanswered) < 64);
         assert_eq!((offset_of!(Flow, halves), size_of::<Half>()), (64, 64));
     }
 }

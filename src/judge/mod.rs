@@ -201,7 +201,8 @@ impl<'m, 'l> Judge<'m, 'l> {
     fn outcome(&self, showing: Showing, matching: &Matching, networks: Option<Networks>) -> (Outcome, Option<Doubt>) {
         match showing {
             Showing::Silence => (Outcome::Silent, None),
-            Showing::NoReply(_) if !matching.port.reply_due => (Outcome::Unanswered, None),
+            Showing::NoReply(_) if !matching.is_reply_due() => (Outcome::Unanswered, None),
+            Showing::NoReply(Some(doubt @ Doubt::NoClearAnswer)) => (Outcome::Undecided, Some(doubt)),
             Showing::NoReply(Some(doubt)) => (Outcome::Unanswered, Some(doubt)),
             Showing::NoReply(None) if self.ledger.visibility.is_one_direction(networks) => {
                 (Outcome::OneWay, Some(Doubt::OneDirection))

@@ -46,7 +46,7 @@ pub const KIND_LIMIT: usize = 50_000;
 impl Kind {
     /// The kind of a flow.
     pub fn of(flow: &FlowRecord, showing: Showing, matching: Matching) -> Kind {
-        let matters = showing == Showing::NoReply(None) && matching.port.reply_due;
+        let matters = showing == Showing::NoReply(None) && matching.is_reply_due();
         let networks = matters.then(|| Networks::of(flow.client.address, flow.server.address));
         Kind { networks, showing, matching }
     }

@@ -3,7 +3,7 @@
 use super::path::Path;
 use crate::flow::{Doubt, Evidence, FIRM, FlowRecord, PacketRef, Sender, Showing};
 use crate::matching::{Fit, Matching};
-use crate::packet::{Address, Vlans, protocol};
+use crate::packet::{Address, Vlans};
 use crate::time::{Span, Timestamp};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -198,7 +198,7 @@ impl PartialOrd for Sighting {
 fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool {
     let blocked = match showing {
         Showing::Silence | Showing::Refusal | Showing::Unreachable | Showing::Unacknowledged => true,
-        Showing::NoReply(None) => matching.port.reply_due,
+        Showing::NoReply(None) => matching.is_reply_due(),
         Showing::EarlyReset => !matching.foreign_attempt,
         _ => false,
     };
@@ -213,7 +213,7 @@ fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool 
 /// It cannot be told what became of it, or how it began.
 fn is_doubtful(showing: Showing, matching: &Matching) -> bool {
     match showing {
-        Showing::NoReply(Some(_)) => matching.port.reply_due,
+        Showing::NoReply(Some(_)) => matching.is_reply_due(),
         showing => matches!(showing, Showing::OneDirection | Showing::Unclear(_) | Showing::Midstream),
     }
 }
@@ -235,10 +235,7 @@ impl Seen {
             evidence: flow.evidence.iter().copied().collect(),
             openers: BTreeSet::from([flow.opener]),
             client_ports: BTreeSet::from([flow.client.port]),
-            tries: match flow.protocol {
-                protocol::UDP => flow.from_client.packets - u64::from(flow.from_client.duplicates),
-                _ => u64::from(flow.syns),
-            },
+            tries: flow.tries(),
             errors: flow.icmp.iter().map(|icmp| (icmp.v6, icmp.kind, icmp.code, icmp.sender)).collect(),
             signs: signs(flow).collect(),
             vlans: Some(flow.vlans).filter(|&vlans| vlans != Vlans::default()).into_iter().collect(),

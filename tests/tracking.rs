@@ -1,0 +1,203 @@
+//! What flows are made of, told as stories: tries, errors of ICMP, refusals, resets, sessions that die, and what is no flow.
+
+mod support;
+
+use cap_audit::finding::{Finding, Severity, Value};
+use cap_audit::judge::{Outcome, Verdict};
+use cap_audit::packet::TcpFlags;
+use cap_audit::time::{Span, Timestamp};
+use support::{
+    Audited, CLIENT_ISN, Captured, START, Talk, Who, audit, client, findings_of, flow_to, meanwhile, merge, server,
+};
+
+const CGP: u16 = 2598;
+const CLIENT: &str = "10.0.0.14";
+const SERVER: &str = "10.0.0.22";
+
+fn at(seconds: i64) -> Timestamp {
+    START + Span::seconds(seconds)
+}
+
+fn tcp(port: u16) -> Talk {
+    Talk::between(client(CLIENT, 50_001), server(SERVER, port))
+}
+
+fn udp(port: u16) -> Talk {
+    Talk::udp(client(CLIENT, 50_001), server(SERVER, port))
+}
+
+/// The capture goes on for five minutes.
+fn watched(talks: impl IntoIterator<Item = Vec<Captured>>) -> Audited {
+    audit(merge(talks.into_iter().chain([meanwhile(at(300))])))
+}
+
+fn codes(findings: &[Finding]) -> Vec<(&'static str, Severity)> {
+    findings.iter().map(|finding| (finding.code, finding.severity)).collect()
+}
+
+/// A UDT handshake request: 64 bytes (facts EDT-06).
+fn edt_handshake() -> Vec<u8> {
+    let words: [u32; 16] = [0x8000_0000, 0, 0, 0x77, 4, 1, 0x1234, 1500, 8192, 1, 0x55, 0, 0x0100_000a, 0, 0, 0];
+    words.into_iter().flat_map(u32::to_be_bytes).collect()
+}
+
+/// The long header of a QUIC initial packet (facts QUIC-01), filled to 1,200 bytes.
+fn quic_initial() -> Vec<u8> {
+    let mut bytes = vec![0xc3, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0x44, 0x9e];
+    bytes.resize(1_200, 0x5a);
+    bytes
+}
+
+// Tries.
+
+#[test]
+fn datagrams_at_one_moment_are_one_try() {
+    let bursts = |talk: Talk| (0..4).fold(talk, |talk, _| talk.says(b"a").says(b"b").says(b"c").wait(Span::seconds(2)));
+    let audited = watched([bursts(udp(CGP)).packets()]);
+    let flow = flow_to(&audited, CGP);
+    assert_eq!((flow.record.from_client.packets, flow.record.tries()), (12, 4));
+    assert_eq!(flow.judgement.outcome, Outcome::Silent);
+    let findings = findings_of(&audited);
+    assert_eq!(codes(&findings), [("blocked.silent", Severity::Error)]);
+    assert_eq!(findings[0].params.get("tries"), Some(&Value::Number(4)));
+}
+
+#[test]
+fn what_follows_an_answer_is_no_try() {
+    let talk = udp(CGP).says(b"a").wait(Span::seconds(1)).says(b"a").wait(Span::seconds(1)).answers(b"b");
+    let talk = (0..20).fold(talk, |talk, _| talk.wait(Span::seconds(1)).says(b"data"));
+    assert_eq!(flow_to(&watched([talk.packets()]), CGP).record.tries(), 2);
+}
+
+#[test]
+fn a_one_way_stream_of_datagrams_is_no_block() {
+    for pause in [Span::millis(20), Span::millis(110), Span::millis(400)] {
+        let stream = (0..402).fold(udp(CGP), |talk, _| talk.says(b"\x01session data").wait(pause));
+        let audited = watched([stream.packets()]);
+        let judgement = flow_to(&audited, CGP).judgement;
+        assert_eq!((judgement.outcome, judgement.verdict), (Outcome::Undecided, Verdict::NotEvaluable), "{pause:?}");
+        assert_eq!(codes(&findings_of(&audited)), [], "{pause:?}");
+    }
+    // A handshake that is repeated is tried as often as it is sent.
+    let talk = (0..120).fold(udp(CGP), |talk, _| talk.says(&edt_handshake()).wait(Span::millis(250)));
+    let audited = watched([talk.packets()]);
+    assert_eq!(
+        (flow_to(&audited, CGP).record.tries(), flow_to(&audited, CGP).judgement.outcome),
+        (120, Outcome::Silent)
+    );
+}
+
+#[test]
+fn tries_of_tcp_are_syns() {
+    let talk = tcp(CGP).syn().wait(Span::seconds(1)).syn_again().mirrored().wait(Span::seconds(2)).syn_again();
+    assert_eq!(flow_to(&watched([talk.packets()]), CGP).record.tries(), 3);
+}
+
+// Errors of ICMP.
+
+#[test]
+fn an_error_to_somebody_else_blocks_nothing() {
+    // It quotes a SYN of the client, and is delivered to another host.
+    let mut packets = tcp(CGP).syn().error("10.0.0.1", 3, 13).packets();
+    let error = &mut packets[1].3;
+    assert_eq!(error[14 + 16..14 + 20], [10, 0, 0, 14], "the receiver of the error");
+    error[14 + 19] = 15;
+    let audited = watched([packets]);
+    let flow = flow_to(&audited, CGP);
+    assert_eq!((flow.judgement.outcome, flow.record.icmp), (Outcome::Undecided, None));
+    assert_eq!(codes(&findings_of(&audited)), []);
+}
+
+#[test]
+fn an_error_about_a_packet_that_nobody_saw_blocks_nothing() {
+    for port in [CGP, 12_346] {
+        let unseen = tcp(port).syn().unseen().error("10.0.0.1", 3, 13).packets();
+        let audited = watched([unseen.clone()]);
+        assert_eq!(flow_to(&audited, port).judgement.outcome, Outcome::Undecided);
+        assert_eq!(codes(&findings_of(&audited)), []);
+        // A session that comes later is the client's.
+        let talk = tcp(port).at(at(2)).opened().answers(b"hello").says(b"hello").closed().packets();
+        let audited = watched([unseen, talk]);
+        let flow = flow_to(&audited, port);
+        assert_eq!((flow.judgement.outcome, flow.record.client.port), (Outcome::Established, 50_001));
+    }
+}
+
+#[test]
+fn an_unreachable_before_the_answer_blocks_nothing() {
+    let talk = tcp(CGP).syn().error("10.0.0.1", 3, 1).wait(Span::seconds(1)).syn_again().syn_ack().ack();
+    let audited = watched([talk.answers(b"hello").says(b"hello").packets()]);
+    assert_eq!(flow_to(&audited, CGP).judgement.outcome, Outcome::Established);
+    assert_eq!(codes(&findings_of(&audited)), []);
+    let talk = udp(CGP).says(b"a").error(SERVER, 3, 3).wait(Span::seconds(1)).says(b"a").answers(b"b");
+    let audited = watched([talk.packets()]);
+    assert_eq!(flow_to(&audited, CGP).judgement.outcome, Outcome::Answered);
+    assert_eq!(codes(&findings_of(&audited)), []);
+}
+
+#[test]
+fn a_client_that_closed_its_socket_blocks_nothing() {
+    let late = |server_port: u16, question: bool| {
+        let talk = udp(server_port).says(b"question");
+        let talk = if question { talk } else { talk.unseen() };
+        let talk = talk.wait(Span::seconds(2)).answers(b"late").error_about(Who::Server, CLIENT, 3, 3);
+        let audited = watched([talk.wait(Span::seconds(2)).answers(b"late").packets()]);
+        assert!(audited.flows.iter().all(|flow| !flow.judgement.outcome.is_blocked()), "{:#?}", audited.flows);
+        assert_eq!(codes(&findings_of(&audited)), []);
+    };
+    for port in [CGP, 53, 12_346] {
+        late(port, true);
+        late(port, false);
+    }
+}
+
+// What is no attempt at a Citrix service.
+
+#[test]
+fn quic_without_an_answer_is_nobodys_business() {
+    let tries = |bytes: &[u8]| (0..5).fold(udp(443), |talk, _| talk.says(bytes).wait(Span::seconds(3))).packets();
+    for bytes in [quic_initial(), b"anything else".to_vec()] {
+        let audited = watched([tries(&bytes)]);
+        assert_eq!(flow_to(&audited, 443).judgement.outcome, Outcome::Unanswered);
+        assert_eq!(codes(&findings_of(&audited)), []);
+    }
+    let audited = watched([tries(&edt_handshake())]);
+    assert_eq!(flow_to(&audited, 443).judgement.outcome, Outcome::Silent);
+    assert_eq!(codes(&findings_of(&audited)), [("blocked.silent", Severity::Warning)]);
+}
+
+// Refusals, and connections that begin anew.
+
+#[test]
+fn what_windows_repeats_is_one_refused_attempt() {
+    let refused = |talk: Talk, times: u32| {
+        (1..times).fold(talk.syn().refused(), |talk, _| talk.wait(Span::millis(500)).syn_again().refused())
+    };
+    let audited = watched([refused(tcp(CGP), 5).packets()]);
+    let flow = flow_to(&audited, CGP);
+    assert_eq!((flow.judgement.outcome, flow.record.syns, flow.record.state()), (Outcome::Refused, 5, "REJ"));
+    let findings = findings_of(&audited);
+    assert_eq!(codes(&findings), [("blocked.refused", Severity::Error)]);
+    assert_eq!(findings[0].flow_count, 1);
+    // A new number is a new attempt.
+    let talk = tcp(CGP).syn().refused().wait(Span::millis(500)).numbers(0x2000_0000, 0x77).syn().refused();
+    assert_eq!(watched([talk.packets()]).flows.iter().filter(|flow| flow.record.server.port == CGP).count(), 2);
+    // The service was started in between.
+    let talk = refused(tcp(CGP), 3).wait(Span::millis(500)).syn_again().syn_ack().ack().answers(b"a").says(b"b");
+    let audited = watched([talk.closed().packets()]);
+    let flow = flow_to(&audited, CGP);
+    assert_eq!((flow.judgement.outcome, flow.record.state()), (Outcome::Established, "SF"));
+    assert_eq!(codes(&findings_of(&audited)), []);
+}
+
+#[test]
+fn a_half_open_connection_is_recovered_within_one() {
+    // RFC 9293, figure 9: the server still holds an older connection of these ports.
+    let stale = |talk: Talk| talk.segment(Who::Server, TcpFlags::ACK, b"").reset();
+    let talk = stale(tcp(CGP).syn()).numbers(CLIENT_ISN, 0x5000_0000).wait(Span::seconds(1)).syn();
+    let talk = talk.syn_ack().ack().answers(b"hello").says(b"hello").closed();
+    let audited = watched([talk.packets()]);
+    let flow = flow_to(&audited, CGP);
+    assert_eq!((flow.judgement.outcome, flow.record.state()), (Outcome::Established, "SF"));
+    assert_eq!(codes(&findings_of(&audited)), []);
+}
