@@ -211,7 +211,10 @@ fn is_its_port(known: Option<&Known<'_>>, service: ServiceId) -> bool {
 /// Only the client spoke, and not what the port is for.
 fn is_foreign_attempt(flow: &FlowRecord, known: Option<&Known<'_>>, map: &PortMap) -> bool {
     let heard = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong && !heard.by_server);
-    heard.is_some_and(|heard| contradicts(flow, heard, known, map)) || is_another_than_edt(flow, known, map)
+    let text = |heard: &Heard| heard.protocol == Protocol::Text && !heard.by_server;
+    heard.is_some_and(|heard| contradicts(flow, heard, known, map))
+        || known.is_some() && flow.heard.as_ref().is_some_and(text)
+        || is_another_than_edt(flow, known, map)
 }
 
 /// On a port over UDP that many programs use and sessions as well (443 of a Gateway), only EDT concerns Citrix; most of

@@ -4,8 +4,9 @@ mod support;
 
 use cap_audit::finding::{Finding, Severity, Value};
 use cap_audit::judge::{Outcome, Verdict};
-use cap_audit::packet::TcpFlags;
+use cap_audit::packet::{LinkType, Stranger, TcpFlags};
 use cap_audit::time::{Span, Timestamp};
+use cap_audit::words::Words;
 use support::{
     Audited, CLIENT_ISN, Captured, START, Talk, Who, audit, client, findings_of, flow_to, meanwhile, merge, server,
 };
@@ -200,4 +201,153 @@ fn a_half_open_connection_is_recovered_within_one() {
     let flow = flow_to(&audited, CGP);
     assert_eq!((flow.judgement.outcome, flow.record.state()), (Outcome::Established, "SF"));
     assert_eq!(codes(&findings_of(&audited)), []);
+}
+
+// Resets after the handshake.
+
+/// What is found where the server resets after these times, each in a connection of its own.
+fn reset_after(spans: &[Span], says: &[u8], port: u16) -> Vec<Finding> {
+    let talks = spans.iter().zip(50_001..).map(|(span, number)| {
+        let talk = Talk::between(client(CLIENT, number), server(SERVER, port)).opened();
+        let talk = if says.is_empty() { talk } else { talk.says(says) };
+        talk.wait(*span).server_reset().packets()
+    });
+    findings_of(&watched(talks))
+}
+
+fn title(findings: &[Finding]) -> String {
+    assert_eq!(codes(findings), [("blocked.reset-early", Severity::Error)]);
+    Words::default().finding(&findings[0]).title
+}
+
+#[test]
+fn a_reset_after_a_while_names_the_time() {
+    let greeting = b"\x1aCGP/01\x00\x16Citrix.TcpProxyService";
+    let told = |spans: &[Span]| title(&reset_after(spans, greeting, CGP));
+    assert!(told(&[Span::millis(30)]).ends_with(": cut right after the handshake"));
+    assert!(told(&[Span::seconds(4)]).ends_with(": cut 4 s after the handshake"));
+    assert!(told(&[Span::seconds(2), Span::seconds(9)]).ends_with(": cut 2 to 9 s after the handshake"));
+    let findings = reset_after(&[Span::seconds(2), Span::seconds(9)], greeting, CGP);
+    assert_eq!(findings[0].params.get("after"), Some(&Value::Word("between")));
+    assert_eq!(findings[0].params.get("after_shortest"), Some(&Value::Duration(Span::seconds(2))));
+    assert!(title(&reset_after(&[Span::millis(900)], b"", CGP)).ends_with("right after the handshake"));
+}
+
+#[test]
+fn a_client_that_speaks_something_else_is_shown_the_door() {
+    let mut tls = b"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03".to_vec();
+    tls.extend([7; 32]);
+    tls.extend([0, 0, 2, 0x13, 0x01, 1, 0]);
+    let probes: [&[u8]; 6] = [b"GET / HTTP/1.0\r\n\r\n", b"\r\n\r\n", b"\r\n", b"HELP\r\n", b"SSH-2.0-x\r\n", &tls];
+    for probe in probes {
+        assert_eq!(codes(&reset_after(&[Span::seconds(3)], probe, 1494)), [], "{probe:?}");
+    }
+    for probe in [b"\r\n\r\n".as_slice(), b"HELP\r\n"] {
+        for port in [CGP, 27_000, 443] {
+            assert_eq!(codes(&reset_after(&[Span::seconds(3)], probe, port)), [], "{port} {probe:?}");
+        }
+    }
+}
+
+// What is not read.
+
+fn on_link(at: Timestamp, ethertype: u16, body: &[u8]) -> Captured {
+    let mut bytes = [[0xff; 6].as_slice(), &[2, 0, 0, 0, 0, 1], &ethertype.to_be_bytes(), body].concat();
+    bytes.resize(bytes.len().max(60), 0);
+    (at, LinkType::ETHERNET, bytes.len() as u32, bytes)
+}
+
+/// ARP (RFC 826): operation 1 asks, 2 answers.
+fn arp(at: Timestamp, operation: u8, sender: [u8; 4], target: [u8; 4]) -> Captured {
+    let hardware = [2, 0, 0, 0, 0, sender[3]];
+    let head = [0, 1, 8, 0, 6, 4, 0, operation];
+    on_link(at, 0x0806, &[&head[..], &hardware, &sender, &[0; 6], &target].concat())
+}
+
+#[test]
+fn what_is_not_read_is_named() {
+    let frames = [
+        on_link(at(0), 0x8864, &[0x11, 0, 0, 1, 0, 40, 0, 0x21]),
+        on_link(at(0), 0x8864, &[0x11, 0, 0, 1, 0, 40, 0, 0x21]),
+        on_link(at(0), 0x8847, &[0, 1, 1, 64]),
+        on_link(at(0), 0x88cc, &[2, 7, 4]),
+        on_link(at(0), 38, &[0x42, 0x42, 3, 0, 0]),
+        on_link(at(0), 46, &[0xaa, 0xaa, 3, 0, 0, 0x0c, 0x20, 0]),
+        on_link(at(0), 0x1234, &[1]),
+        arp(at(0), 1, [10, 99, 0, 1], [10, 99, 0, 77]),
+        arp(at(1), 1, [10, 99, 0, 1], [10, 99, 0, 77]),
+        arp(at(2), 1, [10, 99, 0, 1], [10, 99, 0, 77]),
+        arp(at(2), 1, [10, 99, 0, 1], [10, 99, 0, 78]),
+        arp(at(2), 2, [10, 99, 0, 78], [10, 99, 0, 1]),
+    ];
+    let case = {
+        let ledger = audit(frames.to_vec()).ledger;
+        assert_eq!(ledger.strangers.get(&Stranger::Pppoe), Some(&2));
+        assert_eq!(ledger.strangers.get(&Stranger::Cdp), Some(&1));
+        cap_audit::case::Case { ledger, ..cap_audit::case::Case::new(support::citrix()) }
+    };
+    let conclusion = case.conclude();
+    let report = cap_audit::report::Report::new(&conclusion);
+    let told: Vec<String> =
+        report.quality.remarks.iter().map(|remark| remark.told(&report.findings, &Words::default())).collect();
+    let told = told.join("\n");
+    for part in [
+        "2 PPPoE, 1 MPLS",
+        "5 ARP",
+        "1 LLDP, 1 spanning tree, 1 CDP",
+        "1 of an unknown EtherType",
+        "Packets inside of other packets are not read",
+        "3 requests (ARP or neighbour discovery) for 10.99.0.77 had no answer",
+    ] {
+        assert!(told.contains(part), "{part} is missing: {told}");
+    }
+}
+
+/// Four SYNs without an answer, and these packets.
+fn silent_beside(frames: impl IntoIterator<Item = Captured>) -> Finding {
+    let tries = tcp(CGP).syn().wait(Span::seconds(1)).syn_again().wait(Span::seconds(2)).syn_again();
+    let mut findings =
+        findings_of(&watched([tries.wait(Span::seconds(4)).syn_again().packets(), frames.into_iter().collect()]));
+    assert_eq!(codes(&findings), [("blocked.silent", Severity::Error)]);
+    findings.remove(0)
+}
+
+#[test]
+fn a_host_that_nobody_finds_on_the_link_is_down() {
+    let (router, host) = ([10, 0, 0, 1], [10, 0, 0, 22]);
+    let ask = |seconds| arp(at(seconds), 1, router, host);
+    let told = |finding: &Finding| {
+        let meaning = Words::default().finding(finding).meaning;
+        let number = finding.params.get("unanswered_arp").cloned();
+        (meaning.contains("Nobody answered when the link was asked for 10.0.0.22"), number)
+    };
+    assert_eq!(told(&silent_beside([ask(0), ask(1), ask(2)])), (true, Some(Value::Number(3))));
+    // One request may have been answered where nothing is captured; so may some that are far apart.
+    for asked in [vec![ask(0)], vec![ask(0), ask(20), ask(40)], vec![ask(200), ask(201), ask(202)]] {
+        assert_eq!(told(&silent_beside(asked)), (false, Some(Value::Number(0))));
+    }
+    // It answers, or asks for others itself.
+    for heard in [arp(at(2), 2, host, router), arp(at(100), 1, host, router)] {
+        assert_eq!(told(&silent_beside([ask(0), ask(1), ask(2), heard])), (false, Some(Value::Number(0))));
+    }
+    // It announces itself: no request.
+    let gratuitous = arp(at(2), 1, host, host);
+    assert_eq!(told(&silent_beside([gratuitous.clone(), gratuitous])), (false, Some(Value::Number(0))));
+}
+
+#[test]
+fn a_host_that_nobody_finds_by_neighbour_discovery_is_down() {
+    let place = |text: &str| client(text, 0).ip;
+    let solicitation = |seconds: i64| {
+        let mut body = vec![135, 0, 0, 0, 0, 0, 0, 0];
+        body.extend("fd00::22".parse::<std::net::Ipv6Addr>().expect("an address").octets());
+        let packet = support::ip(place("fd00::1"), place("ff02::1:ff00:22"), 58, 0, 0, &body);
+        let bytes = support::frame(LinkType::ETHERNET, &[], &packet);
+        (at(seconds), LinkType::ETHERNET, bytes.len() as u32, bytes)
+    };
+    let tries = Talk::between(client("fd00:0:0:1::14", 50_001), server("fd00::22", CGP)).syn().wait(Span::seconds(1));
+    let tries = tries.syn_again().wait(Span::seconds(2)).syn_again().wait(Span::seconds(4)).syn_again().packets();
+    let findings = findings_of(&watched([tries, (0..3).map(solicitation).collect()]));
+    assert_eq!(codes(&findings), [("blocked.silent", Severity::Error)]);
+    assert_eq!(findings[0].params.get("unanswered_arp"), Some(&Value::Number(3)));
 }

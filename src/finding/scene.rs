@@ -120,6 +120,7 @@ impl<'a> Scene<'a> {
             tries: 1,
             errors: BTreeSet::new(),
             signs: BTreeSet::new(),
+            reset_after: None,
             vlans: BTreeSet::new(),
         };
         match groups.entry((server, port)) {

@@ -16,6 +16,6 @@ pub use key::{Endpoint, FlowKey, Side, Who};
 pub use record::{
     Counts, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef, Sender,
 };
-pub use showing::{CLIENT_PORTS, Doubt, EARLY, FIRM, GRACE, Showing, TCP_TRIES, UDP_TRIES, showing};
+pub use showing::{AT_ONCE, CLIENT_PORTS, Doubt, EARLY, FIRM, GRACE, Showing, TCP_TRIES, UDP_TRIES, showing};
 pub use table::{Depth, FlowTable, KnowsPort, Limits, Probe};
 pub use tcp_state::{End, TcpState};

@@ -111,8 +111,8 @@ pub const GRACE: Span = Span::seconds(4);
 pub const FIRM: Span = Span::seconds(21);
 /// Maximum time between the handshake and an early reset, where the client has said something.
 pub const EARLY: Span = Span::seconds(10);
-/// The same where the client has said nothing.
-const AT_ONCE: Span = Span::seconds(1);
+/// The same where the client has said nothing; up to here it is "right after" the handshake.
+pub const AT_ONCE: Span = Span::seconds(1);
 
 /// Reads in the record of a flow what its packets show.
 pub fn showing(flow: &FlowRecord) -> Showing {

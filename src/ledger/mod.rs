@@ -3,6 +3,7 @@
 
 mod kind;
 mod latency;
+mod neighbour;
 mod path;
 mod sighting;
 mod visibility;
@@ -10,13 +11,14 @@ pub mod written;
 
 pub use kind::{Carried, KIND_LIMIT, Kind, Kinds};
 pub use latency::Latency;
+pub use neighbour::{Called, NEIGHBOUR_LIMIT, Neighbours};
 pub use path::{Answered, Answers, PATH_LIMIT, Path, Paths, Working};
 pub use sighting::{NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed};
 pub use visibility::{Directions, NETWORK_LIMIT, Networks, Visibility};
 
 use crate::flow::{FlowRecord, showing};
 use crate::matching::{Matching, ServiceRef};
-use crate::packet::Skip;
+use crate::packet::{Neighbour, RawPacket, Skip, Stranger};
 use crate::portmap::PortMap;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -28,6 +30,11 @@ pub struct Ledger {
     pub decoded: u64,
     /// Packets that were not, by capture, and by the place of the reason in [`Skip::ALL`].
     pub skipped: BTreeMap<u16, [u64; Skip::ALL.len()]>,
+    /// Packets that are not read, by what they are: as far as it can be told, those that were skipped as
+    /// [`Skip::NotIp`] or [`Skip::OtherProtocol`].
+    pub strangers: BTreeMap<Stranger, u64>,
+    /// Who was asked for by ARP and neighbour discovery.
+    pub neighbours: Neighbours,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -48,6 +55,18 @@ impl Ledger {
     /// Counts a packet of this capture that could not be decoded.
     pub fn skip(&mut self, capture: u16, skip: Skip) {
         self.skipped.entry(capture).or_default()[skip.index()] += 1;
+    }
+
+    /// Enters a packet that could not be decoded: why, and what it is.
+    #[cold]
+    pub fn pass_over(&mut self, raw: &RawPacket<'_>, skip: Skip) {
+        self.skip(raw.capture, skip);
+        if let Some(stranger) = Stranger::of(raw, skip) {
+            *self.strangers.entry(stranger).or_default() += 1;
+        }
+        if let Some(neighbour) = Neighbour::of(raw, skip) {
+            self.neighbours.enter(neighbour, raw.at);
+        }
     }
 
     /// How many packets were not decoded for this reason, over all captures.
@@ -79,13 +98,17 @@ impl Ledger {
 
 impl AddAssign<&Ledger> for Ledger {
     fn add_assign(&mut self, other: &Ledger) {
-        let Ledger { decoded, skipped, kinds, round_trips, sightings, paths, visibility, duplicates, flow_packets } =
-            other;
+        let Ledger { decoded, skipped, strangers, neighbours, kinds, round_trips, sightings, paths, .. } = other;
+        let Ledger { visibility, duplicates, flow_packets, .. } = other;
         self.decoded += decoded;
         for (capture, counts) in skipped {
             let mine = self.skipped.entry(*capture).or_default();
             mine.iter_mut().zip(counts).for_each(|(mine, theirs)| *mine += theirs);
         }
+        for (stranger, packets) in strangers {
+            *self.strangers.entry(*stranger).or_default() += packets;
+        }
+        self.neighbours += neighbours;
         self.kinds += kinds;
         for (service, latency) in round_trips {
             *self.round_trips.entry(*service).or_default() += latency;

@@ -46,6 +46,8 @@ pub struct Seen {
     pub errors: BTreeSet<(bool, u8, u8, Address)>,
     /// By what those who answered for the server may be told apart: of the earliest [`NAMED_LIMIT`] flows.
     pub signs: BTreeSet<Signed>,
+    /// The shortest time from a handshake to the server's reset, and the longest, where there was one.
+    pub reset_after: Option<(Span, Span)>,
     /// VLAN ids of tagged flows, the lowest [`NAMED_LIMIT`].
     pub vlans: BTreeSet<Vlans>,
 }
@@ -238,6 +240,7 @@ impl Seen {
             tries: flow.tries(),
             errors: flow.icmp.iter().map(|icmp| (icmp.v6, icmp.kind, icmp.code, icmp.sender)).collect(),
             signs: signs(flow).collect(),
+            reset_after: flow.reset_after.map(|after| (after, after)),
             vlans: Some(flow.vlans).filter(|&vlans| vlans != Vlans::default()).into_iter().collect(),
         }
     }
@@ -271,7 +274,8 @@ impl AddAssign<&Sightings> for Sightings {
 
 impl AddAssign<&Seen> for Seen {
     fn add_assign(&mut self, other: &Seen) {
-        let Seen { flows, first, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } = other;
+        let Seen { flows, first, last, watched, evidence, openers, client_ports, tries, errors, signs, .. } = other;
+        let Seen { reset_after, vlans, .. } = other;
         self.flows += flows;
         self.first = self.first.min(*first);
         self.last = self.last.max(*last);
@@ -282,6 +286,10 @@ impl AddAssign<&Seen> for Seen {
         self.tries = self.tries.min(*tries);
         add_first(&mut self.errors, errors, NAMED_LIMIT);
         add_first(&mut self.signs, signs, NAMED_LIMIT);
+        self.reset_after = match (self.reset_after, *reset_after) {
+            (Some(mine), Some(theirs)) => Some((mine.0.min(theirs.0), mine.1.max(theirs.1))),
+            (mine, theirs) => mine.or(theirs),
+        };
         add_first(&mut self.vlans, vlans, NAMED_LIMIT);
     }
 }

@@ -8,6 +8,7 @@ mod envelope;
 pub mod general;
 mod headers;
 mod link;
+mod stranger;
 
 pub use crate::transport::protocol;
 pub use address::{Address, SHARDS, shard};
@@ -15,3 +16,4 @@ pub use batch::{Filling, Lane, PacketBatch, RawPacket, Record, WayIn};
 pub use decode::decode;
 pub use headers::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, TransportHeader, Vlans};
 pub use link::LinkType;
+pub use stranger::{Neighbour, Stranger};

@@ -60,12 +60,18 @@ blocked-half-open =
     }
 
 blocked-reset-early =
-    .title = { blocked-place }: cut right after the handshake
-    .meaning = The connection of { $clients } was reset right after the handshake, before the server said anything ({ flows }). A firewall
+    .title = { blocked-place }: cut { reset-after }
+    .meaning = The connection of { $clients } was reset { reset-after }, before the server said anything ({ flows }). A firewall
         that looks into the traffic, a TLS inspection, or the service itself ends it. { $remarks }
     .remedy = { $worked ->
         [0] Exempt { port } between { $clients } and { $server } from content or TLS inspection, then look at the event log of the service.
        *[other] { blocked-at-times }
+    }
+
+reset-after = { $after ->
+        [at-once] right after the handshake
+        [later] { $after_longest } s after the handshake
+       *[between] { $after_shortest } to { $after_longest } s after the handshake
     }
 
 blocked-place = { port }, { $service_title }, to { $server }
@@ -81,6 +87,8 @@ remark-port-is-open = The port is open: { $worked ->
        *[other] { $worked } flows
     } between the same hosts worked, the last of them later.
 remark-one-direction = The capture holds one direction only here, so the answer may also have been a refusal.
+remark-host-down = Nobody answered when the link was asked for { $server } (ARP or neighbour discovery): the host is down, or not in that
+    network.
 remark-lossy = The capture lost packets in that time, so an answer may have been lost as well.
 
 
@@ -312,14 +320,27 @@ about-unclear-flows = Of { $flows ->
     } the capture shows too little to tell what became of them.
 about-other-packets = No packet belongs to a conversation that can be judged: { $skipped }.
 
-skipped = { $packets ->
-        [one] { $packets } is
-       *[other] { $packets } are
-    } { $why ->
-        [not_ip] not IP
-        [other_protocol] neither TCP, UDP nor ICMP
+about-tunnels = Packets inside of other packets are not read, and what they carry was not judged: { $skipped }.
+about-missing-hosts = { $packets } requests (ARP or neighbour discovery) for { $hosts } had no answer: down, or not in that network.
+
+skipped = { $packets } { $why ->
+        [pppoe] PPPoE
+        [macsec] MACsec
+        [gre] GRE (a tunnel)
+        [ipip] IP in IP
+        [ipsec] IPsec
+        [eapol] EAPOL (802.1X)
+        [stp] spanning tree
+        [loopback] loopback tests
+        [fcoe] FCoE
+        [roce] RoCE
+        [netbios] NetBIOS
+        [other-ethertype] of an unknown EtherType
+        [other-llc] IEEE 802.2 of an unknown kind
+        [other-ip] neither TCP, UDP nor ICMP
         [fragment_without_start] fragments whose start is missing
-       *[icmp_other] ICMP messages that belong to no conversation
+        [icmp_other] ICMP messages that belong to no conversation
+       *[other] { $capitals }
     }
 
 

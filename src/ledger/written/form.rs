@@ -4,7 +4,7 @@ use super::super::Reply;
 use super::names::ByName;
 use crate::flow::{Note, Showing};
 use crate::matching::{Basis, Fit};
-use crate::packet::{Address, Skip};
+use crate::packet::{Address, Skip, Stranger};
 use crate::portmap::{Candidates, Place, PortMap, ServiceId};
 use crate::transport::Transport;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,7 @@ pub(super) struct Head {
     pub unlisted: u64,
     pub incomplete: bool,
     pub answers_incomplete: bool,
+    pub neighbours_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub(super) enum Line {
     Networks(Vec<(NetworksForm, DirectionsForm)>),
     Sightings(SightingsLine),
     Paths(PathsLine),
+    Strangers(Vec<(ByName<Stranger>, u64)>),
+    Neighbours(Vec<NeighbourRow>),
     End(u64),
 }
 
@@ -134,9 +137,11 @@ pub(super) type PathForm = (u8, u16, ByName<Address>, ByName<Address>);
 /// The first moment in nanoseconds since 1970, and how much later the last one is.
 pub(super) type TimesForm = (i64, u64);
 /// Path, flows, times, longest time watched in nanoseconds, fewest tries, packets by capture, client ports, ICMP errors,
-/// VLAN ids.
+/// shortest and longest time to a reset in nanoseconds, VLAN ids.
 pub(super) type SightingRow =
-    (PathForm, u64, TimesForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Vec<[u16; 2]>);
+    (PathForm, u64, TimesForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Option<(u64, u64)>, Vec<[u16; 2]>);
+/// Who was asked for, who asked, requests, answers, times.
+pub(super) type NeighbourRow = (ByName<Address>, ByName<Address>, u64, u64, TimesForm);
 /// Capture, evidence, openers, signs.
 pub(super) type PacketsForm = (String, Vec<(u64, ByName<Note>)>, Vec<u64>, Vec<SignForm>);
 /// Opener, what was sent, from where, time to live, IP identification, TCP window.

@@ -30,7 +30,8 @@
 //! - `without_networks`: flows whose networks are not told apart because there were too many;
 //! - `unlisted`: flows whose sighting was not kept because there were too many;
 //! - `incomplete`: whether paths on which something works were left out because there were too many;
-//! - `answers_incomplete`: whether paths that were only answered were left out.
+//! - `answers_incomplete`: whether paths that were only answered were left out;
+//! - `neighbours_incomplete`: whether hosts that were asked for were left out.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -46,12 +47,15 @@
 //!   [`Latency::counts`](super::Latency::counts) gives them.
 //! - `networks`: visibility. Rows: networks, and a pair of flows with both directions and flows with one.
 //! - `sightings`: `showing` and `matching` hold for all `rows`: path, flows, times, the longest time watched, the
-//!   fewest tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), VLAN ids. The packets
+//!   fewest tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), the shortest and the longest
+//!   time from a handshake to the server's reset in nanoseconds (or null), VLAN ids. The packets
 //!   are, for each capture: its name, evidence (packet, note), first packets of flows, signs (first packet of the flow,
 //!   what was sent, from where, time to live, IP identification, TCP window).
 //! - `paths`: `rows` of path, answers (flows, times; or null), working (flows, times, first packet, its note, the
 //!   client's port; or null), smallest and largest time to live, VLAN ids. `capture` is that of the first packets; null
 //!   for rows that have none. Flows that worked and flows that were only answered are two rows of one path.
+//! - `strangers`: packets that are not read, by [`Stranger`](crate::packet::Stranger). Missing where there are none.
+//! - `neighbours`: rows of who was asked for by ARP or neighbour discovery, who asked, requests, answers, times.
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

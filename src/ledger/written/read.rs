@@ -1,16 +1,16 @@
 //! From lines to a ledger. Each line is checked and entered before the next one is read.
 
 use super::form::{
-    AnswersForm, CaptureLine, DirectionsForm, Head, KindsLine, Line, MatchingForm, NetworksForm, PathForm, PathRow,
-    PathsLine, PlaceForm, PlaceLine, RoundTripsLine, ServiceForm, SightingRow, SightingsLine, TimesForm, Version,
-    WorkingForm,
+    AnswersForm, CaptureLine, DirectionsForm, Head, KindsLine, Line, MatchingForm, NeighbourRow, NetworksForm,
+    PathForm, PathRow, PathsLine, PlaceForm, PlaceLine, RoundTripsLine, ServiceForm, SightingRow, SightingsLine,
+    TimesForm, Version, WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, LINE_LIMIT, NAME_LIMIT, PLAIN_KIND_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, Carried, Directions, KIND_LIMIT, Kind, Latency, Ledger, NAMED_LIMIT, NETWORK_LIMIT, Networks,
-    PATH_LIMIT, PORT_LIMIT, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Working,
+    Answered, Answers, Called, Carried, Directions, KIND_LIMIT, Kind, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT,
+    NETWORK_LIMIT, Networks, PATH_LIMIT, PORT_LIMIT, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -114,6 +114,7 @@ impl Reader<'_> {
         ledger.sightings.unlisted = head.unlisted;
         ledger.paths.incomplete = head.incomplete;
         ledger.paths.answers_incomplete = head.answers_incomplete;
+        ledger.neighbours.incomplete = head.neighbours_incomplete;
         for count in [head.decoded, head.duplicates, head.flow_packets, head.without_networks, head.unlisted] {
             self.count(count)?;
         }
@@ -130,6 +131,11 @@ impl Reader<'_> {
             Line::Networks(rows) => rows.into_iter().try_for_each(|row| self.networks_row(row)),
             Line::Sightings(line) => self.sightings(line),
             Line::Paths(line) => self.paths(line),
+            Line::Strangers(rows) => rows.into_iter().try_for_each(|(ByName(stranger), packets)| {
+                let packets = self.some(packets)?;
+                once(self.ledger.strangers.insert(stranger, packets).is_none(), "a kind of packets")
+            }),
+            Line::Neighbours(rows) => rows.into_iter().try_for_each(|row| self.neighbour(row)),
             Line::End(_) => Ok(()),
         }
     }
@@ -220,7 +226,7 @@ impl Reader<'_> {
     }
 
     fn seen(&mut self, row: SightingRow) -> Result<Seen, Fault> {
-        let (_, flows, times, watched, tries, packets, client_ports, errors, vlans) = row;
+        let (_, flows, times, watched, tries, packets, client_ports, errors, reset_after, vlans) = row;
         let (first, last) = times_of(times)?;
         let (mut evidence, mut openers, mut signs) = (Vec::new(), Vec::new(), Vec::new());
         for (name, shown, opening, signed) in packets {
@@ -247,8 +253,19 @@ impl Reader<'_> {
             tries,
             errors: set(errors, NAMED_LIMIT, "errors of a sighting")?,
             signs: set(signs, NAMED_LIMIT, "signs of a sighting")?,
+            reset_after: reset_after.map(spans_of).transpose()?,
             vlans: set(vlans.into_iter().map(Vlans).collect(), NAMED_LIMIT, "VLANs of a sighting")?,
         })
+    }
+
+    fn neighbour(&mut self, row: NeighbourRow) -> Result<(), Fault> {
+        let (ByName(asked), ByName(asker), requests, answers, times) = row;
+        let (first, last) = times_of(times)?;
+        let called = Called { requests: self.count(requests)?, answers: self.count(answers)?, first, last };
+        once(self.ledger.neighbours.get(asked, asker).is_none(), "a host that was asked for")?;
+        below(self.ledger.neighbours.len() + 1, NEIGHBOUR_LIMIT, "hosts that were asked for")?;
+        self.ledger.neighbours.add((asked, asker), called);
+        Ok(())
     }
 
     fn paths(&mut self, line: PathsLine) -> Result<(), Fault> {
@@ -386,6 +403,11 @@ fn times_of((first, length): TimesForm) -> Result<(Timestamp, Timestamp), Fault>
 
 fn length_of(nanoseconds: u64) -> Result<Span, Fault> {
     i64::try_from(nanoseconds).map(Span).map_err(|_| Fault::Contradiction { what: "a time is too long" })
+}
+
+fn spans_of((shortest, longest): (u64, u64)) -> Result<(Span, Span), Fault> {
+    let spans = (length_of(shortest)?, length_of(longest)?);
+    (shortest <= longest).then_some(spans).ok_or(Fault::Contradiction { what: "the shortest time is not the shortest" })
 }
 
 fn place_text((ByName(transport), port): PlaceForm) -> String {

@@ -9,10 +9,11 @@ use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
 use crate::flow::{Evidence, PacketRef, Sender, Showing};
 use crate::ledger::{
-    Answered, Answers, Carried, Directions, Kind, Ledger, NAMED_LIMIT, Networks, Path, Seen, Sighting, Signed, Working,
+    Answered, Answers, Called, Carried, Directions, Kind, Ledger, NAMED_LIMIT, Networks, Path, Seen, Sighting, Signed,
+    Working,
 };
 use crate::matching::{Matching, ServiceRef};
-use crate::packet::Skip;
+use crate::packet::{Address, Skip, Stranger};
 use crate::portmap::{Place, PortMap};
 use crate::time::{Span, Timestamp};
 use serde::Serialize;
@@ -53,6 +54,7 @@ pub(super) fn ledger(
     }
     writer.sightings(ledger)?;
     writer.paths(ledger)?;
+    writer.strangers(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
 
@@ -175,6 +177,24 @@ impl<W: Write> Writer<'_, W> {
     }
 }
 
+impl<W: Write> Writer<'_, W> {
+    fn strangers(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        if !ledger.strangers.is_empty() {
+            let row = |(stranger, packets): (&Stranger, &u64)| (ByName(*stranger), *packets);
+            self.line(&Line::Strangers(ledger.strangers.iter().map(row).collect()))?;
+        }
+        let rows: Vec<_> = ledger.neighbours.iter().collect();
+        for rows in rows.chunks(ROWS) {
+            let row = |&(&(asked, asker), called): &(&(Address, Address), &Called)| {
+                let Called { requests, answers, first, last } = *called;
+                Ok((ByName(asked), ByName(asker), requests, answers, times(first, last)?))
+            };
+            self.line(&Line::Neighbours(rows.iter().map(row).collect::<Result<_, WriteError>>()?))?;
+        }
+        Ok(())
+    }
+}
+
 impl<'a> Naming<'a> {
     fn capture(&self, number: u16) -> Result<&'a str, WriteError> {
         self.captures.get(usize::from(number)).copied().ok_or(WriteError::UnnamedCapture { number })
@@ -219,7 +239,8 @@ impl<'a> Naming<'a> {
     }
 
     fn sighting(&self, path: &Path, seen: &Seen) -> Result<SightingRow, WriteError> {
-        let Seen { flows, first, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } = seen;
+        let Seen { flows, first, last, watched, evidence, openers, client_ports, tries, errors, signs, .. } = seen;
+        let Seen { reset_after, vlans, .. } = seen;
         let mut packets: BTreeMap<u16, PacketsForm> = BTreeMap::new();
         for Evidence { at, note } in evidence {
             self.of(at, &mut packets)?.1.push((at.packet, ByName(*note)));
@@ -232,6 +253,10 @@ impl<'a> Naming<'a> {
             let sign = (opener.packet, ByName(*what), ByName(*from), ttl, identification, window);
             self.of(opener, &mut packets)?.3.push(sign);
         }
+        let reset_after = match *reset_after {
+            Some((shortest, longest)) => Some((length(shortest)?, length(longest)?)),
+            None => None,
+        };
         let errors = errors.iter().map(|&(v6, kind, code, sender)| (v6, kind, code, ByName(sender))).collect();
         Ok((
             path_form(path),
@@ -242,14 +267,14 @@ impl<'a> Naming<'a> {
             packets.into_values().collect(),
             client_ports.iter().copied().collect(),
             errors,
+            reset_after,
             vlans.iter().map(|vlans| vlans.0).collect(),
         ))
     }
 }
 
 fn head(ledger: &Ledger, map: &PortMap) -> Head {
-    let Ledger { decoded, skipped: _, kinds, round_trips: _, sightings, paths, visibility, duplicates, flow_packets } =
-        ledger;
+    let Ledger { decoded, kinds, sightings, paths, visibility, neighbours, duplicates, flow_packets, .. } = ledger;
     Head {
         schema: SCHEMA.into(),
         map: MapForm { name: map.name().into(), version: map.version().into() },
@@ -261,6 +286,7 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         unlisted: sightings.unlisted,
         incomplete: paths.incomplete,
         answers_incomplete: paths.answers_incomplete,
+        neighbours_incomplete: neighbours.incomplete,
     }
 }
 
