@@ -409,6 +409,7 @@ fn silent(number: u32) -> FlowRecord {
         vlans: Vlans::default(),
         heard: None,
         icmp: None,
+        death: None,
         evidence: vec![Evidence { at: opener, note: Note::Syn(1) }],
     }
 }

@@ -351,3 +351,64 @@ fn a_host_that_nobody_finds_by_neighbour_discovery_is_down() {
     assert_eq!(codes(&findings), [("blocked.silent", Severity::Error)]);
     assert_eq!(findings[0].params.get("unanswered_arp"), Some(&Value::Number(3)));
 }
+
+// Sessions that die.
+
+/// A session that works, says nothing for so long, and then says something more of which nothing is heard again.
+fn dies(number: u16, idle: Span, who: Who) -> Talk {
+    let talk = Talk::between(client(CLIENT, number), server(SERVER, CGP)).opened();
+    let talk = talk.says(b"\x1aCGP/01").answers(b"\x1aCGP/01").says(b"data").answers(b"data").ack().wait(idle);
+    let talk = talk.segment(who, TcpFlags::PSH | TcpFlags::ACK, b"anybody there?");
+    // As Windows does it: five times, each after twice the time of the one before.
+    [300, 600, 1_200, 2_400, 4_800].iter().fold(talk, |talk, &pause| talk.wait(Span::millis(pause)).repeats(who))
+}
+
+/// The capture goes on for two hours.
+fn died(talks: impl IntoIterator<Item = Talk>) -> Vec<Finding> {
+    let talks = talks.into_iter().map(Talk::packets);
+    findings_of(&audit(merge(talks.chain([meanwhile(at(7_200))]))))
+}
+
+#[test]
+fn a_session_of_which_one_side_is_never_heard_again_died() {
+    for (who, gone) in [(Who::Client, "server"), (Who::Server, "client")] {
+        let findings = died([dies(50_001, Span::seconds(1), who)]);
+        assert_eq!(codes(&findings), [("path.died", Severity::Warning)]);
+        assert_eq!(findings[0].params.get("gone"), Some(&Value::Word(gone)));
+        assert_eq!(findings[0].params.get("idle"), Some(&Value::Word("none")));
+    }
+}
+
+#[test]
+fn equal_idle_times_before_point_to_a_timer() {
+    let found = |spans: [i64; 2]| {
+        let findings =
+            died(spans.iter().zip(50_001..).map(|(&span, number)| dies(number, Span::seconds(span), Who::Client)));
+        assert_eq!(codes(&findings), [("path.died", Severity::Warning)]);
+        (
+            findings[0].flow_count,
+            findings[0].params.get("idle").cloned(),
+            Words::default().finding(&findings[0]).meaning,
+        )
+    };
+    let (flows, idle, meaning) = found([1_800, 1_810]);
+    assert_eq!((flows, idle), (2, Some(Value::Word("equal"))));
+    assert!(meaning.contains("Each time nothing had been said for about 1810 s before: a firewall"), "{meaning}");
+    let (_, idle, meaning) = found([300, 3_000]);
+    assert_eq!(idle, Some(Value::Word("different")));
+    assert!(meaning.contains("300 to 3000 s") && !meaning.contains("firewall"), "{meaning}");
+}
+
+#[test]
+fn what_goes_on_or_was_closed_did_not_die() {
+    let goes_on = dies(50_001, Span::seconds(1), Who::Server).wait(Span::seconds(30)).ack().says(b"here again");
+    assert_eq!(codes(&died([goes_on])), []);
+    // The client had closed, and the server's last words go to nobody.
+    let closed = Talk::between(client(CLIENT, 50_001), server(SERVER, CGP)).opened().says(b"a").answers(b"b").fin();
+    let closed = closed.answers(b"bye");
+    let closed = (0..6).fold(closed, |talk, _| talk.wait(Span::seconds(2)).repeats(Who::Server));
+    assert_eq!(codes(&died([closed])), []);
+    // The capture ends ten seconds after.
+    let short = dies(50_001, Span::seconds(1), Who::Server).packets();
+    assert_eq!(codes(&findings_of(&audit(short))), []);
+}

@@ -4,6 +4,7 @@
 mod blocked;
 mod fallback;
 mod params;
+mod path;
 mod quality;
 mod scene;
 mod unexpected;
@@ -116,7 +117,8 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 4] = [blocked::CHECKS, fallback::CHECKS, unexpected::CHECKS, quality::CHECKS];
+pub const CHECKS: [&[Check]; 5] =
+    [blocked::CHECKS, fallback::CHECKS, path::CHECKS, unexpected::CHECKS, quality::CHECKS];
 
 /// Everything that the checks find, the worst first.
 pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -145,7 +147,11 @@ mod tests {
         assert_eq!(codes.len(), unique.len());
         for check in CHECKS.into_iter().flatten() {
             let theme = check.code.split_once('.').map(|(theme, _)| theme);
-            assert!(matches!(theme, Some("blocked" | "fallback" | "unexpected" | "quality")), "{}", check.code);
+            assert!(
+                matches!(theme, Some("blocked" | "fallback" | "path" | "unexpected" | "quality")),
+                "{}",
+                check.code
+            );
             assert!(!check.raised.is_empty() && !check.source.is_empty(), "{}", check.code);
             assert!(check.params.is_sorted(), "{}", check.code);
         }

@@ -2,7 +2,7 @@
 
 use super::{Check, Confidence, Finding, Params, Severity};
 use crate::judge::{Judge, Judgement, Sign};
-use crate::ledger::{Ledger, PORT_LIMIT, Path, Seen, Sighting, Working};
+use crate::ledger::{Died, Ledger, PORT_LIMIT, Path, Seen, Sighting, Working};
 use crate::matching::{ServiceRef, service_of};
 use crate::packet::{Address, protocol};
 use crate::portmap::{Place, PortMap, RuleId};
@@ -134,6 +134,31 @@ impl<'a> Scene<'a> {
                 entry.insert(Group { server, transport, port, clients, seen, place, generic: false, service, rules });
             }
         }
+    }
+
+    /// Sessions that died, by server and port, in order.
+    pub(super) fn deaths(&self) -> Vec<(Group<'a>, Died)> {
+        let mut groups: BTreeMap<(Address, u16), (Group<'a>, Died)> = BTreeMap::new();
+        for (path, died) in self.ledger.deaths.iter() {
+            let Path { port, server, client, .. } = *path;
+            match groups.entry((server, port)) {
+                Entry::Occupied(mut entry) => {
+                    let (group, sum) = entry.get_mut();
+                    group.add(client, &died.seen);
+                    *sum += died;
+                }
+                Entry::Vacant(entry) => {
+                    let clients = BTreeMap::from([(client, Ports::of(&died.seen))]);
+                    let place = self.map.place(Transport::Tcp, port);
+                    let service = place.and_then(|place| service_of(place, self.map.at(place)));
+                    let rules = place.map_or(&[][..], |place| &self.map.at(place).rules);
+                    let (transport, seen) = (Transport::Tcp, died.seen.clone());
+                    let group = Group { server, transport, port, clients, seen, place, generic: false, service, rules };
+                    entry.insert((group, died.clone()));
+                }
+            }
+        }
+        groups.into_values().collect()
     }
 
     /// What worked on the same path as a blocked flow of this client, at whatever time.

@@ -14,7 +14,8 @@ mod track;
 pub use community_id::community_id;
 pub use key::{Endpoint, FlowKey, Side, Who};
 pub use record::{
-    Counts, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef, Sender,
+    Counts, Death, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note, PacketRef,
+    Sender,
 };
 pub use showing::{AT_ONCE, CLIENT_PORTS, Doubt, EARLY, FIRM, GRACE, Showing, TCP_TRIES, UDP_TRIES, showing};
 pub use table::{Depth, FlowTable, KnowsPort, Limits, Probe};

@@ -136,6 +136,17 @@ pub struct IcmpError {
     pub about_client: bool,
 }
 
+/// A TCP session that died: one side repeated its data until it gave up, and the other was not heard of again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Death {
+    /// The client was not heard of again; else the server.
+    pub client_is_gone: bool,
+    /// When data was repeated, at the third repetition of that side at the earliest.
+    pub since: Timestamp,
+    /// How long nothing was said before that data, where that was a minute or longer.
+    pub idle: Option<Span>,
+}
+
 /// What the payload told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Heard {
@@ -208,6 +219,8 @@ pub struct FlowRecord {
     pub heard: Option<Heard>,
     /// The first ICMP error about it.
     pub icmp: Option<IcmpError>,
+    /// How it died, if it did.
+    pub death: Option<Death>,
     /// Packets that show what happened, at most [`EVIDENCE_LIMIT`].
     pub evidence: Vec<Evidence>,
 }

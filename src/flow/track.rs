@@ -5,12 +5,12 @@ mod half;
 mod hearing;
 mod packed;
 
-use self::half::Half;
+use self::half::{Half, Step};
 use self::hearing::Listening;
 use self::packed::Packed;
 use super::{
-    DirectionBasis, EVIDENCE_LIMIT, Endpoint, FlowKey, FlowRecord, Heard, IcmpError, Marks, Note, Sender, Side,
-    TcpState, Who,
+    Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, FlowKey, FlowRecord, Heard, IcmpError, Marks, Note, Sender,
+    Side, TcpState, Who,
 };
 use crate::packet::{Packet, RawPacket, Tcp, TransportHeader, Vlans, protocol};
 use crate::time::{Span, Timestamp};
@@ -120,6 +120,23 @@ struct Rare {
     /// Who sent the server's first reset, where there was an answer as well.
     reset: Option<Sender>,
     icmp: Option<IcmpError>,
+    /// The last long pause: from when until when.
+    pause: Option<(Timestamp, Timestamp)>,
+    calls: Option<Calls>,
+}
+
+/// Data that one side repeats while nothing of the other is seen.
+#[derive(Clone, Copy)]
+struct Calls {
+    who: Who,
+    /// When it was repeated first, as far as that was looked at.
+    since: Timestamp,
+    /// How often since.
+    times: u32,
+    /// Packets of the other side at that time.
+    heard: u32,
+    /// The pause before.
+    idle: Option<Span>,
 }
 
 /// Longest time that a flow of which only one side has spoken may be idle before it is given up. What follows is a new
@@ -234,6 +251,7 @@ impl Flow {
     #[inline]
     pub fn observe(&mut self, packet: &Packet, raw: &RawPacket<'_>, side: Side) {
         let who = self.who(side);
+        let before = self.last;
         self.last = raw.at;
         if !self.spoke.has(who) {
             self.speaks_first(packet, raw, who);
@@ -251,7 +269,7 @@ impl Flow {
             return;
         }
         match packet.transport {
-            TransportHeader::Tcp(tcp) => self.segment(&tcp, packet, raw, who, quiet),
+            TransportHeader::Tcp(tcp) => self.segment(&tcp, packet, raw, who, quiet, before),
             TransportHeader::Udp => self.datagram(packet, raw, who, quiet),
             TransportHeader::Icmp(_) | TransportHeader::Fragment(_) => {}
         }
@@ -311,9 +329,14 @@ impl Flow {
         self.listening.0 & (spoken | Listening::MORE) == spoken
     }
 
-    fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32) {
+    #[inline]
+    fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32, before: Timestamp) {
         self.tcp = self.tcp.next(tcp.flags, who, packet.payload_bytes == 0);
-        self.halves[who as usize].sequence(tcp, packet, quiet);
+        match self.halves[who as usize].sequence(tcp, packet, quiet) {
+            Step::Plain => {}
+            Step::AfterPause => self.wakes(before, raw.at),
+            Step::Repeated => self.repeats(who, raw.at),
+        }
         const PLAIN: u8 = crate::packet::TcpFlags::ACK | crate::packet::TcpFlags::PSH;
         let settled = Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON | Marks::CLIENT_SPOKE;
         if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & settled != settled {
@@ -325,6 +348,47 @@ impl Flow {
         if packet.payload_bytes > 0 && !tcp.flags.rst() {
             self.listen(packet, raw, who, Some(tcp.sequence));
         }
+    }
+
+    /// Data after a pause.
+    #[cold]
+    fn wakes(&mut self, before: Timestamp, at: Timestamp) {
+        if self.spoke == Spoke::BOTH && at - before >= IDLE_SHORTEST {
+            self.rare().pause = Some((before, at));
+        }
+    }
+
+    /// A side repeats data.
+    #[cold]
+    fn repeats(&mut self, who: Who, at: Timestamp) {
+        if self.spoke != Spoke::BOTH {
+            return;
+        }
+        let heard = self.halves[1 - who as usize].packets;
+        let rare = self.rare();
+        match &mut rare.calls {
+            Some(calls) if calls.who == who && calls.heard == heard => calls.times += 1,
+            calls => {
+                let pause = rare.pause.filter(|&(_, woke)| at - woke <= CALLED_SINCE);
+                let idle = pause.map(|(from, woke)| woke - from);
+                *calls = Some(Calls { who, since: at, times: 1, heard, idle });
+            }
+        }
+    }
+
+    /// One side repeated data, and the other was never heard of again.
+    fn death(&self, until: Timestamp) -> Option<Death> {
+        let rare = self.cold.as_deref().and_then(|cold| cold.rare.as_deref())?;
+        let Calls { who, since, times, heard, idle } = rare.calls?;
+        let (reset, other) = match who {
+            Who::Client => (Marks::CLIENT_RESET, self.tcp.server),
+            Who::Server => (Marks::SERVER_RESET, self.tcp.client),
+        };
+        let silent = self.halves[1 - who as usize].packets == heard;
+        let ended = matches!(other, End::Closed | End::Reset | End::ResetAfterClose);
+        let given_up = self.marks.has(reset) || until - since >= GIVEN_UP;
+        let died = silent && !ended && given_up && times >= 2;
+        died.then_some(Death { client_is_gone: who == Who::Server, since, idle })
     }
 
     fn client_says(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>) {
@@ -532,6 +596,7 @@ impl Flow {
             vlans: cold.map(|cold| cold.vlans).unwrap_or_default(),
             heard: cold.and_then(|cold| cold.heard.clone()),
             icmp: rare.and_then(|rare| rare.icmp),
+            death: self.death(until),
             evidence,
         }
     }
@@ -551,6 +616,10 @@ impl Flow {
 /// Packets of evidence that fit into the flow's last line of the cache, beside the opener.
 const NOTED_HERE: usize = 2;
 
+/// Maximum time from the first data after a pause to the repetition of it that is looked at.
+const CALLED_SINCE: Span = Span::seconds(15);
+/// Minimum time without an answer to repeated data that is more than an outage: a Windows host has given up by then.
+const GIVEN_UP: Span = Span::seconds(21);
 /// Minimum time in microseconds between two datagrams that are tries of their own. What repeats an attempt waits longer
 /// (UDT 250 ms; DTLS a second, RFC 9147, 5.8.2).
 const TRY_PAUSE: u32 = 100_000;

@@ -1,6 +1,7 @@
 //! What was seen, in a form that adds up: facts, counted by what bounds them. Whatever way the packets were dealt to workers, the
 //! sum is the same. What it means is concluded later, once, by the judge.
 
+mod death;
 mod kind;
 mod latency;
 mod neighbour;
@@ -9,6 +10,7 @@ mod sighting;
 mod visibility;
 pub mod written;
 
+pub use death::{DEATH_LIMIT, Deaths, Died};
 pub use kind::{Carried, KIND_LIMIT, Kind, Kinds};
 pub use latency::Latency;
 pub use neighbour::{Called, NEIGHBOUR_LIMIT, Neighbours};
@@ -35,6 +37,8 @@ pub struct Ledger {
     pub strangers: BTreeMap<Stranger, u64>,
     /// Who was asked for by ARP and neighbour discovery.
     pub neighbours: Neighbours,
+    /// Sessions that died.
+    pub deaths: Deaths,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -86,6 +90,7 @@ impl Ledger {
             self.round_trips.entry(matching.service).or_default().record(round_trip);
         }
         self.visibility.enter(flow, showing);
+        self.deaths.enter(flow, &matching);
         self.paths.enter(flow, showing, &matching);
         self.sightings.enter(flow, showing, &matching);
     }
@@ -99,7 +104,7 @@ impl Ledger {
 impl AddAssign<&Ledger> for Ledger {
     fn add_assign(&mut self, other: &Ledger) {
         let Ledger { decoded, skipped, strangers, neighbours, kinds, round_trips, sightings, paths, .. } = other;
-        let Ledger { visibility, duplicates, flow_packets, .. } = other;
+        let Ledger { deaths, visibility, duplicates, flow_packets, .. } = other;
         self.decoded += decoded;
         for (capture, counts) in skipped {
             let mine = self.skipped.entry(*capture).or_default();
@@ -109,6 +114,7 @@ impl AddAssign<&Ledger> for Ledger {
             *self.strangers.entry(*stranger).or_default() += packets;
         }
         self.neighbours += neighbours;
+        self.deaths += deaths;
         self.kinds += kinds;
         for (service, latency) in round_trips {
             *self.round_trips.entry(*service).or_default() += latency;

@@ -228,7 +228,7 @@ fn is_exposed(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool 
 
 impl Seen {
     /// What one flow shows.
-    fn of(flow: &FlowRecord) -> Seen {
+    pub(super) fn of(flow: &FlowRecord) -> Seen {
         Seen {
             flows: 1,
             first: flow.first,

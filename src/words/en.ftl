@@ -107,6 +107,27 @@ fallback-edt-to-tcp =
     .remedy = Mend what blocks UDP; it is told as a finding of its own. If UDP is not wanted, set the policy HDX adaptive transport to Off.
 
 
+path-died =
+    .title = { blocked-place }: sessions died
+    .meaning = { $gone ->
+        [client] { $clients } stopped answering
+        [server] { $server } stopped answering
+       *[either] One side or the other stopped answering
+    } in the middle of a session, and the other side repeated its data in vain ({ flows }). { $idle ->
+        [none] Data had flowed until then.
+        [once] Before that, nothing had been said for { $idle_longest } s.
+        [equal] Each time nothing had been said for about { $idle_longest } s before: a firewall or load balancer on the way may forget
+            idle sessions after that time.
+       *[different] In some of them nothing had been said for { $idle_shortest } to { $idle_longest } s before.
+    } A closed laptop, a lost radio link and a killed host look the same.
+    .remedy = { $idle ->
+        [equal] Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make
+            them longer, or keep-alives shorter.
+       *[other] Ask what happened to the side that fell silent. If many users are concerned, look for a device on the way that forgets
+            sessions or was switched over.
+    }
+
+
 ## Findings: what should not be there
 
 unexpected-foreign-protocol =

@@ -30,6 +30,7 @@ pub(super) struct Head {
     pub incomplete: bool,
     pub answers_incomplete: bool,
     pub neighbours_incomplete: bool,
+    pub deaths_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +53,7 @@ pub(super) enum Line {
     Paths(PathsLine),
     Strangers(Vec<(ByName<Stranger>, u64)>),
     Neighbours(Vec<NeighbourRow>),
+    Deaths(Vec<DeathRow>),
     End(u64),
 }
 
@@ -140,6 +142,9 @@ pub(super) type TimesForm = (i64, u64);
 /// shortest and longest time to a reset in nanoseconds, VLAN ids.
 pub(super) type SightingRow =
     (PathForm, u64, TimesForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Option<(u64, u64)>, Vec<[u16; 2]>);
+/// Sessions that died as a sighting has them, clients that were gone, sessions that were idle before, shortest and longest of
+/// those times in nanoseconds.
+pub(super) type DeathRow = (SightingRow, u64, u64, Option<(u64, u64)>);
 /// Who was asked for, who asked, requests, answers, times.
 pub(super) type NeighbourRow = (ByName<Address>, ByName<Address>, u64, u64, TimesForm);
 /// Capture, evidence, openers, signs.

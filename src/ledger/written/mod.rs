@@ -31,7 +31,8 @@
 //! - `unlisted`: flows whose sighting was not kept because there were too many;
 //! - `incomplete`: whether paths on which something works were left out because there were too many;
 //! - `answers_incomplete`: whether paths that were only answered were left out;
-//! - `neighbours_incomplete`: whether hosts that were asked for were left out.
+//! - `neighbours_incomplete`: whether hosts that were asked for were left out;
+//! - `deaths_incomplete`: whether sessions that died were left out.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -56,6 +57,8 @@
 //!   for rows that have none. Flows that worked and flows that were only answered are two rows of one path.
 //! - `strangers`: packets that are not read, by [`Stranger`](crate::packet::Stranger). Missing where there are none.
 //! - `neighbours`: rows of who was asked for by ARP or neighbour discovery, who asked, requests, answers, times.
+//! - `deaths`: sessions that died. Rows: as in a sighting, and then the number of those in which the client was not heard of
+//!   again, of those that were idle before, and the shortest and the longest of those times (or null).
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

@@ -1,16 +1,17 @@
 //! From lines to a ledger. Each line is checked and entered before the next one is read.
 
 use super::form::{
-    AnswersForm, CaptureLine, DirectionsForm, Head, KindsLine, Line, MatchingForm, NeighbourRow, NetworksForm,
-    PathForm, PathRow, PathsLine, PlaceForm, PlaceLine, RoundTripsLine, ServiceForm, SightingRow, SightingsLine,
-    TimesForm, Version, WorkingForm,
+    AnswersForm, CaptureLine, DeathRow, DirectionsForm, Head, KindsLine, Line, MatchingForm, NeighbourRow,
+    NetworksForm, PathForm, PathRow, PathsLine, PlaceForm, PlaceLine, RoundTripsLine, ServiceForm, SightingRow,
+    SightingsLine, TimesForm, Version, WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, LINE_LIMIT, NAME_LIMIT, PLAIN_KIND_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, Called, Carried, Directions, KIND_LIMIT, Kind, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT,
-    NETWORK_LIMIT, Networks, PATH_LIMIT, PORT_LIMIT, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Working,
+    Answered, Answers, Called, Carried, DEATH_LIMIT, Died, Directions, KIND_LIMIT, Kind, Latency, Ledger, NAMED_LIMIT,
+    NEIGHBOUR_LIMIT, NETWORK_LIMIT, Networks, PATH_LIMIT, PORT_LIMIT, Path, SIGHTING_LIMIT, Seen, Sighting, Signed,
+    Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -115,6 +116,7 @@ impl Reader<'_> {
         ledger.paths.incomplete = head.incomplete;
         ledger.paths.answers_incomplete = head.answers_incomplete;
         ledger.neighbours.incomplete = head.neighbours_incomplete;
+        ledger.deaths.incomplete = head.deaths_incomplete;
         for count in [head.decoded, head.duplicates, head.flow_packets, head.without_networks, head.unlisted] {
             self.count(count)?;
         }
@@ -135,6 +137,7 @@ impl Reader<'_> {
                 let packets = self.some(packets)?;
                 once(self.ledger.strangers.insert(stranger, packets).is_none(), "a kind of packets")
             }),
+            Line::Deaths(rows) => rows.into_iter().try_for_each(|row| self.death(row)),
             Line::Neighbours(rows) => rows.into_iter().try_for_each(|row| self.neighbour(row)),
             Line::End(_) => Ok(()),
         }
@@ -265,6 +268,17 @@ impl Reader<'_> {
         once(self.ledger.neighbours.get(asked, asker).is_none(), "a host that was asked for")?;
         below(self.ledger.neighbours.len() + 1, NEIGHBOUR_LIMIT, "hosts that were asked for")?;
         self.ledger.neighbours.add((asked, asker), called);
+        Ok(())
+    }
+
+    fn death(&mut self, (row, clients_gone, idle, idle_for): DeathRow) -> Result<(), Fault> {
+        let path = path_of(row.0);
+        let seen = self.seen(row)?;
+        let idle_for = idle_for.map(spans_of).transpose()?;
+        let died = Died { seen, clients_gone: self.count(clients_gone)?, idle: self.count(idle)?, idle_for };
+        once(self.ledger.deaths.get(&path).is_none(), "a path of sessions that died")?;
+        below(self.ledger.deaths.len() + 1, DEATH_LIMIT, "paths of sessions that died")?;
+        self.ledger.deaths.add(path, died);
         Ok(())
     }
 

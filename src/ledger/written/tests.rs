@@ -339,7 +339,7 @@ fn what_a_ledger_cannot_hold_is_refused() {
             13,
             "a path was not answered, or in no capture, or at no distance",
         ),
-        (r#"{"end":15}"#, r#"{"end":14}"#, 16, "lines are missing before it"),
+        (r#"{"end":16}"#, r#"{"end":15}"#, 17, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {
         assert_eq!(fault(from, to), (line, told.to_string()), "{from} -> {to}");
@@ -382,7 +382,7 @@ fn no_list_grows_beyond_that_of_a_ledger() {
         let lines: Vec<String> =
             rows.chunks(500).map(|rows| format!("{{\"networks\":[{}]}}\n", rows.join(","))).collect();
         let text = changed("{\"round_trips\"", &format!("{}{{\"round_trips\"", lines.concat()));
-        read(&text.replace("{\"end\":15}", &format!("{{\"end\":{}}}", 15 + lines.len())))
+        read(&text.replace("{\"end\":16}", &format!("{{\"end\":{}}}", 16 + lines.len())))
     };
     // The example has two pairs of its own.
     assert_eq!(networks(NETWORK_LIMIT - 2).expect("just enough").visibility.networks.len(), NETWORK_LIMIT);
@@ -443,7 +443,7 @@ fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
     captures.number("sunday.pcap");
     let before = captures.clone();
-    assert!(Ledger::read(&mut changed("{\"end\":15}", "{}").as_bytes(), &map(), &mut captures).is_err());
+    assert!(Ledger::read(&mut changed("{\"end\":16}", "{}").as_bytes(), &map(), &mut captures).is_err());
     assert_eq!((&captures, captures.clone().number("monday.pcap")), (&before, Some(1)));
 }
 

@@ -9,8 +9,8 @@ use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
 use crate::flow::{Evidence, PacketRef, Sender, Showing};
 use crate::ledger::{
-    Answered, Answers, Called, Carried, Directions, Kind, Ledger, NAMED_LIMIT, Networks, Path, Seen, Sighting, Signed,
-    Working,
+    Answered, Answers, Called, Carried, Died, Directions, Kind, Ledger, NAMED_LIMIT, Networks, Path, Seen, Sighting,
+    Signed, Working,
 };
 use crate::matching::{Matching, ServiceRef};
 use crate::packet::{Address, Skip, Stranger};
@@ -55,6 +55,7 @@ pub(super) fn ledger(
     writer.sightings(ledger)?;
     writer.paths(ledger)?;
     writer.strangers(ledger)?;
+    writer.deaths(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
 
@@ -142,11 +143,30 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
-    fn sightings(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
-        let sightings: Vec<(&Sighting, &Seen)> = ledger.sightings.iter().collect();
+    /// How many sightings fit into a line.
+    fn sightings_at_once(&self) -> usize {
         // Each packet of a sighting may lie in another capture.
         let longest = self.naming.captures.iter().map(|name| name.len() * ESCAPED).max().unwrap_or(0);
-        let at_once = (LINE_LIMIT / (3 * NAMED_LIMIT * longest + SIGHTING_LENGTH)).clamp(1, SIGHTING_ROWS);
+        (LINE_LIMIT / (3 * NAMED_LIMIT * longest + SIGHTING_LENGTH)).clamp(1, SIGHTING_ROWS)
+    }
+
+    fn deaths(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let deaths: Vec<_> = ledger.deaths.iter().collect();
+        for deaths in deaths.chunks(self.sightings_at_once()) {
+            let row = |&(path, died): &(&Path, &Died)| {
+                let Died { seen, clients_gone, idle, idle_for } = died;
+                let idle_for = idle_for.map(lengths).transpose()?;
+                Ok((self.naming.sighting(path, seen)?, *clients_gone, *idle, idle_for))
+            };
+            let rows = deaths.iter().map(row).collect::<Result<_, WriteError>>()?;
+            self.line(&Line::Deaths(rows))?;
+        }
+        Ok(())
+    }
+
+    fn sightings(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let sightings: Vec<(&Sighting, &Seen)> = ledger.sightings.iter().collect();
+        let at_once = self.sightings_at_once();
         let group = |sighting: &Sighting| (sighting.showing, sighting.matching);
         for alike in sightings.chunk_by(|(one, _), (next, _)| group(one) == group(next)) {
             for rows in alike.chunks(at_once) {
@@ -253,10 +273,7 @@ impl<'a> Naming<'a> {
             let sign = (opener.packet, ByName(*what), ByName(*from), ttl, identification, window);
             self.of(opener, &mut packets)?.3.push(sign);
         }
-        let reset_after = match *reset_after {
-            Some((shortest, longest)) => Some((length(shortest)?, length(longest)?)),
-            None => None,
-        };
+        let reset_after = reset_after.map(lengths).transpose()?;
         let errors = errors.iter().map(|&(v6, kind, code, sender)| (v6, kind, code, ByName(sender))).collect();
         Ok((
             path_form(path),
@@ -274,7 +291,8 @@ impl<'a> Naming<'a> {
 }
 
 fn head(ledger: &Ledger, map: &PortMap) -> Head {
-    let Ledger { decoded, kinds, sightings, paths, visibility, neighbours, duplicates, flow_packets, .. } = ledger;
+    let Ledger { decoded, kinds, sightings, paths, visibility, neighbours, deaths, duplicates, flow_packets, .. } =
+        ledger;
     Head {
         schema: SCHEMA.into(),
         map: MapForm { name: map.name().into(), version: map.version().into() },
@@ -287,6 +305,7 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         incomplete: paths.incomplete,
         answers_incomplete: paths.answers_incomplete,
         neighbours_incomplete: neighbours.incomplete,
+        deaths_incomplete: deaths.incomplete,
     }
 }
 
@@ -328,6 +347,10 @@ fn times(first: Timestamp, last: Timestamp) -> Result<TimesForm, WriteError> {
         return Err(WriteError::Backwards);
     }
     Ok((first.0, last.0.abs_diff(first.0)))
+}
+
+fn lengths((shortest, longest): (Span, Span)) -> Result<(u64, u64), WriteError> {
+    Ok((length(shortest)?, length(longest)?))
 }
 
 fn length(span: Span) -> Result<u64, WriteError> {
