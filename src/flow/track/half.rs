@@ -80,7 +80,7 @@ impl Half {
         } else if length == 0 {
         } else if is_before(self.next, end) {
             self.moves(end, packet, quiet);
-            if quiet >= SOON && quiet >= PAUSE {
+            if quiet >= PAUSE {
                 return Step::AfterPause;
             }
         } else if tcp.flags.syn() {
