@@ -192,7 +192,7 @@ impl Audit {
         let result = decode(raw).and_then(|packet| table.observe(&packet, raw, &mut |record| books.enter(record)));
         match result {
             Ok(()) => books.ledger.decoded += 1,
-            Err(skip) => books.ledger.skip(raw.capture, skip),
+            Err(skip) => books.ledger.pass_over(raw, skip),
         }
     }
 
@@ -221,7 +221,7 @@ impl Audit {
                 };
                 match result {
                     Ok(()) => books.ledger.decoded += 1,
-                    Err(skip) => books.ledger.skip(raw.capture, skip),
+                    Err(skip) => books.ledger.pass_over(&raw, skip),
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! In which line of the port map a flow stands: what its port and its payload say, whatever became of it. Pure.
 
-use crate::flow::{DirectionBasis, FlowRecord, Heard, Showing};
+use crate::flow::{CLIENT_PORTS, DirectionBasis, FlowRecord, Heard, Showing};
 use crate::portmap::{Candidates, Place, PortMap, ServiceId};
 use crate::signature::{Protocol, Strength};
 use crate::transport::Transport;
@@ -18,7 +18,7 @@ pub struct Matching {
     pub place: Option<Place>,
     /// What the map says of the port alone. Follows from `place`.
     pub port: PortNature,
-    /// Only the client spoke, and not what the port is for.
+    /// Only the client spoke, and not what the port is for. On a port that many programs use and EDT as well: not EDT.
     pub foreign_attempt: bool,
 }
 
@@ -154,6 +154,13 @@ impl Matching {
     }
 }
 
+impl Matching {
+    /// Over UDP: an answer must come to what was said on this port.
+    pub fn is_reply_due(&self) -> bool {
+        self.port.reply_due && !self.foreign_attempt
+    }
+}
+
 impl PortNature {
     /// What the map says of a port; `None` where no rule names it.
     pub fn of(candidates: Option<&Candidates>) -> PortNature {
@@ -214,7 +221,21 @@ fn is_its_port(known: Option<&Known<'_>>, service: ServiceId) -> bool {
 /// Only the client spoke, and not what the port is for.
 fn is_foreign_attempt(flow: &FlowRecord, known: Option<&Known<'_>>, map: &PortMap) -> bool {
     let heard = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong && !heard.by_server);
+    let text = |heard: &Heard| heard.protocol == Protocol::Text && !heard.by_server;
     heard.is_some_and(|heard| contradicts(flow, heard, known, map))
+        || known.is_some() && flow.heard.as_ref().is_some_and(text)
+        || is_another_than_edt(flow, known, map)
+}
+
+/// On a port over UDP that many programs use and sessions as well (443 of a Gateway), only EDT concerns Citrix; most of
+/// what goes there is QUIC (facts MIX-07).
+fn is_another_than_edt(flow: &FlowRecord, known: Option<&Known<'_>>, map: &PortMap) -> bool {
+    let is_session = |service: &ServiceId| map.service(*service).session;
+    let shared = known.map(|known| known.candidates).is_some_and(|candidates| {
+        candidates.generic && candidates.reply_due && candidates.services.iter().any(is_session)
+    });
+    let edt = |heard: &Heard| matches!(heard.protocol, Protocol::Edt | Protocol::Dtls);
+    shared && !flow.heard.as_ref().is_some_and(edt)
 }
 
 /// Another protocol than those that the service of the port speaks, as far as they are known.
@@ -269,6 +290,3 @@ fn by_other_transport(
     let there = known(map, other, flow.server.port).filter(|there| !there.candidates.generic)?;
     Some(Matching { fit: Fit::OtherTransport, basis: Basis::Port, service: there.service(), ..blank })
 }
-
-/// The first port that systems hand out to clients (Linux; Windows begins at 49152).
-const CLIENT_PORTS: u16 = 32_768;

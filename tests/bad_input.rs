@@ -326,7 +326,7 @@ fn where_nothing_is_judged_the_reason_is_told() {
     let report = report_of(&path, &[4]);
     assert_eq!(report["captures"][0]["skipped"]["not_ip"], 2);
     assert_eq!(report["totals"]["evaluable"], 0);
-    assert!(flat(&cap_audit([path.as_os_str()]).out).contains("2 are not IP"));
+    assert!(flat(&cap_audit([path.as_os_str()]).out).contains("2 ARP"));
 }
 
 // Time.

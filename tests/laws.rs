@@ -415,6 +415,7 @@ fn silent(number: u32) -> FlowRecord {
         from_server: Counts::default(),
         tcp: TcpState::default(),
         syns: 3,
+        udp_tries: 0,
         syn_acks: 0,
         answered_at: None,
         established_at: None,
@@ -426,6 +427,7 @@ fn silent(number: u32) -> FlowRecord {
         vlans: Vlans::default(),
         heard: None,
         icmp: None,
+        death: None,
         evidence: vec![Evidence { at: opener, note: Note::Syn(1) }],
         shown: 0,
     }

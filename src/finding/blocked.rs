@@ -2,11 +2,13 @@
 
 use super::scene::{Attempts, Group, Scene};
 use super::{Check, Confidence, Finding, IcmpFamily, IcmpKind, Params, Severity, Value};
+use crate::flow::AT_ONCE;
 use crate::judge::{Outcome, Sign};
 use crate::ledger::Pair;
 use crate::matching::ServiceRef;
 use crate::packet::Address;
 use crate::source::CaptureNotes;
+use crate::time::Span;
 use crate::transport::Transport;
 use std::collections::BTreeSet;
 
@@ -15,7 +17,17 @@ pub(super) const CHECKS: &[Check] = &[
         code: "blocked.silent",
         raised: "the client tried often and long enough and nothing came back",
         source: "CTX220732, CTX128115, CTX233032",
-        params: &["advice", "again", "consequence", "remarks", "service_title", "tries", "watched", "worked"],
+        params: &[
+            "advice",
+            "again",
+            "consequence",
+            "remarks",
+            "service_title",
+            "tries",
+            "unanswered_arp",
+            "watched",
+            "worked",
+        ],
         look: |check, scene, found| look(check, scene, found, Outcome::Silent),
     },
     Check {
@@ -41,9 +53,19 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         code: "blocked.reset-early",
-        raised: "the server's side resets right after the handshake, before the server said anything",
+        raised: "the server's side resets soon after the handshake, before the server said anything",
         source: "CTX696422",
-        params: &["advice", "again", "consequence", "remarks", "service_title", "worked"],
+        params: &[
+            "advice",
+            "after",
+            "after_longest",
+            "after_shortest",
+            "again",
+            "consequence",
+            "remarks",
+            "service_title",
+            "worked",
+        ],
         look: |check, scene, found| look(check, scene, found, Outcome::ResetEarly),
     },
 ];
@@ -84,6 +106,9 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     remarks.extend(doubts.forgotten.then_some("answers-unknown"));
     remarks.extend(doubts.one_direction.then_some("one-direction"));
     remarks.extend(doubts.lossy.then_some("lossy"));
+    let neighbours = &scene.ledger.neighbours;
+    let unanswered = neighbours.unanswered(group.server, group.seen.first, group.seen.last);
+    remarks.extend((outcome == Outcome::Silent && unanswered > 0).then_some("host-down"));
     let mut params = Params::from([
         ("service_title", Value::Service(scene.service_title(group.place))),
         ("worked", Value::Number(doubts.worked)),
@@ -98,6 +123,18 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
             params = params.with("tries", Value::Number(group.seen.tries));
             params =
                 params.with("watched", Value::Duration(group.seen.watched.max(group.seen.last - group.seen.first)));
+            params = params.with("unanswered_arp", Value::Number(unanswered));
+        }
+        Outcome::ResetEarly => {
+            let (shortest, longest) = group.seen.reset_after.unwrap_or_default();
+            let after = match () {
+                () if longest <= AT_ONCE => "at-once",
+                () if longest.0 - shortest.0 < Span::seconds(1).0 => "later",
+                () => "between",
+            };
+            params = params.with("after", Value::Word(after));
+            params = params.with("after_shortest", Value::Duration(shortest));
+            params = params.with("after_longest", Value::Duration(longest));
         }
         Outcome::Prohibited => {
             params = params.with("cause", Value::Word(cause(group).name()));

@@ -5,6 +5,7 @@ mod blocked;
 mod fallback;
 mod identity;
 mod params;
+mod path;
 mod quality;
 mod scan;
 mod scene;
@@ -133,8 +134,8 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 5] =
-    [blocked::CHECKS, fallback::CHECKS, unexpected::CHECKS, scan::CHECKS, quality::CHECKS];
+pub const CHECKS: [&[Check]; 6] =
+    [blocked::CHECKS, fallback::CHECKS, path::CHECKS, unexpected::CHECKS, scan::CHECKS, quality::CHECKS];
 
 /// Everything that the checks find, the worst first.
 pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -164,7 +165,11 @@ mod tests {
         assert_eq!(codes.len(), unique.len());
         for check in CHECKS.into_iter().flatten() {
             let theme = check.code.split_once('.').map(|(theme, _)| theme);
-            assert!(matches!(theme, Some("blocked" | "fallback" | "unexpected" | "quality")), "{}", check.code);
+            assert!(
+                matches!(theme, Some("blocked" | "fallback" | "path" | "unexpected" | "quality")),
+                "{}",
+                check.code
+            );
             assert!(!check.raised.is_empty() && !check.source.is_empty(), "{}", check.code);
             assert!(check.params.is_sorted(), "{}", check.code);
         }

@@ -1,6 +1,6 @@
 //! The facts that a text names: values by their names, with no words around them.
 
-use crate::packet::{Address, Skip};
+use crate::packet::Address;
 use crate::signature::Protocol;
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
@@ -47,8 +47,8 @@ pub enum Value {
     Ports(Vec<u16>),
     /// ICMP errors, each kind once.
     Errors(Vec<IcmpKind>),
-    /// Packets that were not decoded, by the reason.
-    Skipped(Vec<(Skip, u64)>),
+    /// Packets that were not decoded, by the name of the reason or of what they are.
+    Skipped(Vec<(&'static str, u64)>),
     /// Remarks that follow a text in this order, by their codes.
     Remarks(Vec<&'static str>),
 }
@@ -130,9 +130,7 @@ impl Serialize for Value {
             Value::Addresses(addresses) => serializer.collect_seq(addresses.iter().map(Address::to_string)),
             Value::Ports(ports) => serializer.collect_seq(ports),
             Value::Errors(errors) => serializer.collect_seq(errors),
-            Value::Skipped(counts) => {
-                serializer.collect_map(counts.iter().map(|(skip, packets)| (skip.name(), packets)))
-            }
+            Value::Skipped(counts) => serializer.collect_map(counts.iter().map(|(name, packets)| (name, packets))),
             Value::Remarks(codes) => codes.serialize(serializer),
         }
     }

@@ -3,7 +3,7 @@
 use super::scan::{Absorbed, Scans};
 use super::{Check, Confidence, Finding, Params, Severity};
 use crate::judge::{Judge, Judgement, Outcome, Sign};
-use crate::ledger::{Crowd, Few, Ledger, NAMED_LIMIT, PORT_LIMIT, Path, Seen, Sighting, Target, Working};
+use crate::ledger::{Crowd, Died, Few, Ledger, NAMED_LIMIT, PORT_LIMIT, Path, Seen, Sighting, Target, Working};
 use crate::matching::{Matching, ServiceRef, service_of};
 use crate::packet::{Address, protocol};
 use crate::portmap::{Place, PortMap, RuleId};
@@ -196,6 +196,7 @@ impl<'a> Scene<'a> {
             tries: 1,
             errors: Few::default(),
             signs: Few::default(),
+            reset_after: None,
             vlans: Few::default(),
         };
         match groups.entry((server, port)) {
@@ -220,6 +221,33 @@ impl<'a> Scene<'a> {
                 });
             }
         }
+    }
+
+    /// Sessions that died, by server and port, in order.
+    pub(super) fn deaths(&self) -> Vec<(Group<'a>, Died)> {
+        let mut groups: BTreeMap<(Address, u16), (Group<'a>, Died)> = BTreeMap::new();
+        for (path, died) in self.ledger.deaths.iter() {
+            let Path { port, server, client, .. } = *path;
+            match groups.entry((server, port)) {
+                Entry::Occupied(mut entry) => {
+                    let (group, sum) = entry.get_mut();
+                    group.add(client, &died.seen);
+                    *sum += died;
+                }
+                Entry::Vacant(entry) => {
+                    let clients = BTreeMap::from([(client, Attempts::of(&died.seen))]);
+                    let place = self.map.place(Transport::Tcp, port);
+                    let service = place.and_then(|place| service_of(place, self.map.at(place)));
+                    let rules = place.map_or(&[][..], |place| &self.map.at(place).rules);
+                    let (transport, seen) = (Transport::Tcp, died.seen.clone());
+                    let (generic, more_clients) = (false, false);
+                    let group =
+                        Group { server, transport, port, clients, more_clients, seen, place, generic, service, rules };
+                    entry.insert((group, died.clone()));
+                }
+            }
+        }
+        groups.into_values().collect()
     }
 
     /// What works on the path from a client to the port of a group, at whatever time.

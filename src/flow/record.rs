@@ -118,7 +118,8 @@ impl Sender {
     }
 }
 
-/// An ICMP or ICMPv6 error about a flow.
+/// An ICMP or ICMPv6 error about a flow. It was delivered to the host that sent the quoted packet, and where it is about the
+/// client, packets of the client were seen before; anybody can forge another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IcmpError {
     /// True for ICMPv6.
@@ -136,6 +137,17 @@ pub struct IcmpError {
     pub identification: u16,
     /// True where the quoted packet came from the client.
     pub about_client: bool,
+}
+
+/// A TCP session that died: one side repeated its data until it gave up, and the other was not heard of again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Death {
+    /// The client was not heard of again; else the server.
+    pub client_is_gone: bool,
+    /// When data was repeated, at the third repetition of that side at the earliest.
+    pub since: Timestamp,
+    /// How long nothing was said before that data, where that was a minute or longer.
+    pub idle: Option<Span>,
 }
 
 /// What the payload told.
@@ -183,6 +195,9 @@ pub struct FlowRecord {
     pub tcp: TcpState,
     /// SYNs of the client, duplicates left out.
     pub syns: u32,
+    /// UDP: datagrams of the client before the first answer, each after a pause: what is sent at one moment is one try. At
+    /// most 255.
+    pub udp_tries: u32,
     /// SYN-ACKs of the server, duplicates left out.
     pub syn_acks: u32,
     /// When the server first answered: of TCP its first SYN-ACK, of UDP and ICMP its first packet. To the microsecond.
@@ -207,6 +222,8 @@ pub struct FlowRecord {
     pub heard: Option<Heard>,
     /// The first ICMP error about it.
     pub icmp: Option<IcmpError>,
+    /// How it died, if it did.
+    pub death: Option<Death>,
     /// Packets that show what happened, at most [`EVIDENCE_LIMIT`].
     pub evidence: Vec<Evidence>,
     /// What [`FlowTable::glance`](super::FlowTable::glance) was last told to have been shown of it while it lived; 0 is nothing.
@@ -290,6 +307,21 @@ impl FlowRecord {
             },
             _ => "OTH",
         }
+    }
+
+    /// How often the client tried to open it: SYNs, or datagrams before the first answer, or pings. Never session data.
+    pub fn tries(&self) -> u64 {
+        use crate::packet::protocol::{TCP, UDP};
+        match self.protocol {
+            TCP => u64::from(self.syns),
+            UDP => u64::from(self.udp_tries),
+            _ => self.client_packets(),
+        }
+    }
+
+    /// Packets of the client, duplicates left out.
+    pub fn client_packets(&self) -> u64 {
+        self.from_client.packets - u64::from(self.from_client.duplicates)
     }
 
     /// Packets of both directions.

@@ -2,8 +2,9 @@
 //! concluded later, by the judge, who also knows the port map and what the whole capture shows. Why it waits that long:
 //! facts GRACE-01.
 
-use super::{DirectionBasis, FlowRecord, Marks};
+use super::{DirectionBasis, FlowRecord, Heard, Marks};
 use crate::packet::protocol;
+use crate::signature::Protocol;
 use crate::time::Span;
 
 /// What the packets of a flow show.
@@ -104,10 +105,18 @@ impl Showing {
     }
 }
 
+/// The first port that systems hand out to clients (Linux; Windows begins at 49152).
+pub const CLIENT_PORTS: u16 = 32_768;
 /// Minimum number of SYNs before silence is certain enough to be called so.
 pub const TCP_TRIES: u32 = 3;
-/// Minimum number of datagrams: one repetition.
+/// Minimum number of tries with datagrams: one repetition.
 pub const UDP_TRIES: u64 = 2;
+/// Number of datagrams that are a stream, as far as they are not known to open a session: no client tries as often.
+const STREAM: u64 = 100;
+/// Minimum number of datagrams that are a stream where most follow each other at once ...
+const SHORT_STREAM: u64 = 20;
+/// ... which they do where there are more than this number for each try.
+const BURST: u64 = 4;
 /// Minimum time between the first datagram and the last: datagrams at one moment are one try, or one packet captured twice.
 pub const REPETITION: Span = Span::seconds(1);
 /// Minimum time watched since the first packet (facts GRACE-01).
@@ -116,8 +125,8 @@ pub const GRACE: Span = Span::seconds(4);
 pub const FIRM: Span = Span::seconds(21);
 /// Maximum time between the handshake and an early reset, where the client has said something.
 pub const EARLY: Span = Span::seconds(10);
-/// The same where the client has said nothing.
-const AT_ONCE: Span = Span::seconds(1);
+/// The same where the client has said nothing; up to here it is "right after" the handshake.
+pub const AT_ONCE: Span = Span::seconds(1);
 
 /// Reads in the record of a flow what its packets show.
 pub fn showing(flow: &FlowRecord) -> Showing {
@@ -130,23 +139,28 @@ pub fn showing(flow: &FlowRecord) -> Showing {
 
 fn tcp(flow: &FlowRecord) -> Showing {
     match (flow.from_client.packets > 0, flow.from_server.packets > 0) {
-        (false, false) => quoted_only(flow),
+        (false, false) => Showing::Unclear(Doubt::QuotedOnly),
         (true, false) => client_alone(flow),
         (false, true) => server_alone(flow),
         (true, true) => both_sides(flow),
     }
 }
 
-/// Known only from an ICMP error. Which way the quoted packet went is told by the port map or not at all.
-fn quoted_only(flow: &FlowRecord) -> Showing {
-    let certain = flow.basis == DirectionBasis::PortMap;
-    if certain && unreachable(flow) { Showing::Unreachable } else { Showing::Unclear(Doubt::QuotedOnly) }
-}
-
+/// An ICMP error said that packets of the client do not arrive. Only one about packets that were seen counts: see
+/// [`IcmpError`](super::IcmpError).
 fn unreachable(flow: &FlowRecord) -> bool {
     flow.icmp.is_some_and(|icmp| {
-        icmp.about_client && if icmp.v6 { icmp.kind == 1 } else { icmp.kind == 3 && icmp.code != 4 }
+        let unreachable = if icmp.v6 { icmp.kind == 1 } else { icmp.kind == 3 && icmp.code != 4 };
+        let closed = icmp.sender == flow.server.address && is_back_to_front(flow);
+        icmp.about_client && unreachable && !closed
     })
+}
+
+/// The side that was seen first sends from the lower port to one that systems hand out to clients: a late answer to a client
+/// that may have closed its socket.
+fn is_back_to_front(flow: &FlowRecord) -> bool {
+    let to_client = flow.client.port < flow.server.port && flow.server.port >= CLIENT_PORTS;
+    flow.protocol == protocol::UDP && flow.basis == DirectionBasis::Payload && to_client
 }
 
 /// An ICMP error quotes a packet of the server: it did answer, though the capture does not hold it.
@@ -246,7 +260,7 @@ fn udp(flow: &FlowRecord) -> Showing {
     match (flow.from_client.packets > 0, flow.from_server.packets > 0) {
         (true, true) => return Showing::Exchange,
         (false, true) => return Showing::OneDirection,
-        (false, false) => return quoted_only(flow),
+        (false, false) => return Showing::Unclear(Doubt::QuotedOnly),
         (true, false) => {}
     }
     if flow.marks.has(Marks::ANSWERED_ELSEWHERE) {
@@ -261,10 +275,20 @@ fn udp(flow: &FlowRecord) -> Showing {
     if answer_quoted(flow) {
         return Showing::OneDirection;
     }
-    let tries = flow.from_client.packets - u64::from(flow.from_client.duplicates);
-    let repeated = tries >= UDP_TRIES && flow.last - flow.first >= REPETITION;
+    if is_stream(flow) {
+        return Showing::NoReply(Some(Doubt::NoClearAnswer));
+    }
+    let repeated = flow.tries() >= UDP_TRIES && flow.last - flow.first >= REPETITION;
     let enough = repeated && flow.watched() >= grace(flow);
     Showing::NoReply((!enough).then(|| patience(flow)))
+}
+
+/// Session data rather than tries: nobody sends it before an answer came, so the capture may lack one direction.
+fn is_stream(flow: &FlowRecord) -> bool {
+    let datagrams = flow.client_packets();
+    let greeting = |heard: &Heard| matches!(heard.protocol, Protocol::Edt | Protocol::Dtls);
+    let many = datagrams >= STREAM && !flow.heard.as_ref().is_some_and(greeting);
+    many || datagrams >= SHORT_STREAM && datagrams > BURST * flow.tries()
 }
 
 fn icmp(flow: &FlowRecord) -> Showing {

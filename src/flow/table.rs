@@ -412,6 +412,10 @@ impl FlowTable {
             TransportHeader::Fragment(number) => self.observe_fragment(number, packet, raw),
             TransportHeader::Icmp(Icmp { v6, kind, code, .. }) => {
                 let quoted = packet.quoted(raw.bytes).ok_or(Skip::IcmpOther)?;
+                if packet.destination != quoted.source {
+                    // An error goes to whoever sent what it quotes (RFC 792); this one is forged or broken.
+                    return Err(Skip::IcmpOther);
+                }
                 let Sender { ttl, identification, .. } = Sender::of(packet);
                 let error =
                     IcmpError { v6, kind, code, sender: packet.source, ttl, identification, about_client: true };

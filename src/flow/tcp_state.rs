@@ -102,6 +102,12 @@ fn advance(mine: End, peer: End, flags: TcpFlags, from: Who, empty: bool) -> (En
         // An ACK or data after a SYN proves an unseen SYN-ACK, but the state waits for the other end to show itself.
         End::SynSent | End::SynAckSent => (mine, peer),
         End::Closed if flags.rst() && peer != End::Closed => (End::ResetAfterClose, peer),
+        // The same SYN again, after the client ended an older connection of these ports (RFC 9293, 3.5.1).
+        End::Reset if from == Who::Client && flags.syn() && !flags.ack() && peer == End::Quiet => (End::SynSent, peer),
+        // One of several equal SYNs was accepted after all.
+        End::Reset if from == Who::Server && flags.syn() && flags.ack() && peer == End::SynSent => {
+            (End::Established, End::Established)
+        }
         End::Closed | End::Reset | End::ResetAfterClose => (mine, peer),
     }
 }

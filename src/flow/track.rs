@@ -6,12 +6,12 @@ mod hearing;
 mod packed;
 mod standing;
 
-use self::half::Half;
+use self::half::{Half, Step};
 use self::hearing::Listening;
 use self::packed::Packed;
 use super::{
-    DirectionBasis, EVIDENCE_LIMIT, Endpoint, FIRM, FlowKey, FlowRecord, GRACE, Heard, IcmpError, Marks, Note, Sender,
-    Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
+    Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, FIRM, FlowKey, FlowRecord, GRACE, Heard, IcmpError, Marks,
+    Note, Sender, Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
 };
 use crate::packet::{Packet, RawPacket, Tcp, TransportHeader, Vlans, protocol};
 use crate::time::{Span, Timestamp};
@@ -30,8 +30,8 @@ pub(super) struct Flow {
     listening: Listening,
     spoke: Spoke,
     tcp: TcpState,
-    /// SYNs that have had no SYN-ACK of their own yet.
-    syns_waiting: u8,
+    /// TCP: SYNs that have had no SYN-ACK of their own yet. UDP: tries before the first answer. At most 255.
+    unanswered: u8,
     /// Client first, server second.
     halves: [Half; 2],
     first: Timestamp,
@@ -121,6 +121,23 @@ struct Rare {
     /// Who sent the server's first reset, where there was an answer as well.
     reset: Option<Sender>,
     icmp: Option<IcmpError>,
+    /// The last long pause: from when until when.
+    pause: Option<(Timestamp, Timestamp)>,
+    calls: Option<Calls>,
+}
+
+/// Data that one side repeats while nothing of the other is seen.
+#[derive(Clone, Copy)]
+struct Calls {
+    who: Who,
+    /// When it was repeated first, as far as that was looked at.
+    since: Timestamp,
+    /// How often since.
+    times: u32,
+    /// Packets of the other side at that time.
+    heard: u32,
+    /// The pause before.
+    idle: Option<Span>,
 }
 
 /// Longest time that a flow of which only one side has spoken may be idle before it is given up. What follows is a new
@@ -161,7 +178,7 @@ impl Flow {
             syn_acks: 0,
             established_at: Since::default(),
             handshake_rtt: None,
-            syns_waiting: 0,
+            unanswered: 0,
         }
     }
 
@@ -213,16 +230,17 @@ impl Flow {
             // Two queues may deliver a SYN after the SYN-ACK that answers it.
             let answered =
                 side == self.client && self.syn_acks > 0 && tcp.sequence.wrapping_add(1) == self.halves[0].start;
-            return !answered && self.spoke != Spoke::default();
+            // What was known from an ICMP error alone may have taken the server for the client.
+            return !answered && (self.spoke != Spoke::default() || side != self.client);
         }
         if side != self.client {
             return self.tcp.is_over();
         }
-        // The server still held an older connection of these ports, and the client has just ended that one with a
-        // reset.
+        // What comes with the same number is the same attempt: Windows repeats a refused one (facts REFUSED-01), and a client
+        // that has just reset an older connection of these ports, which the server still held, goes on (RFC 9293, 3.5.1).
         let freed = self.marks.has(Marks::CLIENT_RESET) && !self.marks.has(Marks::CLIENT_SPOKE) && self.syn_acks == 0;
         let repeated = tcp.sequence.wrapping_add(1) == self.halves[0].start;
-        freed || !repeated && (self.tcp.is_over() || self.marks.has(Marks::CLIENT_WENT_ON))
+        !repeated && (freed || self.tcp.is_over() || self.marks.has(Marks::CLIENT_WENT_ON))
     }
 
     #[inline]
@@ -234,6 +252,7 @@ impl Flow {
     #[inline]
     pub fn observe(&mut self, packet: &Packet, raw: &RawPacket<'_>, side: Side) {
         let who = self.who(side);
+        let before = self.last;
         self.last = raw.at;
         if !self.spoke.has(who) {
             self.speaks_first(packet, raw, who);
@@ -246,13 +265,13 @@ impl Flow {
         half.ip_bytes += u64::from(packet.ip_bytes);
         half.payload_bytes += u64::from(packet.payload_bytes);
         let quiet = half.time_passes(raw.at);
-        if half.is_copy(packet, quiet, self.syns_waiting) {
+        if half.is_copy(packet, quiet, self.unanswered) {
             half.duplicates += 1;
             return;
         }
         match packet.transport {
-            TransportHeader::Tcp(tcp) => self.segment(&tcp, packet, raw, who, quiet),
-            TransportHeader::Udp => self.datagram(packet, raw, who),
+            TransportHeader::Tcp(tcp) => self.segment(&tcp, packet, raw, who, quiet, before),
+            TransportHeader::Udp => self.datagram(packet, raw, who, quiet),
             TransportHeader::Icmp(_) | TransportHeader::Fragment(_) => {}
         }
     }
@@ -286,6 +305,10 @@ impl Flow {
 
     /// Enters an ICMP error that quotes a packet of this flow.
     pub fn quoted(&mut self, error: IcmpError, raw: &RawPacket<'_>) {
+        if error.about_client && !self.spoke.has(Who::Client) {
+            // Anybody can quote a packet that nobody has seen.
+            return self.note(Note::IcmpError, raw);
+        }
         let icmp = &mut self.rare().icmp;
         let better = icmp.is_none_or(|known| !known.about_client && error.about_client);
         if better {
@@ -321,9 +344,14 @@ impl Flow {
         self.listening.0 & (spoken | Listening::MORE) == spoken
     }
 
-    fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32) {
+    #[inline]
+    fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32, before: Timestamp) {
         self.tcp = self.tcp.next(tcp.flags, who, packet.payload_bytes == 0);
-        self.halves[who as usize].sequence(tcp, packet, quiet);
+        match self.halves[who as usize].sequence(tcp, packet, quiet) {
+            Step::Plain => {}
+            Step::AfterPause => self.wakes(before, raw.at),
+            Step::Repeated => self.repeats(who, raw.at),
+        }
         const PLAIN: u8 = crate::packet::TcpFlags::ACK | crate::packet::TcpFlags::PSH;
         let settled = Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON | Marks::CLIENT_SPOKE;
         if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & settled != settled {
@@ -337,6 +365,47 @@ impl Flow {
         }
     }
 
+    /// Data after a pause.
+    #[cold]
+    fn wakes(&mut self, before: Timestamp, at: Timestamp) {
+        if self.spoke == Spoke::BOTH && at - before >= IDLE_SHORTEST {
+            self.rare().pause = Some((before, at));
+        }
+    }
+
+    /// A side repeats data.
+    #[cold]
+    fn repeats(&mut self, who: Who, at: Timestamp) {
+        if self.spoke != Spoke::BOTH {
+            return;
+        }
+        let heard = self.halves[1 - who as usize].packets;
+        let rare = self.rare();
+        match &mut rare.calls {
+            Some(calls) if calls.who == who && calls.heard == heard => calls.times += 1,
+            calls => {
+                let pause = rare.pause.filter(|&(_, woke)| at - woke <= CALLED_SINCE);
+                let idle = pause.map(|(from, woke)| woke - from);
+                *calls = Some(Calls { who, since: at, times: 1, heard, idle });
+            }
+        }
+    }
+
+    /// One side repeated data, and the other was never heard of again.
+    fn death(&self, until: Timestamp) -> Option<Death> {
+        let rare = self.cold.as_deref().and_then(|cold| cold.rare.as_deref())?;
+        let Calls { who, since, times, heard, idle } = rare.calls?;
+        let (reset, other) = match who {
+            Who::Client => (Marks::CLIENT_RESET, self.tcp.server),
+            Who::Server => (Marks::SERVER_RESET, self.tcp.client),
+        };
+        let silent = self.halves[1 - who as usize].packets == heard;
+        let ended = matches!(other, End::Closed | End::Reset | End::ResetAfterClose);
+        let given_up = self.marks.has(reset) || until - since >= GIVEN_UP;
+        let died = silent && !ended && given_up && times >= 2;
+        died.then_some(Death { client_is_gone: who == Who::Server, since, idle })
+    }
+
     fn client_says(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>) {
         self.marks.clear(Marks::UNWATCHED);
         let flags = tcp.flags;
@@ -344,14 +413,18 @@ impl Flow {
             self.marks.set(Marks::CLIENT_RESET);
             self.note(Note::Reset, raw);
         }
-        if (flags.rst() || flags.fin()) && !self.marks.has(Marks::SERVER_RESET) {
+        if (flags.rst() || flags.fin()) && !self.is_cut() {
             self.marks.set(Marks::CLIENT_ENDED_FIRST);
         }
         if flags.syn() && !flags.ack() {
             self.syns += 1;
             self.syn_at = Since::new(self.first, raw.at);
             self.marks.set(Marks::SYN_SEEN);
-            self.syns_waiting = self.syns_waiting.saturating_add(1);
+            if self.syn_acks == 0 {
+                // What it reset was an older connection.
+                self.marks.clear(Marks::CLIENT_RESET | Marks::CLIENT_ENDED_FIRST);
+            }
+            self.unanswered = self.unanswered.saturating_add(1);
             if self.syn_acks > 0 {
                 self.marks.set(Marks::SYN_AFTER_SYN_ACK);
             }
@@ -359,6 +432,13 @@ impl Flow {
         } else if !flags.rst() {
             self.client_goes_on(packet, raw);
         }
+    }
+
+    /// The server has reset: after a handshake, that handshake's connection.
+    fn is_cut(&self) -> bool {
+        let rare = self.cold.as_deref().and_then(|cold| cold.rare.as_deref());
+        let after_handshake = self.syn_acks == 0 || rare.is_some_and(|rare| rare.reset_after.is_some());
+        self.marks.has(Marks::SERVER_RESET) && after_handshake
     }
 
     fn client_goes_on(&mut self, packet: &Packet, raw: &RawPacket<'_>) {
@@ -385,7 +465,7 @@ impl Flow {
             if !self.halves[0].started {
                 self.halves[0].start = tcp.acknowledgement;
             }
-            self.syns_waiting = self.syns_waiting.saturating_sub(1);
+            self.unanswered = self.unanswered.saturating_sub(1);
             if self.syn_acks == 0 {
                 self.server_answers(packet, raw);
             }
@@ -433,10 +513,15 @@ impl Flow {
         }
     }
 
-    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who) {
+    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32) {
         let half = &self.halves[who as usize];
-        if who == Who::Client && half.packets - half.duplicates <= 3 {
-            self.note_try(Note::Datagram, half.packets - half.duplicates, raw);
+        let number = half.packets - half.duplicates;
+        // Only what comes after a pause, and before an answer, is a try: the rest is session data.
+        if who == Who::Client && !self.spoke.has(Who::Server) && (number == 1 || quiet >= TRY_PAUSE) {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        if who == Who::Client && number <= 3 {
+            self.note_try(Note::Datagram, number, raw);
         }
         self.listen(packet, raw, who, None);
     }
@@ -515,6 +600,7 @@ impl Flow {
             tcp: self.tcp,
             syns: self.syns,
             syn_acks: self.syn_acks,
+            udp_tries: if self.key.protocol() == protocol::UDP { u32::from(self.unanswered) } else { 0 },
             answered_at: self.answered_at.after(self.first).filter(|_| answered),
             established_at: self.established_at.after(self.first).filter(|_| self.marks.has(Marks::CLIENT_WENT_ON)),
             handshake_rtt: self.handshake_rtt.map(Rtt::span),
@@ -525,6 +611,7 @@ impl Flow {
             vlans: cold.map(|cold| cold.vlans).unwrap_or_default(),
             heard: cold.and_then(|cold| cold.heard.clone()),
             icmp: rare.and_then(|rare| rare.icmp),
+            death: self.death(until),
             evidence,
             shown: 0,
         }
@@ -544,6 +631,14 @@ impl Flow {
 
 /// Packets of evidence that fit into the flow's last line of the cache, beside the opener.
 const NOTED_HERE: usize = 2;
+
+/// Maximum time from the first data after a pause to the repetition of it that is looked at.
+const CALLED_SINCE: Span = Span::seconds(15);
+/// Minimum time without an answer to repeated data that is more than an outage: a Windows host has given up by then.
+const GIVEN_UP: Span = Span::seconds(21);
+/// Minimum time in microseconds between two datagrams that are tries of their own. What repeats an attempt waits longer
+/// (UDT 250 ms; DTLS a second, RFC 9147, 5.8.2).
+const TRY_PAUSE: u32 = 100_000;
 
 /// Tries of one kind that are noted as evidence.
 const TRIES_NOTED: u32 = 3;
@@ -568,7 +663,7 @@ mod tests {
     #[test]
     fn a_packet_needs_two_lines_of_the_cache() {
         use std::mem::offset_of;
-        assert!(offset_of!(Flow, syns_waiting) < 64);
+        assert!(offset_of!(Flow, unanswered) < 64);
         assert_eq!((offset_of!(Flow, halves), size_of::<Half>()), (64, 64));
     }
 }

@@ -209,7 +209,8 @@ impl<'m, 'l> Judge<'m, 'l> {
         let half_seen = || self.ledger.visibility.is_one_direction(path.map(|path| Pair::of(path.client, path.server)));
         match showing {
             Showing::Silence => (Outcome::Silent, None),
-            Showing::NoReply(_) if !matching.port.reply_due => (Outcome::Unanswered, None),
+            Showing::NoReply(_) if !matching.is_reply_due() => (Outcome::Unanswered, None),
+            Showing::NoReply(Some(doubt @ Doubt::NoClearAnswer)) => (Outcome::Undecided, Some(doubt)),
             Showing::NoReply(Some(doubt)) if !self.tries_add_up(doubt, matching, path, Showing::short_of_replies) => {
                 (Outcome::Unanswered, Some(doubt))
             }

@@ -2,18 +2,22 @@
 //! sum is the same. What it means is concluded later, once, by the judge.
 
 mod crowd;
+mod death;
 mod few;
 mod kind;
 mod latency;
+mod neighbour;
 mod path;
 mod sighting;
 mod visibility;
 pub mod written;
 
 pub use crowd::{Crowd, HOSTS_NAMED, PORTS_NAMED, Target};
+pub use death::{DEATH_LIMIT, Deaths, Died};
 pub use few::Few;
 pub use kind::{Carried, Kind, Kinds};
 pub use latency::Latency;
+pub use neighbour::{Called, NEIGHBOUR_LIMIT, Neighbours};
 pub use path::{Answered, Answers, PATH_LIMIT, Path, Paths, Working};
 pub use sighting::{
     CLIENTS_EACH, CROWD_LIMIT, NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed,
@@ -23,7 +27,7 @@ pub use visibility::{Directions, PAIR_LIMIT, Pair, Pairs, Visibility};
 
 use crate::flow::{FlowRecord, Marks, showing};
 use crate::matching::{Matching, ServiceRef};
-use crate::packet::Skip;
+use crate::packet::{Neighbour, RawPacket, Skip, Stranger};
 use crate::portmap::PortMap;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -35,6 +39,13 @@ pub struct Ledger {
     pub decoded: u64,
     /// Packets that were not, by capture, and by the place of the reason in [`Skip::ALL`].
     pub skipped: BTreeMap<u32, [u64; Skip::ALL.len()]>,
+    /// Packets that are not read, by what they are: as far as it can be told, those that were skipped as
+    /// [`Skip::NotIp`] or [`Skip::OtherProtocol`].
+    pub strangers: BTreeMap<Stranger, u64>,
+    /// Who was asked for by ARP and neighbour discovery.
+    pub neighbours: Neighbours,
+    /// Sessions that died.
+    pub deaths: Deaths,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -61,6 +72,18 @@ impl Ledger {
         self.skipped.entry(capture).or_default()[skip.index()] += 1;
     }
 
+    /// Enters a packet that could not be decoded: why, and what it is.
+    #[cold]
+    pub fn pass_over(&mut self, raw: &RawPacket<'_>, skip: Skip) {
+        self.skip(raw.capture, skip);
+        if let Some(stranger) = Stranger::of(raw, skip) {
+            *self.strangers.entry(stranger).or_default() += 1;
+        }
+        if let Some(neighbour) = Neighbour::of(raw, skip) {
+            self.neighbours.enter(neighbour, raw.at);
+        }
+    }
+
     /// How many packets were not decoded for this reason, over all captures.
     pub fn skipped(&self, skip: Skip) -> u64 {
         self.skipped.values().map(|counts| counts[skip.index()]).sum()
@@ -79,6 +102,7 @@ impl Ledger {
             self.round_trips.entry(matching.service).or_default().record(round_trip);
         }
         self.visibility.enter(flow, showing);
+        self.deaths.enter(flow, &matching);
         self.paths.enter(flow, showing, &matching);
         self.sightings.enter(flow, showing, &matching);
     }
@@ -91,24 +115,18 @@ impl Ledger {
 
 impl AddAssign<&Ledger> for Ledger {
     fn add_assign(&mut self, other: &Ledger) {
-        let Ledger {
-            decoded,
-            skipped,
-            kinds,
-            round_trips,
-            sightings,
-            paths,
-            visibility,
-            duplicates,
-            flow_packets,
-            flows_given_up,
-            openings_given_up,
-        } = other;
+        let Ledger { decoded, skipped, strangers, neighbours, kinds, round_trips, sightings, paths, .. } = other;
+        let Ledger { deaths, visibility, duplicates, flow_packets, flows_given_up, openings_given_up, .. } = other;
         self.decoded += decoded;
         for (capture, counts) in skipped {
             let mine = self.skipped.entry(*capture).or_default();
             mine.iter_mut().zip(counts).for_each(|(mine, theirs)| *mine += theirs);
         }
+        for (stranger, packets) in strangers {
+            *self.strangers.entry(*stranger).or_default() += packets;
+        }
+        self.neighbours += neighbours;
+        self.deaths += deaths;
         self.kinds += kinds;
         for (service, latency) in round_trips {
             *self.round_trips.entry(*service).or_default() += latency;

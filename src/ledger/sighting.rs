@@ -5,7 +5,7 @@ use super::crowd::{Crowd, Target};
 use super::path::Path;
 use crate::flow::{Doubt, Evidence, FIRM, FlowRecord, PacketRef, Sender, Showing};
 use crate::matching::{Fit, Matching};
-use crate::packet::{Address, Vlans, protocol};
+use crate::packet::{Address, Vlans};
 use crate::time::{Span, Timestamp};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -53,6 +53,8 @@ pub struct Seen {
     pub errors: Few<(bool, u8, u8, Address)>,
     /// By what those who answered for the server may be told apart: of the earliest [`NAMED_LIMIT`] flows.
     pub signs: Few<Signed>,
+    /// The shortest time from a handshake to the server's reset, and the longest, where there was one.
+    pub reset_after: Option<(Span, Span)>,
     /// VLAN ids of tagged flows, the lowest [`NAMED_LIMIT`].
     pub vlans: Few<Vlans>,
 }
@@ -306,7 +308,7 @@ impl PartialOrd for Sighting {
 fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool {
     let blocked = match showing {
         Showing::Silence | Showing::Refusal | Showing::Unreachable | Showing::Unacknowledged => true,
-        Showing::NoReply(None) => matching.port.reply_due,
+        Showing::NoReply(None) => matching.is_reply_due(),
         Showing::EarlyReset => !matching.foreign_attempt,
         _ => false,
     };
@@ -321,7 +323,7 @@ fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool 
 /// It cannot be told what became of it, or how it began.
 fn is_doubtful(showing: Showing, matching: &Matching) -> bool {
     match showing {
-        Showing::NoReply(Some(_)) => matching.port.reply_due,
+        Showing::NoReply(Some(_)) => matching.is_reply_due(),
         showing => matches!(showing, Showing::OneDirection | Showing::Unclear(_) | Showing::Midstream),
     }
 }
@@ -330,7 +332,7 @@ fn is_doubtful(showing: Showing, matching: &Matching) -> bool {
 fn is_short_of_tries(showing: Showing, matching: &Matching) -> bool {
     match showing {
         Showing::Unclear(doubt) => doubt.is_patience(),
-        Showing::NoReply(Some(doubt)) => matching.port.reply_due && doubt.is_patience(),
+        Showing::NoReply(Some(doubt)) => matching.is_reply_due() && doubt.is_patience(),
         _ => false,
     }
 }
@@ -343,7 +345,7 @@ fn is_exposed(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool 
 
 impl Seen {
     /// What one flow shows.
-    fn of(flow: &FlowRecord) -> Seen {
+    pub(super) fn of(flow: &FlowRecord) -> Seen {
         Seen {
             flows: 1,
             first: flow.first,
@@ -353,12 +355,10 @@ impl Seen {
             evidence: Few::of(flow.evidence.iter().copied(), NAMED_LIMIT),
             openers: Few::of([flow.opener], NAMED_LIMIT),
             client_ports: Few::of([flow.client.port], PORT_LIMIT),
-            tries: match flow.protocol {
-                protocol::UDP => flow.from_client.packets - u64::from(flow.from_client.duplicates),
-                _ => u64::from(flow.syns),
-            },
+            tries: flow.tries(),
             errors: Few::of(flow.icmp.iter().map(|icmp| (icmp.v6, icmp.kind, icmp.code, icmp.sender)), NAMED_LIMIT),
             signs: Few::of(signs(flow), NAMED_LIMIT),
+            reset_after: flow.reset_after.map(|after| (after, after)),
             vlans: Few::of(Some(flow.vlans).filter(|&vlans| vlans != Vlans::default()), NAMED_LIMIT),
         }
     }
@@ -395,8 +395,8 @@ impl AddAssign<&Sightings> for Sightings {
 
 impl AddAssign<&Seen> for Seen {
     fn add_assign(&mut self, other: &Seen) {
-        let Seen { flows, first, began, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } =
-            other;
+        let Seen { flows, first, began, last, watched, evidence, openers, client_ports, tries, errors, .. } = other;
+        let Seen { signs, reset_after, vlans, .. } = other;
         self.flows += flows;
         self.first = self.first.min(*first);
         self.began = self.began.max(*began);
@@ -408,6 +408,10 @@ impl AddAssign<&Seen> for Seen {
         self.tries += tries;
         self.errors.join(errors, NAMED_LIMIT);
         self.signs.join(signs, NAMED_LIMIT);
+        self.reset_after = match (self.reset_after, *reset_after) {
+            (Some(mine), Some(theirs)) => Some((mine.0.min(theirs.0), mine.1.max(theirs.1))),
+            (mine, theirs) => mine.or(theirs),
+        };
         self.vlans.join(vlans, NAMED_LIMIT);
     }
 }

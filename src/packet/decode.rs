@@ -80,7 +80,7 @@ pub(super) fn decode_any(raw: &RawPacket<'_>) -> Result<Packet, Skip> {
 
 /// The EtherType, where IP begins, and the VLAN ids on the way.
 #[inline]
-fn link_header(raw: &RawPacket<'_>) -> Result<(u16, usize, Vlans), Skip> {
+pub(super) fn link_header(raw: &RawPacket<'_>) -> Result<(u16, usize, Vlans), Skip> {
     let bytes = raw.bytes;
     match raw.link {
         LinkType::ETHERNET => ethernet(bytes, 12),

@@ -9,6 +9,7 @@ mod envelope;
 pub mod general;
 mod headers;
 mod link;
+mod stranger;
 
 pub use crate::transport::protocol;
 pub use address::Address;
@@ -17,3 +18,4 @@ pub use deal::{Deal, FLOW_BYTES, Secret};
 pub use decode::decode;
 pub use headers::{Fragment, Icmp, Packet, Quoted, Skip, Tcp, TcpFlags, TransportHeader, Vlans};
 pub use link::LinkType;
+pub use stranger::{Neighbour, Stranger};

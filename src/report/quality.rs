@@ -3,7 +3,8 @@
 use super::FindingLine;
 use crate::case::Conclusion;
 use crate::finding::{Params, Value};
-use crate::packet::{LinkType, Skip};
+use crate::ledger::Ledger;
+use crate::packet::{LinkType, Skip, Stranger};
 use crate::source::{CaptureNotes, Damage, DamageKind, FilterNote};
 use crate::time::{SECOND, Span, Timestamp};
 use crate::words::Words;
@@ -121,12 +122,26 @@ fn why_nothing_was_judged(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
         }
         return;
     }
-    let kinds = [Skip::NotIp, Skip::OtherProtocol, Skip::FragmentWithoutStart, Skip::IcmpOther];
-    let counts = kinds.map(|skip| (skip, conclusion.judge.ledger.skipped(skip)));
-    let skipped: Vec<(Skip, u64)> = counts.into_iter().filter(|(_, packets)| *packets > 0).collect();
+    let ledger = conclusion.judge.ledger;
+    let kinds = [Skip::FragmentWithoutStart, Skip::IcmpOther];
+    let counts = kinds.map(|skip| (skip.name(), ledger.skipped(skip)));
+    let skipped = strangers(ledger, |_| true).chain(counts);
+    let skipped: Vec<_> = skipped.filter(|(_, packets)| *packets > 0).collect();
     if !skipped.is_empty() {
         remarks.add("about-other-packets", [("skipped", Value::Skipped(skipped))]);
     }
+    let unanswered = ledger.neighbours.all_unanswered();
+    if !unanswered.is_empty() {
+        let packets = Value::Number(unanswered.values().sum());
+        let hosts = Value::Addresses(unanswered.into_keys().collect());
+        remarks.add("about-missing-hosts", [("packets", packets), ("hosts", hosts)]);
+    }
+}
+
+/// Packets that are not read, by the names of their kinds.
+fn strangers(ledger: &Ledger, wanted: fn(Stranger) -> bool) -> impl Iterator<Item = (&'static str, u64)> {
+    let wanted = ledger.strangers.iter().filter(move |(stranger, _)| wanted(**stranger));
+    wanted.map(|(stranger, packets)| (stranger.name(), *packets))
 }
 
 fn about_capture(capture: &CaptureNotes, remarks: &mut Remarks) {
@@ -218,6 +233,10 @@ fn about_damage(capture: &CaptureNotes, damage: &Damage) -> Remark {
 fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     let ledger = conclusion.judge.ledger;
     about_links(conclusion, remarks);
+    let tunnels: Vec<_> = strangers(ledger, Stranger::is_tunnel).collect();
+    if !tunnels.is_empty() {
+        remarks.add("about-tunnels", [("skipped", Value::Skipped(tunnels))]);
+    }
     remarks.add_packets("about-cut-headers", ledger.skipped(Skip::CutHeaders));
     remarks.add_packets("about-broken-headers", ledger.skipped(Skip::Malformed));
     if ledger.flows_given_up > 0 {

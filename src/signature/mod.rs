@@ -182,6 +182,7 @@ catalogue! {
     ipfix       Ipfix      = 23, "IP Flow Information Export (AppFlow).";
     tds         Tds        = 16, "Tabular Data Stream: Microsoft SQL Server, and its browser service.";
     pvs         Pvs        =  4, "Citrix Provisioning, formerly Provisioning Services.";
+    text        Text       = 26, "Plain text: whole lines that a client sends first.";
 }
 
 impl Protocol {

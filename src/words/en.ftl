@@ -64,14 +64,20 @@ blocked-half-open =
     }
 
 blocked-reset-early =
-    .title = { blocked-place }: cut right after the handshake
-    .meaning = The connection of { $clients } was reset right after the handshake, before the server said anything ({ flows }). A firewall
+    .title = { blocked-place }: cut { reset-after }
+    .meaning = The connection of { $clients } was reset { reset-after }, before the server said anything ({ flows }). A firewall
         that looks into the traffic, a TLS inspection, or the service itself ends it. { $remarks }
     .remedy = { $advice ->
         [look-at-times] { blocked-at-times }
         [only-your-own] { blocked-public }
        *[allow] Exempt { port } between { $clients } and { $server } from content or TLS inspection, then look at the event log of the
             service.
+    }
+
+reset-after = { $after ->
+        [at-once] right after the handshake
+        [later] { $after_longest } s after the handshake
+       *[between] { $after_shortest } to { $after_longest } s after the handshake
     }
 
 blocked-place = { port }, { $service_title }, to { $server }
@@ -98,6 +104,8 @@ remark-both-public = Client and server have public addresses, so they may belong
 remark-neighbour = The server is on the internet and nothing else ties these hosts to Citrix, so this is most likely another program.
 remark-answers-unknown = More paths were answered than are kept, so an answer to these tries may be among the others.
 remark-one-direction = The capture holds one direction only here, so the answer may also have been a refusal.
+remark-host-down = Nobody answered when the link was asked for { $server } (ARP or neighbour discovery): the host is down, or not in that
+    network.
 remark-lossy = The capture lost packets in that time, so an answer may have been lost as well.
 
 
@@ -114,6 +122,27 @@ fallback-edt-to-tcp =
     .meaning = { $clients } tried EDT over UDP without success and took TCP. Sessions start later and feel slower on long or lossy lines,
         and the client tries UDP again every five minutes.
     .remedy = Repair what blocks UDP; it is a finding of its own. If UDP is not wanted, set the policy HDX adaptive transport to Off.
+
+
+path-died =
+    .title = { blocked-place }: sessions died
+    .meaning = { $gone ->
+        [client] { $clients } stopped answering
+        [server] { $server } stopped answering
+       *[either] One side or the other stopped answering
+    } in the middle of a session, and the other side repeated its data in vain ({ flows }). { $idle ->
+        [none] Data had flowed until then.
+        [once] Before that, nothing had been said for { $idle_longest } s.
+        [equal] Each time nothing had been said for about { $idle_longest } s before: a firewall or load balancer on the way may forget
+            idle sessions after that time.
+       *[different] In some of them nothing had been said for { $idle_shortest } to { $idle_longest } s before.
+    } A closed laptop, a lost radio link and a killed host look the same.
+    .remedy = { $idle ->
+        [equal] Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make
+            them longer, or keep-alives shorter.
+       *[other] Ask what happened to the side that fell silent. If many users are concerned, look for a device on the way that forgets
+            sessions or was switched over.
+    }
 
 
 ## Findings: what should not be there
@@ -410,14 +439,27 @@ about-unclear-flows = Of { $flows ->
     } the capture shows too little to tell what became of them.
 about-other-packets = No packet belongs to a conversation that can be judged: { $skipped }.
 
-skipped = { $packets ->
-        [one] { $packets } is
-       *[other] { $packets } are
-    } { $why ->
-        [not_ip] not IP
-        [other_protocol] neither TCP, UDP nor ICMP
+about-tunnels = Packets inside of other packets are not read, and what they carry was not judged: { $skipped }.
+about-missing-hosts = { $packets } requests (ARP or neighbour discovery) for { $hosts } had no answer: down, or not in that network.
+
+skipped = { $packets } { $why ->
+        [pppoe] PPPoE
+        [macsec] MACsec
+        [gre] GRE (a tunnel)
+        [ipip] IP in IP
+        [ipsec] IPsec
+        [eapol] EAPOL (802.1X)
+        [stp] spanning tree
+        [loopback] loopback tests
+        [fcoe] FCoE
+        [roce] RoCE
+        [netbios] NetBIOS
+        [other-ethertype] of an unknown EtherType
+        [other-llc] IEEE 802.2 of an unknown kind
+        [other-ip] neither TCP, UDP nor ICMP
         [fragment_without_start] fragments whose start is missing
-       *[icmp_other] ICMP messages that belong to no conversation
+        [icmp_other] ICMP messages that belong to no conversation
+       *[other] { $capitals }
     }
 
 

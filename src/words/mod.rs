@@ -7,7 +7,7 @@ mod tests;
 use crate::finding::{Finding, IcmpKind, Params, Value};
 use crate::flow::Note;
 use crate::outside::printable;
-use crate::packet::{Address, Skip};
+use crate::packet::Address;
 use crate::signature::Protocol;
 use crate::time::{Span, Timestamp, Zone};
 use fluent_bundle::concurrent::FluentBundle;
@@ -214,9 +214,11 @@ impl Words {
         self.say("ports", &Params::from([("list", list), ("more", Value::Number(more))]))
     }
 
-    fn skipped(&self, counts: &[(Skip, u64)]) -> String {
-        let word = |&(skip, packets): &(Skip, u64)| {
-            self.say("skipped", &Params::from([("packets", Value::Number(packets)), ("why", Value::Word(skip.name()))]))
+    fn skipped(&self, counts: &[(&'static str, u64)]) -> String {
+        let word = |&(why, packets): &(&'static str, u64)| {
+            let capitals = Value::Text(why.to_uppercase());
+            let params = [("packets", Value::Number(packets)), ("why", Value::Word(why)), ("capitals", capitals)];
+            self.say("skipped", &Params::from(params))
         };
         counts.iter().map(word).collect::<Vec<_>>().join(", ")
     }

@@ -5,6 +5,7 @@ the text of the fixture's README. What is held to be true of the protocols stand
 """
 
 import os
+import threading
 import time
 
 import talk
@@ -386,6 +387,24 @@ def reset_early(site):
             talk.expect_reset(session)
     return Expected(1, [blocked(client, vda, 2598, "reset_early", "RSTR", heard="cgp", basis="signature")],
                     [found("blocked.reset-early", "error", client, vda, "tcp", 2598, "cgp", 1)])
+
+
+@scene("session-died")
+def session_died(site):
+    """Captured at the VDA: a session on TCP 2598 works, and then the client is gone, as if its lid had been closed. The VDA
+    repeats what it has to say for half a minute, and nobody answers."""
+    client, vda = site.pair("10.77.32.11/24", "10.77.32.21/24")
+    gone = threading.Event()
+    site.serve(vda, 2598, talk.cgp_speaks_on(gone, 3))
+    with site.watch(vda):
+        with site.dial(client, vda, 2598) as session:
+            talk.cgp_client(session, 3)
+            client.filter("drop")
+            client.filter("drop", hook="output")
+            gone.set()
+            time.sleep(31)
+    return Expected(0, [cgp(client, vda, "S1")],
+                    [found("path.died", "warning", client, vda, "tcp", 2598, "cgp", 1)])
 
 
 # Where it should not be

@@ -79,6 +79,23 @@ def cgp_server(connection):
             connection.sendall(struct.pack("!II", 4 + answer, 0) + filler(answer, answer))
 
 
+def cgp_speaks_on(gone, exchanges):
+    """A server that answers some requests, and speaks on when the client is gone."""
+
+    def conversation(connection):
+        receive(connection, len(CGP_CLIENT))
+        connection.sendall(CGP_SERVER)
+        for _ in range(exchanges):
+            length, answer = struct.unpack("!II", receive(connection, 8))
+            receive(connection, length - 4)
+            connection.sendall(struct.pack("!II", 4 + answer, 0) + filler(answer, answer))
+        gone.wait(20)
+        connection.sendall(filler(300))
+        time.sleep(32)
+
+    return conversation
+
+
 # ICA on TCP. Records start with their length less two, little-endian, and 01; then the size of the wanted answer.
 
 

@@ -4,6 +4,17 @@ use crate::flow::Counts;
 use crate::packet::{Packet, Tcp, TransportHeader};
 use crate::time::Timestamp;
 
+/// What one more segment of a side is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing to remark.
+    Plain,
+    /// The first new data after a long pause of this side.
+    AfterPause,
+    /// Data that was sent before, and not for the first time.
+    Repeated,
+}
+
 /// One direction of a flow.
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
@@ -53,9 +64,9 @@ impl Half {
     /// Follows the sequence numbers, and counts what was sent before. A segment before the others counts where it
     /// cannot have been overtaken on the way.
     #[inline]
-    pub(super) fn sequence(&mut self, tcp: &Tcp, packet: &Packet, quiet: u32) {
+    pub(super) fn sequence(&mut self, tcp: &Tcp, packet: &Packet, quiet: u32) -> Step {
         if tcp.flags.rst() {
-            return;
+            return Step::Plain;
         }
         let (payload, length) = (packet.payload_bytes, length(tcp, packet));
         let end = tcp.sequence.wrapping_add(length);
@@ -69,6 +80,9 @@ impl Half {
         } else if length == 0 {
         } else if is_before(self.next, end) {
             self.moves(end, packet, quiet);
+            if quiet >= PAUSE {
+                return Step::AfterPause;
+            }
         } else if tcp.flags.syn() {
             if !self.began_with(tcp) {
                 // A SYN with another number: the attempt begins anew.
@@ -80,8 +94,12 @@ impl Half {
             let keepalive = payload <= 1 && length == payload && tcp.sequence.wrapping_add(1) == self.next;
             if !keepalive && !is_before(self.settled, end) && !self.was_sent_before(packet, quiet) {
                 self.repeats(packet);
+                if self.retransmissions >= MANY {
+                    return Step::Repeated;
+                }
             }
         }
+        Step::Plain
     }
 
     fn moves(&mut self, end: u32, packet: &Packet, quiet: u32) {
@@ -191,6 +209,10 @@ const COPY_WINDOW: u32 = 50_000;
 const SOON: u32 = 3_000;
 /// Time in microseconds within which no SYN is repeated, and no SYN-ACK without a SYN (RFC 6298, 2.1: one second).
 const HANDSHAKE_PATIENCE: u32 = 200_000;
+/// Minimum time in microseconds without a packet of a side that is a pause: shorter than any timer of a firewall.
+const PAUSE: u32 = 60_000_000;
+/// Number of retransmissions of a side from which on it is looked whether anybody answers it: most flows have fewer.
+const MANY: u32 = 3;
 /// Distance of IP identifications: hosts count them up, so a packet whose identification is less than this below the
 /// newest was sent before it. A host that draws lots will be misunderstood once in 64 times ...
 const ID_WINDOW: u16 = 1_024;

@@ -4,7 +4,7 @@ use super::super::Reply;
 use super::names::ByName;
 use crate::flow::{Note, Showing};
 use crate::matching::{Basis, Fit};
-use crate::packet::{Address, Skip};
+use crate::packet::{Address, Skip, Stranger};
 use crate::portmap::{Candidates, Place, PortMap, ServiceId};
 use crate::transport::Transport;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub(super) struct Head {
     pub generic_incomplete: bool,
     pub flows_given_up: u64,
     pub openings_given_up: u64,
+    pub neighbours_incomplete: bool,
+    pub deaths_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,6 +58,9 @@ pub(super) enum Line {
     OfTargets(OfTargetsLine),
     Paths(PathsLine),
     Generic(Vec<(PathForm, AnswersForm)>),
+    Strangers(Vec<(ByName<Stranger>, u64)>),
+    Neighbours(Vec<NeighbourRow>),
+    Deaths(Vec<DeathRow>),
     End(u64),
 }
 
@@ -162,12 +167,19 @@ pub(super) type TimesForm = (i64, u64);
 pub(super) type FlowTimesForm = (i64, u64, u64);
 /// Path, what is known of it.
 pub(super) type SightingRow = (PathForm, SeenForm);
-/// Flows, times, longest time watched in nanoseconds, tries, packets by capture, client ports, ICMP errors, VLAN ids.
-pub(super) type SeenForm = (u64, FlowTimesForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Vec<[u16; 2]>);
+/// Flows, times, longest time watched in nanoseconds, tries, packets by capture, client ports, ICMP errors, shortest and
+/// longest time to a reset in nanoseconds, VLAN ids.
+pub(super) type SeenForm =
+    (u64, FlowTimesForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Option<(u64, u64)>, Vec<[u16; 2]>);
 /// Protocol number, port, server.
 pub(super) type TargetForm = (u8, u16, ByName<Address>);
 /// What is known of all together, hosts, protocol numbers and ports.
 pub(super) type CrowdForm = (SeenForm, Vec<ByName<Address>>, Vec<(u8, u16)>);
+/// Sessions that died as a sighting has them, clients that were gone, sessions that were idle before, shortest and longest of
+/// those times in nanoseconds.
+pub(super) type DeathRow = (SightingRow, u64, u64, Option<(u64, u64)>);
+/// Who was asked for, who asked, requests, answers, times.
+pub(super) type NeighbourRow = (ByName<Address>, ByName<Address>, u64, u64, TimesForm);
 /// Capture, evidence, openers, signs.
 pub(super) type PacketsForm = (String, Vec<(u64, ByName<Note>)>, Vec<u64>, Vec<SignForm>);
 /// Opener, what was sent, from where, time to live, IP identification, TCP window.

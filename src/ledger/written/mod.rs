@@ -33,7 +33,9 @@
 //! - `incomplete`: whether paths on which something works were left out because there were too many;
 //! - `answers_incomplete`: whether paths that were only answered were left out;
 //! - `generic_incomplete`: the same for ports that many programs use;
-//! - `flows_given_up`, `openings_given_up`: what was given up before its time because there was too much, as in [`Ledger`].
+//! - `flows_given_up`, `openings_given_up`: what was given up before its time because there was too much, as in [`Ledger`];
+//! - `neighbours_incomplete`: whether hosts that were asked for were left out;
+//! - `deaths_incomplete`: whether sessions that died were left out.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -49,7 +51,8 @@
 //!   [`Latency::counts`](super::Latency::counts) gives them.
 //! - `hosts` and `networks`: visibility. Rows: a pair, and flows with both directions and flows with one.
 //! - `sightings`: `showing` and `matching` hold for all `rows`: path, and what was *seen*: flows, flow times, the longest
-//!   time watched, tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), VLAN ids. The
+//!   time watched, tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), the
+//!   shortest and the longest time from a handshake to the server's reset in nanoseconds (or null), VLAN ids. The
 //!   packets are, for each capture: its name, evidence (packet, note), first packets of flows, signs (first packet of the
 //!   flow, what was sent, from where, time to live, IP identification, TCP window).
 //! - `of_clients`: more clients than are kept one by one, by `showing`, `matching` and `target` (protocol number, port,
@@ -60,6 +63,10 @@
 //!   client's port; or null), smallest and largest time to live, VLAN ids. `capture` is that of the first packets; null
 //!   for rows that have none. Flows that worked and flows that were only answered are two rows of one path.
 //! - `generic`: rows of path and answers, on ports that many programs use.
+//! - `strangers`: packets that are not read, by [`Stranger`](crate::packet::Stranger). Missing where there are none.
+//! - `neighbours`: rows of who was asked for by ARP or neighbour discovery, who asked, requests, answers, times.
+//! - `deaths`: sessions that died. Rows: as in a sighting, and then the number of those in which the client was not heard of
+//!   again, of those that were idle before, and the shortest and the longest of those times (or null).
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

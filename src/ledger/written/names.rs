@@ -4,7 +4,7 @@
 use super::super::Reply;
 use crate::flow::{Doubt, Note, Showing};
 use crate::matching::{Basis, Fit};
-use crate::packet::{Address, Skip};
+use crate::packet::{Address, Skip, Stranger};
 use crate::signature::Protocol;
 use crate::transport::Transport;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -137,6 +137,7 @@ macro_rules! names_in_reports {
 names_in_reports! {
     Doubt: Doubt::ALL;
     Skip: Skip::ALL;
+    Stranger: Stranger::ALL;
     Transport: Transport::ALL;
     Protocol: Protocol::all();
 }
@@ -216,6 +217,7 @@ mod tests {
         reads_back(notes.into_iter().chain(numbered));
         reads_back([Reply::Greeting, Reply::Reset, Reply::IcmpError]);
         reads_back(Skip::ALL);
+        reads_back(Stranger::ALL);
         reads_back(Transport::ALL);
         reads_back(Protocol::all().iter().copied());
         reads_back([Address::v4([10, 0, 0, 255])]);

@@ -1,17 +1,17 @@
 //! From lines to a ledger. Each line is checked and entered before the next one is read.
 
 use super::form::{
-    AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, KindsLine, Line, MatchingForm,
-    OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm, PlaceLine, RoundTripsLine,
-    SeenForm, ServiceForm, SightingsLine, TimesForm, Version, WorkingForm,
+    AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, KindsLine, Line, MatchingForm,
+    NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm, PlaceLine,
+    RoundTripsLine, SeenForm, ServiceForm, SightingsLine, TimesForm, Version, WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, CROWD_LIMIT, Carried, Crowd, Directions, Few, HOSTS_NAMED, Kind, Latency, Ledger, NAMED_LIMIT,
-    PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Target,
-    Working,
+    Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HOSTS_NAMED, Kind,
+    Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair, Pairs, Path,
+    SIGHTING_LIMIT, Seen, Sighting, Signed, Target, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -113,6 +113,8 @@ impl Reader<'_> {
         ledger.sightings.unlisted = head.unlisted;
         ledger.paths.incomplete = head.incomplete;
         ledger.paths.answers_incomplete = head.answers_incomplete;
+        ledger.neighbours.incomplete = head.neighbours_incomplete;
+        ledger.deaths.incomplete = head.deaths_incomplete;
         ledger.paths.generic_incomplete = head.generic_incomplete;
         let (hosts, networks) = head.pairs_unlisted;
         for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
@@ -141,6 +143,12 @@ impl Reader<'_> {
             Line::OfTargets(line) => self.of_targets(line),
             Line::Paths(line) => self.paths(line),
             Line::Generic(rows) => rows.into_iter().try_for_each(|row| self.generic_row(row)),
+            Line::Strangers(rows) => rows.into_iter().try_for_each(|(ByName(stranger), packets)| {
+                let packets = self.some(packets)?;
+                once(self.ledger.strangers.insert(stranger, packets).is_none(), "a kind of packets")
+            }),
+            Line::Deaths(rows) => rows.into_iter().try_for_each(|row| self.death(row)),
+            Line::Neighbours(rows) => rows.into_iter().try_for_each(|row| self.neighbour(row)),
             Line::End(_) => Ok(()),
         }
     }
@@ -279,7 +287,7 @@ impl Reader<'_> {
     }
 
     fn seen(&mut self, form: SeenForm) -> Result<Seen, Fault> {
-        let (flows, times, watched, tries, packets, client_ports, errors, vlans) = form;
+        let (flows, times, watched, tries, packets, client_ports, errors, reset_after, vlans) = form;
         let (first, began, last) = flow_times_of(times)?;
         let (mut evidence, mut openers, mut signs) = (Vec::new(), Vec::new(), Vec::new());
         for (name, shown, opening, signed) in packets {
@@ -307,8 +315,30 @@ impl Reader<'_> {
             tries: self.count(tries)?,
             errors: few(errors, NAMED_LIMIT, "errors of a sighting")?,
             signs: few(signs, NAMED_LIMIT, "signs of a sighting")?,
+            reset_after: reset_after.map(spans_of).transpose()?,
             vlans: few(vlans.into_iter().map(Vlans).collect(), NAMED_LIMIT, "VLANs of a sighting")?,
         })
+    }
+
+    fn neighbour(&mut self, row: NeighbourRow) -> Result<(), Fault> {
+        let (ByName(asked), ByName(asker), requests, answers, times) = row;
+        let (first, last) = times_of(times)?;
+        let called = Called { requests: self.count(requests)?, answers: self.count(answers)?, first, last };
+        once(self.ledger.neighbours.get(asked, asker).is_none(), "a host that was asked for")?;
+        below(self.ledger.neighbours.len() + 1, NEIGHBOUR_LIMIT, "hosts that were asked for")?;
+        self.ledger.neighbours.add((asked, asker), called);
+        Ok(())
+    }
+
+    fn death(&mut self, (row, clients_gone, idle, idle_for): DeathRow) -> Result<(), Fault> {
+        let (path, seen) = row;
+        let (path, seen) = (path_of(path), self.seen(seen)?);
+        let idle_for = idle_for.map(spans_of).transpose()?;
+        let died = Died { seen, clients_gone: self.count(clients_gone)?, idle: self.count(idle)?, idle_for };
+        once(self.ledger.deaths.get(&path).is_none(), "a path of sessions that died")?;
+        below(self.ledger.deaths.len() + 1, DEATH_LIMIT, "paths of sessions that died")?;
+        self.ledger.deaths.add(path, died);
+        Ok(())
     }
 
     fn paths(&mut self, line: PathsLine) -> Result<(), Fault> {
@@ -470,6 +500,11 @@ fn times_of((first, length): TimesForm) -> Result<(Timestamp, Timestamp), Fault>
 
 fn length_of(nanoseconds: u64) -> Result<Span, Fault> {
     i64::try_from(nanoseconds).map(Span).map_err(|_| Fault::Contradiction { what: "a time is too long" })
+}
+
+fn spans_of((shortest, longest): (u64, u64)) -> Result<(Span, Span), Fault> {
+    let spans = (length_of(shortest)?, length_of(longest)?);
+    (shortest <= longest).then_some(spans).ok_or(Fault::Contradiction { what: "the shortest time is not the shortest" })
 }
 
 fn place_text((ByName(transport), port): PlaceForm) -> String {

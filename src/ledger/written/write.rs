@@ -9,11 +9,11 @@ use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
 use crate::flow::{CAPTURE_LIMIT, Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, Carried, Crowd, Directions, Kind, Ledger, NAMED_LIMIT, Pair, Pairs, Path, Seen, Sighting,
-    Signed, Target, Working,
+    Answered, Answers, Called, Carried, Crowd, Died, Directions, Kind, Ledger, NAMED_LIMIT, Pair, Pairs, Path, Seen,
+    Sighting, Signed, Target, Working,
 };
 use crate::matching::{Matching, ServiceRef};
-use crate::packet::Skip;
+use crate::packet::{Address, Skip, Stranger};
 use crate::portmap::{Place, PortMap};
 use crate::time::{Span, Timestamp};
 use serde::Serialize;
@@ -50,6 +50,8 @@ pub(super) fn ledger(
     writer.sightings(ledger)?;
     writer.crowds(ledger)?;
     writer.paths(ledger)?;
+    writer.strangers(ledger)?;
+    writer.deaths(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
 
@@ -155,11 +157,30 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
-    fn sightings(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
-        let sightings: Vec<(&Sighting, &Seen)> = ledger.sightings.iter().collect();
+    /// How many sightings fit into a line.
+    fn sightings_at_once(&self) -> usize {
         // Each packet of a sighting may lie in another capture.
         let longest = self.naming.captures.iter().map(|name| name.len() * ESCAPED).max().unwrap_or(0);
-        let at_once = (LINE_LIMIT / (3 * NAMED_LIMIT * longest + SIGHTING_LENGTH)).clamp(1, SIGHTING_ROWS);
+        (LINE_LIMIT / (3 * NAMED_LIMIT * longest + SIGHTING_LENGTH)).clamp(1, SIGHTING_ROWS)
+    }
+
+    fn deaths(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let deaths: Vec<_> = ledger.deaths.iter().collect();
+        for deaths in deaths.chunks(self.sightings_at_once()) {
+            let row = |&(path, died): &(&Path, &Died)| {
+                let Died { seen, clients_gone, idle, idle_for } = died;
+                let idle_for = idle_for.map(lengths).transpose()?;
+                Ok(((path_form(path), self.naming.seen(seen)?), *clients_gone, *idle, idle_for))
+            };
+            let rows = deaths.iter().map(row).collect::<Result<_, WriteError>>()?;
+            self.line(&Line::Deaths(rows))?;
+        }
+        Ok(())
+    }
+
+    fn sightings(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let sightings: Vec<(&Sighting, &Seen)> = ledger.sightings.iter().collect();
+        let at_once = self.sightings_at_once();
         let group = |sighting: &Sighting| (sighting.showing, sighting.matching);
         for alike in sightings.chunk_by(|(one, _), (next, _)| group(one) == group(next)) {
             for rows in alike.chunks(at_once) {
@@ -191,6 +212,24 @@ impl<W: Write> Writer<'_, W> {
         for rows in generic.chunks(ROWS) {
             let row = |&(path, answers): &(&Path, &Answers)| Ok((path_form(path), answers_form(*answers)?));
             self.line(&Line::Generic(rows.iter().map(row).collect::<Result<_, WriteError>>()?))?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Writer<'_, W> {
+    fn strangers(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        if !ledger.strangers.is_empty() {
+            let row = |(stranger, packets): (&Stranger, &u64)| (ByName(*stranger), *packets);
+            self.line(&Line::Strangers(ledger.strangers.iter().map(row).collect()))?;
+        }
+        let rows: Vec<_> = ledger.neighbours.iter().collect();
+        for rows in rows.chunks(ROWS) {
+            let row = |&(&(asked, asker), called): &(&(Address, Address), &Called)| {
+                let Called { requests, answers, first, last } = *called;
+                Ok((ByName(asked), ByName(asker), requests, answers, times(first, last)?))
+            };
+            self.line(&Line::Neighbours(rows.iter().map(row).collect::<Result<_, WriteError>>()?))?;
         }
         Ok(())
     }
@@ -246,8 +285,8 @@ impl<'a> Naming<'a> {
     }
 
     fn seen(&self, seen: &Seen) -> Result<SeenForm, WriteError> {
-        let Seen { flows, first, began, last, watched, evidence, openers, client_ports, tries, errors, signs, vlans } =
-            seen;
+        let Seen { flows, first, began, last, watched, evidence, openers, client_ports, tries, errors, .. } = seen;
+        let Seen { signs, reset_after, vlans, .. } = seen;
         let mut packets: BTreeMap<u32, PacketsForm> = BTreeMap::new();
         for Evidence { at, note } in evidence {
             self.of(at, &mut packets)?.1.push((at.packet, ByName(*note)));
@@ -260,6 +299,7 @@ impl<'a> Naming<'a> {
             let sign = (opener.packet, ByName(*what), ByName(*from), ttl, identification, window);
             self.of(opener, &mut packets)?.3.push(sign);
         }
+        let reset_after = reset_after.map(lengths).transpose()?;
         let errors = errors.iter().map(|&(v6, kind, code, sender)| (v6, kind, code, ByName(sender))).collect();
         Ok((
             *flows,
@@ -269,25 +309,15 @@ impl<'a> Naming<'a> {
             packets.into_values().collect(),
             client_ports.iter().copied().collect(),
             errors,
+            reset_after,
             vlans.iter().map(|vlans| vlans.0).collect(),
         ))
     }
 }
 
 fn head(ledger: &Ledger, map: &PortMap) -> Head {
-    let Ledger {
-        decoded,
-        skipped: _,
-        kinds: _,
-        round_trips: _,
-        sightings,
-        paths,
-        visibility,
-        duplicates,
-        flow_packets,
-        flows_given_up,
-        openings_given_up,
-    } = ledger;
+    let Ledger { decoded, sightings, paths, visibility, neighbours, deaths, duplicates, flow_packets, .. } = ledger;
+    let Ledger { flows_given_up, openings_given_up, .. } = ledger;
     Head {
         schema: SCHEMA.into(),
         map: MapForm { name: map.name().into(), version: map.version().into() },
@@ -302,6 +332,8 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         generic_incomplete: paths.generic_incomplete,
         flows_given_up: *flows_given_up,
         openings_given_up: *openings_given_up,
+        neighbours_incomplete: neighbours.incomplete,
+        deaths_incomplete: deaths.incomplete,
     }
 }
 
@@ -348,6 +380,10 @@ fn times(first: Timestamp, last: Timestamp) -> Result<TimesForm, WriteError> {
 fn flow_times(first: Timestamp, began: Timestamp, last: Timestamp) -> Result<FlowTimesForm, WriteError> {
     let ((first, last), (_, began)) = (times(first, last)?, times(first, began)?);
     Ok((first, began, last))
+}
+
+fn lengths((shortest, longest): (Span, Span)) -> Result<(u64, u64), WriteError> {
+    Ok((length(shortest)?, length(longest)?))
 }
 
 fn length(span: Span) -> Result<u64, WriteError> {

@@ -1,0 +1,47 @@
+//! What goes wrong on the way while a session runs.
+
+use super::scene::Scene;
+use super::{Check, Confidence, Finding, Params, Severity, Value};
+use crate::source::CaptureNotes;
+use crate::time::Span;
+
+pub(super) const CHECKS: &[Check] = &[Check {
+    code: "path.died",
+    raised: "one side of a session repeated its data until it gave up, and the other was not heard of again",
+    source: "RFC 9293, 3.8.3; RFC 5382, 5",
+    params: &["gone", "idle", "idle_longest", "idle_shortest", "service_title"],
+    look,
+}];
+
+/// Maximum difference of idle times that are called equal: a timer and the moments at which a device looks at it.
+const EQUAL: Span = Span::seconds(60);
+
+fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    for (group, died) in scene.deaths() {
+        let lost = |notes: &CaptureNotes| notes.may_have_lost(group.seen.first, group.seen.last);
+        if scene.captures.iter().any(lost) {
+            continue;
+        }
+        let (shortest, longest) = died.idle_for.unwrap_or_default();
+        let gone = match died.clients_gone {
+            0 => "server",
+            clients if clients == group.seen.flows => "client",
+            _ => "either",
+        };
+        let idle = match died.idle {
+            0 => "none",
+            1 => "once",
+            all if all == group.seen.flows && longest.0 - shortest.0 <= EQUAL.0 => "equal",
+            _ => "different",
+        };
+        let mut finding = group.finding(check, scene, Severity::Warning, Confidence::Medium);
+        finding.params = Params::from([
+            ("gone", Value::Word(gone)),
+            ("idle", Value::Word(idle)),
+            ("idle_longest", Value::Duration(longest)),
+            ("idle_shortest", Value::Duration(shortest)),
+            ("service_title", Value::Service(scene.service_title(group.place))),
+        ]);
+        found.push(finding);
+    }
+}
