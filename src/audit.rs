@@ -273,6 +273,7 @@ impl Audit {
             }
         });
         (news.decoded, news.skipped) = (ledger.decoded, ledger.skipped.clone());
+        (news.strangers, news.neighbours) = (ledger.strangers.clone(), ledger.neighbours.clone());
         news.openings_given_up = ledger.openings_given_up;
         let whole = (depth == Depth::Everything).then(|| {
             let mut whole = ledger.clone();
@@ -340,7 +341,7 @@ fn tell(record: &FlowRecord, map: &PortMap) -> (u16, Option<Doubt>) {
     let matching = Matching::of(record, showing, map);
     let both_ways = record.from_client.payload_bytes > 0 && record.from_server.payload_bytes > 0;
     let mut hasher = DefaultHasher::new();
-    (showing, matching, both_ways).hash(&mut hasher);
+    (showing, matching, both_ways, record.death.is_some()).hash(&mut hasher);
     let doubt = match showing {
         Showing::NoReply(doubt) => doubt,
         Showing::Unclear(doubt) => Some(doubt),

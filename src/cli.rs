@@ -228,8 +228,9 @@ impl LiveArgs {
             && self.interfaces.iter().any(is_any)
         {
             return Err(format!(
-                "'{ANY}' watches every interface already, so each packet of '{other}' would be counted twice; name '{ANY}' alone, or only \
-                 the interfaces that you want"
+                "'{ANY}' watches every interface already, so each packet of '{}' would be counted twice; name '{ANY}' alone, or only \
+                 the interfaces that you want",
+                printable(other)
             ));
         }
         if self.interval.is_some() && !self.audit.format.repeats() {
@@ -286,7 +287,7 @@ pub struct AuditArgs {
     /// List every flow in the text report
     #[arg(long)]
     pub flows: bool,
-    /// Flows to list at most, the first ones; the others are counted. The sums and findings are those of all flows
+    /// Flows to list at most, the first ones; the others are counted (live ndjson tells them as they end, without this maximum)
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_flows: u32,
     /// Tell times in UTC in the text report, not in the zone of this computer (TZ); the other formats always do

@@ -65,7 +65,8 @@ impl Zone {
 
     /// Its name, with its offset at this moment: `UTC`, `Europe/Paris (UTC+01:00)`.
     pub fn name(&self, at: Timestamp) -> String {
-        if self.0 == jiff::tz::TimeZone::UTC {
+        let is_utc = self.0 == jiff::tz::TimeZone::UTC || matches!(self.0.iana_name(), Some("UTC" | "Etc/UTC"));
+        if is_utc {
             return "UTC".into();
         }
         let offset = self.formatted(at, "UTC%:z");

@@ -461,7 +461,8 @@ fn outline(report: &Value) -> Value {
         });
         without.collect::<Vec<_>>()
     };
-    let mut flows = without("flows", &["id"]);
+    // Packets and flows have the numbers of their own file.
+    let mut flows = without("flows", &["id", "capture"]);
     flows.sort_by_key(Value::to_string);
     serde_json::json!({"findings": without("findings", &["evidence", "id", "flows"]), "totals": report["totals"], "flows": flows})
 }

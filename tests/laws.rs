@@ -648,8 +648,8 @@ fn beyond_the_limit_of_sightings_the_number_of_workers_changes_nothing() {
     let count = SIGHTING_LIMIT as u32 + 1_000;
     let attempt = |number: u32| {
         let [_, a, b, c] = number.to_be_bytes();
-        let packets =
-            Talk::between(client(&format!("10.{a}.{b}.{c}"), 40_000), server("11.0.0.1", 2598)).syn().packets();
+        let talk = Talk::between(client(&format!("10.{a}.{b}.{c}"), 40_000), server(&format!("11.{a}.{b}.{c}"), 2598));
+        let packets = talk.syn().packets();
         later(&packets, Span::millis(i64::from(number)))
     };
     let packets: Vec<Captured> = (0..count).flat_map(attempt).collect();

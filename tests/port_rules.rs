@@ -194,7 +194,8 @@ fn a_dropped_datagram_of_every_rule_is_silent_where_a_reply_is_due() {
             let outcome = flow_to(&harvest, port).judgement.outcome;
             let found = map.lookup(Transport::Udp, port).expect("a rule names it");
             let findings = findings_of(&harvest);
-            if !found.reply_due {
+            // On 443 most of what is said is HTTP/3, which owes nobody an answer; only EDT does.
+            if !found.reply_due || port == 443 {
                 assert_eq!(outcome, Outcome::Unanswered, "{} on udp {port}", rule.id);
                 assert!(
                     !findings.iter().any(|finding| finding.code.starts_with("blocked.")),
@@ -636,10 +637,10 @@ fn silent_datagrams_are_withheld_where_tcp_shows_one_direction_only() {
 #[test]
 fn withheld_datagrams_leave_the_totals_right() {
     // On one generic port: a question for a boot file points to Citrix (facts PVS-04), another one to nothing.
-    let to_443 = |port: u16| Talk::udp(client(CLIENT, port), server(SERVER, 443));
+    let to_53 = |port: u16| Talk::udp(client(CLIENT, port), server(SERVER, 53));
     let boot = b"\x00\x01ARDBP32.BIN\x00octet\x00";
-    let hinted = to_443(40_003).says(boot).wait(seconds(3)).says(boot);
-    let plain = to_443(40_004).says(b"?").wait(seconds(3)).says(b"?");
+    let hinted = to_53(40_003).says(boot).wait(seconds(3)).says(boot);
+    let plain = to_53(40_004).says(b"?").wait(seconds(3)).says(b"?");
     let one_way =
         Talk::between(client(CLIENT, 40_002), server(SERVER, CGP)).syn().syn_ack().unseen().ack().says(b"hello");
     let both_ways = |talks: [Vec<Captured>; 3]| audit(merge(talks.into_iter().chain([meanwhile(START + seconds(60))])));

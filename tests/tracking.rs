@@ -226,7 +226,7 @@ fn a_reset_after_a_while_names_the_time() {
     let told = |spans: &[Span]| title(&reset_after(spans, greeting, CGP));
     assert!(told(&[Span::millis(30)]).ends_with(": cut right after the handshake"));
     assert!(told(&[Span::seconds(4)]).ends_with(": cut 4 s after the handshake"));
-    assert!(told(&[Span::seconds(2), Span::seconds(9)]).ends_with(": cut 2 to 9 s after the handshake"));
+    assert!(told(&[Span::seconds(2), Span::seconds(9)]).ends_with(": cut 2 s to 9 s after the handshake"));
     let findings = reset_after(&[Span::seconds(2), Span::seconds(9)], greeting, CGP);
     assert_eq!(findings[0].params.get("after"), Some(&Value::Word("between")));
     assert_eq!(findings[0].params.get("after_shortest"), Some(&Value::Duration(Span::seconds(2))));
@@ -393,7 +393,7 @@ fn equal_idle_times_before_point_to_a_timer() {
     };
     let (flows, idle, meaning) = found([1_800, 1_810]);
     assert_eq!((flows, idle), (2, Some(Value::Word("equal"))));
-    assert!(meaning.contains("Each time nothing had been said for about 1810 s before: a firewall"), "{meaning}");
+    assert!(meaning.contains("Each time nothing had been said for about 30 min before: a firewall"), "{meaning}");
     let (_, idle, meaning) = found([300, 3_000]);
     assert_eq!(idle, Some(Value::Word("different")));
     assert!(meaning.contains("300 to 3000 s") && !meaning.contains("firewall"), "{meaning}");

@@ -59,6 +59,11 @@ fn filters_select_exactly_the_flows_of_their_finding() {
                 continue;
             }
             let (streams, frames) = selected(&capture, filter);
+            if finding["wireshark_filter_exact"] == false {
+                let flows = finding["flow_count"].as_u64().unwrap_or(u64::MAX);
+                assert!(streams.len() as u64 >= flows, "{}: {filter}", capture.display());
+                continue;
+            }
             assert_eq!(Some(streams.len() as u64), finding["flow_count"].as_u64(), "{}: {filter}", capture.display());
             let of_flow = |id: &Value| {
                 let flow = &report["flows"][id.as_u64().expect("an id is a number") as usize - 1];

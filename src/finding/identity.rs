@@ -82,6 +82,7 @@ mod tests {
         let hosts = |net: u8, lasts: &[u8]| lasts.iter().map(|&last| Address::v4([10, 0, net, last])).collect();
         Finding {
             id: String::new(),
+            more_clients: false,
             rests_on: Vec::new(),
             code,
             severity: Severity::Error,

@@ -84,6 +84,8 @@ pub struct Finding {
     pub sources: Vec<String>,
     /// Who is concerned. Empty for findings about the capture.
     pub clients: Vec<Address>,
+    /// There are more clients than are named.
+    pub more_clients: bool,
     /// On which servers.
     pub servers: Vec<Address>,
     /// Transport and server's port.

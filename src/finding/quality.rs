@@ -90,6 +90,7 @@ fn sum(scene: &Scene<'_>, wanted: impl Fn(Sign) -> bool) -> Option<Seen> {
 fn about_capture(check: &Check, params: Params) -> Finding {
     Finding {
         id: String::new(),
+        more_clients: false,
         rests_on: Vec::new(),
         code: check.code,
         severity: Severity::Info,

@@ -22,7 +22,7 @@ pub(super) const CHECKS: &[Check] = &[
         code: "unexpected.flood",
         raised: "a port gets many single tries, from sources that look forged or from one source in quick succession",
         source: "the attempts in the capture; RFC 4987",
-        params: &["origin", "sources"],
+        params: &["count", "origin", "sources"],
         look: flood,
     },
     Check {
@@ -160,7 +160,7 @@ impl<'a> Scans<'a> {
 
     fn find_floods(&mut self, attempts: impl Iterator<Item = (&'a Sighting, &'a Seen)>) {
         let mut by_port: BTreeMap<(u8, u16, Address), Vec<Attempt<'_>>> = BTreeMap::new();
-        for (sighting, seen) in attempts.filter(|(_, seen)| is_single(seen) || is_flood(seen)) {
+        for (sighting, seen) in attempts.filter(|(sighting, seen)| is_single(seen) || is_flood_of(sighting, seen)) {
             let Path { protocol, port, server, .. } = sighting.path;
             by_port.entry((protocol, port, server)).or_default().push((sighting, seen));
         }
@@ -170,7 +170,7 @@ impl<'a> Scans<'a> {
             let forged = look_forged(&sources) || without_reaction.count() >= SILENT_SOURCES;
             let mut flood = Flood { forged, ..Flood::default() };
             for (sighting, seen) in attempts {
-                if forged || is_flood(seen) {
+                if forged || is_flood_of(sighting, seen) {
                     add(&mut flood.seen, seen);
                     flood.sources.insert(sighting.path.client);
                 }
@@ -199,7 +199,7 @@ impl<'a> Scans<'a> {
         let Path { protocol, port, server, client } = sighting.path;
         let scanned = self.scanners.get(&client).is_some_and(|scanner| scanner.covers(&sighting.path));
         let flooded = self.floods.get(&(protocol, port, server));
-        let flooded = flooded.is_some_and(|flood| flood.forged && is_single(seen) || is_flood(seen));
+        let flooded = flooded.is_some_and(|flood| flood.forged && is_single(seen) || is_flood_of(sighting, seen));
         if is_attempt(sighting.showing) && (scanned || flooded) { Absorbed::Yes } else { Absorbed::No }
     }
 
@@ -234,6 +234,11 @@ fn is_attempt(showing: Showing) -> bool {
         Showing::Unclear(doubt) => doubt.is_patience(),
         _ => false,
     }
+}
+
+/// Tries without an answer, more than a program makes that waits for one. Refusals are answers: they are one finding already.
+fn is_flood_of(sighting: &Sighting, seen: &Seen) -> bool {
+    !matches!(sighting.showing, Showing::Refusal | Showing::Unreachable) && is_flood(seen)
 }
 
 /// A try or two.
@@ -299,12 +304,14 @@ fn flood(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     for (&(protocol, port, server), flood) in &scene.scans.floods {
         let (Some(seen), Some(transport)) = (&flood.seen, Transport::of_protocol(protocol)) else { continue };
         let params = Params::from([
+            ("count", Value::Word(if flood.more { "at-least" } else { "all" })),
             ("origin", Value::Word(if flood.forged { "forged" } else { "one" })),
             ("sources", Value::Number(flood.sources.len() as u64)),
         ]);
         let clients = flood.sources.iter().copied().collect();
         let about = About { clients, servers: vec![server], port: Some((transport, port)) };
-        found.push(Finding { params, ..many(check, Severity::Warning, seen, about) });
+        let more_clients = flood.more;
+        found.push(Finding { params, more_clients, ..many(check, Severity::Warning, seen, about) });
     }
 }
 
@@ -316,10 +323,20 @@ fn from_internet(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         reach.add(&sighting.path, seen);
         clients.insert(client);
     }
+    let mut more = BTreeSet::new();
+    for (_, target, crowd) in &scene.knocking {
+        let (Some(seen), Some(&client)) = (crowd.seen(), crowd.hosts().first()) else { continue };
+        let (reach, clients) = by_port.entry((target.protocol, target.port)).or_default();
+        reach.add(&target.sighting(client).path, seen);
+        clients.extend(crowd.hosts());
+        more.insert((target.protocol, target.port));
+    }
     for ((protocol, port), (Reach { seen, hosts, .. }, clients)) in by_port {
         let (Some(seen), Some(transport)) = (seen, Transport::of_protocol(protocol)) else { continue };
         let (clients, servers) = (clients.into_iter().collect(), hosts.into_iter().collect());
-        found.push(many(check, Severity::Info, &seen, About { clients, servers, port: Some((transport, port)) }));
+        let about = About { clients, servers, port: Some((transport, port)) };
+        let more_clients = more.contains(&(protocol, port));
+        found.push(Finding { more_clients, ..many(check, Severity::Info, &seen, about) });
     }
 }
 
@@ -339,6 +356,7 @@ fn many(check: &Check, severity: Severity, seen: &Seen, about: About) -> Finding
     let number = port.map(|(transport, port)| format!("{}.port=={port}", transport.name()));
     Finding {
         id: String::new(),
+        more_clients: false,
         rests_on: Vec::new(),
         code: check.code,
         severity,

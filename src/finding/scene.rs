@@ -32,6 +32,8 @@ pub struct Scene<'a> {
     /// Attempts of public addresses at session ports of private ones that came to nothing: a firewall does its job. Not among
     /// the signs.
     pub(super) from_outside: Vec<(&'a Sighting, &'a Seen)>,
+    /// The same of more addresses than are kept one by one.
+    pub(super) knocking: Vec<(Sign, &'a Target, &'a Crowd)>,
     /// Hosts that are tied to Citrix by flows that were answered on its ports.
     tied: BTreeSet<Address>,
 }
@@ -113,9 +115,12 @@ impl<'a> Scene<'a> {
             let signs = client.map(|client| judge.signs(&target.sighting(client))).into_iter().flatten().flatten();
             signs.map(move |sign| (sign, target, crowd))
         });
-        let crowds = crowds.collect();
+        let (knocking, crowds) = crowds.partition(|&(sign, target, crowd)| {
+            let outside = |&client: &Address| is_from_outside(&target.sighting(client));
+            matches!(sign, Sign::Blocked(_)) && crowd.hosts().iter().all(outside)
+        });
         let tied = ledger.paths.iter().flat_map(|(path, _)| [path.client, path.server]).collect();
-        Scene { ledger, map: judge.map, captures, judge, signs, crowds, scans, from_outside, tied }
+        Scene { ledger, map: judge.map, captures, judge, signs, crowds, scans, from_outside, knocking, tied }
     }
 
     /// What was sighted of the wanted signs.
@@ -332,6 +337,7 @@ impl Group<'_> {
         let (wireshark_filter, filter_is_exact) = self.filter();
         Finding {
             id: String::new(),
+            more_clients: self.more_clients,
             rests_on: Vec::new(),
             code: check.code,
             severity,

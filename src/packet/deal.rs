@@ -29,9 +29,17 @@ impl Secret {
     #[inline]
     pub fn mix(self, address: Address) -> u64 {
         let value = u128::from_ne_bytes(address.0);
-        let product = u128::from(value as u64 ^ self.0[0]) * u128::from((value >> 64) as u64 ^ self.0[1]);
-        product as u64 ^ (product >> 64) as u64
+        let once = folded(value as u64 ^ self.0[0], (value >> 64) as u64 ^ self.0[1]);
+        // Once alone is nearly linear: neighbours would lie at even distances.
+        folded(once ^ self.0[1], self.0[0] | 1)
     }
+}
+
+/// Both halves of a product.
+#[inline]
+fn folded(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    product as u64 ^ (product >> 64) as u64
 }
 
 impl Deal {

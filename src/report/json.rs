@@ -70,9 +70,14 @@ pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>, words: &Words) ->
 ///
 /// # Errors
 /// What writing gives.
-pub fn write_ndjson_without_flows(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
+pub fn write_ndjson_without_flows(
+    out: &mut impl Write,
+    report: &Report<'_>,
+    words: &Words,
+    is_new: impl Fn(&Finding) -> bool,
+) -> io::Result<()> {
     write_captures(out, report)?;
-    for finding in &report.findings {
+    for finding in report.findings.iter().filter(|line| is_new(line.finding)) {
         write_finding(out, finding, words)?;
     }
     write_end(out, report, words, &Totals { flows_left_out: None, ..report.totals })
@@ -241,6 +246,7 @@ struct ToldFinding<'a> {
     vlans: Vec<Vec<u16>>,
     evidence: Vec<ToldEvidence>,
     /// No packet that shows it is left out of `evidence`, and no VLAN of `vlans`.
+    clients_complete: bool,
     evidence_complete: bool,
     vlans_complete: bool,
     /// Findings that it rests on, by their ids.
@@ -323,6 +329,7 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
         last: finding.last.map(Timestamp::rfc3339),
         vlans: finding.vlans.iter().map(|vlans| vlans.ids().collect()).collect(),
         evidence: finding.evidence.iter().map(evidence).collect(),
+        clients_complete: !finding.more_clients,
         evidence_complete: finding.names_all(&finding.evidence),
         vlans_complete: finding.names_all(&finding.vlans),
         rests_on: &finding.rests_on,

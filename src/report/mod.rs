@@ -117,6 +117,9 @@ pub struct CaptureLine {
     pub comments: Vec<CommentLine>,
     /// Comments that are left out.
     pub comments_left_out: u64,
+    /// How often a watched interface was not there or not up; the first times are listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub interrupted: u64,
     /// When a watched interface was not there or not up. Only there where that happened.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interruptions: Vec<InterruptionLine>,
@@ -428,6 +431,7 @@ fn capture_line(index: usize, notes: &CaptureNotes, ledger: &Ledger) -> CaptureL
             .map(|comment| CommentLine { packet: comment.packet, text: comment.text.clone() })
             .collect(),
         comments_left_out: notes.comments_left_out,
+        interrupted: notes.interrupted,
         interruptions: notes
             .interruptions
             .iter()
@@ -540,4 +544,9 @@ fn protocol_name(number: u8) -> &'static str {
         protocol::ICMPV6 => "icmpv6",
         _ => "other",
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -284,7 +284,7 @@ pub fn write_in_between(
 ) -> io::Result<()> {
     let mut page = Page::new(out, words, look);
     let InBetween { before, now, .. } = *between;
-    let watched = ("seconds", Value::Duration(between.watched));
+    let watched = ("duration", Value::Duration(between.watched));
     let heading = page.say("news-report", [("at", Value::Moment(between.at)), watched]);
     writeln!(page.out)?;
     page.bold_paragraph(&heading)?;
@@ -381,6 +381,7 @@ mod tests {
         let worked = u64::from(remarks.contains(&"port-is-open"));
         Finding {
             id: "f-blocked.refused-tcp-2598-10.0.1.1".into(),
+            more_clients: false,
             rests_on: Vec::new(),
             vlans: Vec::new(),
             code: "blocked.refused",
@@ -389,6 +390,8 @@ mod tests {
             params: Params::from([
                 ("service_title", Value::Service(Some("CGP (session with session reliability)".into()))),
                 ("worked", Value::Number(worked)),
+                ("again", Value::Number(0)),
+                ("advice", Value::Word(if worked > 0 { "look-at-times" } else { "allow" })),
                 ("remarks", Value::Remarks(remarks.to_vec())),
             ]),
             sources: Vec::new(),

@@ -330,7 +330,7 @@ Citrix Virtual Apps and Desktops
         assert!(shown("cvad.vda.delivery-controller.http").contains("Virtual Delivery Agent <-> Delivery Controller"));
         assert!(shown("storefront.peer").contains("tcp, any port "));
         assert!(shown("sdx.svm.adc-instance.icmp").contains("    icmp                      Citrix SDX SVM -> "));
-        assert!(text(&map, &[], 80).contains("\n0 of 309 documented rules"));
+        assert!(text(&map, &[], 80).contains("0 of 309 documented rules"));
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub(super) fn watch(args: &LiveArgs) -> Result<Exit, Error> {
     let conclusion = case.conclude();
     desk.amend(&conclusion)?;
     if audit.format.streams() && audit.output.is_none() {
-        return desk.end(conclusion, left_out, &telling);
+        return desk.end(&conclusion, left_out, &telling);
     }
     telling.tell(&conclusion)
 }

@@ -53,7 +53,8 @@ impl<'a> Telling<'a> {
     /// [`Error::Write`].
     pub fn tell(&self, conclusion: &Conclusion<'_>) -> Result<Exit, Error> {
         let report = Report::new(conclusion);
-        let words = words(self.utc);
+        // Programs get UTC.
+        let words = words(self.utc || self.format != Format::Text);
         // A table has no place for it; the other formats say it themselves.
         if let (Format::Csv, Some(flows @ 1..)) = (self.format, report.totals.flows_left_out) {
             tell(&format!("{} are counted, but not listed; --max-flows lists more", report::count(flows, "flow")));

@@ -76,8 +76,8 @@ blocked-reset-early =
 
 reset-after = { $after ->
         [at-once] right after the handshake
-        [later] { $after_longest } s after the handshake
-       *[between] { $after_shortest } to { $after_longest } s after the handshake
+        [later] { $after_longest } after the handshake
+       *[between] { $after_shortest } to { $after_longest } after the handshake
     }
 
 blocked-place = { port }, { $service_title }, to { $server }
@@ -132,10 +132,10 @@ path-died =
        *[either] One side or the other stopped answering
     } in the middle of a session, and the other side repeated its data in vain ({ flows }). { $idle ->
         [none] Data had flowed until then.
-        [once] Before that, nothing had been said for { $idle_longest } s.
-        [equal] Each time nothing had been said for about { $idle_longest } s before: a firewall or load balancer on the way may forget
+        [once] Before that, nothing had been said for { $idle_longest }.
+        [equal] Each time nothing had been said for about { $idle_longest } before: a firewall or load balancer on the way may forget
             idle sessions after that time.
-       *[different] In some of them nothing had been said for { $idle_shortest } to { $idle_longest } s before.
+       *[different] In some of them nothing had been said for { $idle_shortest } to { $idle_longest } before.
     } A closed laptop, a lost radio link and a killed host look the same.
     .remedy = { $idle ->
         [equal] Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make
@@ -208,7 +208,7 @@ at-least = { $count ->
 unexpected-flood =
     .title = Flood of single tries at { port } of { $server }
     .meaning = { $origin ->
-        [forged] { $sources } sources tried once each, and none repeated its try as a real host does ({ flows }): their addresses look forged
+        [forged] { at-least }{ $sources } sources tried once each, and none repeated its try as a real host does ({ flows }): their addresses look forged
        *[one] { $clients } tried again and again, many times a second, without waiting for an answer ({ flows })
     }. They are told here once, and not as blocks. Real attempts in between are judged as always.
     .remedy = Find where the packets enter the network: their hardware addresses name the port of the switch. Until then limit new connections
@@ -308,6 +308,9 @@ hosts = { $count ->
         [3] { $first }, { $second } and { $third }
        *[other] { $first }, { $second } and { $more } more
     }
+
+# Hosts, and others that are not named.
+hosts-and-others = { $hosts } and others
 
 # Ports: { $list } of them, and { $more } that are not named.
 ports = { $list }{ $more ->
@@ -438,7 +441,6 @@ about-unclear-flows = Of { $flows ->
        *[other] { $flows } conversations
     } the capture shows too little to tell what became of them.
 about-other-packets = No packet belongs to a conversation that can be judged: { $skipped }.
-
 about-tunnels = Packets inside of other packets are not read, and what they carry was not judged: { $skipped }.
 about-missing-hosts = { $packets } requests (ARP or neighbour discovery) for { $hosts } had no answer: down, or not in that network.
 
@@ -484,10 +486,7 @@ news-because = { $because ->
         [not-kept] more was seen than is kept, so it can no longer be shown
        *[outweighed] what was seen later speaks against it
     }
-news-report = Report of { $at }, after { $seconds ->
-        [one] { $seconds } second
-       *[other] { $seconds } seconds
-    }
+news-report = Report of { $at }, after { $duration }
 news-packets = { $number ->
         [one] { $number } packet
        *[other] { $number } packets
@@ -509,6 +508,7 @@ about-interruption = { $what } at { $from }: { $back ->
        *[no] nothing was captured there afterwards.
     }
 about-interruptions = { $capture } ended { $times } times; the first { $listed } are told.
+
 
 ## The report to be read
 

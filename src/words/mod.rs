@@ -99,7 +99,11 @@ impl Words {
     /// The texts of a finding.
     pub fn finding(&self, finding: &Finding) -> Texts {
         let key = finding.code.replace('.', "-");
-        let args = self.args(&named_in_texts(finding));
+        let mut args = self.args(&named_in_texts(finding));
+        if finding.more_clients {
+            let named = ("hosts", Value::Text(self.hosts(&finding.clients)));
+            args.set("clients", self.say("hosts-and-others", &Params::from([named])));
+        }
         let text = |attribute| self.text(&key, Some(attribute), &args);
         Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
     }

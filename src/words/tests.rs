@@ -43,6 +43,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-wrong-clock", &["capture"]),
     ("duration", &["number", "unit"]),
     ("hosts", &["count", "first", "more", "second", "third"]),
+    ("hosts-and-others", &["hosts"]),
     ("icmp-error", &["code", "error", "family", "type"]),
     ("news-because", &["because", "id"]),
     ("news-blocked", &["more", "number"]),
@@ -51,7 +52,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("news-further", &["number"]),
     ("news-flows", &["more", "number"]),
     ("news-packets", &["more", "number"]),
-    ("news-report", &["at", "seconds"]),
+    ("news-report", &["at", "duration"]),
     ("news-severity", &["now", "was"]),
     ("news-", &[]),
     ("no-service", &[]),
@@ -272,6 +273,7 @@ fn no_sentence_stands_in_a_finding() {
 
 fn refused(clients: &[u8]) -> Finding {
     Finding {
+        more_clients: false,
         id: String::new(),
         rests_on: Vec::new(),
         code: "blocked.refused",

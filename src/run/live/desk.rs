@@ -10,6 +10,7 @@ use crate::audit::{self, FirstFlows};
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Format};
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::flow::FlowRecord;
 use crate::judge::{Judge, Judgement};
 use crate::ledger::Ledger;
@@ -71,7 +72,7 @@ impl<'a> Desk<'a> {
         Desk {
             args,
             map,
-            words: words(args.utc),
+            words: words(args.utc || args.format != Format::Text),
             workers,
             pace,
             answers: Vec::new(),
@@ -152,6 +153,7 @@ impl<'a> Desk<'a> {
         let mut ledger = std::mem::take(&mut self.ledger);
         // Packets are counted from the beginning.
         (ledger.decoded, ledger.skipped, ledger.openings_given_up) = Default::default();
+        (ledger.strangers, ledger.neighbours) = Default::default();
         let mut whole: Option<Ledger> = None;
         let (mut ended, mut left_out) = (Vec::new(), 0);
         for Interim { standing: audit::Standing { news, whole: all }, finished, .. } in answers {
@@ -272,11 +274,14 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// [`Error::Write`].
-    pub fn end(&mut self, mut conclusion: Conclusion<'_>, left_out: u64, telling: &Telling<'_>) -> Result<Exit, Error> {
-        let exit = telling.exit(&conclusion);
+    pub fn end(&mut self, conclusion: &Conclusion<'_>, left_out: u64, telling: &Telling<'_>) -> Result<Exit, Error> {
+        let exit = telling.exit(conclusion);
         let begun = Instant::now();
         let mut out = io::BufWriter::with_capacity(1 << 16, Metered::new(io::stdout(), &self.meter));
         let mut write = |out: &mut io::BufWriter<_>| {
+            if self.lines == 0 && !conclusion.case.flows.is_empty() {
+                report::write_rule_sets(out, self.map)?;
+            }
             let mut flows = conclusion.case.flows.iter();
             for record in flows.by_ref() {
                 self.lines += 1;
@@ -289,9 +294,9 @@ impl<'a> Desk<'a> {
             if left_out > 0 {
                 report::write_left_out(out, 0, left_out)?;
             }
-            conclusion.findings.retain(|finding| !self.told.has(finding));
-            let report = Report::new(&conclusion);
-            report::write_ndjson_without_flows(out, &report, &self.words)?;
+            // Those that were told as they came count, and are not told again.
+            let is_new = |finding: &Finding| !self.told.has(finding);
+            report::write_ndjson_without_flows(out, &Report::new(conclusion), &self.words, is_new)?;
             out.flush()
         };
         match write(&mut out) {

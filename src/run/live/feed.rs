@@ -34,7 +34,7 @@ enum Turn {
     Answer,
 }
 
-/// For so many times as long as an answer took nobody asks again.
+/// For that many times as long as an answer took nobody asks again.
 const REST: u32 = 4;
 
 impl Pace {

@@ -59,6 +59,7 @@ impl Told {
         let Finding { id, code, severity, confidence, params, clients, servers, port, service, .. } = finding;
         let kept = Finding {
             id: id.clone(),
+            more_clients: finding.more_clients,
             code,
             severity: *severity,
             confidence: *confidence,
