@@ -143,3 +143,28 @@ fn a_scan_of_many_hosts_removes_nothing_of_others() {
 fn two_million_forged_sources_remove_nothing_of_others() {
     stands(Flood { count: 2_000_000, ends: |number| [(forged(number), 40_000), (TARGET, CGP)] }, 100_000);
 }
+
+#[test]
+fn silences_from_the_lowest_addresses_push_out_no_real_one() {
+    // More of them than are kept one by one, each with three tries, at a few servers.
+    let forged = |number: u32| {
+        let [_, a, b, c] = number.to_be_bytes();
+        let talk =
+            Talk::between(client(&format!("1.{a}.{b}.{c}"), 40_000), server(&format!("10.8.0.{}", number % 13), 2598));
+        let talk = talk.at(START + Span::micros(i64::from(number))).syn().wait(Span::seconds(2)).syn_again();
+        talk.wait(Span::seconds(4)).syn_again().packets()
+    };
+    let real = Talk::between(client("10.0.0.14", 50_001), server("10.0.0.22", 2598)).at(START);
+    let real = real.syn().wait(Span::seconds(3)).syn_again().wait(Span::seconds(6)).syn_again().packets();
+    let count = cap_audit::ledger::SIGHTING_LIMIT as u32 + 1_000;
+    let mut packets: Vec<Captured> = (0..count).flat_map(forged).chain(real).collect();
+    packets.sort_by_key(|packet| packet.0);
+    packets.extend(support::meanwhile(START + Span::seconds(60)));
+    let audited = support::audit_with(packets, cap_audit::pipeline::Options::default(), 256);
+    let server = support::address("10.0.0.22");
+    let told = support::findings_of(&audited);
+    assert!(
+        told.iter().any(|finding| finding.code == "blocked.silent" && finding.servers == [server]),
+        "the real one is told"
+    );
+}

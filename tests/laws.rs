@@ -13,9 +13,7 @@ use cap_audit::flow::{
 };
 use cap_audit::judge::{Judge, Judgement, Outcome, Sign, Verdict};
 use cap_audit::ledger::written::{CaptureNames, ReadError};
-use cap_audit::ledger::{
-    CLIENTS_EACH, HOSTS_NAMED, Ledger, PAIR_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Sighting, TARGETS_EACH,
-};
+use cap_audit::ledger::{HOSTS_NAMED, Ledger, PAIR_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Sighting};
 use cap_audit::matching::Matching;
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Options, Sweep};
@@ -535,8 +533,8 @@ fn beyond_the_limit_of_paths_the_sum_is_still_the_same() {
 
 #[test]
 fn more_than_is_kept_one_by_one_becomes_a_crowd_in_the_same_way() {
-    for (limit, flow) in [(CLIENTS_EACH, at_one_port as fn(u32) -> FlowRecord), (TARGETS_EACH, by_one_client)] {
-        let count = limit as u32 + 700;
+    for flow in [at_one_port as fn(u32) -> FlowRecord, by_one_client] {
+        let count = SIGHTING_LIMIT as u32 + 700;
         let [straight, others @ ..] = books(count, flow);
         let sightings = &straight.sightings;
         let of_clients = sightings.crowds_of_clients().map(|(_, crowd)| crowd);
@@ -556,8 +554,8 @@ fn at_its_limits_a_ledger_reads_back_and_adds_up() {
     let beyond: [(usize, Making); 5] = [
         (SIGHTING_LIMIT, silent),
         (PAIR_LIMIT, |number| unseen(number << 8)),
-        (CLIENTS_EACH, at_one_port),
-        (TARGETS_EACH, by_one_client),
+        (SIGHTING_LIMIT, at_one_port),
+        (SIGHTING_LIMIT, by_one_client),
         (PATH_LIMIT, session),
     ];
     for (limit, flow) in beyond {

@@ -396,7 +396,7 @@ fn equal_idle_times_before_point_to_a_timer() {
     assert!(meaning.contains("Each time nothing had been said for about 30 min before: a firewall"), "{meaning}");
     let (_, idle, meaning) = found([300, 3_000]);
     assert_eq!(idle, Some(Value::Word("different")));
-    assert!(meaning.contains("300 to 3000 s") && !meaning.contains("firewall"), "{meaning}");
+    assert!(meaning.contains("5 min to 50 min") && !meaning.contains("firewall"), "{meaning}");
 }
 
 #[test]

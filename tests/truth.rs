@@ -333,3 +333,58 @@ fn neighbours_on_numbers_that_citrix_uses_are_worth_a_remark() {
     let told = codes(&audited([hash_table], 10));
     assert!(told.iter().all(|(_, severity)| *severity == Severity::Info), "{told:?}");
 }
+
+#[test]
+fn a_few_light_tries_hide_no_block() {
+    // A monitor probes thirty hosts that are off, and its own user cannot reach one of them.
+    let host = |number: u8| format!("10.0.3.{number}");
+    let probes = (1..=40).map(|number| between("10.0.0.66", 40_001, &host(number), CGP).syn().packets());
+    let real = tries(between("10.0.0.66", 50_001, "10.0.3.99", CGP));
+    let audited = audited(probes.chain([real]), 200);
+    assert_eq!(codes(&audited), [("blocked.silent", Severity::Error), ("unexpected.scan", Severity::Warning)]);
+}
+
+#[test]
+fn a_half_open_monitor_that_is_answered_again_shows_that_the_port_is_open() {
+    let probe = |number: u16| talk(50_000 + number, CGP).at(at(5 * i64::from(number)));
+    let silent = (0..6).map(|number| probe(number).syn().packets());
+    let answered = (6..40).map(|number| probe(number).syn().syn_ack().reset().packets());
+    let told = codes(&audited(silent.chain(answered), 400));
+    assert!(told.iter().all(|&(_, severity)| severity < Severity::Error), "{told:?}");
+}
+
+#[test]
+fn an_answer_long_ago_does_not_stop_tries_from_adding_up() {
+    let probe = |number: u16| talk(50_000 + number, CGP).at(at(30 * i64::from(number)));
+    let lost = probe(0).syn().packets();
+    let answered = (1..20).map(|number| probe(number).opened().closed().packets());
+    let silent = (20..40).map(|number| probe(number).syn().packets());
+    let audited = audited([lost].into_iter().chain(answered).chain(silent), 1_400);
+    assert_eq!(codes(&audited), [("blocked.silent", Severity::Error)]);
+}
+
+#[test]
+fn a_server_that_asks_dead_strangers_scans_nobody() {
+    let query = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03ddc\x04corp\x00\x00\x01\x00\x01";
+    let ask = |number: u8| Talk::udp(client("10.0.0.53", 50_000), server(&format!("93.184.{number}.7"), 53)).at(BEGIN);
+    let dead = (1..=40).map(|number| ask(number).says(query).packets());
+    let alive = (41..=60).map(|number| ask(number).says(query).answers(&[query, &b"\0"[..]].concat()).packets());
+    assert_eq!(codes(&audited(dead.chain(alive), 300)), []);
+}
+
+#[test]
+fn a_port_that_refuses_is_not_silent_because_a_few_packets_were_lost() {
+    let probe = |number: u16| talk(50_000 + number, CGP).at(at(5 * i64::from(number)));
+    let tries = (0..60).map(|number| {
+        if number % 12 == 0 { probe(number).syn().packets() } else { probe(number).syn().refused().packets() }
+    });
+    assert_eq!(codes(&audited(tries, 500)), [("blocked.refused", Severity::Error)]);
+}
+
+#[test]
+fn a_reset_of_the_client_after_its_syn_proves_an_answer() {
+    let probe = |number: u16| talk(50_000 + number, CGP).at(at(5 * i64::from(number)));
+    let half = (0..20).map(|number| probe(number).syn().wait(Span::millis(1)).reset().packets());
+    let told = codes(&audited(half, 300));
+    assert!(told.iter().all(|(code, _)| !code.starts_with("blocked")), "{told:?}");
+}

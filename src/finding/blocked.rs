@@ -107,8 +107,9 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     remarks.extend(doubts.one_direction.then_some("one-direction"));
     remarks.extend(doubts.lossy.then_some("lossy"));
     let neighbours = &scene.ledger.neighbours;
-    let unanswered = neighbours.unanswered(group.server, group.seen.first, group.seen.last);
-    remarks.extend((outcome == Outcome::Silent && unanswered > 0).then_some("host-down"));
+    let asked_for = || neighbours.unanswered(group.server, group.seen.first, group.seen.last);
+    let unanswered = if outcome == Outcome::Silent { asked_for() } else { 0 };
+    remarks.extend((unanswered > 0).then_some("host-down"));
     let mut params = Params::from([
         ("service_title", Value::Service(scene.service_title(group.place))),
         ("worked", Value::Number(doubts.worked)),
@@ -121,8 +122,7 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     match outcome {
         Outcome::Silent => {
             params = params.with("tries", Value::Number(group.seen.tries));
-            params =
-                params.with("watched", Value::Duration(group.seen.watched.max(group.seen.last - group.seen.first)));
+            params = params.with("watched", Value::Duration(watched(scene, group)));
             params = params.with("unanswered_arp", Value::Number(unanswered));
         }
         Outcome::ResetEarly => {
@@ -144,6 +144,14 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
         _ => {}
     }
     params.with("remarks", Value::Remarks(remarks))
+}
+
+/// How long nothing came back: from the first try to the last where no answer came in between, else as long as one try was watched.
+fn watched(scene: &Scene<'_>, group: &Group<'_>) -> Span {
+    let answers = |&client: &Address| scene.ledger.paths.answers(&group.path(client)?);
+    let answered = group.clients.keys().filter_map(answers).any(|answers| answers.last >= group.seen.first);
+    let whole = group.seen.last - group.seen.first;
+    if answered || group.more_clients { group.seen.watched } else { group.seen.watched.max(whole) }
 }
 
 /// What speaks against a rule in a firewall.
@@ -189,7 +197,7 @@ impl Doubts {
             old_session: again.is_empty() && group.clients.iter().any(lives_on),
             both_public: both_public && scene.is_session_port(group),
             neighbour: group.server.is_public()
-                && group.transport == Transport::Udp
+                && (group.transport == Transport::Udp || group.generic)
                 && !scene.is_tied(group)
                 && !scene.is_session_port(group),
             forgotten: again.is_empty() && scene.ledger.paths.may_lack_answers(group.generic),

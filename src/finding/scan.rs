@@ -6,16 +6,16 @@ use super::{Check, Confidence, Finding, Params, Severity, Value};
 use crate::flow::Showing;
 use crate::judge::is_flood;
 use crate::ledger::{Crowd, HOSTS_NAMED, Ledger, PORTS_NAMED, Path, Seen, Sighting, Target};
-use crate::packet::Address;
+use crate::packet::{Address, protocol};
 use crate::transport::Transport;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         code: "unexpected.scan",
         raised: "one client tries many ports of a host, or one port of many hosts, and gets through to none of them",
         source: "the attempts in the capture",
-        params: &["count", "hosts", "port_list", "ports"],
+        params: &["count", "hosts", "port_list", "ports", "through"],
         look: scan,
     },
     Check {
@@ -53,6 +53,8 @@ pub(super) struct Scans<'a> {
     floods: BTreeMap<(u8, u16, Address), Flood>,
     /// Clients at more places than are kept one by one.
     crowds: Vec<(Address, &'a Crowd)>,
+    /// Clients that were answered somewhere, where there are floods.
+    real: HashSet<Address>,
 }
 
 /// Whether an attempt belongs to a scan or a flood.
@@ -65,8 +67,8 @@ pub(super) enum Absorbed {
 /// One client that scans, and where.
 #[derive(Default)]
 struct Scanner {
-    /// Hosts of which it tries many ports.
-    hosts: BTreeSet<Address>,
+    /// Hosts of which it tries many ports, and whether it does so with more than a try or two each.
+    hosts: BTreeMap<Address, bool>,
     /// Protocols and ports that it tries on many hosts.
     ports: BTreeSet<(u8, u16)>,
     /// All that belongs to it.
@@ -107,15 +109,15 @@ impl<'a> Scans<'a> {
     /// Looks for scans and floods in what was seen.
     pub fn of(ledger: &'a Ledger) -> Scans<'a> {
         let mut scans = Scans { crowds: ledger.sightings.crowds_of_targets().collect(), ..Scans::default() };
-        let attempts = || ledger.sightings.iter().filter(|(sighting, _)| is_attempt(sighting.showing));
+        let attempts = || ledger.sightings.iter().filter(|(sighting, _)| sighting.showing.is_attempt());
         scans.find_scanners(ledger, attempts());
-        scans.find_floods(attempts());
+        scans.find_floods(ledger, attempts());
         for (target, crowd) in ledger.sightings.crowds_of_clients() {
             scans.add_crowd(target, crowd);
         }
         for (sighting, seen) in attempts() {
             let Path { client, .. } = sighting.path;
-            if let Some(scanner) = scans.scanners.get_mut(&client).filter(|scanner| scanner.covers(&sighting.path)) {
+            if let Some(scanner) = scans.scanners.get_mut(&client).filter(|scanner| scanner.covers(sighting, seen)) {
                 scanner.reach.add(&sighting.path, seen);
             }
         }
@@ -123,9 +125,11 @@ impl<'a> Scans<'a> {
     }
 
     fn find_scanners(&mut self, ledger: &Ledger, attempts: impl Iterator<Item = (&'a Sighting, &'a Seen)>) {
-        let mut by_client: BTreeMap<Address, Vec<(Path, &Seen)>> = BTreeMap::new();
-        for (sighting, seen) in attempts {
-            by_client.entry(sighting.path.client).or_default().push((sighting.path, seen));
+        let mut by_client: BTreeMap<Address, Vec<Attempt<'_>>> = BTreeMap::new();
+        // Dead servers of strangers on ports that everybody uses are daily life.
+        let elsewhere = |sighting: &Sighting| sighting.matching.port.generic && sighting.path.server.is_public();
+        for (sighting, seen) in attempts.filter(|(sighting, _)| !elsewhere(sighting)) {
+            by_client.entry(sighting.path.client).or_default().push((sighting, seen));
         }
         by_client.retain(|_, attempts| attempts.len() >= SCAN_PORTS.min(SCAN_HOSTS));
         if by_client.is_empty() {
@@ -134,43 +138,58 @@ impl<'a> Scans<'a> {
         // A client that has a session on this port somewhere, or with this host, is no scanner there.
         let mut works: BTreeSet<(Address, u8, u16)> = BTreeSet::new();
         let mut partners: BTreeSet<(Address, Address)> = BTreeSet::new();
-        for (path, _) in ledger.paths.iter().filter(|(_, answered)| answered.working.is_some()) {
+        let working = ledger.paths.iter().filter(|(_, answered)| answered.working.is_some()).map(|(path, _)| path);
+        for path in working.chain(ledger.paths.generic().map(|(path, _)| path)) {
             works.insert((path.client, path.protocol, path.port));
             partners.insert((path.client, path.server));
         }
         for (client, attempts) in by_client {
             let mut hosts: BTreeMap<(u8, u16), BTreeSet<Address>> = BTreeMap::new();
-            let mut ports: BTreeMap<Address, BTreeSet<(u8, u16)>> = BTreeMap::new();
-            for (path, seen) in attempts {
-                ports.entry(path.server).or_default().insert((path.protocol, path.port));
-                if is_light(seen) {
-                    hosts.entry((path.protocol, path.port)).or_default().insert(path.server);
+            let mut ports: BTreeMap<Address, [BTreeSet<(u8, u16)>; 2]> = BTreeMap::new();
+            for (sighting, seen) in attempts {
+                let Path { protocol, port, server, .. } = sighting.path;
+                let light = is_light(sighting.showing, seen);
+                ports.entry(server).or_default()[usize::from(light)].insert((protocol, port));
+                if light {
+                    hosts.entry((protocol, port)).or_default().insert(server);
                 }
             }
-            ports.retain(|&host, ports| ports.len() >= SCAN_PORTS && !partners.contains(&(client, host)));
+            ports.retain(|&host, [heavy, light]| {
+                heavy.union(light).count() >= SCAN_PORTS && !partners.contains(&(client, host))
+            });
             hosts.retain(|&(protocol, port), hosts| {
                 hosts.len() >= SCAN_HOSTS && !works.contains(&(client, protocol, port))
             });
             if !ports.is_empty() || !hosts.is_empty() {
-                let (hosts, ports) = (ports.into_keys().collect(), hosts.into_keys().collect());
+                let hosts_scanned = ports.into_iter().map(|(host, [heavy, _])| (host, heavy.len() >= SCAN_PORTS));
+                let (hosts, ports) = (hosts_scanned.collect(), hosts.into_keys().collect());
                 self.scanners.insert(client, Scanner { hosts, ports, reach: Reach::default() });
             }
         }
     }
 
-    fn find_floods(&mut self, attempts: impl Iterator<Item = (&'a Sighting, &'a Seen)>) {
+    fn find_floods(&mut self, ledger: &Ledger, attempts: impl Iterator<Item = (&'a Sighting, &'a Seen)>) {
         let mut by_port: BTreeMap<(u8, u16, Address), Vec<Attempt<'_>>> = BTreeMap::new();
         for (sighting, seen) in attempts.filter(|(sighting, seen)| is_single(seen) || is_flood_of(sighting, seen)) {
             let Path { protocol, port, server, .. } = sighting.path;
             by_port.entry((protocol, port, server)).or_default().push((sighting, seen));
         }
+        by_port
+            .retain(|_, attempts| attempts.len() >= SILENT_SOURCES || attempts.iter().any(|(_, seen)| is_flood(seen)));
+        if by_port.is_empty() {
+            return;
+        }
+        // A client that gets answers elsewhere exists, and its address is its own.
+        let paths = ledger.paths.iter().map(|(path, _)| path).chain(ledger.paths.generic().map(|(path, _)| path));
+        self.real = paths.map(|path| path.client).collect();
         for (place, attempts) in by_port {
             let sources: BTreeSet<Address> = attempts.iter().map(|(sighting, _)| sighting.path.client).collect();
             let without_reaction = attempts.iter().filter(|(sighting, _)| sighting.showing == Showing::Unacknowledged);
             let forged = look_forged(&sources) || without_reaction.count() >= SILENT_SOURCES;
             let mut flood = Flood { forged, ..Flood::default() };
             for (sighting, seen) in attempts {
-                if forged || is_flood_of(sighting, seen) {
+                let made_up = forged && !self.real.contains(&sighting.path.client);
+                if made_up || is_flood_of(sighting, seen) {
                     add(&mut flood.seen, seen);
                     flood.sources.insert(sighting.path.client);
                 }
@@ -185,7 +204,7 @@ impl<'a> Scans<'a> {
     fn add_crowd(&mut self, target: &Target, crowd: &Crowd) {
         let Some(seen) = crowd.seen() else { return };
         let without_reaction = target.showing == Showing::Unacknowledged;
-        if !is_attempt(target.showing) || !is_single_each(seen) || !(look_forged(crowd.hosts()) || without_reaction) {
+        if !target.showing.is_attempt() || !is_single_each(seen) || !(look_forged(crowd.hosts()) || without_reaction) {
             return;
         }
         let flood = self.floods.entry((target.protocol, target.port, target.server)).or_default();
@@ -197,24 +216,31 @@ impl<'a> Scans<'a> {
     /// Whether an attempt belongs to one of them.
     pub fn absorb(&self, sighting: &Sighting, seen: &Seen) -> Absorbed {
         let Path { protocol, port, server, client } = sighting.path;
-        let scanned = self.scanners.get(&client).is_some_and(|scanner| scanner.covers(&sighting.path));
+        let scanned = self.scanners.get(&client).is_some_and(|scanner| scanner.covers(sighting, seen));
         let flooded = self.floods.get(&(protocol, port, server));
-        let flooded = flooded.is_some_and(|flood| flood.forged && is_single(seen) || is_flood_of(sighting, seen));
-        if is_attempt(sighting.showing) && (scanned || flooded) { Absorbed::Yes } else { Absorbed::No }
+        let flooded = flooded.is_some_and(|flood| {
+            let made_up = flood.forged && is_single(seen) && !self.real.contains(&client);
+            made_up || is_flood_of(sighting, seen)
+        });
+        if sighting.showing.is_attempt() && (scanned || flooded) { Absorbed::Yes } else { Absorbed::No }
     }
 
     /// Whether what many clients show is one of them.
     pub fn absorb_crowd(&self, target: &Target, crowd: &Crowd) -> Absorbed {
         let flood = self.floods.get(&(target.protocol, target.port, target.server));
         let single = crowd.seen().is_some_and(is_single_each);
-        let absorbed = is_attempt(target.showing) && single && flood.is_some_and(|flood| flood.more);
+        let absorbed = target.showing.is_attempt() && single && flood.is_some_and(|flood| flood.more);
         if absorbed { Absorbed::Yes } else { Absorbed::No }
     }
 }
 
 impl Scanner {
-    fn covers(&self, path: &Path) -> bool {
-        self.hosts.contains(&path.server) || self.ports.contains(&(path.protocol, path.port))
+    /// Whether an attempt is part of the scan. One that was tried for longer is not, unless the scan is made of such.
+    fn covers(&self, sighting: &Sighting, seen: &Seen) -> bool {
+        let Path { protocol, port, server, .. } = sighting.path;
+        let light = is_light(sighting.showing, seen);
+        let at_host = self.hosts.get(&server).is_some_and(|&whatever| whatever || light);
+        at_host || light && self.ports.contains(&(protocol, port))
     }
 }
 
@@ -225,25 +251,15 @@ fn add(sum: &mut Option<Seen>, seen: &Seen) {
     }
 }
 
-/// An attempt that came to nothing, certain or not.
-fn is_attempt(showing: Showing) -> bool {
-    match showing {
-        Showing::Silence | Showing::NoReply(_) | Showing::Refusal | Showing::Unreachable | Showing::Unacknowledged => {
-            true
-        }
-        Showing::Unclear(doubt) => doubt.is_patience(),
-        _ => false,
-    }
-}
-
 /// Tries without an answer, more than a program makes that waits for one. Refusals are answers: they are one finding already.
 fn is_flood_of(sighting: &Sighting, seen: &Seen) -> bool {
-    !matches!(sighting.showing, Showing::Refusal | Showing::Unreachable) && is_flood(seen)
+    let answered = matches!(sighting.showing, Showing::Refusal | Showing::Unreachable);
+    sighting.path.protocol == protocol::TCP && !answered && is_flood(seen)
 }
 
-/// A try or two.
-fn is_light(seen: &Seen) -> bool {
-    seen.flows <= 2 && seen.tries <= 2 * seen.flows
+/// A try or two. Systems repeat a refused one by themselves.
+fn is_light(showing: Showing, seen: &Seen) -> bool {
+    seen.flows <= 2 && (showing == Showing::Refusal || seen.tries <= 2 * seen.flows)
 }
 
 /// One try, never repeated.
@@ -265,15 +281,18 @@ fn scan(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     for (&client, scanner) in &scene.scans.scanners {
         let Reach { seen, hosts, ports } = &scanner.reach;
         if let Some(seen) = seen {
-            found.push(scan_finding(check, client, seen, Extent { hosts, ports, count: "all" }));
+            found.push(scan_finding(check, client, seen, Extent { hosts, ports, count: "all", through: false }));
         }
     }
     for &(client, crowd) in &scene.scans.crowds {
-        let ports = crowd.ports().iter().copied().collect();
+        let ports: BTreeSet<(u8, u16)> = crowd.ports().iter().copied().collect();
+        let works = |path: &Path| path.client == client && ports.contains(&(path.protocol, path.port));
+        let through = scene.ledger.paths.iter().any(|(path, answered)| answered.working.is_some() && works(path));
         if let Some(seen) = crowd.seen() {
             let whole = crowd.hosts().len() < HOSTS_NAMED && crowd.ports().len() < PORTS_NAMED;
             let count = if whole { "all" } else { "at-least" };
-            found.push(scan_finding(check, client, seen, Extent { hosts: crowd.hosts(), ports: &ports, count }));
+            let extent = Extent { hosts: crowd.hosts(), ports: &ports, count, through };
+            found.push(scan_finding(check, client, seen, extent));
         }
     }
 }
@@ -283,10 +302,12 @@ struct Extent<'a> {
     hosts: &'a BTreeSet<Address>,
     ports: &'a BTreeSet<(u8, u16)>,
     count: &'static str,
+    /// Elsewhere it has sessions on these ports: no scanner, but a host whose ways to many others are blocked.
+    through: bool,
 }
 
 fn scan_finding(check: &Check, client: Address, seen: &Seen, extent: Extent<'_>) -> Finding {
-    let Extent { hosts, ports, count } = extent;
+    let Extent { hosts, ports, count, through } = extent;
     let transport = |protocol| Transport::of_protocol(protocol);
     let one_port = ports.first().filter(|_| ports.len() == 1);
     let port = one_port.and_then(|&(protocol, port)| Some((transport(protocol)?, port)));
@@ -294,10 +315,12 @@ fn scan_finding(check: &Check, client: Address, seen: &Seen, extent: Extent<'_>)
         ("count", Value::Word(count)),
         ("hosts", Value::Number(hosts.len() as u64)),
         ("ports", Value::Number(ports.len() as u64)),
+        ("through", Value::Word(if through { "elsewhere" } else { "nowhere" })),
         ("port_list", Value::Ports(ports.iter().map(|&(_, port)| port).collect())),
     ]);
     let about = About { clients: vec![client], servers: hosts.iter().copied().collect(), port };
-    Finding { params, ..many(check, Severity::Warning, seen, about) }
+    let severity = if through { Severity::Error } else { Severity::Warning };
+    Finding { params, ..many(check, severity, seen, about) }
 }
 
 fn flood(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {

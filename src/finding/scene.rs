@@ -10,6 +10,7 @@ use crate::portmap::{Place, PortMap, RuleId};
 use crate::source::CaptureNotes;
 use crate::time::Timestamp;
 use crate::transport::Transport;
+use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +71,8 @@ pub(super) struct Attempts {
 
 impl Attempts {
     fn of(seen: &Seen) -> Attempts {
-        let Seen { flows, first, began, last, .. } = *seen;
+        let &Seen { flows, first, last, .. } = seen;
+        let began = seen.began();
         Attempts { ports: seen.client_ports.iter().copied().collect(), flows, first, began, last }
     }
 
@@ -78,7 +80,7 @@ impl Attempts {
     fn add(&mut self, seen: &Seen) {
         self.flows += seen.flows;
         self.first = self.first.min(seen.first);
-        self.began = self.began.max(seen.began);
+        self.began = self.began.max(seen.began());
         self.last = self.last.max(seen.last);
         self.ports.extend(&seen.client_ports);
         while self.ports.len() > PORT_LIMIT {
@@ -98,12 +100,21 @@ impl<'a> Scene<'a> {
         let ledger = judge.ledger;
         let scans = Scans::of(ledger);
         let (mut signs, mut from_outside) = (Vec::new(), Vec::new());
+        let session_ports = judge.map.session_ports(Transport::Tcp);
+        // Who had a session there is no stranger.
+        let is_customer = |sighting: &Sighting| {
+            let Path { server, client, .. } = sighting.path;
+            let mut sessions = session_ports.iter().map(|&port| Path { protocol: protocol::TCP, port, server, client });
+            sessions.any(|path| ledger.paths.working(&path).is_some())
+        };
         for (sighting, seen) in ledger.sightings.iter() {
             let absorbed = scans.absorb(sighting, seen);
             for sign in judge.signs(sighting).into_iter().flatten() {
                 match sign {
                     Sign::Blocked(_) | Sign::Doubtful(_) if absorbed == Absorbed::Yes => {}
-                    Sign::Blocked(_) if is_from_outside(sighting) => from_outside.push((sighting, seen)),
+                    Sign::Blocked(_) if is_from_outside(sighting) && !is_customer(sighting) => {
+                        from_outside.push((sighting, seen))
+                    }
                     _ => signs.push((sign, sighting, seen)),
                 }
             }
@@ -125,7 +136,9 @@ impl<'a> Scene<'a> {
 
     /// What was sighted of the wanted signs.
     pub(super) fn sighted(&self, wanted: impl Fn(Sign) -> bool) -> impl Iterator<Item = &'a Seen> {
-        self.signs.iter().filter(move |(sign, ..)| wanted(*sign)).map(|&(.., seen)| seen)
+        let single = self.signs.iter().map(|&(sign, _, seen)| (sign, seen));
+        let crowds = self.crowds.iter().filter_map(|&(sign, _, crowd)| Some((sign, crowd.seen()?)));
+        single.chain(crowds).filter(move |(sign, _)| wanted(*sign)).map(|(_, seen)| seen)
     }
 
     /// The wanted signs, grouped by server and port, in order.
@@ -192,7 +205,7 @@ impl<'a> Scene<'a> {
         let seen = Seen {
             flows: working.flows,
             first: working.first,
-            began: working.began,
+            latest: Few::of([Reverse(working.began)], 1),
             last: working.last,
             watched: working.last - working.first,
             evidence: Few::of([working.opener], NAMED_LIMIT),

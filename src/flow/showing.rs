@@ -99,6 +99,19 @@ impl Showing {
         matches!(self, Showing::Handshake | Showing::Exchange)
     }
 
+    /// An attempt that came to nothing, certain or not.
+    pub fn is_attempt(self) -> bool {
+        match self {
+            Showing::Silence
+            | Showing::NoReply(_)
+            | Showing::Refusal
+            | Showing::Unreachable
+            | Showing::Unacknowledged => true,
+            Showing::Unclear(doubt) => doubt.is_patience(),
+            _ => false,
+        }
+    }
+
     /// No reply, and why that says little.
     pub fn short_of_replies(doubt: Doubt) -> Showing {
         Showing::NoReply(Some(doubt))
@@ -165,12 +178,14 @@ fn is_back_to_front(flow: &FlowRecord) -> bool {
 
 /// An ICMP error quotes a packet of the server: it did answer, though the capture does not hold it.
 fn answer_quoted(flow: &FlowRecord) -> bool {
-    flow.icmp.is_some_and(|icmp| !icmp.about_client)
+    let by_client = |icmp: &super::IcmpError| !icmp.about_client && icmp.sender == flow.client.address;
+    flow.icmp.as_ref().is_some_and(by_client) && flow.syns < TCP_TRIES
 }
 
 fn client_alone(flow: &FlowRecord) -> Showing {
-    if flow.marks.has(Marks::CLIENT_SPOKE) {
-        // An ACK or data of the client proves an answer that the capture does not hold (facts ONEWAY-01).
+    if flow.marks.has(Marks::CLIENT_SPOKE) || flow.syns > 0 && flow.marks.has(Marks::CLIENT_RESET) {
+        // An ACK or data of the client proves an answer that the capture does not hold, and so does its reset after a SYN (facts
+        // ONEWAY-01).
         return Showing::OneDirection;
     }
     if unreachable(flow) {
@@ -287,7 +302,8 @@ fn udp(flow: &FlowRecord) -> Showing {
 fn is_stream(flow: &FlowRecord) -> bool {
     let datagrams = flow.client_packets();
     let greeting = |heard: &Heard| matches!(heard.protocol, Protocol::Edt | Protocol::Dtls);
-    let many = datagrams >= STREAM && !flow.heard.as_ref().is_some_and(greeting);
+    let endless = datagrams >= 2 * STREAM;
+    let many = endless || datagrams >= STREAM && !flow.heard.as_ref().is_some_and(greeting);
     many || datagrams >= SHORT_STREAM && datagrams > BURST * flow.tries()
 }
 

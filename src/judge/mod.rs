@@ -8,8 +8,9 @@ pub use outcome::Outcome;
 pub use tally::{ServiceTally, Tally};
 
 use crate::flow::{Doubt, FlowRecord, GRACE, Showing, TCP_TRIES, showing};
-use crate::ledger::{Kind, Ledger, Pair, Path, Seen, Sighting};
+use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Seen, Sighting};
 use crate::matching::{Basis, Fit, Matching, ServiceRef};
+use crate::packet::protocol;
 use crate::portmap::{Place, PortMap, RuleId};
 use crate::signature::Protocol;
 
@@ -245,14 +246,25 @@ impl<'m, 'l> Judge<'m, 'l> {
         let Some(mut all) = seen.next().cloned() else { return false };
         seen.for_each(|more| all += more);
         let paths = &self.ledger.paths;
-        let answered_since = paths.answers(&path).is_some_and(|answers| answers.last >= all.first);
+        let told_no = [Showing::Refusal, Showing::Unreachable].into_iter().any(|showing| {
+            let refused = self.ledger.sightings.get(&Sighting { showing, matching: *matching, path });
+            refused.is_some_and(|refused| refused.last >= all.first)
+        });
+        let flood = path.protocol == protocol::TCP && is_flood(&all);
+        if flood || told_no || paths.may_lack_answers(matching.port.generic) {
+            return false;
+        }
         // A flow may have been entered more than once while an audit goes on: ports tell attempts apart.
-        all.client_ports.len() >= TCP_TRIES as usize
-            && all.tries >= u64::from(TCP_TRIES)
-            && all.last - all.first >= GRACE
-            && !is_flood(&all)
-            && !answered_since
-            && !paths.may_lack_answers(matching.port.generic)
+        let enough = all.client_ports.len() >= TCP_TRIES as usize && all.tries >= u64::from(TCP_TRIES);
+        match paths.answers(&path).filter(|answers| answers.last >= all.first) {
+            None => enough && all.last - all.first >= GRACE,
+            // Answered in between: only what began since counts, and it takes more of it.
+            Some(answers) => {
+                let since = all.latest.iter().filter(|began| began.0 > answers.last);
+                let earliest = since.clone().last().map_or(all.last, |began| began.0);
+                enough && since.count() >= LATEST_LIMIT && all.last - earliest >= GRACE
+            }
+        }
     }
 }
 

@@ -73,7 +73,7 @@ impl<'l> Judge<'_, 'l> {
             // The service is that of the port and the payload, whoever the hosts are.
             let Some(service) = services.get_mut(&by_kind.service) else { continue };
             if by_kind.outcome.is_blocked() {
-                service.blocked -= flows;
+                service.blocked = service.blocked.saturating_sub(flows);
             }
             if by_hosts.outcome.is_blocked() {
                 service.blocked += flows;
@@ -92,7 +92,7 @@ impl Tally {
     }
 
     fn remove(&mut self, judgement: &Judgement<'_>, flows: u64) {
-        self.counts(judgement).into_iter().flatten().for_each(|count| *count -= flows);
+        self.counts(judgement).into_iter().flatten().for_each(|count| *count = count.saturating_sub(flows));
     }
 
     /// Where flows of which this is held are counted.

@@ -20,8 +20,7 @@ pub use latency::Latency;
 pub use neighbour::{Called, NEIGHBOUR_LIMIT, Neighbours};
 pub use path::{Answered, Answers, PATH_LIMIT, Path, Paths, Working};
 pub use sighting::{
-    CLIENTS_EACH, CROWD_LIMIT, NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed,
-    TARGETS_EACH,
+    CROWD_LIMIT, LATEST_LIMIT, NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed,
 };
 pub use visibility::{Directions, PAIR_LIMIT, Pair, Pairs, Visibility};
 

@@ -3,7 +3,7 @@
 
 use crate::packet::{Address, Neighbour};
 use crate::time::{Span, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
 /// Requests for hosts, by who was asked for and who asked.
@@ -66,19 +66,25 @@ impl Neighbours {
 
     /// Requests for a host about this time that were repeated and that nobody answered. None where the host was heard of at any time.
     pub fn unanswered(&self, host: Address, first: Timestamp, last: Timestamp) -> u64 {
+        let asks = || self.called.keys().any(|(_, asker)| *asker == host);
+        self.missed(host, (first, last), asks)
+    }
+
+    fn missed(&self, host: Address, (first, last): (Timestamp, Timestamp), asks: impl FnOnce() -> bool) -> u64 {
         let lowest = Address::default();
         let calls = || self.called.range((host, lowest)..).take_while(move |((asked, _), _)| *asked == host);
-        let heard =
-            calls().any(|(_, called)| called.answers > 0) || self.called.keys().any(|(_, asker)| *asker == host);
         let near = |called: &Called| called.first <= last + NEAR && first <= called.last + NEAR;
-        let missed = calls().filter(|(_, called)| called.is_repeated() && near(called));
-        if heard { 0 } else { missed.map(|(_, called)| called.requests).sum() }
+        let missed: u64 =
+            calls().filter(|(_, called)| called.is_repeated() && near(called)).map(|(_, called)| called.requests).sum();
+        let heard = missed > 0 && (calls().any(|(_, called)| called.answers > 0) || asks());
+        if heard { 0 } else { missed }
     }
 
     /// Hosts for which requests were repeated and never answered, with the number of those requests.
     pub fn all_unanswered(&self) -> BTreeMap<Address, u64> {
-        let hosts = self.called.iter().map(|((asked, _), called)| (*asked, *called));
-        let known = hosts.map(|(host, called)| (host, self.unanswered(host, called.first, called.last)));
+        let askers: BTreeSet<Address> = self.called.keys().map(|(_, asker)| *asker).collect();
+        let hosts = self.called.iter().map(|((asked, _), called)| (*asked, (called.first, called.last)));
+        let known = hosts.map(|(host, times)| (host, self.missed(host, times, || askers.contains(&host))));
         known.filter(|(_, requests)| *requests > 0).collect()
     }
 
@@ -98,7 +104,9 @@ impl Neighbours {
 impl Called {
     fn is_repeated(&self) -> bool {
         let between = i64::try_from(self.requests.saturating_sub(1)).unwrap_or(i64::MAX);
-        self.requests >= 2 && (self.last - self.first).0 / between <= REPEATED.0
+        // Closer together it is one that the capture holds twice.
+        let length = self.last - self.first;
+        self.requests >= 2 && length >= Span::millis(500) && length.0 / between <= REPEATED.0
     }
 }
 

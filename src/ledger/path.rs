@@ -108,7 +108,8 @@ impl Paths {
     /// Enters a flow, if it was answered on a port of the map.
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
         let answered_at = match flow.protocol {
-            protocol::TCP => flow.established_at,
+            // A monitor wants no more than the answer to its SYN.
+            protocol::TCP => flow.established_at.or(flow.answered_at.filter(|_| showing == Showing::Handshake)),
             protocol::UDP => flow.answered_at,
             _ => return,
         };

@@ -8,10 +8,9 @@ use crate::matching::{Fit, Matching};
 use crate::packet::{Address, Vlans};
 use crate::time::{Span, Timestamp};
 use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap, hash_map};
-use std::hash::Hash;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
 /// Flows that show the same between the same hosts, on the same port.
@@ -35,8 +34,8 @@ pub struct Seen {
     pub flows: u64,
     /// The first packet of the first flow, by time.
     pub first: Timestamp,
-    /// When the last flow began: what was answered after it was answered after every try.
-    pub began: Timestamp,
+    /// When the last flows began, the latest [`LATEST_LIMIT`] of them, the last first.
+    pub latest: Few<Reverse<Timestamp>>,
     /// The last packet of the last flow.
     pub last: Timestamp,
     /// The longest time that one of the flows was watched.
@@ -86,34 +85,43 @@ pub enum Reply {
 
 /// Sightings, by what they show and between whom.
 ///
-/// What a scan or a flood leaves is not kept host by host: where more than [`CLIENTS_EACH`] clients show the same at one port of a
-/// server, or one client at more than [`TARGETS_EACH`] places, they are kept as a [`Crowd`]. So nobody can push out what others
+/// Beyond [`SIGHTING_LIMIT`] what a scan or a flood leaves is not kept host by host: where many clients show the same attempts at one
+/// port of a server, or one client at many places, they become a [`Crowd`], the largest first. So nobody can push out what others
 /// show by sending much of the same.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Sightings {
     sightings: BTreeMap<Sighting, Seen>,
-    /// How many clients show the same at one place.
-    clients: HashMap<Target, usize>,
-    /// At how many places one client shows something.
-    targets: HashMap<Address, usize>,
     /// Places at which too many clients show the same to keep each.
     of_clients: BTreeMap<Target, Crowd>,
     /// Clients that show something at too many places to keep each.
     of_targets: BTreeMap<Address, Crowd>,
     /// Flows whose sighting was not kept because there were too many.
     pub unlisted: u64,
+    look_again: LookAgain,
 }
+
+/// The number of unlisted flows from which on it is worth while to look for crowds again. No part of what is known.
+#[derive(Clone, Copy, Default, Debug)]
+struct LookAgain(u64);
+
+impl PartialEq for LookAgain {
+    fn eq(&self, _: &LookAgain) -> bool {
+        true
+    }
+}
+
+impl Eq for LookAgain {}
 
 /// Maximum number of sightings that are kept one by one. Beyond it the last in order are dropped, and the report says so.
 pub const SIGHTING_LIMIT: usize = 50_000;
-/// Maximum number of clients that show the same at one port of one server and are kept one by one.
-pub const CLIENTS_EACH: usize = 4_096;
-/// Maximum number of places at which one client shows something and that are kept one by one.
-pub const TARGETS_EACH: usize = 1_024;
+/// Minimum number of sightings that make a crowd.
+const CROWD_FROM: usize = 64;
 /// Maximum number of crowds of each sort. Beyond it the last in order are dropped, as sightings are.
 pub const CROWD_LIMIT: usize = 1_000;
 /// Maximum number of ports of a client that are named, so that a display filter can select exactly its flows.
 pub const PORT_LIMIT: usize = 32;
+/// Maximum number of moments at which the last flows began.
+pub const LATEST_LIMIT: usize = 5;
 /// Maximum number of packets, flows, errors, signs and VLANs that a sighting names.
 pub const NAMED_LIMIT: usize = 12;
 
@@ -159,93 +167,77 @@ impl Sightings {
     }
 
     pub(super) fn add(&mut self, sighting: Sighting, seen: Cow<'_, Seen>) {
-        let (target, Path { protocol, client, server, port }) = (Target::of(&sighting), sighting.path);
-        if let Some(crowd) = self.of_targets.get_mut(&client) {
-            crowd.add(server, (protocol, port), &seen);
-            return;
-        }
-        if let Some(crowd) = self.of_clients.get_mut(&target) {
-            crowd.add(client, (protocol, port), &seen);
-            return;
+        let Path { protocol, client, server, port } = sighting.path;
+        if sighting.showing.is_attempt() {
+            if let Some(crowd) = self.of_targets.get_mut(&client) {
+                return crowd.add(server, (protocol, port), &seen);
+            }
+            if let Some(crowd) = self.of_clients.get_mut(&Target::of(&sighting)) {
+                return crowd.add(client, (protocol, port), &seen);
+            }
         }
         match self.sightings.entry(sighting) {
             Entry::Occupied(mut known) => *known.get_mut() += &*seen,
-            Entry::Vacant(new) => {
-                new.insert(seen.into_owned());
-                *self.clients.entry(target).or_default() += 1;
-                *self.targets.entry(client).or_default() += 1;
+            Entry::Vacant(new) => _ = new.insert(seen.into_owned()),
+        }
+    }
+
+    /// Makes crowds of all attempts of these clients, and of all at these targets, with what is known of them already.
+    pub(super) fn gather(&mut self, of_targets: BTreeMap<Address, Crowd>, of_clients: BTreeMap<Target, Crowd>) {
+        for (client, crowd) in of_targets {
+            *self.of_targets.entry(client).or_default() += &crowd;
+        }
+        for (target, crowd) in of_clients {
+            *self.of_clients.entry(target).or_default() += &crowd;
+        }
+        for (sighting, seen) in std::mem::take(&mut self.sightings) {
+            self.add(sighting, Cow::Owned(seen));
+        }
+    }
+
+    /// Makes crowds of the largest groups, until there is room again or no group is large.
+    fn gather_largest(&mut self) {
+        let (mut clients, mut targets) = (HashMap::<Address, usize>::new(), HashMap::<Target, usize>::new());
+        for sighting in self.sightings.keys().filter(|sighting| sighting.showing.is_attempt()) {
+            *clients.entry(sighting.path.client).or_default() += 1;
+            *targets.entry(Target::of(sighting)).or_default() += 1;
+        }
+        let large = |count: usize| count >= CROWD_FROM;
+        let clients = clients.into_iter().filter(|&(_, count)| large(count)).map(|(it, count)| (count, Ok(it)));
+        let targets = targets.into_iter().filter(|&(_, count)| large(count)).map(|(it, count)| (count, Err(it)));
+        let mut groups: Vec<(usize, Result<Address, Target>)> = clients.chain(targets).collect();
+        groups.sort_unstable_by(|one, other| other.cmp(one));
+        let mut wanted = self.sightings.len().saturating_sub(SIGHTING_LIMIT - SIGHTING_LIMIT / 8);
+        let (mut of_targets, mut of_clients) = (BTreeMap::new(), BTreeMap::new());
+        for (count, group) in groups {
+            if wanted == 0 {
+                break;
+            }
+            wanted = wanted.saturating_sub(count);
+            match group {
+                Ok(client) => _ = of_targets.insert(client, Crowd::default()),
+                Err(target) => _ = of_clients.insert(target, Crowd::default()),
             }
         }
-        if self.targets.get(&client).is_some_and(|&targets| targets > TARGETS_EACH) {
-            self.gather_targets(client, Crowd::default());
-        } else if self.clients.get(&target).is_some_and(|&clients| clients > CLIENTS_EACH) {
-            self.gather_clients(target, Crowd::default());
+        if !of_targets.is_empty() || !of_clients.is_empty() {
+            self.gather(of_targets, of_clients);
         }
     }
 
-    /// Makes a crowd of all that a client shows, with what is known of it already.
-    pub(super) fn gather_targets(&mut self, client: Address, mut crowd: Crowd) {
-        for (sighting, seen) in self.take(|sighting| sighting.path.client == client) {
-            let Path { protocol, port, server, .. } = sighting.path;
-            crowd.add(server, (protocol, port), &seen);
-        }
-        match self.of_targets.entry(client) {
-            Entry::Occupied(mut known) => *known.get_mut() += &crowd,
-            Entry::Vacant(new) => _ = new.insert(crowd),
-        }
-    }
-
-    /// Makes a crowd of all clients that show the same at one place, with what is known of it already.
-    pub(super) fn gather_clients(&mut self, target: Target, mut crowd: Crowd) {
-        for (sighting, seen) in self.take(|sighting| Target::of(sighting) == target) {
-            let Path { protocol, port, client, .. } = sighting.path;
-            crowd.add(client, (protocol, port), &seen);
-        }
-        match self.of_clients.entry(target) {
-            Entry::Occupied(mut known) => *known.get_mut() += &crowd,
-            Entry::Vacant(new) => _ = new.insert(crowd),
-        }
-    }
-
-    /// Takes sightings out.
-    fn take(&mut self, wanted: impl Fn(&Sighting) -> bool) -> Vec<(Sighting, Seen)> {
-        let taken: Vec<Sighting> = self.sightings.keys().copied().filter(wanted).collect();
-        let remove = |sighting: Sighting| {
-            let seen = self.sightings.remove(&sighting)?;
-            self.forget(&sighting);
-            Some((sighting, seen))
-        };
-        taken.into_iter().filter_map(remove).collect()
-    }
-
-    /// Counts one sighting less.
-    fn forget(&mut self, sighting: &Sighting) {
-        less(&mut self.clients, Target::of(sighting));
-        less(&mut self.targets, sighting.path.client);
-    }
-
-    /// Keeps the first in order, so that the order in which they came does not matter.
+    /// Keeps the first in order, so that the order in which they came does not matter; what is one of many goes first.
     pub(super) fn keep(&mut self) {
+        if self.sightings.len() > SIGHTING_LIMIT && self.unlisted >= self.look_again.0 {
+            self.gather_largest();
+            self.look_again = LookAgain(self.unlisted + SIGHTING_LIMIT as u64 / 8);
+        }
         while self.sightings.len() > SIGHTING_LIMIT {
-            if let Some((sighting, dropped)) = self.sightings.pop_last() {
-                self.forget(&sighting);
-                self.unlisted += dropped.flows;
-            }
+            self.unlisted += self.sightings.pop_last().map_or(0, |(_, dropped)| dropped.flows);
         }
         while self.of_clients.len() > CROWD_LIMIT {
             self.unlisted += self.of_clients.pop_last().map_or(0, |(_, crowd)| crowd.flows());
         }
         while self.of_targets.len() > CROWD_LIMIT {
             self.unlisted += self.of_targets.pop_last().map_or(0, |(_, crowd)| crowd.flows());
-        }
-    }
-}
-
-fn less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K) {
-    if let hash_map::Entry::Occupied(mut count) = counts.entry(key) {
-        *count.get_mut() -= 1;
-        if *count.get() == 0 {
-            count.remove();
         }
     }
 }
@@ -349,7 +341,7 @@ impl Seen {
         Seen {
             flows: 1,
             first: flow.first,
-            began: flow.first,
+            latest: Few::of([Reverse(flow.first)], LATEST_LIMIT),
             last: flow.last,
             watched: flow.watched(),
             evidence: Few::of(flow.evidence.iter().copied(), NAMED_LIMIT),
@@ -361,6 +353,11 @@ impl Seen {
             reset_after: flow.reset_after.map(|after| (after, after)),
             vlans: Few::of(Some(flow.vlans).filter(|&vlans| vlans != Vlans::default()), NAMED_LIMIT),
         }
+    }
+
+    /// When the last flow began: what was answered after it was answered after every attempt.
+    pub fn began(&self) -> Timestamp {
+        self.latest.first().map_or(self.first, |began| began.0)
     }
 
     /// Silence that was watched past the last try of any client.
@@ -383,10 +380,11 @@ fn signs(flow: &FlowRecord) -> impl Iterator<Item = Signed> {
 
 impl AddAssign<&Sightings> for Sightings {
     fn add_assign(&mut self, other: &Sightings) {
-        let Sightings { sightings, clients: _, targets: _, of_clients, of_targets, unlisted } = other;
+        let Sightings { sightings, of_clients, of_targets, unlisted, look_again: _ } = other;
         // Crowds first, so that what belongs to them goes to them.
-        of_targets.iter().for_each(|(client, crowd)| self.gather_targets(*client, crowd.clone()));
-        of_clients.iter().for_each(|(target, crowd)| self.gather_clients(*target, crowd.clone()));
+        if !of_targets.is_empty() || !of_clients.is_empty() {
+            self.gather(of_targets.clone(), of_clients.clone());
+        }
         sightings.iter().for_each(|(sighting, seen)| self.add(*sighting, Cow::Borrowed(seen)));
         self.unlisted += unlisted;
         self.keep();
@@ -395,11 +393,11 @@ impl AddAssign<&Sightings> for Sightings {
 
 impl AddAssign<&Seen> for Seen {
     fn add_assign(&mut self, other: &Seen) {
-        let Seen { flows, first, began, last, watched, evidence, openers, client_ports, tries, errors, .. } = other;
+        let Seen { flows, first, latest, last, watched, evidence, openers, client_ports, tries, errors, .. } = other;
         let Seen { signs, reset_after, vlans, .. } = other;
         self.flows += flows;
         self.first = self.first.min(*first);
-        self.began = self.began.max(*began);
+        self.latest.join(latest, LATEST_LIMIT);
         self.last = self.last.max(*last);
         self.watched = self.watched.max(*watched);
         self.evidence.join(evidence, NAMED_LIMIT);

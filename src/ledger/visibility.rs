@@ -106,7 +106,9 @@ impl Visibility {
             return;
         }
         let both = flow.from_client.packets > 0 && flow.from_server.packets > 0;
-        let directions = Directions { both: u64::from(both), one: u64::from(showing == Showing::OneDirection) };
+        // A packet or two are the edge of the capture.
+        let half = showing == Showing::OneDirection && flow.packets() > 2;
+        let directions = Directions { both: u64::from(both), one: u64::from(half) };
         if directions == Directions::default() {
             return;
         }

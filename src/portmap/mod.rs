@@ -126,6 +126,12 @@ impl PortMap {
         named.into_iter().filter(|&port| self.lookup(transport, port).is_some_and(belongs)).collect()
     }
 
+    /// The session ports over a transport. Walks over all rules, as [`PortMap::specific_ports`] does.
+    pub fn session_ports(&self, transport: Transport) -> Vec<u16> {
+        let services = (0..).map(ServiceId).zip(&self.services).filter(|(_, service)| service.session);
+        services.flat_map(|(id, _)| self.specific_ports(id, transport)).collect()
+    }
+
     /// All rules: those of the documents in their order, then the corrections.
     pub fn rules(&self) -> &[PortRule] {
         &self.rules

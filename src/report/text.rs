@@ -199,7 +199,10 @@ impl<W: Write> Page<'_, W> {
         let citrix: u64 = report.services.iter().map(|service| service.flows).sum();
         let unclear = report.totals.tally.not_evaluable;
         let flows = ("flows", Value::Number(citrix.saturating_sub(unclear)));
-        let text = if citrix == 0 {
+        let unlisted = |remark: &Remark| matches!(remark, Remark::Fact { key: "about-unlisted", .. });
+        let text = if report.quality.remarks.iter().any(unlisted) {
+            return self.wrapped(BOLD, &self.label("text-nothing-wrong-kept"));
+        } else if citrix == 0 {
             self.label("text-no-citrix")
         } else if unclear == 0 {
             self.say("text-nothing-wrong", [flows])

@@ -91,7 +91,7 @@ blocked-public = If { $clients } and { $server } are both yours, allow { port } 
 remark-generic-port = Many programs use this port, so it may have nothing to do with Citrix.
 remark-consequence = { $consequence }
 remark-service-fails = What needs this service does not work.
-remark-port-is-open = The port is open now: after the last of these tries the same hosts completed a connection there ({ $worked ->
+remark-port-is-open = The port is open now: after the last of these attempts had begun the same hosts completed a connection there ({ $worked ->
         [one] { $worked } answered flow
        *[other] { $worked } answered flows
     } in all).
@@ -182,9 +182,11 @@ exposed = { $clients } reached the session port from a public address ({ flows }
 ## Findings: one thing that makes many attempts
 
 unexpected-scan =
-    .title = { $clients } tried { scan-ports } on { scan-hosts } and got through to none
-    .meaning = It made { tries-in-all } at { scan-ports } of the port map ({ $port_list }) on { scan-hosts }, and no session came of any. That is how
-        a port scanner, a vulnerability scanner or an inventory works. These tries are told here once, and not as blocks.
+    .title = { $clients } tried { scan-ports } on { scan-hosts } and got no session there
+    .meaning = It made { tries-in-all } at { scan-ports } of the port map ({ $port_list }) on { scan-hosts }, and no session came of any. { $through ->
+        [elsewhere] To other hosts it has sessions on the same port, so its ways to these are blocked, or these hosts are down.
+       *[nowhere] That is how a port scanner, a vulnerability scanner or an inventory works.
+    } These tries are told here once, and not as blocks.
     .remedy = Find out what { $clients } ran at that time. If it is a Citrix component that has to reach these hosts, all its ways to them are
         blocked: start with one of them.
 
@@ -215,9 +217,9 @@ unexpected-flood =
         to { port } of { $server }.
 
 unexpected-from-internet =
-    .title = { port } was tried from the internet, and nobody got in
+    .title = { port } was tried from the internet, and these did not get in
     .meaning = { $clients } tried the session port on { $server } from public addresses ({ flows }) and got no session. Firewall or server turned
-        them away, as they should.
+        these away, as they should.
     .remedy = Nothing has to be opened. Users from outside come in through Citrix Gateway on TCP and UDP 443.
 
 
@@ -523,6 +525,7 @@ text-zone = Times are in { $zone }.
 
 text-nothing-judged = Nothing could be judged; the reasons stand below.
 text-no-citrix = No Citrix traffic was recognised.
+text-nothing-wrong-kept = Not everything that was seen could be kept, so nothing is said to be right; the reasons stand below.
 text-nothing-wrong = Nothing wrong in { citrix-flows }.
 text-no-citrix-judged = No Citrix flow could be judged; the reasons stand below.
 text-nothing-wrong-in-part = Nothing wrong in { citrix-flows }; { $unclear } more could not be judged.

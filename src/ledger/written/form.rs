@@ -165,12 +165,14 @@ pub(super) type PathForm = (u8, u16, ByName<Address>, ByName<Address>);
 pub(super) type TimesForm = (i64, u64);
 /// When the first flow began in nanoseconds since 1970, and how much later the last one began and the last one ended.
 pub(super) type FlowTimesForm = (i64, u64, u64);
+/// When the first flow began in nanoseconds since 1970, and how much later the last ones began and the last one ended.
+pub(super) type LatestForm = (i64, Vec<u64>, u64);
 /// Path, what is known of it.
 pub(super) type SightingRow = (PathForm, SeenForm);
 /// Flows, times, longest time watched in nanoseconds, tries, packets by capture, client ports, ICMP errors, shortest and
 /// longest time to a reset in nanoseconds, VLAN ids.
 pub(super) type SeenForm =
-    (u64, FlowTimesForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Option<(u64, u64)>, Vec<[u16; 2]>);
+    (u64, LatestForm, u64, u64, Vec<PacketsForm>, Vec<u16>, Vec<ErrorForm>, Option<(u64, u64)>, Vec<[u16; 2]>);
 /// Protocol number, port, server.
 pub(super) type TargetForm = (u8, u16, ByName<Address>);
 /// What is known of all together, hosts, protocol numbers and ports.

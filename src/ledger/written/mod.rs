@@ -50,7 +50,8 @@
 //! - `round_trips`: handshakes of a `service` (or null): `micros` are pairs of microseconds and count, rising, as
 //!   [`Latency::counts`](super::Latency::counts) gives them.
 //! - `hosts` and `networks`: visibility. Rows: a pair, and flows with both directions and flows with one.
-//! - `sightings`: `showing` and `matching` hold for all `rows`: path, and what was *seen*: flows, flow times, the longest
+//! - `sightings`: `showing` and `matching` hold for all `rows`: path, and what was *seen*: flows, flow times (of the last ones
+//!   that began a list, the last first), the longest
 //!   time watched, tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), the
 //!   shortest and the longest time from a handshake to the server's reset in nanoseconds (or null), VLAN ids. The
 //!   packets are, for each capture: its name, evidence (packet, note), first packets of flows, signs (first packet of the

@@ -1,17 +1,17 @@
 //! From lines to a ledger. Each line is checked and entered before the next one is read.
 
 use super::form::{
-    AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, KindsLine, Line, MatchingForm,
-    NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm, PlaceLine,
-    RoundTripsLine, SeenForm, ServiceForm, SightingsLine, TimesForm, Version, WorkingForm,
+    AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line,
+    MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
+    PlaceLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, TimesForm, Version, WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HOSTS_NAMED, Kind,
-    Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair, Pairs, Path,
-    SIGHTING_LIMIT, Seen, Sighting, Signed, Target, Working,
+    LATEST_LIMIT, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair,
+    Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Target, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -19,6 +19,7 @@ use crate::portmap::{Place, PortMap};
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Read};
 
@@ -253,7 +254,7 @@ impl Reader<'_> {
         let once_only = self.ledger.sightings.crowds_of_clients().all(|(known, _)| *known != target);
         once(once_only, "a crowd")?;
         below(self.ledger.sightings.crowds_of_clients().count() + 1, CROWD_LIMIT, "crowds")?;
-        self.ledger.sightings.gather_clients(target, crowd);
+        self.ledger.sightings.gather(BTreeMap::new(), BTreeMap::from([(target, crowd)]));
         Ok(())
     }
 
@@ -263,7 +264,7 @@ impl Reader<'_> {
         let once_only = self.ledger.sightings.crowds_of_targets().all(|(known, _)| known != client);
         once(once_only, "a crowd")?;
         below(self.ledger.sightings.crowds_of_targets().count() + 1, CROWD_LIMIT, "crowds")?;
-        self.ledger.sightings.gather_targets(client, crowd);
+        self.ledger.sightings.gather(BTreeMap::from([(client, crowd)]), BTreeMap::new());
         Ok(())
     }
 
@@ -288,7 +289,7 @@ impl Reader<'_> {
 
     fn seen(&mut self, form: SeenForm) -> Result<Seen, Fault> {
         let (flows, times, watched, tries, packets, client_ports, errors, reset_after, vlans) = form;
-        let (first, began, last) = flow_times_of(times)?;
+        let (first, latest, last) = latest_of(times)?;
         let (mut evidence, mut openers, mut signs) = (Vec::new(), Vec::new(), Vec::new());
         for (name, shown, opening, signed) in packets {
             let capture = self.capture(&name)?;
@@ -306,7 +307,7 @@ impl Reader<'_> {
         Ok(Seen {
             flows: self.some(flows)?,
             first,
-            began,
+            latest,
             last,
             watched: length_of(watched)?,
             evidence: few(evidence, NAMED_LIMIT, "packets that show a sighting")?,
@@ -483,6 +484,16 @@ fn pair_of((ByName(one), ByName(other)): PairForm) -> Result<Pair, Fault> {
     let pair = Pair::of(one, other);
     let whole = pair.both() == (one, other);
     whole.then_some(pair).ok_or(Fault::Contradiction { what: "a pair does not have the lower one first" })
+}
+
+fn latest_of((first, latest, length): LatestForm) -> Result<(Timestamp, Few<Reverse<Timestamp>>, Timestamp), Fault> {
+    if latest.is_empty() || latest.iter().any(|&began| began > length) {
+        return Err(Fault::Contradiction { what: "the last flow began after all had ended" });
+    }
+    let began = latest.into_iter().map(|began| Ok(Reverse(times_of((first, began))?.1)));
+    let latest = few(began.collect::<Result<_, Fault>>()?, LATEST_LIMIT, "beginnings of a sighting")?;
+    let (first, last) = times_of((first, length))?;
+    Ok((first, latest, last))
 }
 
 fn flow_times_of((first, began, length): FlowTimesForm) -> Result<(Timestamp, Timestamp, Timestamp), Fault> {

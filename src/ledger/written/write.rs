@@ -1,9 +1,9 @@
 //! From a ledger to lines. One line at a time is built and written.
 
 use super::form::{
-    AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, KindsLine, Line, MapForm, MatchingForm,
-    OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow, PathsLine, PlaceForm, PlaceLine,
-    RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, TimesForm, WorkingForm,
+    AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line, MapForm,
+    MatchingForm, OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
+    PlaceLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, TimesForm, WorkingForm,
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
@@ -17,6 +17,7 @@ use crate::packet::{Address, Skip, Stranger};
 use crate::portmap::{Place, PortMap};
 use crate::time::{Span, Timestamp};
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
@@ -285,7 +286,7 @@ impl<'a> Naming<'a> {
     }
 
     fn seen(&self, seen: &Seen) -> Result<SeenForm, WriteError> {
-        let Seen { flows, first, began, last, watched, evidence, openers, client_ports, tries, errors, .. } = seen;
+        let Seen { flows, first, latest, last, watched, evidence, openers, client_ports, tries, errors, .. } = seen;
         let Seen { signs, reset_after, vlans, .. } = seen;
         let mut packets: BTreeMap<u32, PacketsForm> = BTreeMap::new();
         for Evidence { at, note } in evidence {
@@ -303,7 +304,7 @@ impl<'a> Naming<'a> {
         let errors = errors.iter().map(|&(v6, kind, code, sender)| (v6, kind, code, ByName(sender))).collect();
         Ok((
             *flows,
-            flow_times(*first, *began, *last)?,
+            latest_form(*first, latest, *last)?,
             length(*watched)?,
             *tries,
             packets.into_values().collect(),
@@ -375,6 +376,12 @@ fn times(first: Timestamp, last: Timestamp) -> Result<TimesForm, WriteError> {
         return Err(WriteError::Backwards);
     }
     Ok((first.0, last.0.abs_diff(first.0)))
+}
+
+fn latest_form(first: Timestamp, latest: &[Reverse<Timestamp>], last: Timestamp) -> Result<LatestForm, WriteError> {
+    let began = latest.iter().map(|began| Ok(times(first, began.0)?.1)).collect::<Result<_, WriteError>>()?;
+    let (first, last) = times(first, last)?;
+    Ok((first, began, last))
 }
 
 fn flow_times(first: Timestamp, began: Timestamp, last: Timestamp) -> Result<FlowTimesForm, WriteError> {
