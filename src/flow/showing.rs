@@ -178,8 +178,7 @@ fn is_back_to_front(flow: &FlowRecord) -> bool {
 
 /// An ICMP error quotes a packet of the server: it did answer, though the capture does not hold it.
 fn answer_quoted(flow: &FlowRecord) -> bool {
-    let by_client = |icmp: &super::IcmpError| !icmp.about_client && icmp.sender == flow.client.address;
-    flow.icmp.as_ref().is_some_and(by_client) && flow.syns < TCP_TRIES
+    flow.icmp.is_some_and(|icmp| !icmp.about_client)
 }
 
 fn client_alone(flow: &FlowRecord) -> Showing {

@@ -261,7 +261,7 @@ impl<'m, 'l> Judge<'m, 'l> {
             // Answered in between: only what began since counts, and it takes more of it.
             Some(answers) => {
                 let since = all.latest.iter().filter(|began| began.0 > answers.last);
-                let earliest = since.clone().last().map_or(all.last, |began| began.0);
+                let earliest = since.clone().next_back().map_or(all.last, |began| began.0);
                 enough && since.count() >= LATEST_LIMIT && all.last - earliest >= GRACE
             }
         }
