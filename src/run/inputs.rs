@@ -204,6 +204,7 @@ pub(super) struct Waiting {
     size: Option<u64>,
     opened: Option<CaptureFile>,
     /// What its packets must pass.
+    #[cfg_attr(not(feature = "live"), expect(dead_code, reason = "nothing filters then"))]
     filter: Option<Arc<str>>,
 }
 

@@ -3,6 +3,7 @@
 
 use super::console::{Quiet, is_dumb};
 use super::inputs::Input;
+#[cfg(feature = "live")]
 use crate::outside::printable;
 use crate::report::{bytes, count};
 use indicatif::{ProgressBar, ProgressStyle};
