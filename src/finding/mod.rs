@@ -12,7 +12,7 @@ mod scene;
 mod unexpected;
 
 use crate::flow::{Evidence, PacketRef};
-use crate::ledger::NAMED_LIMIT;
+use crate::ledger::{NAMED_LIMIT, Seen};
 use crate::packet::{Address, Vlans};
 use crate::time::Timestamp;
 use crate::transport::Transport;
@@ -115,6 +115,47 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// A finding of a check that names nobody yet.
+    fn of(check: &Check, severity: Severity, confidence: Confidence) -> Finding {
+        Finding {
+            id: String::new(),
+            rests_on: Vec::new(),
+            code: check.code,
+            severity,
+            confidence,
+            params: Params::default(),
+            sources: vec![check.source.into()],
+            clients: Vec::new(),
+            more_clients: false,
+            servers: Vec::new(),
+            port: None,
+            service: None,
+            rules: Vec::new(),
+            products: Vec::new(),
+            openers: Vec::new(),
+            flow_count: 0,
+            first: None,
+            last: None,
+            vlans: Vec::new(),
+            evidence: Vec::new(),
+            wireshark_filter: String::new(),
+            filter_is_exact: false,
+        }
+    }
+
+    /// With what was seen of its flows.
+    fn showing(self, seen: &Seen) -> Finding {
+        Finding {
+            openers: seen.openers.to_vec(),
+            flow_count: seen.flows,
+            first: Some(seen.first),
+            last: Some(seen.last),
+            vlans: seen.vlans.to_vec(),
+            evidence: seen.evidence.to_vec(),
+            ..self
+        }
+    }
+
     /// Whether a list of this finding of which only the first few are kept, such as its evidence, holds everything.
     pub fn names_all<T>(&self, list: &[T]) -> bool {
         list.len() < NAMED_LIMIT

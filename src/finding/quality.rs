@@ -69,13 +69,13 @@ fn cut_packets(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
 
 fn starts_in_middle(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     if let Some(seen) = sum(scene, |sign| sign == Sign::Midstream) {
-        found.push(with_flows(about_capture(check, Params::default()), &seen));
+        found.push(about_capture(check, Params::default()).showing(&seen));
     }
 }
 
 fn ends_early(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     if let Some(seen) = sum(scene, |sign| sign == Sign::Doubtful(Doubt::CaptureTooShort)) {
-        found.push(with_flows(about_capture(check, Params::default()), &seen));
+        found.push(about_capture(check, Params::default()).showing(&seen));
     }
 }
 
@@ -88,40 +88,5 @@ fn sum(scene: &Scene<'_>, wanted: impl Fn(Sign) -> bool) -> Option<Seen> {
 }
 
 fn about_capture(check: &Check, params: Params) -> Finding {
-    Finding {
-        id: String::new(),
-        more_clients: false,
-        rests_on: Vec::new(),
-        code: check.code,
-        severity: Severity::Info,
-        confidence: Confidence::High,
-        params,
-        sources: vec![check.source.into()],
-        clients: Vec::new(),
-        servers: Vec::new(),
-        port: None,
-        service: None,
-        rules: Vec::new(),
-        products: Vec::new(),
-        openers: Vec::new(),
-        flow_count: 0,
-        first: None,
-        last: None,
-        vlans: Vec::new(),
-        evidence: Vec::new(),
-        wireshark_filter: String::new(),
-        filter_is_exact: false,
-    }
-}
-
-fn with_flows(finding: Finding, seen: &Seen) -> Finding {
-    Finding {
-        openers: seen.openers.to_vec(),
-        flow_count: seen.flows,
-        first: Some(seen.first),
-        last: Some(seen.last),
-        vlans: seen.vlans.to_vec(),
-        evidence: seen.evidence.to_vec(),
-        ..finding
-    }
+    Finding { params, ..Finding::of(check, Severity::Info, Confidence::High) }
 }

@@ -377,28 +377,7 @@ fn many(check: &Check, severity: Severity, seen: &Seen, about: About) -> Finding
     let one = if clients.len() == 1 { clients.first() } else { servers.first() };
     let host = one.map(|host| format!("{}=={host}", if host.is_v4() { "ip.addr" } else { "ipv6.addr" }));
     let number = port.map(|(transport, port)| format!("{}.port=={port}", transport.name()));
-    Finding {
-        id: String::new(),
-        more_clients: false,
-        rests_on: Vec::new(),
-        code: check.code,
-        severity,
-        confidence: Confidence::Medium,
-        params: Params::default(),
-        sources: vec![check.source.into()],
-        clients,
-        servers,
-        port,
-        service: None,
-        rules: Vec::new(),
-        products: Vec::new(),
-        openers: seen.openers.to_vec(),
-        flow_count: seen.flows,
-        first: Some(seen.first),
-        last: Some(seen.last),
-        vlans: seen.vlans.to_vec(),
-        evidence: seen.evidence.to_vec(),
-        wireshark_filter: host.into_iter().chain(number).collect::<Vec<_>>().join(" && "),
-        filter_is_exact: false,
-    }
+    let wireshark_filter = host.into_iter().chain(number).collect::<Vec<_>>().join(" && ");
+    let finding = Finding::of(check, severity, Confidence::Medium).showing(seen);
+    Finding { clients, servers, port, wireshark_filter, ..finding }
 }

@@ -219,25 +219,25 @@ impl<'a> Scene<'a> {
         };
         match groups.entry((server, port)) {
             Entry::Occupied(mut entry) => entry.get_mut().add(client, &seen),
-            Entry::Vacant(entry) => {
-                let clients = BTreeMap::from([(client, Attempts::of(&seen))]);
-                let place = self.map.place(Transport::Tcp, port);
-                let service = place.and_then(|place| service_of(place, self.map.at(place)));
-                let rules = place.map_or(&[][..], |place| &self.map.at(place).rules);
-                let (transport, generic, more_clients) = (Transport::Tcp, false, false);
-                entry.insert(Group {
-                    server,
-                    transport,
-                    port,
-                    clients,
-                    more_clients,
-                    seen,
-                    place,
-                    generic,
-                    service,
-                    rules,
-                });
-            }
+            Entry::Vacant(entry) => _ = entry.insert(self.first_over_tcp(&path, seen)),
+        }
+    }
+
+    /// A group of what one client had over TCP on a port that means Citrix.
+    fn first_over_tcp(&self, path: &Path, seen: Seen) -> Group<'a> {
+        let Path { port, server, client, .. } = *path;
+        let place = self.map.place(Transport::Tcp, port);
+        Group {
+            server,
+            transport: Transport::Tcp,
+            port,
+            clients: BTreeMap::from([(client, Attempts::of(&seen))]),
+            more_clients: false,
+            seen,
+            place,
+            generic: false,
+            service: place.and_then(|place| service_of(place, self.map.at(place))),
+            rules: place.map_or(&[][..], |place| &self.map.at(place).rules),
         }
     }
 
@@ -253,14 +253,7 @@ impl<'a> Scene<'a> {
                     *sum += died;
                 }
                 Entry::Vacant(entry) => {
-                    let clients = BTreeMap::from([(client, Attempts::of(&died.seen))]);
-                    let place = self.map.place(Transport::Tcp, port);
-                    let service = place.and_then(|place| service_of(place, self.map.at(place)));
-                    let rules = place.map_or(&[][..], |place| &self.map.at(place).rules);
-                    let (transport, seen) = (Transport::Tcp, died.seen.clone());
-                    let (generic, more_clients) = (false, false);
-                    let group =
-                        Group { server, transport, port, clients, more_clients, seen, place, generic, service, rules };
+                    let group = self.first_over_tcp(path, died.seen.clone());
                     entry.insert((group, died.clone()));
                 }
             }
