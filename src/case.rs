@@ -9,6 +9,7 @@ use crate::ledger::Ledger;
 use crate::matching::ServiceRef;
 use crate::pipeline::Harvest;
 use crate::portmap::PortMap;
+use crate::problem::{Problem, problems};
 use crate::source::CaptureNotes;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -71,6 +72,8 @@ pub struct Conclusion<'a> {
     pub services: BTreeMap<Option<ServiceRef>, ServiceTally<'a>>,
     /// What should be known, the worst first.
     pub findings: Vec<Finding>,
+    /// What they have in common: the problems behind them, the worst first.
+    pub problems: Vec<Problem>,
 }
 
 impl Case {
@@ -113,8 +116,10 @@ impl Case {
     /// Draws the conclusions. Only now, when the sum is complete: what one flow means may depend on all others.
     pub fn conclude(&self) -> Conclusion<'_> {
         let judge = Judge::new(&self.map, &self.ledger);
-        let findings = findings(&Scene::new(judge, &self.captures));
-        Conclusion { case: self, judge, tally: judge.tally(), services: judge.services(), findings }
+        let scene = Scene::new(judge, &self.captures);
+        let findings = findings(&scene);
+        let problems = problems(&scene, &findings);
+        Conclusion { case: self, judge, tally: judge.tally(), services: judge.services(), findings, problems }
     }
 }
 

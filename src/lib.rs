@@ -17,6 +17,7 @@
 //!                                                   case               Ledger, flows, captures, clock: all that is known
 //!                                                   judge              facts + map -> outcome, verdict, signs
 //!                                                   finding::CHECKS    signs -> findings: codes with parameters
+//!                                                   problem            findings with one cause -> problems
 //!                                                   report             a report of values
 //!                                                   words              values -> sentences, in the writers only
 //! ```
@@ -42,6 +43,7 @@
 //! judge/                  what it comes to: outcome, verdict, rules; sums by service
 //! audit                   raw packets in, ledger and finished flows out: the front door of the core
 //! finding/                the checks, one file a theme
+//! problem/                findings with one cause: whom they hit, what works, who is behind it
 //! sandbox error           what a live audit gives up; what stops a command
 //! pipeline                threads and channels
 //! words/                  one catalogue a language
@@ -75,7 +77,8 @@
 //! A [`packet::RawPacket`] is bytes as captured; a [`packet::PacketBatch`] is many of them on their way; a [`packet::Packet`] is what was
 //! understood; a flow is one conversation while it lives; a [`flow::FlowRecord`] is what it left; a [`flow::Showing`] is what its packets show; a
 //! [`portmap::PortRule`] is one line of the port map; a [`matching::Matching`] is where a flow stands in it; the [`ledger::Ledger`] is what was
-//! seen; a [`judge::Judgement`] is what is held of a flow; a [`finding::Finding`] is what it means; a [`case::Case`] is all that one audit knows, a
+//! seen; a [`judge::Judgement`] is what is held of a flow; a [`finding::Finding`] is what it means; a
+//! [`problem::Problem`] is what findings have in common; a [`case::Case`] is all that one audit knows, a
 //! [`case::Conclusion`] what it comes to; [`words::Words`] are the sentences that say so; a [`report::Report`] is how it is told.
 //!
 //! A comment that rests on something observed or documented elsewhere cites it by its id, as in (facts CGP-17): [`facts`] has the entry.
@@ -118,6 +121,7 @@ pub mod outside;
 pub mod packet;
 pub mod pipeline;
 pub mod portmap;
+pub mod problem;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -81,28 +81,11 @@ mod tests {
     fn finding(code: &'static str, port: Option<(Transport, u16)>, servers: &[u8], clients: &[u8]) -> Finding {
         let hosts = |net: u8, lasts: &[u8]| lasts.iter().map(|&last| Address::v4([10, 0, net, last])).collect();
         Finding {
-            id: String::new(),
-            more_clients: false,
-            rests_on: Vec::new(),
-            code,
-            severity: Severity::Error,
-            confidence: Confidence::High,
-            params: Params::default(),
-            sources: Vec::new(),
             clients: hosts(0, clients),
             servers: hosts(1, servers),
             port,
-            service: None,
-            rules: Vec::new(),
-            products: Vec::new(),
-            openers: Vec::new(),
             flow_count: 1,
-            first: None,
-            last: None,
-            vlans: Vec::new(),
-            evidence: Vec::new(),
-            wireshark_filter: String::new(),
-            filter_is_exact: false,
+            ..Finding::named(code, Severity::Error, Confidence::High)
         }
     }
 

@@ -112,19 +112,26 @@ pub struct Finding {
     pub wireshark_filter: String,
     /// It selects no others.
     pub filter_is_exact: bool,
+    /// All that was seen of its flows together; none for findings about the capture. Not in the report.
+    pub seen: Option<Box<Seen>>,
 }
 
 impl Finding {
     /// A finding of a check that names nobody yet.
     fn of(check: &Check, severity: Severity, confidence: Confidence) -> Finding {
+        Finding { sources: vec![check.source.into()], ..Finding::named(check.code, severity, confidence) }
+    }
+
+    /// A finding with this code that says nothing else yet.
+    pub fn named(code: &'static str, severity: Severity, confidence: Confidence) -> Finding {
         Finding {
             id: String::new(),
             rests_on: Vec::new(),
-            code: check.code,
+            code,
             severity,
             confidence,
             params: Params::default(),
-            sources: vec![check.source.into()],
+            sources: Vec::new(),
             clients: Vec::new(),
             more_clients: false,
             servers: Vec::new(),
@@ -140,6 +147,7 @@ impl Finding {
             evidence: Vec::new(),
             wireshark_filter: String::new(),
             filter_is_exact: false,
+            seen: None,
         }
     }
 
@@ -152,6 +160,7 @@ impl Finding {
             last: Some(seen.last),
             vlans: seen.vlans.to_vec(),
             evidence: seen.evidence.to_vec(),
+            seen: Some(Box::new(seen.clone())),
             ..self
         }
     }

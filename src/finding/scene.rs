@@ -1,7 +1,7 @@
 //! What checks look at: the scene, and the groups of flows in it that one finding is made of.
 
 use super::scan::{Absorbed, Scans};
-use super::{Check, Confidence, Finding, Params, Severity};
+use super::{Check, Confidence, Finding, Severity};
 use crate::judge::{Judge, Judgement, Outcome, Sign};
 use crate::ledger::{Crowd, Died, Few, Ledger, NAMED_LIMIT, PORT_LIMIT, Path, Seen, Sighting, Target, Working};
 use crate::matching::{Matching, ServiceRef, service_of};
@@ -342,13 +342,7 @@ impl Group<'_> {
         let rules = self.rules;
         let (wireshark_filter, filter_is_exact) = self.filter();
         Finding {
-            id: String::new(),
             more_clients: self.more_clients,
-            rests_on: Vec::new(),
-            code: check.code,
-            severity,
-            confidence,
-            params: Params::default(),
             sources: [check.source].into_iter().chain(scene.documents(rules)).map(String::from).collect(),
             products: scene.products(rules).into_iter().map(String::from).collect(),
             clients: self.clients.keys().copied().collect(),
@@ -356,14 +350,9 @@ impl Group<'_> {
             port: Some((self.transport, self.port)),
             service: self.service.map(|service| service.name(scene.map).to_string()),
             rules: rules.iter().map(|&rule| scene.map.rule(rule).id.clone()).collect(),
-            openers: self.seen.openers.iter().copied().collect(),
-            flow_count: self.seen.flows,
-            first: Some(self.seen.first),
-            last: Some(self.seen.last),
-            vlans: self.seen.vlans.iter().copied().collect(),
-            evidence: self.seen.evidence.iter().copied().collect(),
             wireshark_filter,
             filter_is_exact,
+            ..Finding::of(check, severity, confidence).showing(&self.seen)
         }
     }
 

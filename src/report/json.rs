@@ -10,6 +10,7 @@ use crate::flow::Evidence;
 use crate::outside::is_unseen;
 use crate::packet::Address;
 use crate::portmap::PortMap;
+use crate::problem::{Culprit, Hosts, Range, Ranges, Trend, Works};
 use crate::time::Timestamp;
 use crate::transport::Transport;
 use crate::words::Words;
@@ -35,6 +36,7 @@ pub fn write_json(out: &mut impl Write, report: &Report<'_>, words: &Words) -> i
         totals: &report.totals,
         services: &report.services,
         rule_sets: rule_sets::named(report),
+        problems: (0..report.problems.len()).map(|place| told_problem(report, place, words)).collect(),
         findings: report.findings.iter().map(|line| told_in(report, line, words)).collect(),
         flows: &report.flows,
     };
@@ -63,6 +65,7 @@ pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>, words: &Words) ->
     for finding in &report.findings {
         line(out, "finding", &told_in(report, finding, words))?;
     }
+    write_problems(out, report, words)?;
     write_end(out, report, words, &report.totals)
 }
 
@@ -80,11 +83,16 @@ pub fn write_ndjson_without_flows(
     for finding in report.findings.iter().filter(|line| is_new(line.finding)) {
         write_finding(out, finding, words)?;
     }
+    write_problems(out, report, words)?;
     write_end(out, report, words, &Totals { flows_left_out: None, ..report.totals })
 }
 
 fn write_captures(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
     report.captures.iter().try_for_each(|capture| line(out, "capture", capture))
+}
+
+fn write_problems(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
+    (0..report.problems.len()).try_for_each(|place| line(out, "problem", &told_problem(report, place, words)))
 }
 
 fn write_end(out: &mut impl Write, report: &Report<'_>, words: &Words, totals: &Totals) -> io::Result<()> {
@@ -187,6 +195,7 @@ struct Document<'a> {
     totals: &'a Totals,
     services: &'a [ServiceLine],
     rule_sets: RuleSets<'a>,
+    problems: Vec<ToldProblem<'a>>,
     findings: Vec<ToldFinding<'a>>,
     flows: &'a FlowList<'a>,
 }
@@ -270,6 +279,74 @@ struct ToldRevision<'a> {
     change: String,
 }
 
+/// A problem with its words.
+#[derive(Serialize)]
+struct ToldProblem<'a> {
+    /// Stands for the same problem in every run.
+    id: &'a str,
+    /// Its place among all, counted from 1.
+    rank: usize,
+    severity: &'a str,
+    confidence: &'a str,
+    cause: &'a str,
+    /// Its findings, by their ids.
+    findings: Vec<&'a str>,
+    service: Option<&'a str>,
+    protocol: Option<&'a str>,
+    port: Option<u16>,
+    /// Every port that it is about.
+    ports: Vec<ToldPort<'a>>,
+    clients: ToldHosts,
+    servers: ToldHosts,
+    attempts: u64,
+    first: Option<String>,
+    last: Option<String>,
+    trend: Option<&'a str>,
+    works: Vec<ToldWorks<'a>>,
+    culprit: Option<ToldCulprit<'a>>,
+    title: String,
+    meaning: String,
+    remedy: String,
+    /// What the words name beyond the other members.
+    parameters: &'a Params,
+}
+
+/// Hosts as ranges.
+#[derive(Serialize)]
+struct ToldHosts {
+    count: usize,
+    /// There are no more than these.
+    complete: bool,
+    ranges: Vec<String>,
+    /// The ranges hold no others.
+    exact: bool,
+}
+
+#[derive(Serialize)]
+struct ToldPort<'a> {
+    protocol: &'a str,
+    port: u16,
+}
+
+#[derive(Serialize)]
+struct ToldWorks<'a> {
+    contrast: &'a str,
+    protocol: &'a str,
+    port: u16,
+    clients: Vec<String>,
+    servers: Vec<String>,
+    flows: u64,
+}
+
+#[derive(Serialize)]
+struct ToldCulprit<'a> {
+    kind: &'a str,
+    address: Option<String>,
+    confidence: &'a str,
+    signs: Vec<String>,
+    not_excluded: Vec<&'a str>,
+}
+
 /// A packet that shows something: of which capture, counted from 0, and which packet of it, counted from 1.
 #[derive(Serialize)]
 struct ToldEvidence {
@@ -337,6 +414,64 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
         wireshark_filter_exact: finding.filter_is_exact,
         parameters: &finding.params,
         revised: None,
+    }
+}
+
+/// Maximum number of ranges in a list of hosts; beyond it they hold other addresses as well, and say so.
+const RANGES: usize = 100;
+
+fn told_problem<'a>(report: &'a Report<'_>, place: usize, words: &Words) -> ToldProblem<'a> {
+    let problem = &report.problems[place];
+    let findings = report.findings.iter().map(|line| line.finding);
+    let texts = words.problem(problem, findings.clone());
+    let ids: Vec<&str> = findings.map(|finding| finding.id.as_str()).collect();
+    let works = |works: &'a Works| ToldWorks {
+        contrast: works.contrast.name(),
+        protocol: works.port.0.name(),
+        port: works.port.1,
+        clients: told_hosts(&works.clients).ranges,
+        servers: told_hosts(&works.servers).ranges,
+        flows: works.flows,
+    };
+    ToldProblem {
+        id: &problem.id,
+        rank: place + 1,
+        severity: problem.severity.name(),
+        confidence: problem.confidence.name(),
+        cause: problem.cause.name(),
+        findings: problem.findings.iter().map(|&place| ids[place]).collect(),
+        service: problem.service.as_deref(),
+        protocol: problem.ports.first().map(|(transport, _)| transport.name()),
+        port: problem.ports.first().map(|(_, port)| *port),
+        ports: problem.ports.iter().map(|&(transport, port)| ToldPort { protocol: transport.name(), port }).collect(),
+        clients: told_hosts(&problem.clients),
+        servers: told_hosts(&problem.servers),
+        attempts: problem.attempts,
+        first: problem.first.map(Timestamp::rfc3339),
+        last: problem.last.map(Timestamp::rfc3339),
+        trend: problem.trend.map(Trend::name),
+        works: problem.works.iter().map(works).collect(),
+        culprit: problem.culprit.as_ref().map(|culprit| told_culprit(culprit, words)),
+        title: texts.title,
+        meaning: texts.meaning,
+        remedy: texts.remedy,
+        parameters: &problem.params,
+    }
+}
+
+fn told_hosts(hosts: &Hosts) -> ToldHosts {
+    let Ranges { ranges, exact, .. } = hosts.ranges(RANGES);
+    let ranges = ranges.iter().map(Range::to_string).collect();
+    ToldHosts { count: hosts.count(), complete: !hosts.more, ranges, exact }
+}
+
+fn told_culprit<'a>(culprit: &'a Culprit, words: &Words) -> ToldCulprit<'a> {
+    ToldCulprit {
+        kind: culprit.kind.name(),
+        address: culprit.address.map(|address| address.to_string()),
+        confidence: culprit.confidence.name(),
+        signs: culprit.signs.iter().map(|sign| words.say(sign.code, &sign.params)).collect(),
+        not_excluded: culprit.not_excluded.iter().map(|suspect| suspect.name()).collect(),
     }
 }
 

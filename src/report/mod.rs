@@ -30,6 +30,7 @@ use crate::ledger::{Latency, Ledger};
 use crate::matching::{Basis, ServiceRef};
 use crate::packet::{Address, LinkType, Skip, protocol};
 use crate::portmap::PortMap;
+use crate::problem::Problem;
 use crate::signature::Protocol;
 use crate::source::{CaptureNotes, FilterNote};
 use crate::time::{Span, Timestamp};
@@ -52,6 +53,8 @@ pub struct Report<'a> {
     pub services: Vec<ServiceLine>,
     /// What should be known, the worst first.
     pub findings: Vec<FindingLine<'a>>,
+    /// What the findings have in common, the worst first.
+    pub problems: &'a [Problem],
     /// Every flow, in the order of the first packets. Empty where flows were not kept.
     pub flows: FlowList<'a>,
 }
@@ -371,7 +374,7 @@ pub struct FlowLine<'a> {
 impl<'a> Report<'a> {
     /// Puts the report together.
     pub fn new(conclusion: &'a Conclusion<'_>) -> Report<'a> {
-        let Conclusion { case, judge, tally, services, findings } = conclusion;
+        let Conclusion { case, judge, tally, services, findings, problems } = conclusion;
         let (captures, flows, map, ledger) = (&case.captures, &case.flows, judge.map, judge.ledger);
         let mut services: Vec<ServiceLine> = services
             .iter()
@@ -397,6 +400,7 @@ impl<'a> Report<'a> {
             },
             services,
             findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),
+            problems,
             flows: FlowList { flows, judge: *judge },
         }
     }

@@ -381,12 +381,6 @@ mod tests {
         let worked = u64::from(remarks.contains(&"port-is-open"));
         Finding {
             id: "f-blocked.refused-tcp-2598-10.0.1.1".into(),
-            more_clients: false,
-            rests_on: Vec::new(),
-            vlans: Vec::new(),
-            code: "blocked.refused",
-            severity,
-            confidence: Confidence::High,
             params: Params::from([
                 ("service_title", Value::Service(Some("CGP (session with session reliability)".into()))),
                 ("worked", Value::Number(worked)),
@@ -394,20 +388,11 @@ mod tests {
                 ("advice", Value::Word(if worked > 0 { "look-at-times" } else { "allow" })),
                 ("remarks", Value::Remarks(remarks.to_vec())),
             ]),
-            sources: Vec::new(),
             clients: (1..=clients).map(|last| Address::v4([10, 0, 0, last])).collect(),
             servers: vec![Address::v4([10, 0, 1, 1])],
             port: Some((Transport::Tcp, 2598)),
-            service: None,
-            rules: Vec::new(),
-            products: Vec::new(),
-            openers: Vec::new(),
             flow_count: 1,
-            first: None,
-            last: None,
-            evidence: Vec::new(),
-            wireshark_filter: String::new(),
-            filter_is_exact: false,
+            ..Finding::named("blocked.refused", severity, Confidence::High)
         }
     }
 

@@ -8,6 +8,7 @@ use crate::finding::{Finding, IcmpKind, Params, Value};
 use crate::flow::Note;
 use crate::outside::printable;
 use crate::packet::Address;
+use crate::problem::Problem;
 use crate::signature::Protocol;
 use crate::time::{Span, Timestamp, Zone};
 use fluent_bundle::concurrent::FluentBundle;
@@ -36,7 +37,7 @@ pub struct Words {
 }
 
 /// The texts of a finding.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Texts {
     /// One line.
     pub title: String,
@@ -106,6 +107,12 @@ impl Words {
         }
         let text = |attribute| self.text(&key, Some(attribute), &args);
         Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
+    }
+
+    /// The texts of a problem; `findings` are all findings of its report.
+    pub fn problem<'a>(&self, problem: &Problem, mut findings: impl Iterator<Item = &'a Finding>) -> Texts {
+        let leading = problem.findings.first().and_then(|&place| findings.nth(place));
+        leading.map_or_else(Texts::default, |finding| self.finding(finding))
     }
 
     /// The text of this key, with these facts in it.

@@ -273,12 +273,6 @@ fn no_sentence_stands_in_a_finding() {
 
 fn refused(clients: &[u8]) -> Finding {
     Finding {
-        more_clients: false,
-        id: String::new(),
-        rests_on: Vec::new(),
-        code: "blocked.refused",
-        severity: Severity::Error,
-        confidence: Confidence::High,
         params: Params::from([
             ("service_title", Value::Service(None)),
             ("worked", Value::Number(0)),
@@ -286,21 +280,11 @@ fn refused(clients: &[u8]) -> Finding {
             ("advice", Value::Word("allow")),
             ("remarks", Value::Remarks(vec!["service-fails", "one-direction"])),
         ]),
-        sources: Vec::new(),
         clients: clients.iter().map(|&last| Address::v4([10, 0, 0, last])).collect(),
         servers: vec![Address::v4([10, 0, 1, 1])],
         port: Some((Transport::Tcp, 2598)),
-        service: None,
-        rules: Vec::new(),
-        products: Vec::new(),
-        openers: Vec::new(),
         flow_count: 1,
-        first: None,
-        last: None,
-        vlans: Vec::new(),
-        evidence: Vec::new(),
-        wireshark_filter: String::new(),
-        filter_is_exact: false,
+        ..Finding::named("blocked.refused", Severity::Error, Confidence::High)
     }
 }
 

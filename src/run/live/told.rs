@@ -60,9 +60,6 @@ impl Told {
         let kept = Finding {
             id: id.clone(),
             more_clients: finding.more_clients,
-            code,
-            severity: *severity,
-            confidence: *confidence,
             params: params.clone(),
             clients: clients.clone(),
             servers: servers.clone(),
@@ -71,15 +68,7 @@ impl Told {
             flow_count: finding.flow_count,
             first: finding.first,
             last: finding.last,
-            rests_on: Vec::new(),
-            vlans: Vec::new(),
-            sources: Vec::new(),
-            rules: Vec::new(),
-            products: Vec::new(),
-            openers: Vec::new(),
-            evidence: Vec::new(),
-            wireshark_filter: String::new(),
-            filter_is_exact: false,
+            ..Finding::named(code, *severity, *confidence)
         };
         self.0.insert(id.clone(), kept);
     }
