@@ -128,6 +128,19 @@ impl Range {
     }
 }
 
+impl Range {
+    /// The same in less room, for people: `10.1.9.1-40` where only the last byte differs.
+    pub fn short(&self) -> String {
+        let (first, last) = (self.first.wire_bytes(), self.last.wire_bytes());
+        match (self.prefix(), last) {
+            (None, [.., last_byte]) if self.first.is_v4() && first[..3] == last[..3] => {
+                format!("{}-{last_byte}", self.first)
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Range {
     /// `10.0.0.1`, `10.0.0.1-10.0.0.40` or `10.0.0.0/24`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

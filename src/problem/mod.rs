@@ -43,6 +43,12 @@ pub struct Problem {
     pub trend: Option<Trend>,
     /// What works at the same time, nearest first: the contrast.
     pub works: Vec<Works>,
+    /// Every path that was answered is known, so that where `works` names nobody nobody was answered. Otherwise there may be more.
+    pub works_complete: bool,
+    /// How many of its servers answered anybody on its ports, at whatever time; none where that is not known.
+    pub servers_answered: Option<usize>,
+    /// The networks that it hits as wholes, where that is its cause: blocks, each with a prefix.
+    pub networks: Vec<Range>,
     /// Who is behind it, where signs tell.
     pub culprit: Option<Culprit>,
     /// What its texts name beyond the other fields.
@@ -59,6 +65,38 @@ pub enum Cause {
     Refused,
     /// An ICMP error answers.
     Prohibited,
+    /// The server answers, and its answer does not reach the client.
+    HalfOpen,
+    /// A reset ends it soon after the handshake.
+    Cut,
+    /// Servers of which nothing was heard at all.
+    HostDown,
+    /// Servers that are up, and do not listen on any of their session ports.
+    ServiceDown,
+    /// The clients of whole networks get nothing on a port of servers that answer others there.
+    SubnetAgainstPort,
+    /// One host tries many hosts or ports.
+    Scan,
+    /// Many single tries.
+    Flood,
+    /// Sessions took a worse way, and what blocks the better one is not among the findings.
+    Fallback,
+    /// Launches failed, and what blocks them is not among the findings.
+    LaunchFailed,
+    /// A session port answers to the internet.
+    Exposed,
+    /// The internet knocks, and is not let in.
+    FromInternet,
+    /// Another protocol is spoken on a Citrix port.
+    ForeignProtocol,
+    /// Citrix is spoken on a port that is not its own.
+    OtherPort,
+    /// A port answers over the wrong transport.
+    OtherTransport,
+    /// Sessions died.
+    SessionDied,
+    /// Sessions died after the same time without traffic.
+    IdleTimeout,
     /// What has no cause in common with others: the code of the finding tells.
     Single,
 }
@@ -70,6 +108,22 @@ impl Cause {
             Cause::NoAnswer => "no-answer",
             Cause::Refused => "refused",
             Cause::Prohibited => "prohibited",
+            Cause::HalfOpen => "half-open",
+            Cause::Cut => "cut",
+            Cause::HostDown => "host-down",
+            Cause::ServiceDown => "service-down",
+            Cause::SubnetAgainstPort => "subnet-against-port",
+            Cause::Scan => "scan",
+            Cause::Flood => "flood",
+            Cause::Fallback => "fallback",
+            Cause::LaunchFailed => "launch-failed",
+            Cause::Exposed => "exposed",
+            Cause::FromInternet => "from-internet",
+            Cause::ForeignProtocol => "foreign-protocol",
+            Cause::OtherPort => "other-port",
+            Cause::OtherTransport => "other-transport",
+            Cause::SessionDied => "session-died",
+            Cause::IdleTimeout => "idle-timeout",
             Cause::Single => "single",
         }
     }
@@ -236,6 +290,9 @@ fn problem(findings: &[Finding], places: Vec<usize>) -> Option<Problem> {
         last: of.iter().filter_map(|finding| finding.last).max(),
         trend: None,
         works: Vec::new(),
+        works_complete: false,
+        servers_answered: None,
+        networks: Vec::new(),
         culprit: None,
         params: Params::default(),
         findings: places,

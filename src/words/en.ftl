@@ -263,6 +263,57 @@ quality-ends-early =
     .remedy = Let the capture run for at least half a minute after the failure.
 
 
+## Problems: what findings have in common
+
+problem-attempts = { $number ->
+        [one] { $told } attempt
+       *[other] { $told } attempts
+    }
+problem-servers = { at-least-hosts }{ $number ->
+        [one] { $told } server
+       *[other] { $told } servers
+    }{ over-cover }{ $answered ->
+        [none] { $number ->
+            [one] , never answered
+           *[other] , none ever answered
+        }
+       *[unsaid] {""}
+    }
+problem-clients = { at-least-hosts }{ $number ->
+        [one] { $told } client
+       *[other] { $told } clients
+    }{ over-cover }
+at-least-hosts = { $more ->
+        [more] at least{" "}
+       *[all] {""}
+    }
+over-cover = { $exact ->
+        [over] {" "}among { $covered } addresses
+       *[exact] {""}
+    }
+problem-when = { $first }{ $last ->
+        [same] {""}
+       *[other] -{ $last }
+    }{ $trend ->
+        [once] , once
+        [steady] , steady
+        [growing] , growing
+        [fading] , fading
+        [over] , over
+       *[unsaid] {""}
+    }
+problem-works = { $contrast ->
+        [other-clients] from { $clients }: { works-flows } on the same servers and port
+        [other-servers] { $servers }: { works-flows } of the same clients on the same port
+        [other-port] { $transport } { $port }: { works-flows } of the same clients on the same servers
+       *[elsewhere] { $servers }: { works-flows } of others on the same port
+    }
+works-flows = { $number ->
+        [one] { $told } flow
+       *[other] { $told } flows
+    }
+
+
 ## Parts of sentences
 
 flows = { $flows ->

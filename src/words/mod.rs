@@ -1,6 +1,7 @@
 //! How facts are told: one catalogue a language, compiled in. A further language is one file like `en.ftl` and its line in
 //! `LANGUAGES`; what it does not translate is told in English.
 
+mod problem;
 #[cfg(test)]
 mod tests;
 
@@ -8,7 +9,6 @@ use crate::finding::{Finding, IcmpKind, Params, Value};
 use crate::flow::Note;
 use crate::outside::printable;
 use crate::packet::Address;
-use crate::problem::Problem;
 use crate::signature::Protocol;
 use crate::time::{Span, Timestamp, Zone};
 use fluent_bundle::concurrent::FluentBundle;
@@ -35,6 +35,8 @@ pub struct Words {
     /// The zone of the times that are told.
     zone: Zone,
 }
+
+pub use problem::{HostLine, ProblemLines};
 
 /// The texts of a finding.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -107,12 +109,6 @@ impl Words {
         }
         let text = |attribute| self.text(&key, Some(attribute), &args);
         Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
-    }
-
-    /// The texts of a problem; `findings` are all findings of its report.
-    pub fn problem<'a>(&self, problem: &Problem, mut findings: impl Iterator<Item = &'a Finding>) -> Texts {
-        let leading = problem.findings.first().and_then(|&place| findings.nth(place));
-        leading.map_or_else(Texts::default, |finding| self.finding(finding))
     }
 
     /// The text of this key, with these facts in it.
