@@ -343,7 +343,7 @@ fn the_order_is_severity_then_people_then_attempts() {
 #[test]
 fn a_mix_has_the_two_problems_that_were_made() {
     for seed in 1..=5 {
-        let mix = Mix { packets: 30_000, flows: 6_000, seed, ..Mix::default() };
+        let mix = Mix { packets: 36_000, flows: 6_000, seed, ..Mix::default() };
         let mut traffic = mix.traffic().expect("the mix is possible");
         let mut packets: Vec<Captured> = Vec::new();
         while let Some((at, bytes)) = traffic.packet() {
@@ -385,7 +385,8 @@ fn a_mix_has_the_two_problems_that_were_made() {
                         *(if problem.clients.contains(flow.client.address) { &mut same } else { &mut others }) += 1;
                     }
                 }
-                let expected = [(Contrast::OtherServers, same), (Contrast::Elsewhere, others)];
+                let mut expected = vec![(Contrast::OtherServers, same), (Contrast::Elsewhere, others)];
+                expected.retain(|(_, flows)| *flows > 0);
                 let works: Vec<(Contrast, u64)> = problem.works.iter().map(|it| (it.contrast, it.flows)).collect();
                 assert_eq!(works, expected, "seed {seed}");
                 let servers = problem.works.iter().flat_map(|works| works.servers.iter());
