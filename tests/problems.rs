@@ -312,6 +312,17 @@ fn a_trend_needs_many_moments() {
 }
 
 #[test]
+fn what_is_not_tried_again_for_long_has_ceased() {
+    let tries = || (0..3).map(|it| silent(talk(&user(1), 50_000 + it, &vda(1), CGP).at(at(20 * i64::from(it)))));
+    let later = |seconds: i64| session(talk(&user(1), 51_000, &vda(2), CGP).at(at(seconds)));
+    let trend = |found: &[Problem]| found[0].trend;
+    assert_eq!(trend(&problems(tries().chain([later(700)]))), Some(Trend::Ceased));
+    assert_eq!(trend(&problems(tries().chain([later(500)]))), None, "that is not long");
+    let other = session(talk(&user(2), 51_000, &vda(2), CGP).at(at(900)));
+    assert_eq!(trend(&problems(tries().chain([other]))), None, "somebody else went on");
+}
+
+#[test]
 fn ids_stay_when_the_capture_grows() {
     let blocked = |range: std::ops::RangeInclusive<u8>| {
         range.flat_map(|it| {

@@ -49,6 +49,9 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
     if is_block(key.cause) {
         problem.works = contrast::works(replies, &problem, key.cause == Cause::Cut);
         problem.servers_answered = contrast::servers_answered(replies, &problem);
+        if has_ceased(replies, &problem) {
+            problem.trend = Some(Trend::Ceased);
+        }
     }
     let following: Vec<&Finding> = absorbed.iter().map(|&place| &findings[place]).collect();
     let up = if is_block(key.cause) { replies.up(&problem) } else { "unsaid" };
@@ -69,6 +72,17 @@ fn is_block(cause: Cause) -> bool {
         Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
         Cause::SessionDied | Cause::IdleTimeout | Cause::Single => false,
     }
+}
+
+/// How long nothing may come of a problem before it is said to have ceased; longer where it lasted longer.
+const LONG: Span = Span::seconds(600);
+
+/// It happened more than once, and then no more for long, while the clients went on.
+fn has_ceased(replies: &Replies, problem: &Problem) -> bool {
+    let Some((first, last)) = problem.first.zip(problem.last) else { return false };
+    let long = LONG.max(last - first);
+    let is_open = !matches!(problem.trend, Some(Trend::Once | Trend::Over));
+    is_open && replies.go_on(problem, last + long)
 }
 
 fn trend_of(cause: Cause, standing: Standing, of: &[&Finding]) -> Option<Trend> {

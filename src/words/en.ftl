@@ -611,6 +611,7 @@ problem-when = { $first }{ $last ->
         [growing] , growing
         [fading] , fading
         [over] , over
+        [ceased] , not tried again since
        *[unsaid] {""}
     }
 problem-works = { $contrast ->
