@@ -205,9 +205,16 @@ impl Paths {
 fn working(flow: &FlowRecord, showing: Showing) -> Option<Working> {
     let works = matches!(showing, Showing::Handshake | Showing::Exchange | Showing::Midstream);
     let both_ways = flow.from_client.payload_bytes > 0 && flow.from_server.payload_bytes > 0;
-    let &opener = flow.evidence.first().filter(|_| works && both_ways)?;
-    let Endpoint { port: client_port, .. } = flow.client;
-    Some(Working { flows: 1, first: flow.first, began: flow.first, last: flow.last, opener, client_port })
+    if works && both_ways { Working::of(flow) } else { None }
+}
+
+impl Working {
+    /// This flow alone, whatever it carried; none where no packet of it is known.
+    pub(super) fn of(flow: &FlowRecord) -> Option<Working> {
+        let &opener = flow.evidence.first()?;
+        let Endpoint { port: client_port, .. } = flow.client;
+        Some(Working { flows: 1, first: flow.first, began: flow.first, last: flow.last, opener, client_port })
+    }
 }
 
 impl AddAssign<&Paths> for Paths {

@@ -306,10 +306,20 @@ fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool 
     };
     match matching.fit {
         Fit::Foreign(_) | Fit::CitrixElsewhere(_) | Fit::OtherTransport => true,
-        Fit::Fits => blocked || is_doubtful(showing, matching) || is_exposed(flow, showing, matching),
+        Fit::Fits => {
+            blocked
+                || is_doubtful(showing, matching)
+                || is_exposed(flow, showing, matching)
+                || is_in_vain(showing, matching)
+        }
         Fit::GenericPort => blocked || is_short_of_tries(showing, matching),
         Fit::UnknownPort => false,
     }
+}
+
+/// No reply, where none need come, to what something else takes the place of: whether it does is seen elsewhere.
+fn is_in_vain(showing: Showing, matching: &Matching) -> bool {
+    showing == Showing::NoReply(None) && matching.port.replaced && !matching.foreign_attempt
 }
 
 /// It cannot be told what became of it, or how it began.
