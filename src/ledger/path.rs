@@ -162,6 +162,14 @@ impl Paths {
         self.working.get(path)?.working.as_ref()
     }
 
+    /// What works at a port of a server, by client, in order.
+    pub fn working_at(&self, protocol: u8, port: u16, server: Address) -> impl Iterator<Item = (Address, &Working)> {
+        let from = Path { protocol, port, server, client: Address::default() };
+        let here = move |path: &Path| (path.protocol, path.port, path.server) == (protocol, port, server);
+        let paths = self.working.range(from..).take_while(move |(path, _)| here(path));
+        paths.filter_map(|(path, answered)| Some((path.client, answered.working.as_ref()?)))
+    }
+
     /// Every path on which something works, in order, then every path with flows that were only answered. A path may be in both.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Answered)> {
         self.working.iter().chain(&self.answered)

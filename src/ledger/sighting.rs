@@ -257,6 +257,11 @@ enum Rank {
 }
 
 impl Sighting {
+    /// An attempt that came to nothing, certain or not. Where no reply need come, no reply is none.
+    pub fn is_attempt(&self) -> bool {
+        self.showing.is_attempt() && !is_in_vain(self.showing, &self.matching)
+    }
+
     fn rank(&self) -> Rank {
         let Sighting { showing, matching, .. } = self;
         let unexpected = matches!(matching.fit, Fit::Foreign(_) | Fit::CitrixElsewhere(_) | Fit::OtherTransport);
@@ -319,7 +324,7 @@ fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool 
 
 /// No reply, where none need come, to what something else takes the place of: whether it does is seen elsewhere.
 fn is_in_vain(showing: Showing, matching: &Matching) -> bool {
-    showing == Showing::NoReply(None) && matching.port.replaced && !matching.foreign_attempt
+    showing == Showing::NoReply(None) && matching.port.replaced && !matching.port.reply_due && !matching.foreign_attempt
 }
 
 /// It cannot be told what became of it, or how it began.
