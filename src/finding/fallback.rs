@@ -145,7 +145,7 @@ fn works_beside(scene: &Scene<'_>, client: Address, port: u16, group: &Group<'_>
 
 /// A session on another path that took the place of the one that was blocked: it began with or after the first blocked try, and
 /// within a minute of the last (a client waits half a second before it takes TCP beside EDT, or until EDT has failed, facts
-/// ADP-04 and ADP-05). A client whose session runs over TCP tries EDT again every five minutes, so there the blocked try may come
+/// ADP-04, ADP-05 and ADP-07). A client whose session runs over TCP tries EDT again every five minutes, so there the blocked try may come
 /// later, and the session may be older than the capture (facts ADP-06).
 fn taken_instead<'a>(scene: &Scene<'a>, path: Path, blocked: &Attempts, fallback: Fallback) -> Option<&'a Working> {
     let working = scene.ledger.paths.working(&path)?;
@@ -249,14 +249,16 @@ fn audio(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         for group in groups.into_values() {
             let ports = BTreeSet::from_iter(group.more_ports.iter().copied().chain([group.port]));
             let mut finding = group.finding(check, scene, Severity::Warning, Confidence::Medium);
-            finding.params =
-                Params::from([("audio_ports", Value::Ports(ports.into_iter().collect())), ("sender", Value::Word(sender))]);
+            finding.params = Params::from([
+                ("audio_ports", Value::Ports(ports.into_iter().collect())),
+                ("sender", Value::Word(sender)),
+            ]);
             found.push(finding);
         }
     }
 }
 
-/// EDT inside DTLS that got no answer from a server which the client reaches over TLS. Only a client hello counts: QUIC on the same
+/// EDT inside DTLS that got no answer from a server which the client reaches over TLS (facts ADP-02). Only a client hello counts: QUIC on the same
 /// port looks different (facts MIX-07). What is inside DTLS cannot be told (facts MIX-06), and VPNs speak it there as well.
 fn dtls(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     let resets = resets(scene);

@@ -87,7 +87,9 @@ fn rests_on(finding: &Finding, findings: &[Finding]) -> Vec<String> {
 /// The ways that were blocked, as far as a finding rests on that.
 fn blocked_ways(finding: &Finding) -> Vec<(Transport, u64)> {
     let mut ways = Vec::from_iter(blocked_place(finding));
-    for (name, transport) in [("tcp_ports", Transport::Tcp), ("udp_ports", Transport::Udp), ("audio_ports", Transport::Udp)] {
+    for (name, transport) in
+        [("tcp_ports", Transport::Tcp), ("udp_ports", Transport::Udp), ("audio_ports", Transport::Udp)]
+    {
         if let Some(Value::Ports(ports)) = finding.params.get(name) {
             ways.extend(ports.iter().map(|&port| (transport, u64::from(port))));
         }

@@ -1,4 +1,4 @@
-//! Launches that failed: every way to a session that a client tried was blocked.
+//! Launches that failed: every way to a session that a client tried was blocked, and the user was told so (facts F9).
 
 use super::scene::{Scene, address, any};
 use super::{Check, Confidence, Finding, Params, Severity, Value};
@@ -158,7 +158,7 @@ impl<'a> Launch<'a> {
     }
 
     /// Whether a session between these two came about after these tries; `Err` where one was there meanwhile, or where nothing but
-    /// connections without a word were, as a monitor makes them. An answer on a port that sessions share with others counts as one.
+    /// connections without a word were, as a monitor makes them, or the side of a start that lost the race (facts ADP-09). An answer on a port that sessions share with others counts as one.
     fn came_about(
         &self,
         scene: &Scene<'_>,
