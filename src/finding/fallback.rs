@@ -214,12 +214,14 @@ impl std::ops::AddAssign for Retries {
 /// silence on it means nothing (facts AUD-01 and AUD-03).
 fn audio(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     let mut groups: [BTreeMap<Address, Group<'_>>; 2] = Default::default();
+    let mut known: BTreeMap<ServiceId, (Vec<u16>, Vec<u16>)> = BTreeMap::new();
     let in_vain = |sign| sign == Sign::Unanswered || is_no_connection(sign);
     for (_, sighting, seen) in scene.host_by_host(in_vain) {
         let place = sighting.matching.place;
         let Some(service) = replaced(scene, place, Fallback::AudioToTcp, Transport::Udp) else { continue };
         let Path { server: asked, client: asks, .. } = sighting.path;
-        let ports = scene.map.specific_ports(service, Transport::Udp);
+        let ports = || (scene.map.specific_ports(service, Transport::Udp), ports_instead(scene, service));
+        let (ports, instead) = known.entry(service).or_insert_with(ports);
         let heard = |server, client| {
             ports.iter().any(|&port| {
                 let path = Path { protocol: protocol::UDP, port, server, client };
@@ -230,7 +232,6 @@ fn audio(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         if heard(asked, asks) || heard(asks, asked) || scene.may_lack_packets(Pair::of(asks, asked), times) {
             continue;
         }
-        let instead = ports_instead(scene, service);
         let session = |server, client| {
             instead.iter().any(|&port| {
                 let path = Path { protocol: protocol::TCP, port, server, client };

@@ -71,9 +71,15 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             _ => {}
         }
     }
+    launches.retain(|_, launch| launch.looks_failed());
+    if launches.is_empty() {
+        return;
+    }
+    let (places, monitors) = (places(scene), monitors(scene));
+    launches.retain(|(_, client), _| !monitors.contains(client));
     let mut failed: BTreeMap<Address, Failed<'_>> = BTreeMap::new();
     for ((server, client), launch) in launches {
-        let Some((later, tried)) = launch.failed(scene, server, client) else { continue };
+        let Some((later, tried)) = launch.failed(scene, &places, server, client) else { continue };
         for (way, Way { seen, firm, rules, .. }) in launch.blocked {
             let fresh = || Failed { seen: seen.clone(), ways: BTreeMap::new(), clients: BTreeMap::new(), tried, firm };
             let known = failed.contains_key(&server);
@@ -113,19 +119,26 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// Whether a session came about later, and how long the client tried; nothing where this was no launch, or it came through, or
-    /// it cannot be told.
-    fn failed(&self, scene: &Scene<'_>, server: Address, client: Address) -> Option<(bool, Span)> {
+    /// Two ways or more were tried, TCP among them, each was blocked beyond doubt, and it does not look like a machine.
+    fn looks_failed(&self) -> bool {
         let over_tcp = self.blocked.keys().any(|(protocol, _)| *protocol == protocol::TCP);
         let all_blocked = self.unclear.iter().all(|way| self.blocked.contains_key(way));
         let certain = self.blocked.values().all(|way| way.certain);
         let by_machine = self.blocked.values().any(|way| is_regular(&way.seen));
-        if self.blocked.len() < 2 || !over_tcp || !all_blocked || !certain || by_machine {
-            return None;
-        }
+        self.blocked.len() >= 2 && over_tcp && all_blocked && certain && !by_machine
+    }
+
+    /// Whether a session came about later, and how long the client tried; nothing where it came through, or was no launch.
+    fn failed(
+        &self,
+        scene: &Scene<'_>,
+        places: &[SessionPlace],
+        server: Address,
+        client: Address,
+    ) -> Option<(bool, Span)> {
         let first = self.blocked.values().map(|way| way.seen.first).min()?;
         let last = self.blocked.values().map(|way| way.seen.last).max()?;
-        let later = self.came_about(scene, (server, client), (first, last)).ok()?;
+        let later = self.came_about(scene, places, (server, client), (first, last)).ok()?;
         self.tried().map(|tried| (later, tried))
     }
 
@@ -162,31 +175,71 @@ impl<'a> Launch<'a> {
     fn came_about(
         &self,
         scene: &Scene<'_>,
+        places: &[SessionPlace],
         (server, client): (Address, Address),
         (first, last): (Timestamp, Timestamp),
     ) -> Result<bool, ()> {
         let (mut later, mut only_answered) = (false, false);
-        for (transport, protocol) in [(Transport::Tcp, protocol::TCP), (Transport::Udp, protocol::UDP)] {
-            for port in scene.map.ports_of_sessions(transport) {
-                let path = Path { protocol, port, server, client };
-                let answers = scene.ledger.paths.answers(&path).filter(|answers| answers.last >= first);
-                let generic = scene.map.place(transport, port).is_some_and(|place| scene.map.at(place).generic);
-                let session =
-                    scene.ledger.paths.working(&path).map(|working| (working.first, working.began, working.last));
-                let session =
-                    if generic { answers.map(|answers| (answers.first, answers.last, answers.last)) } else { session };
-                match session {
-                    Some((earliest, _, latest)) if earliest <= last + AT_LAST && latest >= first => return Err(()),
-                    Some((_, began, _)) if began > last => later = true,
-                    _ => {
-                        let reset = self.blocked.get(&(protocol, port)).is_some_and(|way| way.reset);
-                        only_answered |= !generic && !reset && answers.is_some();
-                    }
+        for &SessionPlace { protocol, port, generic } in places {
+            let path = Path { protocol, port, server, client };
+            let answers = scene.ledger.paths.answers(&path).filter(|answers| answers.last >= first);
+            let working = scene.ledger.paths.working(&path);
+            // The first that began, the last that began, and when the last ended.
+            let session = match generic {
+                true => answers.map(|answers| (answers.first, answers.last, answers.last)),
+                false => working.map(|working| (working.first, working.began, working.last)),
+            };
+            match session {
+                Some((earliest, _, latest)) if earliest <= last + AT_LAST && latest >= first => return Err(()),
+                Some((_, began, _)) if began > last => later = true,
+                _ => {
+                    let reset = self.blocked.get(&(protocol, port)).is_some_and(|way| way.reset);
+                    only_answered |= !generic && !reset && answers.is_some();
                 }
             }
         }
         if only_answered && !later { Err(()) } else { Ok(later) }
     }
+}
+
+/// A port where a session may run.
+struct SessionPlace {
+    protocol: u8,
+    port: u16,
+    /// Many programs use it.
+    generic: bool,
+}
+
+fn places(scene: &Scene<'_>) -> Vec<SessionPlace> {
+    let over = |(transport, protocol)| {
+        let place = move |port| {
+            let generic = scene.map.place(transport, port).is_some_and(|place| scene.map.at(place).generic);
+            SessionPlace { protocol, port, generic }
+        };
+        scene.map.ports_of_sessions(transport).into_iter().map(place)
+    };
+    [(Transport::Tcp, protocol::TCP), (Transport::Udp, protocol::UDP)].into_iter().flat_map(over).collect()
+}
+
+/// Clients that open session ports somewhere and close them without a word, and never have a session.
+fn monitors(scene: &Scene<'_>) -> BTreeSet<Address> {
+    let (mut knock, mut talk) = (BTreeSet::new(), BTreeSet::new());
+    let ports = scene.map.session_ports(Transport::Tcp);
+    let reset = scene.host_by_host(|sign| sign == Sign::Blocked(Outcome::ResetEarly));
+    let reset: BTreeSet<Path> = reset.map(|(_, sighting, _)| sighting.path).collect();
+    let over_tcp = |path: &Path| path.protocol == protocol::TCP && ports.contains(&path.port) && !reset.contains(path);
+    for (path, answered) in scene.ledger.paths.iter().filter(|(path, _)| over_tcp(path)) {
+        let known = if answered.working.is_some() { &mut talk } else { &mut knock };
+        known.insert(path.client);
+    }
+    // EDT that won leaves a TCP connection without a word (facts ADP-09).
+    let sessions = scene.map.session_ports(Transport::Udp);
+    for (path, _) in scene.ledger.paths.iter().filter(|(path, _)| path.protocol == protocol::UDP) {
+        if sessions.contains(&path.port) {
+            talk.insert(path.client);
+        }
+    }
+    knock.difference(&talk).copied().collect()
 }
 
 /// Tries at equal times are those of a machine: a monitor, or a program that connects again and again.
