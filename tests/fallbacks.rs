@@ -255,6 +255,13 @@ fn sound_is_silent_where_it_works_or_no_session_is_there() {
     assert_eq!(codes(&found([in_vain(), carries(), works], 90)), [""; 0], "another pair of ports works");
     let over = session((CLIENT, 50_100), (VDA, ICA), 600_000, 60).packets();
     assert_eq!(codes(&found([in_vain(), over], 700)), [""; 0], "ten minutes later");
+    let old = tcp((CLIENT, 50_100), (VDA, ICA)).at(BEGIN);
+    let old = (0..6).fold(old, |talk, _| talk.says(b"keys").answers(b"screen").wait(Span::seconds(10))).packets();
+    assert_eq!(
+        codes(&found([in_vain(), old], 90)),
+        ["quality.starts-in-middle"],
+        "UDP may have been tested before the capture began"
+    );
     let once = sound((CLIENT, 50_001), (VDA, 16_500), 1).packets();
     assert_eq!(codes(&found([once, carries()], 90)), [""; 0], "one datagram");
 }

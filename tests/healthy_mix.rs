@@ -270,7 +270,8 @@ fn datagrams(talk: Talk, site: &Site, dice: &mut Dice) -> Vec<Captured> {
         (4739, _) => ([&[0, 10, 0, 48][..], &[1; 44]].concat(), Vec::new()),
         _ => (dice.bytes(60), dice.bytes(200)),
     };
-    let answered = site.reply_due || (!answer.is_empty() && dice.one_in(2));
+    // Sound goes over UDP only after it was heard in both directions (facts AUD-02).
+    let answered = site.reply_due || site.service == "audio" || (!answer.is_empty() && dice.one_in(2));
     let mut talk = talk;
     for turn in 0..1 + dice.below(4) {
         talk = talk.wait(Span::millis(dice.below(3_000) as i64));

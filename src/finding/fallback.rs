@@ -211,7 +211,7 @@ impl std::ops::AddAssign for Retries {
 
 /// Sound that could not move to UDP and stayed inside the session (facts AUD-02). Whoever tries first, the port is that of the
 /// audio range, so the one that is asked may be either end of the session. Where UDP was answered once it was tested and works, and
-/// silence on it means nothing (facts AUD-01 and AUD-03).
+/// silence on it means nothing (facts AUD-01 and AUD-03). That test is in a capture that holds the beginning of the session.
 fn audio(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     let mut groups: [BTreeMap<Address, Group<'_>>; 2] = Default::default();
     let mut known: BTreeMap<ServiceId, (Vec<u16>, Vec<u16>)> = BTreeMap::new();
@@ -235,8 +235,9 @@ fn audio(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let session = |server, client| {
             instead.iter().any(|&port| {
                 let path = Path { protocol: protocol::TCP, port, server, client };
+                let began = scene.ledger.paths.answers(&path).is_some_and(|answers| answers.first <= seen.first);
                 let working = scene.ledger.paths.working(&path);
-                working.is_some_and(|working| working.first <= seen.last && seen.first <= working.last)
+                began && working.is_some_and(|working| working.first <= seen.last && seen.first <= working.last)
             })
         };
         let [to_server, to_client] = &mut groups;
