@@ -242,6 +242,11 @@ fn sound_that_is_rejected_rests_on_the_block() {
     let findings = found([carries, rejected], 90);
     assert_eq!(codes(&findings), ["blocked.prohibited", "fallback.audio-to-tcp"]);
     assert_rests_on(&findings[1], &findings, &[("blocked.prohibited", 16_500)]);
+    // The other way round the server of the session is the one that is told no.
+    let carries = session((CLIENT, 50_100), (VDA, ICA), 0, 60).packets();
+    let rejected = sound((VDA, 50_001), (CLIENT, 16_500), 4).error("10.0.0.1", 3, 13).packets();
+    let findings = found([carries, rejected], 90);
+    assert_rests_on(one(&findings, "fallback.audio-to-tcp"), &findings, &[("blocked.prohibited", 16_500)]);
 }
 
 #[test]
@@ -559,7 +564,19 @@ fn behind_one_address_a_session_of_somebody_else_speaks_against_a_failed_launch(
 fn a_way_that_the_capture_did_not_watch_to_its_end_leaves_it_open() {
     let first = dropped((CLIENT, 50_001), (VDA, CGP), 0);
     let begun = tcp((CLIENT, 50_002), (VDA, ICA)).at(at(20_000)).syn().packets();
-    assert!(!codes(&found([first, begun], 21)).contains(&"launch.failed"));
+    let short = |talks: Vec<Vec<Captured>>, until| !codes(&found(talks, until)).contains(&"launch.failed");
+    assert!(short(vec![first.clone(), begun.clone()], 21));
+    let edt = edt_tries((CLIENT, 50_003), 0, 12).packets();
+    assert!(short(vec![first.clone(), edt.clone(), begun.clone()], 21), "two ways are blocked, the third is open yet");
+    assert!(!short(vec![first, edt], 21));
+}
+
+#[test]
+fn silence_where_only_one_direction_was_captured_is_no_failed_launch() {
+    let both = || [dropped((CLIENT, 50_001), (VDA, CGP), 0), dropped((CLIENT, 50_002), (VDA, ICA), 8_000)];
+    let half = |port| tcp((CLIENT, port), (VDA, 445)).syn().wait(Span::millis(10)).syn_ack().unseen().ack().says(b"x");
+    let halves = (0..4).map(|number| half(52_000 + number).packets());
+    assert!(!codes(&found(both().into_iter().chain(halves), 90)).contains(&"launch.failed"));
 }
 
 #[test]
