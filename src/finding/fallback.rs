@@ -80,7 +80,9 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>, fallback: Fa
             let (instead, itself) = (ports_instead(scene, *service), scene.map.specific_ports(*service, transport));
             for (&client, attempts) in &group.clients {
                 let again = scene.answered_again(client, group, *outcome).is_some();
-                let on_its_own = || itself.iter().any(|&port| works_beside(scene, client, port, group, attempts));
+                let other = |port: &&u16| **port != group.port;
+                let on_its_own =
+                    || itself.iter().filter(other).any(|&port| works_beside(scene, client, port, group, attempts));
                 if again || on_its_own() {
                     continue;
                 }

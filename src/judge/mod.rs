@@ -198,9 +198,7 @@ impl<'m, 'l> Judge<'m, 'l> {
                 Some(Sign::Doubtful(doubt))
             }
             (Verdict::Expected, _, _) if judgement.outcome == Outcome::Midstream => Some(Sign::Midstream),
-            (Verdict::Expected, None, _) if judgement.outcome == Outcome::Unanswered && matching.port.replaced => {
-                Some(Sign::Unanswered)
-            }
+            _ if sighting.is_in_vain() => Some(Sign::Unanswered),
             _ => None,
         };
         let opened = matches!(judgement.outcome, Outcome::Established | Outcome::Answered);

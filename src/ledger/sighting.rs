@@ -259,7 +259,12 @@ enum Rank {
 impl Sighting {
     /// An attempt that came to nothing, certain or not. Where no reply need come, no reply is none.
     pub fn is_attempt(&self) -> bool {
-        self.showing.is_attempt() && !is_in_vain(self.showing, &self.matching)
+        self.showing.is_attempt() && !self.is_in_vain()
+    }
+
+    /// No reply, where none need come, from a service that has a substitute.
+    pub fn is_in_vain(&self) -> bool {
+        is_in_vain(self.showing, &self.matching)
     }
 
     fn rank(&self) -> Rank {
@@ -324,7 +329,11 @@ fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool 
 
 /// No reply, where none need come, to what something else takes the place of: whether it does is seen elsewhere.
 fn is_in_vain(showing: Showing, matching: &Matching) -> bool {
-    showing == Showing::NoReply(None) && matching.port.replaced && !matching.port.reply_due && !matching.foreign_attempt
+    showing == Showing::NoReply(None)
+        && matching.fit == Fit::Fits
+        && matching.port.replaced
+        && !matching.port.reply_due
+        && !matching.foreign_attempt
 }
 
 /// It cannot be told what became of it, or how it began.
