@@ -49,6 +49,8 @@ pub struct PortNature {
     pub reply_due: bool,
     /// A session port: nobody but Citrix is at home there.
     pub session: bool,
+    /// Something else is used while the service is blocked.
+    pub replaced: bool,
 }
 
 /// What ties a flow to its service.
@@ -168,6 +170,7 @@ impl PortNature {
             generic: candidates.is_some_and(|candidates| candidates.generic),
             reply_due: candidates.is_some_and(|candidates| candidates.reply_due),
             session: candidates.is_some_and(|candidates| candidates.session),
+            replaced: candidates.is_some_and(|candidates| candidates.replaced),
         }
     }
 }

@@ -169,11 +169,15 @@ fn a_cut_to_164_bytes_changes_no_outcome() {
                 .collect()
         };
         assert_eq!(flows(&whole), flows(&cut), "{}", folder.display());
-        let verdicts = |path: &Path| -> Vec<Value> {
+        // A server's name that lies behind the cut is not seen, and what it alone tied to Citrix is tied no more.
+        let seen = |path: &Path| -> Vec<[Value; 2]> {
             let told = report(&["--format", "json"], path);
-            told["flows"].as_array().expect("flows are a list").iter().map(|flow| flow["verdict"].clone()).collect()
+            let list = told["flows"].as_array().expect("flows are a list").clone();
+            list.iter().map(|flow| ["server_name", "verdict"].map(|key| flow[key].clone())).collect()
         };
-        assert_eq!(verdicts(&whole), verdicts(&cut), "{}", folder.display());
+        for (whole, cut) in seen(&whole).into_iter().zip(seen(&cut)).filter(|(whole, cut)| whole[0] == cut[0]) {
+            assert_eq!(whole, cut, "{}", folder.display());
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 mod support;
 
 use cap_audit::flow::Sender;
-use cap_audit::ledger::{Answered, Ledger, Path, Reply, Seen, Signed};
+use cap_audit::ledger::{Answered, CitrixName, Ledger, Path, Reply, Seen, Signed};
 use cap_audit::packet::{Vlans, protocol};
 use cap_audit::time::Span;
 use support::*;
@@ -110,4 +110,48 @@ fn a_sighting_keeps_the_mean_of_the_moments_at_which_its_flows_began() {
     let mut sum = Ledger::default();
     parts.into_iter().rev().for_each(|part| sum += &audit(part).ledger);
     assert_eq!(seen(&sum).begun, seen_in_all.begun);
+}
+
+#[test]
+fn a_name_of_citrix_and_quic_in_vain_are_kept() {
+    let hello = |name: &str| {
+        let counted = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+        let listed = counted(&[&[0][..], &counted(name.as_bytes())].concat());
+        let named = counted(&[&[0, 0][..], &counted(&listed)].concat());
+        let body = [&[3, 3][..], &[0x5a; 32], &[0, 0, 2, 0x13, 1, 1, 0], &named].concat();
+        let message = [&[1, 0][..], &counted(&body)].concat();
+        [&[0x16, 3, 1][..], &counted(&message)].concat()
+    };
+    let tls = |to: &str, name: &str| {
+        Talk::between(client(CLIENT, 40_001), server(to, 443)).opened().says(&hello(name)).answers(b"x").packets()
+    };
+    let initial = [&[0xc3, 0, 0, 0, 1, 8][..], &[7; 8], &[0, 0, 0x44, 0xb8], &[0x5a; 1_180]].concat();
+    let quic = |to: &str| {
+        let first = Talk::udp(client(CLIENT, 40_009), server(to, 443)).says(&initial).wait(Span::seconds(2));
+        first.says(&initial)
+    };
+    let (cloud, gateway, web) = ("203.0.113.1", "203.0.113.2", "203.0.113.3");
+    let audited = audit(merge([
+        tls(cloud, "acme.cloud.com"),
+        tls(gateway, "acme.cloud.com"),
+        Talk::between(client(CLIENT, 40_002), server(gateway, 443)).opened().says(&hello("a.g.nssvc.net")).packets(),
+        tls(web, "www.example.com"),
+        quic(web).packets(),
+        quic(cloud).answers(b"yes").packets(),
+        meanwhile(START + Span::seconds(60)),
+    ]));
+    let hellos = &audited.ledger.hellos;
+    let names: Vec<_> = hellos.names().collect();
+    // Of two names of a host the one that says more.
+    assert_eq!(names, [(address(cloud), CitrixName::Other), (address(gateway), CitrixName::GatewayService)]);
+    let path = Path { protocol: protocol::UDP, port: 443, server: address(web), client: address(CLIENT) };
+    let [(tried, seen)] = hellos.quic().collect::<Vec<_>>()[..] else { panic!("{hellos:?}") };
+    assert_eq!((*tried, seen.flows, seen.first, seen.last), (path, 1, START, START + Span::seconds(2)));
+    // A sum is the same in any order.
+    let (mut twice, mut other) = (Ledger::default(), audited.ledger.clone());
+    twice += &audited.ledger;
+    twice += &audited.ledger;
+    other += &audited.ledger;
+    assert_eq!(twice.hellos, other.hellos);
+    assert_eq!(twice.hellos.quic().next().expect("it is there").1.flows, 2);
 }

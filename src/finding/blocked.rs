@@ -1,6 +1,7 @@
 //! Conversations that did not come about: silence, refusal, prohibition, half a handshake, an early reset.
 
-use super::scene::{Attempts, Group, Scene};
+use super::fallback::may_be_rendezvous;
+use super::scene::{Attempts, Group, Scene, Tie};
 use super::{Check, Confidence, Finding, IcmpFamily, IcmpKind, Params, Severity, Value};
 use crate::flow::AT_ONCE;
 use crate::judge::{Outcome, Sign};
@@ -94,7 +95,8 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     };
     let mut remarks = Vec::new();
     if group.generic {
-        remarks.push("generic-port");
+        // A name of Citrix says more than the port.
+        remarks.extend((scene.tie(group.server) != Some(Tie::Name)).then_some("generic-port"));
     } else if doubts.worked == 0 && !doubts.neighbour {
         remarks.push(if consequence.is_some() { "consequence" } else { "service-fails" });
     }
@@ -110,6 +112,7 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     let asked_for = || neighbours.unanswered(group.server, group.seen.first, group.seen.last);
     let unanswered = if outcome == Outcome::Silent { asked_for() } else { 0 };
     remarks.extend((unanswered > 0).then_some("host-down"));
+    remarks.extend(may_be_rendezvous(scene, group, outcome).then_some("maybe-rendezvous"));
     let mut params = Params::from([
         ("service_title", Value::Service(scene.service_title(group.place))),
         ("worked", Value::Number(doubts.worked)),

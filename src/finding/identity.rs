@@ -2,6 +2,7 @@
 //! and more clients leave the id as it is.
 
 use super::{Finding, Value};
+use crate::packet::Address;
 use crate::transport::Transport;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -24,7 +25,7 @@ pub(super) fn name(findings: &mut [Finding]) {
 }
 
 /// `f-blocked.silent-tcp-2598-10.0.0.22`: code, port, what else tells findings of one code and port apart, and the server. What has no
-/// single server, or no port, is known by its single client as well: a scan by who scans.
+/// single server, or no port, is known by its single client as well: a scan by who scans. Launches are told by the server alone.
 fn id(finding: &Finding) -> String {
     let mut id = format!("f-{}", finding.code);
     let mut add = |part: &dyn std::fmt::Display| _ = write!(id, "-{part}");
@@ -44,7 +45,8 @@ fn id(finding: &Finding) -> String {
     if let Some(server) = server {
         add(&server);
     }
-    if let ([client], true) = (&finding.clients[..], server.is_none() || finding.port.is_none()) {
+    let by_client = server.is_none() || finding.port.is_none() && !finding.code.starts_with("launch.");
+    if let ([client], true) = (&finding.clients[..], by_client) {
         add(&format_args!("by-{client}"));
     }
     id
@@ -58,24 +60,53 @@ fn blocked_place(finding: &Finding) -> Option<(Transport, u64)> {
     }
 }
 
-/// What blocks the port that a session fell back from, for one of the same clients.
+/// What blocks the ways that a finding says were blocked, for one of the same clients.
 fn rests_on(finding: &Finding, findings: &[Finding]) -> Vec<String> {
-    let Some((transport, port)) = blocked_place(finding) else { return Vec::new() };
+    let ways = blocked_ways(finding);
+    if ways.is_empty() {
+        return Vec::new();
+    }
+    let Finding { servers, clients, .. } = finding;
+    // Who failed at the gateways is the server of the session that came instead. Sound is tried from either end.
+    let (asked, asks) = match finding.params.get("gateways") {
+        Some(Value::Addresses(gateways)) => (gateways, servers),
+        _ => (servers, clients),
+    };
+    let either_end = finding.params.get("sender").is_some();
+    let one_of = |some: &[Address], all: &[Address]| some.iter().any(|host| all.contains(host));
     let blocks = |other: &&Finding| {
         let place = other.port.map(|(transport, port)| (transport, u64::from(port)));
+        let between = |asked, asks| one_of(&other.servers, asked) && one_of(&other.clients, asks);
         other.code.starts_with("blocked.")
-            && place == Some((transport, port))
-            && other.servers.iter().any(|server| finding.servers.contains(server))
-            && other.clients.iter().any(|client| finding.clients.contains(client))
+            && place.is_some_and(|place| ways.contains(&place))
+            && (between(asked, asks) || either_end && between(asks, asked))
     };
     findings.iter().filter(blocks).map(|other| other.id.clone()).collect()
+}
+
+/// The ways that were blocked, as far as a finding rests on that.
+fn blocked_ways(finding: &Finding) -> Vec<(Transport, u64)> {
+    let mut ways = Vec::from_iter(blocked_place(finding));
+    for (name, transport) in
+        [("tcp_ports", Transport::Tcp), ("udp_ports", Transport::Udp), ("audio_ports", Transport::Udp)]
+    {
+        if let Some(Value::Ports(ports)) = finding.params.get(name) {
+            ways.extend(ports.iter().map(|&port| (transport, u64::from(port))));
+        }
+    }
+    if let Some(&Value::Number(port)) = finding.params.get("gateway_port") {
+        ways.push((Transport::Tcp, port));
+    }
+    if finding.params.get("tie").is_some() {
+        ways.extend(finding.port.map(|(transport, port)| (transport, u64::from(port))));
+    }
+    ways
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::finding::{Confidence, Params, Severity};
-    use crate::packet::Address;
     use crate::signature::Protocol;
 
     fn finding(code: &'static str, port: Option<(Transport, u16)>, servers: &[u8], clients: &[u8]) -> Finding {

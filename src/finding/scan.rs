@@ -109,7 +109,7 @@ impl<'a> Scans<'a> {
     /// Looks for scans and floods in what was seen.
     pub fn of(ledger: &'a Ledger) -> Scans<'a> {
         let mut scans = Scans { crowds: ledger.sightings.crowds_of_targets().collect(), ..Scans::default() };
-        let attempts = || ledger.sightings.iter().filter(|(sighting, _)| sighting.showing.is_attempt());
+        let attempts = || ledger.sightings.iter().filter(|(sighting, _)| sighting.is_attempt());
         scans.find_scanners(ledger, attempts());
         scans.find_floods(ledger, attempts());
         for (target, crowd) in ledger.sightings.crowds_of_clients() {

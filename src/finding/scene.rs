@@ -3,7 +3,9 @@
 use super::scan::{Absorbed, Scans};
 use super::{Check, Confidence, Finding, Severity};
 use crate::judge::{Judge, Judgement, Outcome, Sign};
-use crate::ledger::{Crowd, Died, Few, Ledger, NAMED_LIMIT, PORT_LIMIT, Path, Seen, Sighting, Target, Working};
+use crate::ledger::{
+    Crowd, Died, Few, LATEST_LIMIT, Ledger, NAMED_LIMIT, PORT_LIMIT, Pair, Path, Seen, Sighting, Target, Working,
+};
 use crate::matching::{Matching, ServiceRef, service_of};
 use crate::packet::{Address, protocol};
 use crate::portmap::{Place, PortMap, RuleId};
@@ -37,6 +39,8 @@ pub struct Scene<'a> {
     pub(super) knocking: Vec<(Sign, &'a Target, &'a Crowd)>,
     /// Hosts that are tied to Citrix by flows that were answered on its ports.
     tied: BTreeSet<Address>,
+    /// Hosts that answered on its ports.
+    serving: BTreeSet<Address>,
 }
 
 /// Flows of one kind towards one server and port: what one finding tells.
@@ -44,6 +48,8 @@ pub(super) struct Group<'a> {
     pub server: Address,
     pub transport: Transport,
     pub port: u16,
+    /// Further ports, where one finding tells several.
+    pub more_ports: BTreeSet<u16>,
     pub clients: BTreeMap<Address, Attempts>,
     /// There are more clients than are named.
     pub more_clients: bool,
@@ -57,23 +63,34 @@ pub(super) struct Group<'a> {
     pub rules: &'a [RuleId],
 }
 
+/// What ties a server to Citrix.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// A name that clients call it by.
+    Name,
+    /// It answered on a port of Citrix.
+    Ports,
+}
+
 /// The flows of one client in a group.
 #[derive(Clone)]
 pub(super) struct Attempts {
     /// The ports it used, the lowest.
     ports: BTreeSet<u16>,
-    flows: u64,
+    pub flows: u64,
     /// When the first began, when the last began, and when the last ended.
     pub first: Timestamp,
     pub began: Timestamp,
     pub last: Timestamp,
+    /// When the last few began, the last first.
+    pub latest: Few<Reverse<Timestamp>>,
 }
 
 impl Attempts {
     fn of(seen: &Seen) -> Attempts {
         let &Seen { flows, first, last, .. } = seen;
-        let began = seen.began();
-        Attempts { ports: seen.client_ports.iter().copied().collect(), flows, first, began, last }
+        let (began, latest) = (seen.began(), seen.latest.clone());
+        Attempts { ports: seen.client_ports.iter().copied().collect(), flows, first, began, last, latest }
     }
 
     /// Adds further flows, and keeps the lowest ports.
@@ -82,6 +99,7 @@ impl Attempts {
         self.first = self.first.min(seen.first);
         self.began = self.began.max(seen.began());
         self.last = self.last.max(seen.last);
+        self.latest.join(&seen.latest, LATEST_LIMIT);
         self.ports.extend(&seen.client_ports);
         while self.ports.len() > PORT_LIMIT {
             self.ports.pop_last();
@@ -111,7 +129,7 @@ impl<'a> Scene<'a> {
             let absorbed = scans.absorb(sighting, seen);
             for sign in judge.signs(sighting).into_iter().flatten() {
                 match sign {
-                    Sign::Blocked(_) | Sign::Doubtful(_) if absorbed == Absorbed::Yes => {}
+                    Sign::Blocked(_) | Sign::Doubtful(_) | Sign::Unanswered if absorbed == Absorbed::Yes => {}
                     Sign::Blocked(_) if is_from_outside(sighting) && !is_customer(sighting) => {
                         from_outside.push((sighting, seen))
                     }
@@ -131,7 +149,8 @@ impl<'a> Scene<'a> {
             matches!(sign, Sign::Blocked(_)) && crowd.hosts().iter().all(outside)
         });
         let tied = ledger.paths.iter().flat_map(|(path, _)| [path.client, path.server]).collect();
-        Scene { ledger, map: judge.map, captures, judge, signs, crowds, scans, from_outside, knocking, tied }
+        let serving = ledger.paths.iter().map(|(path, _)| path.server).collect();
+        Scene { ledger, map: judge.map, captures, judge, signs, crowds, scans, from_outside, knocking, tied, serving }
     }
 
     /// What was sighted of the wanted signs.
@@ -139,6 +158,55 @@ impl<'a> Scene<'a> {
         let single = self.signs.iter().map(|&(sign, _, seen)| (sign, seen));
         let crowds = self.crowds.iter().filter_map(|&(sign, _, crowd)| Some((sign, crowd.seen()?)));
         single.chain(crowds).filter(move |(sign, _)| wanted(*sign)).map(|(_, seen)| seen)
+    }
+
+    /// What was sighted of the wanted signs, host by host, in order. What only a crowd shows is not among it.
+    pub(super) fn host_by_host(
+        &self,
+        wanted: impl Fn(Sign) -> bool,
+    ) -> impl Iterator<Item = (Sign, &'a Sighting, &'a Seen)> {
+        self.signs.iter().copied().filter(move |(sign, ..)| wanted(*sign))
+    }
+
+    /// Adds what a client shows to the group of a server, whatever the port. `server` and `client` may stand the other way round
+    /// than in the sighting.
+    pub(super) fn add_to_server(
+        &self,
+        groups: &mut BTreeMap<Address, Group<'a>>,
+        (server, client): (Address, Address),
+        sighting: &Sighting,
+        seen: &Seen,
+    ) {
+        let Path { protocol, port, .. } = sighting.path;
+        let Some(transport) = Transport::of_protocol(protocol) else { return };
+        let Judgement { generic, service, rules, .. } = self.judge.sighting(sighting);
+        match groups.entry(server) {
+            Entry::Occupied(mut entry) => {
+                let group = entry.get_mut();
+                group.add(client, seen);
+                group.more_ports.extend([port, group.port]);
+                group.port = group.port.min(port);
+                group.more_ports.remove(&group.port);
+            }
+            Entry::Vacant(entry) => {
+                let clients = BTreeMap::from([(client, Attempts::of(seen))]);
+                let (more_ports, more_clients, seen) = (BTreeSet::new(), false, seen.clone());
+                let place = sighting.matching.place;
+                entry.insert(Group {
+                    server,
+                    transport,
+                    port,
+                    more_ports,
+                    clients,
+                    more_clients,
+                    seen,
+                    place,
+                    generic,
+                    service,
+                    rules,
+                });
+            }
+        }
     }
 
     /// The wanted signs, grouped by server and port, in order.
@@ -188,6 +256,7 @@ impl<'a> Scene<'a> {
                     server,
                     transport,
                     port,
+                    more_ports: BTreeSet::new(),
                     clients,
                     more_clients,
                     seen,
@@ -200,7 +269,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Adds the flows that worked over TCP from a client to a server's port to the groups of such flows.
+    /// Adds the flows that worked from a client to a server's port to the groups of such flows, or flows of which as much is known.
     pub(super) fn add_working(&self, groups: &mut BTreeMap<(Address, u16), Group<'a>>, path: Path, working: &Working) {
         let Path { port, server, client, .. } = path;
         let seen = Seen {
@@ -222,23 +291,25 @@ impl<'a> Scene<'a> {
         };
         match groups.entry((server, port)) {
             Entry::Occupied(mut entry) => entry.get_mut().add(client, &seen),
-            Entry::Vacant(entry) => _ = entry.insert(self.first_over_tcp(&path, seen)),
+            Entry::Vacant(entry) => _ = entry.insert(self.first_of_path(&path, seen)),
         }
     }
 
-    /// A group of what one client had over TCP on a port that means Citrix.
-    fn first_over_tcp(&self, path: &Path, seen: Seen) -> Group<'a> {
-        let Path { port, server, client, .. } = *path;
-        let place = self.map.place(Transport::Tcp, port);
+    /// A group of what one client had on a path.
+    fn first_of_path(&self, path: &Path, seen: Seen) -> Group<'a> {
+        let Path { protocol, port, server, client } = *path;
+        let transport = if protocol == protocol::UDP { Transport::Udp } else { Transport::Tcp };
+        let place = self.map.place(transport, port);
         Group {
             server,
-            transport: Transport::Tcp,
+            transport,
             port,
+            more_ports: BTreeSet::new(),
             clients: BTreeMap::from([(client, Attempts::of(&seen))]),
             more_clients: false,
             seen,
             place,
-            generic: false,
+            generic: place.is_some_and(|place| self.map.at(place).generic),
             service: place.and_then(|place| service_of(place, self.map.at(place))),
             rules: place.map_or(&[][..], |place| &self.map.at(place).rules),
         }
@@ -256,7 +327,7 @@ impl<'a> Scene<'a> {
                     *sum += died;
                 }
                 Entry::Vacant(entry) => {
-                    let group = self.first_over_tcp(path, died.seen.clone());
+                    let group = self.first_of_path(path, died.seen.clone());
                     entry.insert((group, died.clone()));
                 }
             }
@@ -291,6 +362,18 @@ impl<'a> Scene<'a> {
     /// Something other than what is asked about ties one of these hosts to Citrix: a flow that was answered on one of its ports.
     pub(super) fn is_tied(&self, group: &Group<'_>) -> bool {
         self.tied.contains(&group.server) || group.clients.keys().any(|client| self.tied.contains(client))
+    }
+
+    /// What ties a server to Citrix: a name that it was called by, or an answer on one of the ports.
+    pub(super) fn tie(&self, server: Address) -> Option<Tie> {
+        let name = self.ledger.hellos.name(server).map(|_| Tie::Name);
+        name.or_else(|| self.serving.contains(&server).then_some(Tie::Ports))
+    }
+
+    /// The capture may lack answers between these two about that time: it holds one direction only, or lost packets.
+    pub(super) fn may_lack_packets(&self, pair: Pair, (first, last): (Timestamp, Timestamp)) -> bool {
+        let lost = |notes: &CaptureNotes| notes.may_have_lost(first, last);
+        self.ledger.visibility.is_one_direction(Some(pair)) || self.captures.iter().any(lost)
     }
 
     /// "CGP (session with session reliability)", or the joined names of several services; none where the map knows none.
@@ -370,7 +453,8 @@ impl Group<'_> {
             }
             parts
         };
-        let head = [address(&self.server), port(self.port)];
+        let ports = [self.port].iter().chain(&self.more_ports).map(|&number| port(number)).collect();
+        let head = [address(&self.server), any(ports)];
         let exact = !self.more_clients && self.clients.values().all(Attempts::all_known);
         let mut clients: Vec<Vec<String>> = self.clients.iter().map(client).collect();
         let filter = if clients.len() == 1 {
@@ -394,10 +478,10 @@ fn once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     list
 }
 
-fn address(address: &Address) -> String {
+pub(super) fn address(address: &Address) -> String {
     format!("{}=={address}", if address.is_v4() { "ip.addr" } else { "ipv6.addr" })
 }
 
-fn any(mut terms: Vec<String>) -> String {
+pub(super) fn any(mut terms: Vec<String>) -> String {
     if terms.len() == 1 { terms.remove(0) } else { format!("({})", terms.join(" || ")) }
 }

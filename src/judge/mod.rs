@@ -97,6 +97,8 @@ pub enum Sign {
     Doubtful(Doubt),
     /// A flow on a Citrix port whose start was not captured.
     Midstream,
+    /// No reply, where none need come, from a service that has a substitute.
+    Unanswered,
 }
 
 impl Verdict {
@@ -196,6 +198,7 @@ impl<'m, 'l> Judge<'m, 'l> {
                 Some(Sign::Doubtful(doubt))
             }
             (Verdict::Expected, _, _) if judgement.outcome == Outcome::Midstream => Some(Sign::Midstream),
+            _ if sighting.is_in_vain() => Some(Sign::Unanswered),
             _ => None,
         };
         let opened = matches!(judgement.outcome, Outcome::Established | Outcome::Answered);

@@ -4,6 +4,7 @@
 mod crowd;
 mod death;
 mod few;
+mod hello;
 mod kind;
 mod latency;
 mod neighbour;
@@ -15,6 +16,7 @@ pub mod written;
 pub use crowd::{Crowd, HOSTS_NAMED, PORTS_NAMED, Target};
 pub use death::{DEATH_LIMIT, Deaths, Died};
 pub use few::Few;
+pub use hello::{CitrixName, HELLO_LIMIT, Hellos};
 pub use kind::{Carried, Kind, Kinds};
 pub use latency::Latency;
 pub use neighbour::{Called, NEIGHBOUR_LIMIT, Neighbours};
@@ -45,6 +47,8 @@ pub struct Ledger {
     pub neighbours: Neighbours,
     /// Sessions that died.
     pub deaths: Deaths,
+    /// What first words told beside the protocol.
+    pub hellos: Hellos,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -102,6 +106,7 @@ impl Ledger {
         }
         self.visibility.enter(flow, showing);
         self.deaths.enter(flow, &matching);
+        self.hellos.enter(flow, showing, &matching);
         self.paths.enter(flow, showing, &matching);
         self.sightings.enter(flow, showing, &matching);
     }
@@ -115,7 +120,8 @@ impl Ledger {
 impl AddAssign<&Ledger> for Ledger {
     fn add_assign(&mut self, other: &Ledger) {
         let Ledger { decoded, skipped, strangers, neighbours, kinds, round_trips, sightings, paths, .. } = other;
-        let Ledger { deaths, visibility, duplicates, flow_packets, flows_given_up, openings_given_up, .. } = other;
+        let Ledger { deaths, hellos, visibility, duplicates, flow_packets, flows_given_up, openings_given_up, .. } =
+            other;
         self.decoded += decoded;
         for (capture, counts) in skipped {
             let mine = self.skipped.entry(*capture).or_default();
@@ -126,6 +132,7 @@ impl AddAssign<&Ledger> for Ledger {
         }
         self.neighbours += neighbours;
         self.deaths += deaths;
+        self.hellos += hellos;
         self.kinds += kinds;
         for (service, latency) in round_trips {
             *self.round_trips.entry(*service).or_default() += latency;

@@ -162,6 +162,14 @@ impl Paths {
         self.working.get(path)?.working.as_ref()
     }
 
+    /// What works at a port of a server, by client, in order.
+    pub fn working_at(&self, protocol: u8, port: u16, server: Address) -> impl Iterator<Item = (Address, &Working)> {
+        let from = Path { protocol, port, server, client: Address::default() };
+        let here = move |path: &Path| (path.protocol, path.port, path.server) == (protocol, port, server);
+        let paths = self.working.range(from..).take_while(move |(path, _)| here(path));
+        paths.filter_map(|(path, answered)| Some((path.client, answered.working.as_ref()?)))
+    }
+
     /// Every path on which something works, in order, then every path with flows that were only answered. A path may be in both.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Answered)> {
         self.working.iter().chain(&self.answered)
@@ -205,9 +213,16 @@ impl Paths {
 fn working(flow: &FlowRecord, showing: Showing) -> Option<Working> {
     let works = matches!(showing, Showing::Handshake | Showing::Exchange | Showing::Midstream);
     let both_ways = flow.from_client.payload_bytes > 0 && flow.from_server.payload_bytes > 0;
-    let &opener = flow.evidence.first().filter(|_| works && both_ways)?;
-    let Endpoint { port: client_port, .. } = flow.client;
-    Some(Working { flows: 1, first: flow.first, began: flow.first, last: flow.last, opener, client_port })
+    if works && both_ways { Working::of(flow) } else { None }
+}
+
+impl Working {
+    /// This flow alone, whatever it carried; none where no packet of it is known.
+    pub(super) fn of(flow: &FlowRecord) -> Option<Working> {
+        let &opener = flow.evidence.first()?;
+        let Endpoint { port: client_port, .. } = flow.client;
+        Some(Working { flows: 1, first: flow.first, began: flow.first, last: flow.last, opener, client_port })
+    }
 }
 
 impl AddAssign<&Paths> for Paths {

@@ -259,6 +259,16 @@ enum Rank {
 }
 
 impl Sighting {
+    /// An attempt that came to nothing, certain or not. Where no reply need come, no reply is none.
+    pub fn is_attempt(&self) -> bool {
+        self.showing.is_attempt() && !self.is_in_vain()
+    }
+
+    /// No reply, where none need come, from a service that has a substitute.
+    pub fn is_in_vain(&self) -> bool {
+        is_in_vain(self.showing, &self.matching)
+    }
+
     fn rank(&self) -> Rank {
         let Sighting { showing, matching, .. } = self;
         let unexpected = matches!(matching.fit, Fit::Foreign(_) | Fit::CitrixElsewhere(_) | Fit::OtherTransport);
@@ -308,10 +318,24 @@ fn is_notable(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool 
     };
     match matching.fit {
         Fit::Foreign(_) | Fit::CitrixElsewhere(_) | Fit::OtherTransport => true,
-        Fit::Fits => blocked || is_doubtful(showing, matching) || is_exposed(flow, showing, matching),
+        Fit::Fits => {
+            blocked
+                || is_doubtful(showing, matching)
+                || is_exposed(flow, showing, matching)
+                || is_in_vain(showing, matching)
+        }
         Fit::GenericPort => blocked || is_short_of_tries(showing, matching),
         Fit::UnknownPort => false,
     }
+}
+
+/// No reply, where none need come, to what something else takes the place of: whether it does is seen elsewhere.
+fn is_in_vain(showing: Showing, matching: &Matching) -> bool {
+    showing == Showing::NoReply(None)
+        && matching.fit == Fit::Fits
+        && matching.port.replaced
+        && !matching.port.reply_due
+        && !matching.foreign_attempt
 }
 
 /// It cannot be told what became of it, or how it began.

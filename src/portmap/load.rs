@@ -506,7 +506,11 @@ cited = "Somebody"
             (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""ica", "icq""#), "there is no service 'icq'"),
             (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""cgp""#), "a service does not take its own place"),
             (INSTEAD, &INSTEAD.replace(r#""ica""#, ""), "instead needs at least one service"),
-            (INSTEAD, &INSTEAD.replace("cgp-to-ica", "cgp"), "'cgp' is not cgp-to-ica or edt-to-tcp"),
+            (
+                INSTEAD,
+                &INSTEAD.replace("cgp-to-ica", "cgp"),
+                "'cgp' is not cgp-to-ica or edt-to-tcp or audio-to-tcp or rendezvous",
+            ),
             (INSTEAD, &INSTEAD.replace("fallback", "kind"), "unknown key `kind`"),
             (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""ica", "ica""#), "the service 'ica' stands there already"),
             (

@@ -21,6 +21,8 @@ pub struct Candidates {
     pub reply_due: bool,
     /// A session port: not generic, and one of `services` is a session.
     pub session: bool,
+    /// Not generic, and something is used in place of every one of `services` that is blocked.
+    pub replaced: bool,
     /// The name of the traffic as long as only the port is known: what a generic port usually carries, where the map says
     /// so; else the names of `services` joined with `/`, at most three.
     pub service: String,
@@ -155,6 +157,7 @@ pub(super) fn candidates(
     Some(Candidates {
         most_specific,
         generic,
+        replaced: !generic && spoken.iter().all(|service| services[usize::from(service.0)].instead.is_some()),
         session: !generic && spoken.iter().any(|service| services[usize::from(service.0)].session),
         reply_due: transport == Transport::Udp && leading().all(|rule| rule.answers_on(port)),
         service: joined(usual.as_ref().unwrap_or(&spoken), services),

@@ -138,6 +138,19 @@ impl PortMap {
         services.flat_map(|(id, _)| self.specific_ports(id, transport)).collect()
     }
 
+    /// The ports over a transport where a session may run, those included that many programs use. Walks over all rules, as
+    /// [`PortMap::specific_ports`] does.
+    pub fn ports_of_sessions(&self, transport: Transport) -> Vec<u16> {
+        let may_be_a_session = |service: ServiceId| {
+            let Service { session, instead, .. } = self.service(service);
+            *session || instead.as_ref().is_some_and(|instead| instead.fallback == Fallback::Rendezvous)
+        };
+        let speaks =
+            |rule: &&PortRule| rule.transports.contains(&transport) && may_be_a_session(rule.service_over(transport));
+        let ports = self.rules.iter().filter(speaks).flat_map(|rule| rule.ports.iter().cloned().flatten());
+        Vec::from_iter(ports.collect::<BTreeSet<u16>>())
+    }
+
     /// All rules: those of the documents in their order, then the corrections.
     pub fn rules(&self) -> &[PortRule] {
         &self.rules
@@ -381,7 +394,8 @@ mod tests {
         assert!(map.service_proved_by(Protocol::Cgp).is_some());
     }
 
-    /// A port of several services is contradicted by nothing, so a service that can be contradicted has ports of its own.
+    /// A port of several services is contradicted by nothing, so a service that can be contradicted has ports of its own. Where a
+    /// VDA reaches the cloud gateway everybody reaches everything: there the name of the server tells.
     #[test]
     fn what_can_be_contradicted_or_replaced_has_ports_of_its_own() {
         let map = PortMap::citrix();
@@ -392,7 +406,8 @@ mod tests {
                 of.into_iter().any(|port| at(&map, transport, port).services == [id])
             };
             let own = ports(Transport::Tcp) || ports(Transport::Udp);
-            let known = service.speaks.is_some() || service.proved_by.is_some() || service.instead.is_some();
+            let replaced = service.instead.as_ref().is_some_and(|instead| instead.fallback != Fallback::Rendezvous);
+            let known = service.speaks.is_some() || service.proved_by.is_some() || replaced;
             assert!(own || !known, "{}", service.name);
         }
     }

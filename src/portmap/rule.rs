@@ -104,6 +104,10 @@ pub enum Fallback {
     CgpToIca,
     /// From a session over UDP to one over TCP.
     EdtToTcp,
+    /// From sound over UDP to sound inside the session's connection over TCP.
+    AudioToTcp,
+    /// From a session straight to the cloud gateway to one through a Cloud Connector.
+    Rendezvous,
 }
 
 /// A document that the map was made from.
@@ -192,14 +196,16 @@ impl Layer {
 impl Fallback {
     /// Every fallback, in the order of the type.
     pub const fn all() -> &'static [Fallback] {
-        &[Fallback::CgpToIca, Fallback::EdtToTcp]
+        &[Fallback::CgpToIca, Fallback::EdtToTcp, Fallback::AudioToTcp, Fallback::Rendezvous]
     }
 
-    /// The name in the map and in the report: `cgp-to-ica` or `edt-to-tcp`.
+    /// The name in the map and in the report: `cgp-to-ica`, `edt-to-tcp`, `audio-to-tcp` or `rendezvous`.
     pub const fn name(self) -> &'static str {
         match self {
             Fallback::CgpToIca => "cgp-to-ica",
             Fallback::EdtToTcp => "edt-to-tcp",
+            Fallback::AudioToTcp => "audio-to-tcp",
+            Fallback::Rendezvous => "rendezvous",
         }
     }
 

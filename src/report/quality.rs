@@ -253,7 +253,7 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
         remarks.add("about-many-pairs", [("flows", Value::Number(pairs))]);
     }
     let blocked = conclusion.findings.iter().any(|finding| finding.code.starts_with("blocked."));
-    if ledger.paths.incomplete && blocked {
+    if (ledger.paths.incomplete || ledger.hellos.incomplete) && blocked {
         remarks.add("about-unlisted-ways", []);
     }
     let clock = conclusion.case.clock;

@@ -119,9 +119,70 @@ fallback-cgp-to-ica =
 
 fallback-edt-to-tcp =
     .title = Sessions to { $server } run over TCP because EDT (UDP) is blocked
-    .meaning = { $clients } tried EDT over UDP without success and took TCP. Sessions start later and feel slower on long or lossy lines,
-        and the client tries UDP again every five minutes.
+    .meaning = { $clients } tried EDT over UDP without success and took TCP. Sessions start later and feel slower on long or lossy lines. { udp-again }
     .remedy = Repair what blocks UDP; it is a finding of its own. If UDP is not wanted, set the policy HDX adaptive transport to Off.
+
+fallback-audio-to-tcp =
+    .title = Sound of sessions on { $server } stays inside TCP because UDP { $audio_ports } gets no reply
+    .meaning = { $sender ->
+        [client] { $clients } sent to UDP { $audio_ports } of { $server }
+       *[server] { $server } sent to UDP { $audio_ports } of { $clients }
+    } while the session between them ran over TCP, and nothing came back ({ flows }). Sound moves to UDP only after both directions were
+        tested, so it stays in the connection of the session: it stutters when the line is busy or loses packets.
+    .remedy = Allow UDP { $audio_ports } between { $clients } and { $server } in both directions, in the firewall on { $server } as well. The
+        audio range is 16500 to 16509 unless a policy says otherwise. If sound over UDP is not wanted, turn it off by policy.
+
+fallback-dtls-to-tls =
+    .title = DTLS to { port } of { $server } gets no answer, while TCP { $port } does
+    .meaning = { $clients } began DTLS with { $server } and got no answer ({ flows }); over TCP the same server answered. { $tie ->
+        [name] The server has a name of Citrix, so this was EDT, and sessions
+        [ports] The server serves ports of Citrix, so this was most likely EDT, and sessions
+       *[none] Nothing ties the server to Citrix, and VPN clients speak DTLS on this port as well. If it is a Citrix Gateway, sessions
+    } run over TLS: they start later and feel slower on long or lossy lines. { udp-again }
+    .remedy = Allow { port } from { $clients } to { $server }, and check that DTLS is on at the virtual server of the Gateway. Where UDP was closed
+        on purpose, set the policy HDX adaptive transport to Off, so that clients do not try.
+
+fallback-quic-to-tls =
+    .title = QUIC to { port } of { $server } gets no answer, while TCP { $port } does
+    .meaning = { $clients } began { $heard } with { $server } and got no answer ({ flows }); over TCP the same server answered. { $tie ->
+        [name] The server has a name of Citrix.
+       *[ports] The server serves ports of Citrix.
+    } Browsers and clients take TLS by themselves, so users notice a short delay at most.
+    .remedy = Nothing has to be repaired. If EDT to this server is wanted, check that { port } is open for it.
+
+fallback-rendezvous =
+    .title = Sessions on { $server } come through { $clients }, because { $server } does not get to the Gateway Service
+    .meaning = { $server } failed on TCP { $gateway_port } of { $gateways }, which is called by a name of the Gateway Service, and soon after
+        { $clients } opened { port } of { $server } ({ flows }), as a Cloud Connector does when Rendezvous fails. Sessions work, but all that they
+        carry passes the connector, and EDT cannot be used. If these are devices of users, they came by chance at that time.
+    .remedy = Allow TCP and UDP { $gateway_port } from { $server } to the names under nssvc.net, without TLS inspection. Then look for trimmed ECDHE
+        cipher suites on { $server }. What blocks TCP { $gateway_port } is a finding of its own.
+
+launch-failed =
+    .title = Sessions on { $server } could not be started: every way that was tried is blocked
+    .meaning = { $clients } tried { $over ->
+        [tcp] TCP { $tcp_ports }
+       *[both] TCP { $tcp_ports } and UDP { $udp_ports }
+    } for up to { $tried }, and no session came of any ({ flows }). The user will have seen a message that the application cannot be started
+        because there is no Citrix server at that address. { $later ->
+        [0] {""}
+        [one] One of these clients got a session later.
+       *[other] { $later } of these clients got a session later.
+    }
+    .remedy = One way is enough for a session, so begin with TCP 2598. What blocks each way is a finding of its own. { $later ->
+        [0] {""}
+       *[other] No rule is missing now: ask what was changed or restarted on { $server } or on the way at that time.
+    }
+
+# A client that fell back tries UDP again.
+udp-again = { $retries ->
+        [0] While the session runs, the client tries UDP again every five minutes.
+        [one] UDP was tried again after { $retry_interval }, as a client does after a fallback.
+       *[other] UDP was tried again { $retries } times, about every { $retry_interval }, as a client does after a fallback.
+    }
+
+remark-maybe-rendezvous = Soon after, a session was opened to { $clients } from elsewhere. If { $server } belongs to the Citrix Gateway Service,
+    Rendezvous has failed, and the session comes through a Cloud Connector instead.
 
 
 path-died =

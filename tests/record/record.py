@@ -15,6 +15,7 @@ import time
 sys.dont_write_bytecode = True  # before our own files are imported: nothing but sources belongs in this folder
 
 import expect
+import launches  # enters its scenes in the table
 import network
 from scenes import SCENES
 

@@ -329,6 +329,23 @@ def tls_server(certificate, key):
     return talk
 
 
+def dtls_hello(name):
+    """A DTLS 1.2 client hello with the server's name (RFC 6347, 4.2.2; RFC 6066, 3)."""
+    listed = b"\x00" + struct.pack("!H", len(name)) + name.encode()
+    server_name = struct.pack("!HHH", 0, len(listed) + 2, len(listed)) + listed
+    suites = bytes.fromhex("c02fc030009c009d")
+    body = b"\xfe\xfd" + filler(32, 6347) + b"\x00\x00" + struct.pack("!H", len(suites)) + suites + b"\x01\x00"
+    body += struct.pack("!H", len(server_name)) + server_name
+    length = struct.pack("!I", len(body))[1:]
+    message = b"\x01" + length + b"\x00\x00" + b"\x00\x00\x00" + length + body
+    return b"\x16\xfe\xfd" + bytes(8) + struct.pack("!H", len(message)) + message
+
+
+def quic_initial():
+    """The long header of a QUIC version 1 initial packet (RFC 9000, 17.2.2); what follows would be encrypted."""
+    return b"\xc3\x00\x00\x00\x01\x08" + filler(8, 9000) + b"\x00\x00\x44\xb8" + filler(1200, 9001)
+
+
 def syslog(number):
     return f"<134>Nov 22 09:00:{number:02} adc1 : default EVENT STATECHANGE {number} 0 : device up".encode()
 

@@ -1,6 +1,6 @@
 //! The lines of a written ledger as they stand in the file. What a line means is in `write.rs` and `read.rs`.
 
-use super::super::Reply;
+use super::super::{CitrixName, Reply};
 use super::names::ByName;
 use crate::flow::{Note, Showing};
 use crate::matching::{Basis, Fit};
@@ -34,6 +34,7 @@ pub(super) struct Head {
     pub openings_given_up: u64,
     pub neighbours_incomplete: bool,
     pub deaths_incomplete: bool,
+    pub hellos_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +62,8 @@ pub(super) enum Line {
     Strangers(Vec<(ByName<Stranger>, u64)>),
     Neighbours(Vec<NeighbourRow>),
     Deaths(Vec<DeathRow>),
+    Named(Vec<(ByName<Address>, ByName<CitrixName>)>),
+    Quic(QuicLine),
     End(u64),
 }
 
@@ -106,6 +109,14 @@ pub(super) struct SightingsLine {
     pub showing: ByName<Showing>,
     pub matching: MatchingForm,
     pub rows: Vec<SightingRow>,
+}
+
+/// QUIC without an answer.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QuicLine {
+    pub capture: String,
+    pub rows: Vec<(PathForm, WorkingForm)>,
 }
 
 /// More clients than are kept one by one, at one port of a server.
@@ -199,7 +210,9 @@ pub(super) type WorkingForm = (u64, FlowTimesForm, u64, ByName<Note>, u16);
 impl PlaceLine {
     /// What a map says of the ports of one of its places.
     pub fn of(map: &PortMap, place: Place) -> PlaceLine {
-        let Candidates { rules, most_specific, services, generic, reply_due, session, service } = map.at(place);
+        // What takes the place of its services follows from them.
+        let Candidates { rules, most_specific, services, generic, reply_due, session, service, replaced: _ } =
+            map.at(place);
         let name = |service: &ServiceId| map.service_name(*service).to_string();
         PlaceLine {
             at: (ByName(place.transport()), place.port()),

@@ -35,7 +35,8 @@
 //! - `generic_incomplete`: the same for ports that many programs use;
 //! - `flows_given_up`, `openings_given_up`: what was given up before its time because there was too much, as in [`Ledger`];
 //! - `neighbours_incomplete`: whether hosts that were asked for were left out;
-//! - `deaths_incomplete`: whether sessions that died were left out.
+//! - `deaths_incomplete`: whether sessions that died were left out;
+//! - `hellos_incomplete`: whether hosts with a name of Citrix were left out, or paths with unanswered QUIC.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -68,6 +69,9 @@
 //! - `neighbours`: rows of who was asked for by ARP or neighbour discovery, who asked, requests, answers, times.
 //! - `deaths`: sessions that died. Rows: as in a sighting, and then the number of those in which the client was not heard of
 //!   again, of those that were idle before, and the shortest and the longest of those times (or null).
+//! - `named`: rows of a host and by what name of Citrix it was called, as in [`CitrixName`](super::CitrixName).
+//! - `quic`: QUIC without an answer. `rows` of path and what was tried, as what worked in `paths`; `capture` is that of the first
+//!   packets.
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

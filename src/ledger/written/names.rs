@@ -1,7 +1,7 @@
 //! The names that stand in a written ledger for what the program tells apart by type. They belong to the schema: a name
 //! never changes its meaning within one version.
 
-use super::super::Reply;
+use super::super::{CitrixName, Reply};
 use crate::flow::{Doubt, Note, Showing};
 use crate::matching::{Basis, Fit};
 use crate::packet::{Address, Skip, Stranger};
@@ -108,6 +108,10 @@ names! {
         Greeting = "greeting",
         Reset = "reset",
         IcmpError = "icmp-error",
+    }
+    CitrixName {
+        GatewayService = "gateway-service",
+        Other = "other",
     }
 }
 
@@ -216,6 +220,7 @@ mod tests {
         let notes = [Note::First, Note::Reset, Note::IcmpError, Note::ClientPayload, Note::ServerPayload];
         reads_back(notes.into_iter().chain(numbered));
         reads_back([Reply::Greeting, Reply::Reset, Reply::IcmpError]);
+        reads_back([CitrixName::GatewayService, CitrixName::Other]);
         reads_back(Skip::ALL);
         reads_back(Stranger::ALL);
         reads_back(Transport::ALL);

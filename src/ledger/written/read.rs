@@ -3,15 +3,15 @@
 use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line,
     MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
-    PlaceLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, TimesForm, Version, WorkingForm,
+    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, TimesForm, Version, WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HOSTS_NAMED, Kind,
-    LATEST_LIMIT, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair,
-    Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Target, Working,
+    Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HELLO_LIMIT,
+    HOSTS_NAMED, Kind, LATEST_LIMIT, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT,
+    PORTS_NAMED, Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Target, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -116,6 +116,7 @@ impl Reader<'_> {
         ledger.paths.answers_incomplete = head.answers_incomplete;
         ledger.neighbours.incomplete = head.neighbours_incomplete;
         ledger.deaths.incomplete = head.deaths_incomplete;
+        ledger.hellos.incomplete = head.hellos_incomplete;
         ledger.paths.generic_incomplete = head.generic_incomplete;
         let (hosts, networks) = head.pairs_unlisted;
         for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
@@ -149,6 +150,12 @@ impl Reader<'_> {
                 once(self.ledger.strangers.insert(stranger, packets).is_none(), "a kind of packets")
             }),
             Line::Deaths(rows) => rows.into_iter().try_for_each(|row| self.death(row)),
+            Line::Named(rows) => rows.into_iter().try_for_each(|(ByName(host), ByName(name))| {
+                once(self.ledger.hellos.name(host).is_none(), "a host with a name of Citrix")?;
+                self.ledger.hellos.add_name(host, name);
+                below(self.ledger.hellos.counts()[0], HELLO_LIMIT, "hosts with a name of Citrix")
+            }),
+            Line::Quic(line) => self.quic(line),
             Line::Neighbours(rows) => rows.into_iter().try_for_each(|row| self.neighbour(row)),
             Line::End(_) => Ok(()),
         }
@@ -353,6 +360,20 @@ impl Reader<'_> {
             once(!kept.contains_key(&path), "a path")?;
             below(kept.len() + 1, PATH_LIMIT, "paths")?;
             self.ledger.paths.add(path, answered);
+        }
+        Ok(())
+    }
+
+    fn quic(&mut self, line: QuicLine) -> Result<(), Fault> {
+        let QuicLine { capture, rows } = line;
+        let capture = self.capture(&capture)?;
+        for (path, tried) in rows {
+            let tried = self.working(capture, tried)?;
+            let [_, known] = self.ledger.hellos.counts();
+            self.ledger.hellos.add_quic(path_of(path), tried);
+            let [_, count] = self.ledger.hellos.counts();
+            once(count > known, "a path of QUIC")?;
+            below(count, HELLO_LIMIT, "paths of QUIC")?;
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::flow::{CAPTURE_LIMIT, Evidence, Note, PacketRef, Sender, Showing};
 use crate::ledger::{
-    Answers, Carried, Directions, Few, Kind, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT, Pair, Path, Reply, Sighting, Signed,
-    Working,
+    Answers, Carried, CitrixName, Directions, Few, Kind, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT, Pair, Path, Reply,
+    Sighting, Signed, Working,
 };
 use crate::matching::{Basis, Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Address, Skip, Vlans};
@@ -124,7 +124,7 @@ fn the_example_means_what_its_names_say() {
         basis: Basis::Port,
         service: map.service_named("cgp").map(ServiceRef::One),
         place: Some(place(2598)),
-        port: PortNature { generic: false, reply_due: false, session: true },
+        port: PortNature { generic: false, reply_due: false, session: true, replaced: false },
         foreign_attempt: false,
     };
     let kinds: Vec<(Showing, Matching, u64)> =
@@ -153,6 +153,13 @@ fn the_example_means_what_its_names_say() {
     let opener = Evidence { at: packet(1, 11), note: Note::First };
     let works = Working { flows: 1, first: at(5), began: at(5), last: at(25), opener, client_port: 50_124 };
     assert_eq!(ledger.paths.working(&Path { port: 80, server, client, ..path }), Some(&works));
+
+    let gateway = Address::v4([203, 0, 113, 5]);
+    assert_eq!(ledger.hellos.name(gateway), Some(CitrixName::GatewayService));
+    let opener = Evidence { at: packet(1, 21), note: Note::First };
+    let tried = Working { flows: 2, first: at(0), began: at(300), last: at(302), opener, client_port: 50_126 };
+    let quic = Path { protocol: 17, port: 443, server: gateway, ..path };
+    assert_eq!(ledger.hellos.quic().collect::<Vec<_>>(), [(&quic, &tried)]);
 }
 
 #[test]
@@ -164,7 +171,7 @@ fn the_example_is_written_as_it_was_read() {
 /// Any host pings, so a ping proves nothing even where no rule says so.
 #[test]
 fn what_a_place_implies_is_found_again_without_one() {
-    let port = PortNature { generic: true, reply_due: false, session: false };
+    let port = PortNature { generic: true, reply_due: false, session: false, replaced: false };
     let (fit, basis) = (Fit::GenericPort, Basis::None);
     let matching = Matching { fit, basis, service: None, place: None, port, foreign_attempt: false };
     let mut ledger = Ledger::default();
@@ -176,7 +183,7 @@ fn what_a_place_implies_is_found_again_without_one() {
 /// A port of the other transport: no rule names the flow's own, and its place is that of the services.
 #[test]
 fn a_place_that_only_a_service_names_is_described() {
-    let port = PortNature { generic: false, reply_due: false, session: false };
+    let port = PortNature { generic: false, reply_due: false, session: false, replaced: false };
     let service = map().place(Transport::Tcp, 80).map(ServiceRef::Shared);
     let (fit, basis) = (Fit::OtherTransport, Basis::Port);
     let matching = Matching { fit, basis, service, place: None, port, foreign_attempt: false };
@@ -332,7 +339,7 @@ fn what_a_ledger_cannot_hold_is_refused() {
             14,
             "a path was not answered, or in no capture, or at no distance",
         ),
-        (r#"{"end":17}"#, r#"{"end":16}"#, 18, "lines are missing before it"),
+        (r#"{"end":19}"#, r#"{"end":18}"#, 20, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {
         assert_eq!(fault(from, to), (line, told.to_string()), "{from} -> {to}");
@@ -375,7 +382,7 @@ fn no_list_grows_beyond_that_of_a_ledger() {
         let lines: Vec<String> =
             rows.chunks(500).map(|rows| format!("{{\"networks\":[{}]}}\n", rows.join(","))).collect();
         let text = changed("{\"round_trips\"", &format!("{}{{\"round_trips\"", lines.concat()));
-        read(&text.replace("{\"end\":17}", &format!("{{\"end\":{}}}", 17 + lines.len())))
+        read(&text.replace("{\"end\":19}", &format!("{{\"end\":{}}}", 19 + lines.len())))
     };
     // The example has two pairs of its own.
     assert_eq!(networks(PAIR_LIMIT - 2).expect("just enough").visibility.networks().len(), PAIR_LIMIT);
@@ -439,7 +446,7 @@ fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
     captures.number("sunday.pcap");
     let before = captures.clone();
-    assert!(Ledger::read(&mut changed("{\"end\":17}", "{}").as_bytes(), &map(), &mut captures).is_err());
+    assert!(Ledger::read(&mut changed("{\"end\":19}", "{}").as_bytes(), &map(), &mut captures).is_err());
     assert_eq!((&captures, captures.clone().number("monday.pcap")), (&before, Some(1)));
 }
 

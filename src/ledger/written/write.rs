@@ -3,7 +3,7 @@
 use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line, MapForm,
     MatchingForm, OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
-    PlaceLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, TimesForm, WorkingForm,
+    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, TimesForm, WorkingForm,
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
@@ -53,6 +53,7 @@ pub(super) fn ledger(
     writer.paths(ledger)?;
     writer.strangers(ledger)?;
     writer.deaths(ledger)?;
+    writer.hellos(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
 
@@ -175,6 +176,26 @@ impl<W: Write> Writer<'_, W> {
             };
             let rows = deaths.iter().map(row).collect::<Result<_, WriteError>>()?;
             self.line(&Line::Deaths(rows))?;
+        }
+        Ok(())
+    }
+
+    fn hellos(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let names: Vec<_> = ledger.hellos.names().collect();
+        for rows in names.chunks(ROWS) {
+            self.line(&Line::Named(rows.iter().map(|&(host, name)| (ByName(host), ByName(name))).collect()))?;
+        }
+        let mut groups: BTreeMap<u32, Vec<(&Path, &Working)>> = BTreeMap::new();
+        for (path, tried) in ledger.hellos.quic() {
+            groups.entry(tried.opener.at.capture).or_default().push((path, tried));
+        }
+        for (number, paths) in groups {
+            for rows in paths.chunks(ROWS) {
+                let row = |&(path, tried): &(&Path, &Working)| Ok((path_form(path), working_form(*tried)?));
+                let rows = rows.iter().map(row).collect::<Result<_, WriteError>>()?;
+                let capture = self.naming.capture(number)?.into();
+                self.line(&Line::Quic(QuicLine { capture, rows }))?;
+            }
         }
         Ok(())
     }
@@ -318,7 +339,7 @@ impl<'a> Naming<'a> {
 
 fn head(ledger: &Ledger, map: &PortMap) -> Head {
     let Ledger { decoded, sightings, paths, visibility, neighbours, deaths, duplicates, flow_packets, .. } = ledger;
-    let Ledger { flows_given_up, openings_given_up, .. } = ledger;
+    let Ledger { hellos, flows_given_up, openings_given_up, .. } = ledger;
     Head {
         schema: SCHEMA.into(),
         map: MapForm { name: map.name().into(), version: map.version().into() },
@@ -335,6 +356,7 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         openings_given_up: *openings_given_up,
         neighbours_incomplete: neighbours.incomplete,
         deaths_incomplete: deaths.incomplete,
+        hellos_incomplete: hellos.incomplete,
     }
 }
 
