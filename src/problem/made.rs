@@ -2,7 +2,7 @@
 
 use super::group::{Group, Standing};
 use super::replies::Replies;
-use super::{Cause, Hosts, Problem, Trend, contrast, identity, trend};
+use super::{Cause, Contrast, Hosts, Problem, Trend, contrast, identity, trend};
 use crate::finding::{Confidence, Finding, Params, Scene, Severity, Value};
 use crate::ledger::Seen;
 use crate::packet::Address;
@@ -54,7 +54,15 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
         }
     }
     let following: Vec<&Finding> = absorbed.iter().map(|&place| &findings[place]).collect();
-    let up = if is_block(key.cause) { replies.up(&problem) } else { "unsaid" };
+    let reached = problem
+        .works
+        .iter()
+        .any(|works| works.contrast == Contrast::OtherClients && works.servers.count() == problem.servers.count());
+    let up = match is_block(key.cause) {
+        true if reached => "reached",
+        true => replies.up(&problem),
+        false => "unsaid",
+    };
     problem.params = params(scene, &problem, (key.standing, &key.word), &of, &following);
     problem.params = std::mem::take(&mut problem.params).with("servers_up", Value::Word(up));
     problem.findings = own.into_iter().chain(absorbed).collect();

@@ -330,6 +330,7 @@ quality-ends-early =
 problem-no-answer =
     .title = { problem-place }: no answer{ problem-standing }
     .meaning = { problem-tried }, and nothing came back. { $servers_up ->
+            [reached] Others are answered there at the same time, so a firewall drops the packets of these clients, or the way back fails.
             [all] { $server_count ->
                 [one] The server is
                *[other] The servers are
@@ -345,6 +346,7 @@ problem-no-answer =
         [neighbour] { problem-not-citrix }
         [public] { problem-public }
        *[failing] { problem-first-sure }Allow { $ports } from { $clients } to { $server }, { $servers_up ->
+            [reached] and check the routes back to them. The service listens: others reach it.
             [all] and check that the service listens: { listens }.
            *[other] or check that { problem-servers-are } up.
         }
@@ -503,7 +505,7 @@ problem-launch-failed =
 
 problem-exposed =
     .title = { problem-place }: answers to the internet
-    .meaning = { client-count } reached { $server } from public addresses ({ attempts-in-all }). { $server_range ->
+    .meaning = { client-count } reached { $server } from public addresses ({ flows-in-all }). { $server_range ->
         [public] The servers have public addresses as well; if all of that is one network of your own, this is no problem.
        *[private] Session traffic there is not protected by TLS unless that was set up on the server, and anyone can try to log on.
     }
@@ -517,21 +519,21 @@ problem-from-internet =
 
 problem-foreign-protocol =
     .title = { problem-place }: { $heard } is spoken there
-    .meaning = { client-count } and { server-count } speak { $heard } on the port of Citrix ({ attempts-in-all }). The Citrix service of that
+    .meaning = { client-count } and { server-count } speak { $heard } on the port of Citrix ({ flows-in-all }). The Citrix service of that
         port cannot run beside it, and a firewall rule made for Citrix lets something else through.
     .remedy = Find the program with `netstat -ano | findstr :{ $port }` on { $server }, and move or remove it. If nobody knows it, treat it
         as a way around the firewall.
 
 problem-other-port =
     .title = { $heard } is spoken on { $ports }, not its port
-    .meaning = { client-count } reached Citrix sessions on { $server } on a port that the map does not know ({ attempts-in-all }). A changed
+    .meaning = { client-count } reached Citrix sessions on { $server } on a port that the map does not know ({ flows-in-all }). A changed
         listener port or the multi-port policy may be the reason. Firewall rules and monitoring for TCP 1494 and 2598 do not cover it.
     .remedy = Check the listener port and the Multi-Port policy on { $server }. If the port is wanted, document it and add it to a port map
         of your own (--port-map); if not, go back to TCP 1494 and 2598.
 
 problem-other-transport =
-    .title = { problem-place }: answers, but is known over { $known_transport }
-    .meaning = { client-count } and { server-count } talk over the wrong transport for this port ({ attempts-in-all }). It is another program,
+    .title = { problem-place }: answers, but belongs to { $known_transport }
+    .meaning = { client-count } and { server-count } talk over the wrong transport for this port ({ flows-in-all }). It is another program,
         or a firewall rule that was opened for the wrong protocol is being used.
     .remedy = Find out what listens on { $ports } of { $server }, and check that the firewall rule says { $known_transport } { $port }.
 
@@ -613,6 +615,10 @@ attempts-in-all = { $attempts ->
     }
 # Hosts as ranges that hold others as well.
 hosts-among = { $told } hosts in { $ranges } ({ $covered } addresses)
+flows-in-all = { $attempts ->
+        [one] { $attempts_told } flow
+       *[other] { $attempts_told } flows
+    }
 these-clients = { $number ->
         [one] this client
        *[other] these { $told } clients
