@@ -11,6 +11,7 @@ mod tcp_state;
 #[cfg(test)]
 mod tests;
 mod track;
+mod witness;
 
 pub use community_id::community_id;
 pub use key::{Endpoint, FlowKey, Side, Who};
@@ -18,6 +19,10 @@ pub use record::{
     CAPTURE_LIMIT, Counts, Death, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note,
     PacketRef, Sender,
 };
-pub use showing::{AT_ONCE, CLIENT_PORTS, Doubt, EARLY, FIRM, GRACE, Showing, TCP_TRIES, UDP_TRIES, showing};
+pub use showing::{
+    AT_ONCE, CLIENT_PORTS, Doubt, EARLY, FIRM, GRACE, Question, REPETITION, Showing, TCP_TRIES, UDP_TRIES, showing,
+    showing_told,
+};
 pub use table::{Census, Depth, FlowTable, KnowsPort, Limits, Probe};
 pub use tcp_state::{End, TcpState};
+pub use witness::{Nobody, Step, Witness};
