@@ -3,9 +3,11 @@
 
 mod outcome;
 mod tally;
+mod what_if;
 
 pub use outcome::Outcome;
 pub use tally::{ServiceTally, Tally};
+pub use what_if::{Change, WhatIf};
 
 use crate::flow::{self, Doubt, FlowRecord, GRACE, Nobody, Showing, Step, TCP_TRIES, Witness, showing, showing_told};
 use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Seen, Sighting};

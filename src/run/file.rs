@@ -71,26 +71,27 @@ pub(super) fn options(args: &AuditArgs) -> Options {
 
 /// Finds out before a long audit that a filter is none.
 #[cfg(feature = "live")]
-fn check_filter(filter: Option<&str>) -> Result<(), Error> {
+pub(super) fn check_filter(filter: Option<&str>) -> Result<(), Error> {
     filter.map_or(Ok(()), |program| BpfFilter::check(program).map_err(Error::Live))
 }
 
 #[cfg(not(feature = "live"))]
-fn check_filter(filter: Option<&str>) -> Result<(), Error> {
+pub(super) fn check_filter(filter: Option<&str>) -> Result<(), Error> {
     filter.map_or(Ok(()), |_| Err(Error::NoFilters))
 }
 
 /// What an audit of files brought home.
-struct Audited {
-    case: Case,
+pub(super) struct Audited {
+    pub case: Case,
     /// How many captures could be read.
-    read: usize,
-    failed: Vec<Error>,
+    pub read: usize,
+    /// What could not be read.
+    pub failed: Vec<Error>,
 }
 
 /// Audits captures on one line of time. A capture that begins where another ended goes on with its flows, as the files of a ring
 /// buffer do; captures whose time overlaps are merged.
-fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64, u64)) -> Audited {
+pub(super) fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64, u64)) -> Audited {
     let Queue { waiting, failed, .. } = queue;
     let now = Some(Timestamp::of_this_computer());
     let case = Case { max_flows: options.flows.limit(), now, ..Case::new(Arc::clone(&map)) };
