@@ -1,7 +1,7 @@
 //! The packets of a flow in their order, as many as somebody reads: the first, the last, those that tell something, and sums of what
 //! lies between them.
 
-use super::{Followed, PacketKind, Who};
+use super::{Followed, PacketKind};
 use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;
 
@@ -53,8 +53,10 @@ pub struct LeftOut {
     pub last: Timestamp,
 }
 
-/// Minimum time without a packet after which the next one tells something.
+/// Minimum time without a packet that is told.
 pub const QUIET: Span = Span::seconds(1);
+/// Minimum time without a packet after which the next one tells something.
+const PAUSE: Span = Span::seconds(10);
 
 impl Sequence {
     /// None yet.
@@ -90,7 +92,7 @@ impl Sequence {
     }
 
     fn enter(&mut self, packet: Followed) {
-        let waited = self.latest.is_some_and(|latest| packet.time - latest >= QUIET);
+        let waited = self.latest.is_some_and(|latest| packet.time - latest >= PAUSE);
         self.latest = Some(packet.time);
         if self.telling < self.room.telling && (waited || tells(&packet)) {
             self.telling += 1;
@@ -119,5 +121,5 @@ fn tells(packet: &Followed) -> bool {
         PacketKind::Error { .. } => true,
         PacketKind::Datagram | PacketKind::Echo | PacketKind::Fragment => false,
     };
-    by_kind || packet.first_payload || packet.heard.is_some() || packet.again && packet.from == Who::Client
+    by_kind || packet.first_payload || packet.heard.is_some() || packet.again
 }

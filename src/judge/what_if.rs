@@ -62,11 +62,15 @@ impl Judge<'_, '_> {
     /// What would have changed what is held of a flow, everything else being as it was.
     pub fn what_ifs(&self, record: &FlowRecord) -> Vec<WhatIf<'_>> {
         let held = self.flow(record);
-        let differs =
-            |judgement: &Judgement<'_>| (judgement.outcome, judgement.verdict) != (held.outcome, held.verdict);
+        let differs = |WhatIf { changes, judgement }: &WhatIf<'_>| {
+            let by_payload =
+                |change: &Change| matches!(change, Change::Spoken(_) | Change::CitrixName | Change::NothingTold);
+            let outcome = judgement.outcome != held.outcome && !changes.iter().any(by_payload);
+            outcome || judgement.verdict != held.verdict
+        };
         let judged = |changes: Vec<Change>| WhatIf { judgement: self.what_if(record, &changes), changes };
         let asked = candidates(record, &held, self.protocols(record));
-        asked.into_iter().map(judged).filter(|what_if| differs(&what_if.judgement)).collect()
+        asked.into_iter().map(judged).filter(differs).collect()
     }
 
     /// What would be held of a flow if these things had happened.
@@ -101,7 +105,7 @@ fn candidates(record: &FlowRecord, held: &Judgement<'_>, [stranger, own]: [Optio
         ],
         Outcome::Refused => vec![vec![Change::Answer], vec![Change::NoAnswer]],
         Outcome::Prohibited => vec![vec![answer], vec![Change::NoError]],
-        Outcome::HalfOpen => vec![vec![Change::Acknowledgement]],
+        Outcome::HalfOpen => vec![vec![Change::Acknowledgement], vec![Change::Cut(Span(GRACE.0 / 2))]],
         Outcome::ResetEarly => vec![vec![Change::NoReset], vec![Change::ServerSpoke]],
         Outcome::Unanswered | Outcome::Undecided => {
             let mut asked = Vec::new();
@@ -118,13 +122,20 @@ fn candidates(record: &FlowRecord, held: &Judgement<'_>, [stranger, own]: [Optio
         Outcome::Established | Outcome::Answered => vec![vec![Change::NoAnswer]],
     };
     match held.verdict {
-        Verdict::Expected => asked.extend(stranger.map(|protocol| vec![Change::Spoken(protocol)])),
+        Verdict::Expected if matches!(held.outcome, Outcome::Established | Outcome::Answered) => {
+            asked.extend(stranger.map(|protocol| vec![Change::Spoken(protocol)]));
+        }
+        Verdict::Expected => {}
         Verdict::Unexpected => {
             asked.extend(own.map(|protocol| vec![Change::Spoken(protocol)]));
             asked.push(vec![Change::NothingTold]);
         }
         Verdict::Unmapped => {
-            asked.push(vec![Change::CitrixName]);
+            let heard = record.heard.as_ref().map(|heard| heard.protocol);
+            let named = [Protocol::Tls, Protocol::Dtls, Protocol::Quic, Protocol::Http];
+            if tcp && heard.is_none() || heard.is_some_and(|heard| named.contains(&heard)) {
+                asked.push(vec![Change::CitrixName]);
+            }
             asked.push(vec![Change::Spoken(Protocol::Cgp)]);
         }
         Verdict::NotEvaluable => {}

@@ -616,15 +616,15 @@ citrix-flows = { $flows ->
 ## The explanation of one flow
 
 explain-flow = Flow { $id } of { $flows }: { $protocol } { $client } -> { $server }
-explain-service = { $service }; Community ID { $id }
-explain-when = { $first } { $zone }, { $time }; { $client } packets of the client, { $server } of the server, { $bytes }
-explain-capture = in { $name }
+explain-service = Service: { $service }. Community ID: { $id }
+explain-when = From { $first } { $zone } on, for { $time }. Packets: { $client } of the client, { $server } of the server ({ $bytes }).
+explain-capture = It begins in { $name }.
 explain-in-capture = in { $name }:
-explain-chosen-of = the first of those that { $id } names: { $list }; it is about { $number ->
-        [one] { $number } flow
-       *[other] { $number } flows
+explain-chosen-of = Asked for by { $id }, which is about { $number ->
+        [one] this flow.
+       *[other] { $number } flows, the first of them: { $list }.
     }
-explain-same-ends = the first of { $number } flows with these ends: { $list }
+explain-same-ends = { $number } flows have these ends, and this is the first of them: { $list }.
 
 explain-verdict = { $outcome ->
         [established] Established: the handshake was completed
@@ -698,7 +698,8 @@ explain-echo = { $who ->
 explain-fragment = a later fragment, { explain-bytes }
 explain-error = ICMP error from { $sender }: { $error }
 explain-try = { $number ->
-        [1] first time
+        [2] second time
+        [3] third time
        *[other] time { $number }
     }
 explain-again = sent again
@@ -714,7 +715,10 @@ explain-rules-of-port = { $rules ->
         [one] One rule names { $transport } { $port }.
        *[other] { $rules } rules name { $transport } { $port }. { $first ->
             [one] The first names it most exactly.
-           *[other] The first { $first } name it equally exactly, and more so than others; they stand in the order of the map.
+           *[other] { $all ->
+                [yes] All name it equally exactly, so they stand in the order of the map.
+               *[no] The first { $first } name it most exactly, and stand in the order of the map.
+            }
         }
     }{ $generic ->
         [yes] {" "}Many programs use this port: the number alone proves nothing.
@@ -898,7 +902,7 @@ explain-payload-tells = { $answer ->
     }
 explain-only-citrix-speaks = { $answer ->
         [yes] Only Citrix speaks { $protocol }.
-       *[no] { $protocol } over this transport is not spoken by Citrix alone.
+       *[no] { $protocol } is not spoken by Citrix alone, or not over this transport.
     }
 explain-session-port = { $answer ->
         [yes] The port is a session port: ICA and CGP are both at home there.
@@ -995,13 +999,13 @@ explain-sign-basis = { $basis ->
        *[first_packet] Who is the client was guessed by the first packet: the start was not captured.
     }
 explain-sign-watched = { $answer ->
-        [yes] It was watched for { $time }: longer than any client goes on trying ({ $needed }).
-       *[no] It was watched for { $time }: longer than the least ({ $least }), but a client may go on trying for { $needed }.
+        [yes] It was watched for { $time }: past the last try of a Windows client ({ $needed }), so silence is certain.
+       *[no] It was watched for { $time }: longer than the least ({ $least }), but a Windows client goes on trying for { $needed }.
     }
 explain-sign-let-go = It was given up before its time, because there were more flows than are followed at the same time.
-explain-sign-directions = Of the TCP flows between these hosts { $both } were captured in both directions, { $one } in one: { $seen ->
-        [half] the capture misses one direction.
-       *[whole] the capture holds both.
+explain-sign-directions = TCP flows between these hosts: { $both } captured in both directions, { $one } in one. The capture { $seen ->
+        [half] misses one direction.
+       *[whole] holds both.
     }
 explain-sign-lossy = The capture lost packets in that time, so an answer may have been lost as well.
 explain-sign-no-loss = { $known ->
@@ -1029,7 +1033,7 @@ explain-sign-answers-unknown = More paths were answered than are kept, so an ans
 explain-sign-other-tries = { $number ->
         [one] { $number } other flow of this client to this port came to nothing
        *[other] { $number } other flows of this client to this port came to nothing
-    } ({ $tries } tries in all).
+    } ({ $tries } tries in all, those of this flow among them).
 explain-sign-reset = The reset came with a time to live of { $ttl }; answers of the server come with { $low } to { $high }: { $answer ->
         [yes] nothing tells the two apart.
        *[no] it may come from somebody else.
@@ -1049,7 +1053,18 @@ explain-sign-cut = Payload is missing from the capture (snap length), so the pro
 explain-sign-died = One side repeated its data until it gave up, and the other was not heard of again.
 
 explain-what-if = What would have changed it
-explain-would-be = If { $changes }: { $outcome }, { $verdict }.
+explain-would-be = If { $changes }: { $outcome ->
+        [half_open] half open
+        [reset_early] reset early
+        [one_way] one way
+       *[other] { $outcome }
+    }{ $blocked ->
+        [yes] {" "}(blocked)
+       *[no] {""}
+    }, { $verdict ->
+        [not_evaluable] not evaluable
+       *[other] { $verdict }
+    }.
 explain-and = {" "}and{" "}
 explain-nothing-else = Nothing that is tried here would have changed it.
 explain-if-answer = a SYN-ACK had come and the client had gone on
@@ -1079,7 +1094,10 @@ explain-finding = { $about ->
         [capture] Remark
        *[traffic] Finding
     } { $code } ({ $id }): { $title }
-explain-no-finding = { $blocked ->
-        [yes] No finding: it is counted with others, or nothing that it needs is known.
-       *[no] No finding: nothing is wrong with it.
+explain-no-finding = No finding: { $why ->
+        [blocked] what came to nothing here is told with a scan or a flood, or concerns nobody who is known.
+        [unmapped] nothing ties it to Citrix.
+        [not_evaluable] it cannot be judged.
+        [unexpected] it is told with others.
+       *[expected] nothing is wrong with it.
     }

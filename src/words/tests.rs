@@ -11,6 +11,7 @@ const FIELDS: [&str; 5] = ["clients", "flows", "port", "server", "transport"];
 
 /// What the texts of an explanation may name.
 const EXPLAINED: &[&str] = &[
+    "all",
     "about",
     "answer",
     "basis",

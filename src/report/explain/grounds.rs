@@ -2,7 +2,7 @@
 
 use crate::case::Conclusion;
 use crate::finding::{Params, Value};
-use crate::flow::{DirectionBasis, FIRM, FlowRecord, GRACE, Marks};
+use crate::flow::{DirectionBasis, FIRM, FlowRecord, GRACE, Marks, Showing, showing};
 use crate::judge::{Explained, Outcome};
 use crate::ledger::{Answers, Pair, Path};
 use crate::packet::protocol;
@@ -159,8 +159,7 @@ impl Grounds<'_> {
     /// Whether this path was answered at other times, and others on the same port.
     fn answers(&mut self, generic: bool) {
         let paths = &self.conclusion.judge.ledger.paths;
-        let not_this = |answers: Answers| answers.flows > u64::from(!self.absence && !self.blocked);
-        match paths.answers(&self.path).filter(|answers| not_this(*answers)) {
+        match paths.answers(&self.path).filter(|answers| answers.flows > u64::from(self.is_answered())) {
             Some(Answers { flows, first, last }) => {
                 let (when, weight) = match () {
                     () if last < self.record.first => ("before", Weight::Neither),
@@ -206,7 +205,15 @@ impl Grounds<'_> {
     }
 
     fn is_attempt(&self) -> bool {
-        crate::flow::showing(self.record).is_attempt()
+        showing(self.record).is_attempt()
+    }
+
+    /// It is itself among the answered flows of its path.
+    fn is_answered(&self) -> bool {
+        let FlowRecord { established_at, answered_at, .. } = self.record;
+        established_at.is_some()
+            || answered_at.is_some()
+                && (self.path.protocol == protocol::UDP || showing(self.record) == Showing::Handshake)
     }
 
     /// Who answered for the server, by the distance that its packets came from.

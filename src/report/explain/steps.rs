@@ -6,7 +6,9 @@ use crate::flow::{self, Doubt, Followed, IcmpError, PacketKind, Showing, Step, W
 use crate::judge::{self, Change, Together, WhatIf};
 use crate::matching;
 use crate::problem::Told;
+use crate::report::names::short;
 use crate::signature::Protocol;
+use crate::time::Span;
 
 /// A text without facts but the answer.
 fn plain(code: &'static str, answer: bool) -> Told {
@@ -59,7 +61,7 @@ pub(super) fn of_packets(&Step { question, answer }: &Step<flow::Question>) -> T
             .naming("needed", Value::Duration(needed)),
         Q::ResetSoon { after: None, .. } => told("explain-no-reset"),
         Q::ResetSoon { after: Some(after), limit } => {
-            told("explain-reset-soon").naming("time", Value::Duration(after)).naming("limit", Value::Duration(limit))
+            told("explain-reset-soon").naming("time", brief(after)).naming("limit", Value::Duration(limit))
         }
         Q::ServerSaid(bytes) => told("explain-server-said").counting("number", bytes),
         Q::ClientEndedFirst => told("explain-client-ended-first"),
@@ -81,6 +83,11 @@ fn error_told(told: Told, &IcmpError { v6, kind, code, sender, .. }: &IcmpError)
 
 fn icmp_kind(v6: bool, kind: u8, code: u8) -> IcmpKind {
     IcmpKind { family: if v6 { IcmpFamily::Icmpv6 } else { IcmpFamily::Icmp }, kind, code }
+}
+
+/// A time that may be much shorter than a second.
+pub(super) fn brief(span: Span) -> Value {
+    if span < Span::seconds(1) { Value::Text(short(span)) } else { Value::Duration(span) }
 }
 
 /// What was asked of the map.
@@ -212,13 +219,7 @@ pub(super) fn packet(packet: &Followed) -> Vec<Told> {
             .naming("sender", Value::Text(sender.to_string()))
             .naming("who", Value::Word(who(packet.from))),
     }];
-    if let Some(number) = packet.number.filter(|_| packet.payload_bytes > 0 || !matches!(packet.kind, PacketKind::Echo))
-    {
-        all.extend(
-            (number > 1 || matches!(packet.kind, PacketKind::Segment(_)))
-                .then(|| told("explain-try").counting("number", number)),
-        );
-    }
+    all.extend(packet.number.filter(|&number| number > 1).map(|number| told("explain-try").counting("number", number)));
     all.extend((packet.again && packet.number.is_none()).then(|| told("explain-again")));
     all.extend(packet.copy.then(|| told("explain-copy")));
     all.extend(packet.heard.as_ref().map(|heard| heard_told(heard.protocol, heard.server_name.as_deref())));

@@ -1,7 +1,7 @@
 //! An explanation to be read.
 
 use super::super::text::{BOLD, DIM, Page, is_about_capture};
-use super::steps::{changes, of_all, of_map, of_packets, packet, showing};
+use super::steps::{brief, changes, of_all, of_map, of_packets, packet, showing};
 use super::{Candidate, Choice, Explanation};
 use crate::finding::Value;
 use crate::flow::{Endpoint, Entry, FlowRecord, Followed, LeftOut, PacketKind, PacketRef, QUIET, Who};
@@ -13,6 +13,7 @@ use crate::report::{Look, bytes};
 use crate::time::Timestamp;
 use crate::transport::Transport;
 use crate::words::Words;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// The number of rules that are told one by one where not all are.
@@ -70,7 +71,7 @@ impl<W: Write> Page<'_, W> {
             [
                 ("first", Value::Text(zone.date_and_time(record.first))),
                 ("zone", Value::Text(zone.name(record.first))),
-                ("time", Value::Duration(flow.duration)),
+                ("time", brief(flow.duration)),
                 ("client", number(flow.packets.client)),
                 ("server", number(flow.packets.server)),
                 ("bytes", Value::Text(bytes(flow.ip_bytes.client + flow.ip_bytes.server))),
@@ -195,7 +196,7 @@ impl<W: Write> Page<'_, W> {
     /// The rules that name the port.
     fn candidates(&mut self, explanation: &Explanation<'_>) -> io::Result<()> {
         self.title("explain-rules")?;
-        let Explanation { record, rules, most_specific, explained, conclusion, .. } = explanation;
+        let Explanation { record, rules, most_specific, explained, .. } = explanation;
         let transport = Transport::of_protocol(record.protocol);
         let port = if transport == Some(Transport::Icmp) { 0 } else { record.server.port };
         let params = [
@@ -203,6 +204,7 @@ impl<W: Write> Page<'_, W> {
             ("port", Value::Number(port.into())),
             ("rules", Value::Number(rules.len() as u64)),
             ("first", Value::Number(*most_specific as u64)),
+            ("all", Value::Word(if *most_specific == rules.len() { "yes" } else { "no" })),
             ("generic", Value::Word(if explained.matching.port.generic { "yes" } else { "no" })),
         ];
         let key = if transport == Some(Transport::Icmp) { "explain-rules-icmp" } else { "explain-rules-of-port" };
@@ -221,7 +223,6 @@ impl<W: Write> Page<'_, W> {
             let roles = self.label("explain-roles");
             self.paragraph(&roles, "", "")?;
         }
-        let _ = conclusion;
         Ok(())
     }
 
@@ -252,9 +253,10 @@ impl<W: Write> Page<'_, W> {
             ],
         );
         self.paragraph(&matched, "   ", "     ")?;
-        let origins =
-            rule.documents.iter().map(|key| map.document(key).map_or(key.clone(), |document| document.title.clone()));
-        let origins = if rule.documents.is_empty() { rule.origin() } else { origins.collect::<Vec<_>>().join("; ") };
+        let title = |key: &String| map.document(key).map_or(key.clone(), |document| document.title.clone());
+        // Translations of one document have its title.
+        let titles: BTreeSet<String> = rule.documents.iter().map(title).collect();
+        let origins = if titles.is_empty() { rule.origin() } else { Vec::from_iter(titles).join("; ") };
         let origin = self.say("explain-document", [("document", Value::Text(origins))]);
         self.paragraph(&origin, "   ", "     ")
     }
@@ -334,8 +336,9 @@ impl<W: Write> Page<'_, W> {
             self.paragraph(&text, STEP.0, STEP.1)?;
         }
         if explanation.findings.is_empty() {
-            let blocked = explanation.explained.judgement.outcome.is_blocked();
-            let text = self.say("explain-no-finding", [("blocked", Value::Word(if blocked { "yes" } else { "no" }))]);
+            let Judgement { outcome, verdict, .. } = explanation.explained.judgement;
+            let why = if outcome.is_blocked() { "blocked" } else { verdict.name() };
+            let text = self.say("explain-no-finding", [("why", Value::Word(why))]);
             self.paragraph(&text, "", "")?;
         }
         Ok(())
@@ -355,6 +358,7 @@ pub(super) fn told_what_if(what_if: &WhatIf<'_>, words: &Words) -> String {
         ("changes", Value::Text(changes.join(&words.say("explain-and", &crate::finding::Params::default())))),
         ("outcome", Value::Word(outcome.name())),
         ("verdict", Value::Word(judgement.verdict.name())),
+        ("blocked", Value::Word(if outcome.is_blocked() { "yes" } else { "no" })),
     ];
     words.say("explain-would-be", &params.into())
 }
