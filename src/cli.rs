@@ -275,14 +275,16 @@ pub struct FileArgs {
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
-  cap-audit explain case.pcap 17                              the flow with this id in `file --flows` or `file --format json`
-  cap-audit explain case.pcap 10.0.0.1:50123-10.0.0.2:2598    the flow between these ends, in either order
+  cap-audit explain case.pcap 17         the flow with this id in the reports of `cap-audit file`
+  cap-audit explain case.pcap p1         the first flow of the first problem
+  cap-audit explain case.pcap 10.0.0.1:50123-10.0.0.2:2598
   cap-audit explain case.pcap 'tcp/[fd00::1]:50123-[fd00::2]:2598'
-  cap-audit explain case.pcap 1:LQU9qZlK+B5F3KDmev6m5PMibrg=  its Community ID, as Zeek and Suricata write it
-  cap-audit explain case.pcap p1                              the first flow of the first problem; p-... and f-... are ids
-  cap-audit explain ring_1.pcap ring_2.pcap 17                several captures, as `file` reads them
+  cap-audit explain case.pcap 1:LQU9qZlK+B5F3KDmev6m5PMibrg=
+  cap-audit explain ring_1.pcap ring_2.pcap 17
 
-The captures are read twice, so standard input cannot be explained.
+A flow is named by its id, by its ends in either order (a port may be left out), by its Community
+ID as Zeek and Suricata write it, or by what it is part of: a problem by its number (p1) or id
+(p-...), a finding by its id (f-...). The captures are read twice, so none can be standard input.
 
 Exit codes:
   0  explained

@@ -472,6 +472,22 @@ fn text_stays_within_the_paper_and_shows_nothing_unseen() {
 }
 
 #[test]
+fn the_example_of_the_readme_is_true() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it is there");
+    let example = readme.split_once("<!-- explain -->").and_then(|(_, rest)| rest.split_once("<!-- end -->"));
+    let example = example.expect("the README has an example").0;
+    let lines = |text: &str| text.lines().filter(|line| !line.is_empty()).map(String::from).collect::<Vec<_>>();
+    let output = run(&[], &[&fixture("office")], "10.77.27.13:49705-10.77.27.22:2598");
+    let told = lines(&String::from_utf8(output.stdout).expect("it is text"));
+    let shown = lines(example);
+    let parts: Vec<&[String]> = shown.split(|line| line.starts_with("```") || line == "[...]").collect();
+    assert!(parts.iter().map(|part| part.len()).sum::<usize>() > 30, "{shown:?}");
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        assert!(told.windows(part.len()).any(|window| window == part), "this is not told: {part:#?}");
+    }
+}
+
+#[test]
 fn a_rule_says_which_of_its_fields_matched() {
     let told = explained(&[&fixture("cgp-healthy")], "1");
     let rules = list(&told, "rules");

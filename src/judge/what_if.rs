@@ -133,10 +133,16 @@ fn candidates(record: &FlowRecord, held: &Judgement<'_>, [stranger, own]: [Optio
         Verdict::Unmapped => {
             let heard = record.heard.as_ref().map(|heard| heard.protocol);
             let named = [Protocol::Tls, Protocol::Dtls, Protocol::Quic, Protocol::Http];
+            let first = if matches!(held.outcome, Outcome::Established | Outcome::Answered | Outcome::Midstream) {
+                Vec::new()
+            } else {
+                vec![answer]
+            };
+            let and = |change: Change| [first.clone(), vec![change]].concat();
             if tcp && heard.is_none() || heard.is_some_and(|heard| named.contains(&heard)) {
-                asked.push(vec![Change::CitrixName]);
+                asked.push(and(Change::CitrixName));
             }
-            asked.push(vec![Change::Spoken(Protocol::Cgp)]);
+            asked.push(and(Change::Spoken(Protocol::Cgp)));
         }
         Verdict::NotEvaluable => {}
     }

@@ -37,7 +37,8 @@ pub struct Explanation<'a> {
     pub same_packets: bool,
     /// Why it is judged as it is.
     pub explained: Explained<'a>,
-    /// Rules that name its port, most specific first.
+    /// Rules that name its port, most specific first; where there are none, those that name it over the other transport and for
+    /// Citrix alone.
     pub rules: Vec<Candidate<'a>>,
     /// The number of those rules, from the front, that are equally and most specific.
     pub most_specific: usize,
@@ -71,6 +72,8 @@ pub enum Choice {
 pub struct Candidate<'a> {
     /// The rule.
     pub rule: &'a PortRule,
+    /// The transport over which it names the port.
+    pub transport: Transport,
     /// The number of ports in its narrowest range around the port; 1 is the number alone.
     pub width: usize,
     /// What its service says to the payload.
@@ -163,12 +166,22 @@ fn candidates<'a>(record: &FlowRecord, explained: &Explained<'a>, map: &'a PortM
     let Some(transport) = Transport::of_protocol(record.protocol) else { return Vec::new() };
     let port = if transport == Transport::Icmp { 0 } else { record.server.port };
     let heard = record.heard.as_ref().map(|heard| heard.protocol);
-    let candidate = |&rule| {
-        let rule: &PortRule = map.rule(rule);
+    let candidate = |transport: Transport, rule: &'a PortRule| {
         let payload = heard.map_or(Payload::NothingHeard, |heard| says_to(rule, transport, heard, map));
-        Candidate { rule, width: rule.narrowest(transport, port).unwrap_or(usize::MAX), payload }
+        Candidate { rule, transport, width: rule.narrowest(transport, port).unwrap_or(usize::MAX), payload }
     };
-    explained.judgement.rules.iter().map(candidate).collect()
+    let other = match transport {
+        Transport::Tcp => Some(Transport::Udp),
+        Transport::Udp => Some(Transport::Tcp),
+        Transport::Icmp => None,
+    };
+    let own = explained.judgement.rules;
+    match other.and_then(|other| map.lookup(other, port).map(|there| (other, there))) {
+        Some((other, there)) if own.is_empty() && !there.generic => {
+            there.rules.iter().map(|&rule| candidate(other, map.rule(rule))).collect()
+        }
+        _ => own.iter().map(|&rule| candidate(transport, map.rule(rule))).collect(),
+    }
 }
 
 fn says_to(rule: &PortRule, transport: Transport, heard: Protocol, map: &PortMap) -> Payload {

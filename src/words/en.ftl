@@ -622,7 +622,7 @@ explain-capture = It begins in { $name }.
 explain-in-capture = in { $name }:
 explain-chosen-of = Asked for by { $id }, which is about { $number ->
         [one] this flow.
-       *[other] { $number } flows, the first of them: { $list }.
+       *[other] { $number } flows, among them: { $list }.
     }
 explain-same-ends = { $number } flows have these ends, and this is the first of them: { $list }.
 
@@ -729,10 +729,17 @@ explain-rules-icmp = { $rules ->
         [one] One rule names ICMP.
        *[other] { $rules } rules name ICMP.
     } Any host pings, so that proves nothing.
+explain-rules-of-other = { $rules ->
+        [one] One rule names
+       *[other] { $rules } rules name
+    } the same port over { $transport }.
 explain-more-rules = ... and { $number } more; -v tells all.
 explain-roles = Whether client and server have the roles that a rule names is not known: nobody has told which host is what, so roles decide
     nothing.
-explain-matched = Matched: transport, port ({ $width ->
+explain-matched = Matched: { $fits ->
+        [yes] transport, port
+       *[no] not the transport, but the port
+    } ({ $width ->
         [1] the number itself
        *[other] one of a range of { $width }
     }). Payload: { $payload ->
@@ -837,8 +844,8 @@ explain-watched-since-answer = { $answer ->
     }
 explain-no-reset = The server did not reset after the handshake.
 explain-reset-soon = { $answer ->
-        [yes] The server's side reset { $time } after the handshake, which is early (limit: { $limit }).
-       *[no] The server's side reset { $time } after the handshake, which is not early (limit: { $limit }).
+        [yes] The server's side reset { $brief } after the handshake, which is early (limit: { $limit }).
+       *[no] The server's side reset { $brief } after the handshake, which is not early (limit: { $limit }).
     }
 explain-server-said = { $answer ->
         [yes] Before that the server had said something ({ explain-bytes }).
@@ -999,8 +1006,9 @@ explain-sign-basis = { $basis ->
        *[first_packet] Who is the client was guessed by the first packet: the start was not captured.
     }
 explain-sign-watched = { $answer ->
-        [yes] It was watched for { $time }: past the last try of a Windows client ({ $needed }), so silence is certain.
-       *[no] It was watched for { $time }: longer than the least ({ $least }), but a Windows client goes on trying for { $needed }.
+        [yes] It was watched for { $time }: past the shortest schedule of tries of a Windows client ({ $needed }), so silence is certain.
+       *[no] It was watched for { $time }: longer than the least ({ $least }), shorter than the shortest schedule of tries of a Windows
+            client ({ $needed }).
     }
 explain-sign-let-go = It was given up before its time, because there were more flows than are followed at the same time.
 explain-sign-directions = TCP flows between these hosts: { $both } captured in both directions, { $one } in one. The capture { $seen ->
@@ -1034,7 +1042,7 @@ explain-sign-other-tries = { $number ->
         [one] { $number } other flow of this client to this port came to nothing
        *[other] { $number } other flows of this client to this port came to nothing
     } ({ $tries } tries in all, those of this flow among them).
-explain-sign-reset = The reset came with a time to live of { $ttl }; answers of the server come with { $low } to { $high }: { $answer ->
+explain-sign-reset = The reset came with a time to live of { $ttl }; answers of the server come with { $usual }: { $answer ->
         [yes] nothing tells the two apart.
        *[no] it may come from somebody else.
     }

@@ -12,6 +12,9 @@ const FIELDS: [&str; 5] = ["clients", "flows", "port", "server", "transport"];
 /// What the texts of an explanation may name.
 const EXPLAINED: &[&str] = &[
     "all",
+    "brief",
+    "fits",
+    "usual",
     "about",
     "answer",
     "basis",

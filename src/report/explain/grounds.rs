@@ -4,7 +4,7 @@ use crate::case::Conclusion;
 use crate::finding::{Params, Value};
 use crate::flow::{DirectionBasis, FIRM, FlowRecord, GRACE, Marks, Showing, showing};
 use crate::judge::{Explained, Outcome};
-use crate::ledger::{Answers, Pair, Path};
+use crate::ledger::{Answers, Pair, Path, Sighting};
 use crate::packet::protocol;
 use crate::problem::Told;
 use std::collections::BTreeSet;
@@ -50,6 +50,8 @@ struct Grounds<'a> {
     /// It rests on something that was not seen.
     absence: bool,
     blocked: bool,
+    /// It is itself among the attempts that the ledger keeps.
+    own: bool,
     all: Vec<Ground>,
 }
 
@@ -66,7 +68,11 @@ pub(super) fn grounds(record: &FlowRecord, explained: &Explained<'_>, conclusion
         | Outcome::Midstream => false,
     };
     let path = Path::of(record);
-    let mut grounds = Grounds { record, conclusion, path, absence, blocked: outcome.is_blocked(), all: Vec::new() };
+    let Explained { showing, matching, .. } = *explained;
+    let sightings = &conclusion.judge.ledger.sightings;
+    let own = showing.is_attempt() && sightings.get(&Sighting { showing, matching, path }).is_some();
+    let mut grounds =
+        Grounds { record, conclusion, path, absence, blocked: outcome.is_blocked(), own, all: Vec::new() };
     grounds.basis();
     grounds.watch(outcome);
     grounds.directions(outcome);
@@ -123,10 +129,21 @@ impl Grounds<'_> {
         let seen = visibility.hosts().get(pair).unwrap_or_default();
         let weight = match () {
             () if !self.absence => Weight::Neither,
-            () if (outcome == Outcome::OneWay) == half => Weight::For,
-            () if half || outcome == Outcome::OneWay => Weight::Against,
-            () if seen.both > 0 => Weight::For,
-            () => Weight::Neither,
+            () if half => {
+                if outcome == Outcome::OneWay {
+                    Weight::For
+                } else {
+                    Weight::Against
+                }
+            }
+            () if seen.both == 0 => Weight::Neither,
+            () => {
+                if outcome == Outcome::OneWay {
+                    Weight::Against
+                } else {
+                    Weight::For
+                }
+            }
         };
         let half = Value::Word(if half { "half" } else { "whole" });
         let counts = [("both", Value::Number(seen.both)), ("one", Value::Number(seen.one)), ("seen", half)];
@@ -193,7 +210,7 @@ impl Grounds<'_> {
         let sightings = self.conclusion.judge.ledger.sightings.iter();
         let mine = sightings.filter(|(sighting, _)| sighting.path == self.path && sighting.showing.is_attempt());
         let (flows, tries) = mine.fold((0, 0), |(flows, tries), (_, seen)| (flows + seen.flows, tries + seen.tries));
-        let flows = flows - u64::from(flows > 0 && self.blocked && self.is_attempt());
+        let flows = flows - u64::from(flows > 0 && self.own);
         if flows > 0 {
             let weight = if self.blocked { Weight::For } else { Weight::Neither };
             self.add(
@@ -202,10 +219,6 @@ impl Grounds<'_> {
                 [("number", Value::Number(flows)), ("tries", Value::Number(tries))],
             );
         }
-    }
-
-    fn is_attempt(&self) -> bool {
-        showing(self.record).is_attempt()
     }
 
     /// It is itself among the answered flows of its path.
@@ -235,7 +248,8 @@ impl Grounds<'_> {
                 Some((low, high)) => {
                     let same = (low..=high).contains(&reset.ttl);
                     let same = Value::Word(if same { "yes" } else { "no" });
-                    let params = [("ttl", ttl(reset.ttl)), ("low", ttl(low)), ("high", ttl(high)), ("answer", same)];
+                    let usual = if low == high { low.to_string() } else { format!("{low} to {high}") };
+                    let params = [("ttl", ttl(reset.ttl)), ("usual", Value::Text(usual)), ("answer", same)];
                     self.add(Weight::Neither, "explain-sign-reset", params);
                 }
                 None => self.add(Weight::Neither, "explain-sign-reset-alone", [("ttl", ttl(reset.ttl))]),

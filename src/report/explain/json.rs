@@ -10,6 +10,7 @@ use crate::flow::{Entry, Followed, LeftOut, PacketKind};
 use crate::outside::printable;
 use crate::problem::Told;
 use crate::time::Timestamp;
+use crate::transport::Transport;
 use crate::words::Words;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -28,6 +29,7 @@ pub fn write_explanation_json(out: &mut impl Write, explanation: &Explanation<'_
     let steps = steps.chain([told("packets", showing(explained.showing))]);
     let steps = steps.chain(explained.of_map.iter().map(|step| told("map", of_map(step))));
     let steps = steps.chain(explained.of_all.iter().map(|step| told("all", of_all(step))));
+    let own = Transport::of_protocol(explanation.record.protocol);
     let document = Document {
         schema: SCHEMA,
         program: Program { name: "cap-audit", version: env!("CARGO_PKG_VERSION") },
@@ -39,7 +41,7 @@ pub fn write_explanation_json(out: &mut impl Write, explanation: &Explanation<'_
         fit: fit_name(explained.matching.fit),
         generic: explained.matching.port.generic,
         most_specific: explanation.most_specific,
-        rules: explanation.rules.iter().map(|candidate| rule(candidate)).collect(),
+        rules: explanation.rules.iter().map(|candidate| rule(candidate, own)).collect(),
         steps: steps.collect(),
         signs: explanation
             .grounds
@@ -168,7 +170,7 @@ fn spoken(Told { code, params }: Told, words: &Words) -> Spoken {
     Spoken { code: code.trim_start_matches("explain-"), params, text }
 }
 
-fn rule<'a>(candidate: &super::Candidate<'a>) -> ToldRule<'a> {
+fn rule<'a>(candidate: &super::Candidate<'a>, own: Option<Transport>) -> ToldRule<'a> {
     let rule = candidate.rule;
     ToldRule {
         id: &rule.id,
@@ -177,7 +179,7 @@ fn rule<'a>(candidate: &super::Candidate<'a>) -> ToldRule<'a> {
         destinations: &rule.destinations,
         documents: &rule.documents,
         matched: Matched {
-            transport: true,
+            transport: own == Some(candidate.transport),
             ports: candidate.width,
             payload: candidate.payload.name(),
             // No site tells them.

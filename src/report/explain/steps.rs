@@ -60,9 +60,10 @@ pub(super) fn of_packets(&Step { question, answer }: &Step<flow::Question>) -> T
             .naming("time", Value::Duration(seen))
             .naming("needed", Value::Duration(needed)),
         Q::ResetSoon { after: None, .. } => told("explain-no-reset"),
-        Q::ResetSoon { after: Some(after), limit } => {
-            told("explain-reset-soon").naming("time", brief(after)).naming("limit", Value::Duration(limit))
-        }
+        Q::ResetSoon { after: Some(after), limit } => told("explain-reset-soon")
+            .naming("time", Value::Duration(after))
+            .naming("brief", Value::Text(short(after)))
+            .naming("limit", Value::Duration(limit)),
         Q::ServerSaid(bytes) => told("explain-server-said").counting("number", bytes),
         Q::ClientEndedFirst => told("explain-client-ended-first"),
         Q::AnsweredElsewhere => told("explain-answered-elsewhere"),

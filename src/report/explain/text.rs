@@ -199,10 +199,11 @@ impl<W: Write> Page<'_, W> {
         let Explanation { record, rules, most_specific, explained, .. } = explanation;
         let transport = Transport::of_protocol(record.protocol);
         let port = if transport == Some(Transport::Icmp) { 0 } else { record.server.port };
+        let own = rules.iter().filter(|rule| Some(rule.transport) == transport).count() as u64;
         let params = [
             ("transport", transport.map_or(Value::Word("-"), Value::Transport)),
             ("port", Value::Number(port.into())),
-            ("rules", Value::Number(rules.len() as u64)),
+            ("rules", Value::Number(own)),
             ("first", Value::Number(*most_specific as u64)),
             ("all", Value::Word(if *most_specific == rules.len() { "yes" } else { "no" })),
             ("generic", Value::Word(if explained.matching.port.generic { "yes" } else { "no" })),
@@ -210,6 +211,12 @@ impl<W: Write> Page<'_, W> {
         let key = if transport == Some(Transport::Icmp) { "explain-rules-icmp" } else { "explain-rules-of-port" };
         let text = self.say(key, params);
         self.paragraph(&text, "", "")?;
+        if let Some(other) = rules.first().filter(|_| own == 0) {
+            let params =
+                [("rules", Value::Number(rules.len() as u64)), ("transport", Value::Transport(other.transport))];
+            let text = self.say("explain-rules-of-other", params);
+            self.paragraph(&text, "", "")?;
+        }
         let shown = if self.look.verbose { rules.len() } else { rules.len().min(RULES_SHOWN) };
         for (number, candidate) in (1..).zip(&rules[..shown]) {
             self.candidate(number, candidate, explanation)?;
@@ -227,7 +234,7 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn candidate(&mut self, number: usize, candidate: &Candidate<'_>, explanation: &Explanation<'_>) -> io::Result<()> {
-        let Candidate { rule, width, payload } = candidate;
+        let Candidate { rule, transport, width, payload } = candidate;
         let map = explanation.conclusion.judge.map;
         self.paragraph(&format!("{}: {}", rule.id, rule.product), &format!("{number}. "), "   ")?;
         let ports: Vec<String> = rule.ports.iter().map(ports_text).collect();
@@ -241,11 +248,12 @@ impl<W: Write> Page<'_, W> {
         );
         self.paragraph(line.trim_end(), "   ", "     ")?;
         let heard = explanation.record.heard.as_ref().map(|heard| heard.protocol);
-        let service = Transport::of_protocol(explanation.record.protocol)
-            .map_or_else(String::new, |transport| map.service_name(rule.service_over(transport)).to_string());
+        let service = map.service_name(rule.service_over(*transport)).to_string();
+        let fits = Transport::of_protocol(explanation.record.protocol) == Some(*transport);
         let matched = self.say(
             "explain-matched",
             [
+                ("fits", Value::Word(if fits { "yes" } else { "no" })),
                 ("width", Value::Number(*width as u64)),
                 ("payload", Value::Word(payload.name())),
                 ("protocol", heard.map_or(Value::Word("-"), Value::Protocol)),
@@ -367,7 +375,7 @@ fn chosen(choice: &Choice) -> (&'static str, [(&'static str, Value); 3]) {
     let list = |flows: &[u64]| {
         const SHOWN: usize = 12;
         let shown: Vec<String> = flows.iter().take(SHOWN).map(u64::to_string).collect();
-        let more = if flows.len() > SHOWN { ", ..." } else { "" };
+        let more = if flows.len() > SHOWN { " and more" } else { "" };
         Value::Text(format!("{}{more}", shown.join(", ")))
     };
     match choice {
