@@ -5,7 +5,7 @@ mod skip;
 mod support;
 
 use cap_audit::case::Case;
-use cap_audit::flow::{Question, Step};
+use cap_audit::flow::{Asked, Question};
 use cap_audit::pipeline::{self, Options};
 use cap_audit::portmap::PortMap;
 use cap_audit::source::CaptureFile;
@@ -253,9 +253,9 @@ fn silence_is_explained_by_its_tries_and_its_time() {
     let conclusion = case.conclude();
     let silent = case.flows.iter().find(|flow| flow.server.port == 2598 && flow.from_server.packets == 0);
     let steps = conclusion.judge.explain(silent.expect("one is blocked")).of_packets;
-    assert!(steps.contains(&Step { question: Question::ServerSeen(0), answer: false }), "{steps:?}");
-    assert!(steps.contains(&Step { question: Question::Tries { seen: 4, needed: 3 }, answer: true }), "{steps:?}");
-    let Some(Step { question: Question::Watched { seen, needed }, answer: true }) = steps.last() else {
+    assert!(steps.contains(&Asked { question: Question::ServerSeen(0), answer: false }), "{steps:?}");
+    assert!(steps.contains(&Asked { question: Question::Tries { seen: 4, needed: 3 }, answer: true }), "{steps:?}");
+    let Some(Asked { question: Question::Watched { seen, needed }, answer: true }) = steps.last() else {
         panic!("the time decides at last: {steps:?}")
     };
     assert_eq!(*needed, Span::seconds(4));

@@ -29,4 +29,4 @@ pub use showing::{
 };
 pub use table::{Census, Depth, FlowTable, KnowsPort, Limits, Probe};
 pub use tcp_state::{End, TcpState};
-pub use witness::{Nobody, Step, Witness};
+pub use witness::{Asked, Nobody, Witness};

@@ -20,16 +20,16 @@ impl<Q> Witness<Q> for Nobody {
 
 /// A question that was asked of the facts, and its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Step<Q> {
+pub struct Asked<Q> {
     /// What was asked, with the facts that it was asked of.
     pub question: Q,
     /// Yes or no.
     pub answer: bool,
 }
 
-impl<Q> Witness<Q> for Vec<Step<Q>> {
+impl<Q> Witness<Q> for Vec<Asked<Q>> {
     fn asks(&mut self, answer: bool, question: impl FnOnce() -> Q) -> bool {
-        self.push(Step { question: question(), answer });
+        self.push(Asked { question: question(), answer });
         answer
     }
 }

@@ -9,7 +9,7 @@ pub use outcome::Outcome;
 pub use tally::{ServiceTally, Tally};
 pub use what_if::{Change, WhatIf};
 
-use crate::flow::{self, Doubt, FlowRecord, GRACE, Nobody, Showing, Step, TCP_TRIES, Witness, showing, showing_told};
+use crate::flow::{self, Asked, Doubt, FlowRecord, GRACE, Nobody, Showing, TCP_TRIES, Witness, showing, showing_told};
 use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Seen, Sighting};
 use crate::matching::{self, Basis, Fit, Matching, ServiceRef};
 use crate::packet::protocol;
@@ -129,11 +129,11 @@ pub struct Explained<'m> {
     /// Where it stands in the map.
     pub matching: Matching,
     /// What was asked of its packets.
-    pub of_packets: Vec<Step<flow::Question>>,
+    pub of_packets: Vec<Asked<flow::Question>>,
     /// What was asked of the map.
-    pub of_map: Vec<Step<matching::Question>>,
+    pub of_map: Vec<Asked<matching::Question>>,
     /// What was asked of all that the capture shows.
-    pub of_all: Vec<Step<Question>>,
+    pub of_all: Vec<Asked<Question>>,
 }
 
 /// What a sighting is a sign of.

@@ -118,7 +118,7 @@ impl<'a> Explanation<'a> {
         let explained = judge.explain(record);
         let same_packets = sequence.packets == record.packets();
         let findings: Vec<usize> = places(&conclusion.findings, |finding| is_part_of(record, finding, conclusion));
-        let problems = places(&conclusion.problems, |problem: &Problem| {
+        let problems: Vec<usize> = places(&conclusion.problems, |problem: &Problem| {
             problem.findings.iter().any(|place| findings.contains(place))
         });
         Some(Explanation {
@@ -130,7 +130,7 @@ impl<'a> Explanation<'a> {
             entries: sequence.entries(),
             rules: candidates(record, &explained, map),
             most_specific: explained.judgement.place.map_or(0, |place| map.at(place).most_specific),
-            grounds: grounds::grounds(record, &explained, conclusion),
+            grounds: grounds::grounds(record, &explained, conclusion, &problems),
             what_ifs: judge.what_ifs(record),
             explained,
             findings,

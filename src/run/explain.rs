@@ -4,12 +4,12 @@
 use super::Exit;
 use super::console::{Quiet, Target, write_to};
 use super::draft::check;
-use super::file::{Audited, audit, check_filter};
+use super::file::{Audited, audit, check_filter, workers};
 use super::inputs::{Inputs, Queue, is_standard_input};
 use super::line::{Line, Stretch};
 use super::ports::{map_in_use, port_map, remark_on_map};
 use super::progress::Progress;
-use super::telling::{is_colored, words};
+use super::telling::{colored, words};
 use crate::audit::{Flows, knows_port};
 use crate::case::Conclusion;
 use crate::cli::{End, ExplainArgs, ExplainFormat, FlowName};
@@ -41,8 +41,8 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Exit, Error> {
         let inputs = queue.precious.iter().map(|path| (path.as_path(), Precious::Input));
         check(output, Output::Report, inputs.chain(map_in_use(args.port_map.as_deref())))?;
     }
-    let spare = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
-    let options = Options { workers: spare, flows: Flows::First(args.max_flows as usize), ..Options::default() };
+    let flows = Flows::First(args.max_flows as usize);
+    let options = Options { workers: workers(None), flows, ..Options::default() };
     let Audited { case, read, mut failed } =
         audit(queue, map, options, &mut |bytes, packets| progress.show(bytes, packets));
     progress.done();
@@ -63,7 +63,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Exit, Error> {
     let words = words(args.utc || args.format == ExplainFormat::Json);
     write_to(args.output.as_deref().map_or(Target::Standard, Target::File), |out, paper| match args.format {
         ExplainFormat::Text => {
-            let color = is_colored(args.color, paper);
+            let color = colored(args.color, paper);
             let look = Look { width: paper.width(), color, flows: false, verbose: args.verbose };
             write_explanation_text(out, &explanation, &words, look)
         }

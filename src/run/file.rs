@@ -60,13 +60,15 @@ pub(super) fn audit_files(FileArgs { captures, max_depth, filter, audit: args }:
 
 /// As many workers as were asked for, or one for every core but the one that reads; flows are kept where they are told.
 pub(super) fn options(args: &AuditArgs) -> Options {
-    let spare = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
     let listed = args.flows || args.format.lists_flows();
-    Options {
-        workers: args.workers.map_or(spare, usize::from),
-        flows: if listed { Flows::First(args.max_flows as usize) } else { Flows::Counted },
-        ..Options::default()
-    }
+    let flows = if listed { Flows::First(args.max_flows as usize) } else { Flows::Counted };
+    Options { workers: workers(args.workers), flows, ..Options::default() }
+}
+
+/// How many workers: as many as were asked for, or one for every core but the one that reads.
+pub(super) fn workers(asked: Option<u16>) -> usize {
+    let spare = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
+    asked.map_or(spare, usize::from)
 }
 
 /// Finds out before a long audit that a filter is none.
@@ -85,7 +87,6 @@ pub(super) struct Audited {
     pub case: Case,
     /// How many captures could be read.
     pub read: usize,
-    /// What could not be read.
     pub failed: Vec<Error>,
 }
 

@@ -28,7 +28,7 @@ impl<'a> Telling<'a> {
 
     /// How text looks on this paper.
     pub fn look(&self, paper: Paper) -> Look {
-        Look { width: paper.width(), color: is_colored(self.color, paper), flows: self.flows, verbose: self.verbose }
+        Look { width: paper.width(), color: colored(self.color, paper), flows: self.flows, verbose: self.verbose }
     }
 
     /// Concludes a case, writes the report, and says how the command ends.
@@ -72,8 +72,8 @@ impl<'a> Telling<'a> {
     }
 }
 
-/// Whether there are colours on this paper.
-pub(super) fn is_colored(color: Color, paper: Paper) -> bool {
+/// Whether text has colours on this paper.
+pub(super) fn colored(color: Color, paper: Paper) -> bool {
     match color {
         Color::Auto => {
             let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

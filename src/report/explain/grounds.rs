@@ -55,8 +55,19 @@ struct Grounds<'a> {
     all: Vec<Ground>,
 }
 
-/// All of them, what speaks for it first.
-pub(super) fn grounds(record: &FlowRecord, explained: &Explained<'_>, conclusion: &Conclusion<'_>) -> Vec<Ground> {
+/// The signs of who is behind these problems.
+fn of_problems<'a>(conclusion: &'a Conclusion<'_>, problems: &'a [usize]) -> impl Iterator<Item = &'a Told> {
+    let culprits = problems.iter().filter_map(|&place| conclusion.problems[place].culprit.as_ref());
+    culprits.flat_map(|culprit| &culprit.signs)
+}
+
+/// All of them, what speaks for it first. `problems` are those that the flow is part of.
+pub(super) fn grounds(
+    record: &FlowRecord,
+    explained: &Explained<'_>,
+    conclusion: &Conclusion<'_>,
+    problems: &[usize],
+) -> Vec<Ground> {
     let outcome = explained.judgement.outcome;
     let absence = match outcome {
         Outcome::Silent | Outcome::HalfOpen | Outcome::Unanswered | Outcome::Undecided | Outcome::OneWay => true,
@@ -79,7 +90,11 @@ pub(super) fn grounds(record: &FlowRecord, explained: &Explained<'_>, conclusion
     grounds.loss();
     grounds.answers(explained.matching.port.generic);
     grounds.others();
-    grounds.senders();
+    let culprits: Vec<&Told> = of_problems(conclusion, problems).collect();
+    match culprits[..] {
+        [] => grounds.senders(),
+        _ => grounds.all.extend(culprits.into_iter().cloned().map(|told| Ground { weight: Weight::Neither, told })),
+    }
     grounds.neighbour();
     grounds.itself();
     let order = |weight: Weight| [Weight::For, Weight::Against, Weight::Neither].iter().position(|one| *one == weight);

@@ -2,7 +2,7 @@
 
 use super::fit_name;
 use crate::finding::{IcmpFamily, IcmpKind, Params, Value};
-use crate::flow::{self, Doubt, Followed, IcmpError, PacketKind, Showing, Step, Who};
+use crate::flow::{self, Asked, Doubt, Followed, IcmpError, PacketKind, Showing, Who};
 use crate::judge::{self, Change, Together, WhatIf};
 use crate::matching;
 use crate::problem::Told;
@@ -30,7 +30,7 @@ impl Told {
 }
 
 /// What was asked of the packets.
-pub(super) fn of_packets(&Step { question, answer }: &Step<flow::Question>) -> Told {
+pub(super) fn of_packets(&Asked { question, answer }: &Asked<flow::Question>) -> Told {
     use flow::Question as Q;
     let told = |code| plain(code, answer);
     match question {
@@ -92,7 +92,7 @@ pub(super) fn brief(span: Span) -> Value {
 }
 
 /// What was asked of the map.
-pub(super) fn of_map(&Step { question, answer }: &Step<matching::Question>) -> Told {
+pub(super) fn of_map(&Asked { question, answer }: &Asked<matching::Question>) -> Told {
     use matching::Question as Q;
     let told = |code| plain(code, answer);
     let about = |code, protocol| told(code).naming("protocol", Value::Protocol(protocol));
@@ -116,7 +116,7 @@ pub(super) fn of_map(&Step { question, answer }: &Step<matching::Question>) -> T
 }
 
 /// What was asked of all that the captures show.
-pub(super) fn of_all(&Step { question, answer }: &Step<judge::Question>) -> Told {
+pub(super) fn of_all(&Asked { question, answer }: &Asked<judge::Question>) -> Told {
     use judge::Question as Q;
     let told = |code| plain(code, answer);
     match question {
