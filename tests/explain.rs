@@ -117,6 +117,9 @@ fn every_flow_is_explained_as_it_is_told() {
             let id = &flow["id"];
             assert_eq!(by_id["flow"], *flow, "{} {id}", capture.display());
             assert_eq!(by_id["same_packets"], true, "{} {id}", capture.display());
+            if let Some(last) = list(by_id, "steps").iter().find(|step| text(step, "code") == "evaluable") {
+                assert_eq!(last["params"]["outcome"], flow["outcome"], "{} {id}", capture.display());
+            }
             assert!(!list(by_id, "steps").is_empty() && !list(by_id, "packets").is_empty());
             let [client, server] = ends(flow);
             let protocol = text(flow, "protocol");
@@ -260,6 +263,31 @@ fn silence_is_explained_by_its_tries_and_its_time() {
     };
     assert_eq!(*needed, Span::seconds(4));
     assert!(*seen > Span::seconds(21) && *seen < Span::seconds(40), "{seen:?}");
+}
+
+#[test]
+fn tries_of_several_flows_add_up() {
+    let folder = Folder::new("together");
+    let knock = |number: u16| {
+        let at = START + Span::seconds(3 * i64::from(number));
+        Talk::between(client("10.0.0.1", 50_000 + number), server("10.0.0.2", 2598)).at(at).syn().packets()
+    };
+    // Another host, so that the capture goes on.
+    let other = Talk::between(client("10.0.0.7", 50_000), server("10.0.0.8", 2598)).at(START + Span::seconds(60));
+    let packets = merge([knock(1), knock(2), knock(3), knock(4), other.opened().packets()]);
+    let told = explained(&[&folder.capture("together.pcap", &packets)], "2");
+    assert_eq!(text(&told["flow"], "outcome"), "silent", "four tries in nine seconds: {}", told["steps"]);
+    let step = list(&told, "steps").iter().find(|step| text(step, "code") == "tries-add-up").expect("they decide");
+    assert_eq!(
+        (&step["params"]["answer"], &step["params"]["number"]),
+        (&Value::from("yes"), &Value::from(4)),
+        "{step}"
+    );
+    assert_eq!((&step["params"]["ports"], &step["params"]["time"]), (&Value::from(4), &Value::from(9.0)), "{step}");
+    assert!(list(&told, "signs").iter().any(|sign| text(sign, "code") == "sign-other-tries"), "{}", told["signs"]);
+    // What decides the outcome is what the explanation ends with.
+    let last = list(&told, "steps").iter().rfind(|step| text(step, "code") == "evaluable").expect("it is asked");
+    assert_eq!(last["params"]["outcome"], told["flow"]["outcome"], "{last}");
 }
 
 fn codes(explanation: &Value) -> BTreeSet<&str> {
