@@ -262,7 +262,7 @@ fn tcp(flow: &FlowRecord, why: &mut impl Witness<Question>) -> Showing {
 }
 
 /// An ICMP error said that packets of the client do not arrive. Only one about packets that were seen counts: see
-/// [`IcmpError`](super::IcmpError).
+/// [`IcmpError`].
 fn unreachable(flow: &FlowRecord, why: &mut impl Witness<Question>) -> bool {
     let says_so = flow.icmp.is_some_and(|icmp| {
         let unreachable = if icmp.v6 { icmp.kind == 1 } else { icmp.kind == 3 && icmp.code != 4 };
