@@ -1,6 +1,6 @@
 //! The front door of the core: raw packets in, a `Ledger` and finished flows out. It knows no thread, no file and no clock.
 
-use crate::flow::{Census, Depth, Doubt, FlowRecord, FlowTable, Limits, Showing, showing};
+use crate::flow::{Census, Depth, Doubt, FlowRecord, FlowTable, KnowsPort, Limits, Showing, showing};
 use crate::ledger::Ledger;
 use crate::matching::Matching;
 use crate::packet::{Lane, RawPacket, Secret, decode};
@@ -168,19 +168,13 @@ struct Open {
 impl Audit {
     /// An audit against a port map.
     pub fn new(map: Arc<PortMap>, limits: Limits, flows: Flows) -> Audit {
-        let known = Arc::clone(&map);
-        let knows_port = move |protocol: u8, port: u16| {
-            let candidates = Transport::of_protocol(protocol).and_then(|transport| known.lookup(transport, port));
-            // The range that Windows hands out to clients stands in two rules and says nothing about who is the server.
-            candidates.is_some_and(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS))
-        };
         let kept = match flows {
             Flows::Counted => Keeping::Nothing,
             Flows::Kept | Flows::First(_) => Keeping::First(FirstFlows::new(flows.limit())),
             Flows::KeptUntilTaken(most) => Keeping::UntilTaken(most, Finished::default()),
         };
         Audit {
-            table: FlowTable::new(limits, Box::new(knows_port)),
+            table: FlowTable::new(limits, knows_port(&map)),
             books: Books { map, ledger: Ledger::default(), kept, open: None },
         }
     }
@@ -314,6 +308,16 @@ impl Audit {
         }
         (ledger, kept.take())
     }
+}
+
+/// Asks this map whether a port is a server's.
+pub fn knows_port(map: &Arc<PortMap>) -> KnowsPort {
+    let known = Arc::clone(map);
+    Box::new(move |protocol: u8, port: u16| {
+        let candidates = Transport::of_protocol(protocol).and_then(|transport| known.lookup(transport, port));
+        // The range that Windows hands out to clients stands in two rules and says nothing about who is the server.
+        candidates.is_some_and(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS))
+    })
 }
 
 /// Packets whose flows are fetched together: about as many as a processor core fetches at the same time.

@@ -1,5 +1,9 @@
 //! What was typed. Makes values and opens nothing.
 
+mod flow_name;
+
+pub use flow_name::{End, FlowName};
+
 use crate::bench::{SERVICES, Sizes};
 use crate::finding::Severity;
 use crate::outside::printable;
@@ -150,6 +154,9 @@ pub enum Command {
     /// Analyse capture files (pcap, pcapng), directories of them, or - for standard input
     #[command(after_help = EXIT_CODES)]
     File(FileArgs),
+    /// Explain one flow of a capture: its packets, the rules, and why it is judged as it is
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// Watch interfaces until Ctrl-C, --duration or --packets
     #[cfg(feature = "live")]
     #[command(after_help = LIVE_EXAMPLES)]
@@ -264,6 +271,74 @@ pub struct FileArgs {
     /// The rest.
     #[command(flatten)]
     pub audit: AuditArgs,
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  cap-audit explain case.pcap 17         the flow with this id in the reports of `cap-audit file`
+  cap-audit explain case.pcap p1         the first flow of the first problem
+  cap-audit explain case.pcap 10.0.0.1:50123-10.0.0.2:2598
+  cap-audit explain case.pcap 'tcp/[fd00::1]:50123-[fd00::2]:2598'
+  cap-audit explain case.pcap 1:LQU9qZlK+B5F3KDmev6m5PMibrg=
+  cap-audit explain ring_1.pcap ring_2.pcap 17
+
+A flow is named by its id, by its ends in either order (a port may be left out), by its Community
+ID as Zeek and Suricata write it, or by what it is part of: a problem by its number (p1) or id
+(p-...), a finding by its id (f-...). The captures are read twice, so none can be standard input.
+
+Exit codes:
+  0  explained
+  2  FLOW is not in the captures, or the command line is wrong
+  3  an input could not be read";
+
+/// `cap-audit explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// Capture files, or directories (all captures in them and below)
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// Which flow: its id, its Community ID, client:port-server:port, or a problem such as p1
+    #[arg(required = true, value_name = "FLOW", value_parser = FlowName::typed)]
+    pub flow: FlowName,
+    /// How deep directories are walked; 1 is only the files right in them [default: all the way]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_depth: Option<u16>,
+    /// Read only what this filter lets through, as for `cap-audit file`; ids of flows are those of the same filter
+    #[arg(long, value_name = "BPF")]
+    pub filter: Option<String>,
+    /// How the explanation is written
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub format: ExplainFormat,
+    /// Write the explanation to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Judge by another port map: a TOML file written like the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub port_map: Option<PathBuf>,
+    /// Flows that are kept at most, the first ones, as for `cap-audit file`; what comes after them cannot be explained
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_flows: u32,
+    /// Tell times in UTC, not in the zone of this computer (TZ); JSON always does
+    #[arg(long)]
+    pub utc: bool,
+    /// When the text has colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// No progress and no remarks on standard error; errors are still told
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Show more packets, and every rule
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// How an explanation is written.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExplainFormat {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
 }
 
 /// What every audit can be told, wherever its packets come from.

@@ -86,6 +86,18 @@ pub enum Error {
         /// What was to be written.
         output: Output,
     },
+    /// What was to be explained is not in the captures.
+    NoFlow {
+        /// What was meant, in words.
+        wanted: String,
+        /// Why that is nothing, and what there is.
+        why: String,
+    },
+    /// An input that gives its bytes only once, where they are needed twice.
+    ReadOnce {
+        /// As it was typed.
+        path: PathBuf,
+    },
     /// A mix could not be written as a capture.
     WriteCapture {
         /// The file.
@@ -225,6 +237,11 @@ impl fmt::Display for Error {
                     "cannot {verb} {path}: there is no such folder as {folder}; make it, or name another file with {option}"
                 )
             }
+            Error::NoFlow { wanted, why } => write!(f, "cannot explain {wanted}: {why}"),
+            Error::ReadOnce { path } => {
+                let name = if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() };
+                write!(f, "cannot explain a flow of {name}: it is read twice, and this gives its packets only once; write them to a file first")
+            }
             Error::WriteCapture { path, error } => {
                 write!(
                     f,
@@ -273,6 +290,8 @@ impl error::Error for Error {
             | Error::Pattern { .. }
             | Error::TooManyCaptures { .. }
             | Error::Precious { .. }
+            | Error::NoFlow { .. }
+            | Error::ReadOnce { .. }
             | Error::NoFolder { .. } => None,
         }
     }

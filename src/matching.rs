@@ -1,6 +1,6 @@
 //! In which line of the port map a flow stands: what its port and its payload say, whatever became of it. Pure.
 
-use crate::flow::{CLIENT_PORTS, DirectionBasis, FlowRecord, Heard, Showing};
+use crate::flow::{CLIENT_PORTS, DirectionBasis, FlowRecord, Heard, Nobody, Showing, Witness};
 use crate::portmap::{Candidates, Place, PortMap, ServiceId};
 use crate::signature::{Protocol, Strength};
 use crate::transport::Transport;
@@ -38,6 +38,40 @@ pub enum Fit {
     GenericPort,
     /// No rule names the port.
     UnknownPort,
+}
+
+/// A question that decides where a flow stands in the map, with the facts that it is asked of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Question {
+    /// It is ICMP, which any host uses.
+    AnyHostPings,
+    /// The payload tells a protocol so surely that it may overrule a port.
+    PayloadTells(Option<Protocol>),
+    /// Only Citrix speaks this protocol, and a service is known by it.
+    OnlyCitrixSpeaks(Protocol),
+    /// It is a session port: both session protocols are at home there.
+    SessionPort,
+    /// A service of this port is built on this protocol.
+    BuiltOn(Protocol),
+    /// The server spoke this protocol, not only the client.
+    SpokenByServer(Protocol),
+    /// The port is the own port of the service that is known by this protocol.
+    OwnPort(Protocol),
+    /// The name or the path that was asked for belongs to Citrix, and a rule names the port.
+    CitrixName,
+    /// The server speaks another protocol than the service of the port does.
+    Contradicts(Protocol),
+    /// A rule names the port.
+    PortKnown,
+    /// Many programs use the port.
+    GenericPort,
+    /// The server has a public address.
+    PublicServer,
+    /// It was seen to be opened and answered, on a port that is not handed out to clients.
+    OpenedAndAnswered,
+    /// The port belongs to a service of the other transport.
+    KnownOfOther(Transport),
 }
 
 /// What the map says of a port alone.
@@ -133,6 +167,11 @@ pub fn service_of(place: Place, candidates: &Candidates) -> Option<ServiceRef> {
 impl Matching {
     /// Finds a flow's place in the map.
     pub fn of(flow: &FlowRecord, showing: Showing, map: &PortMap) -> Matching {
+        Matching::told(flow, showing, map, &mut Nobody)
+    }
+
+    /// The same, and tells on which questions it turns.
+    pub fn told(flow: &FlowRecord, showing: Showing, map: &PortMap, why: &mut impl Witness<Question>) -> Matching {
         let transport = Transport::of_protocol(flow.protocol);
         let port = if transport == Some(Transport::Icmp) { 0 } else { flow.server.port };
         let known = transport.and_then(|transport| known(map, transport, port));
@@ -146,12 +185,14 @@ impl Matching {
             foreign_attempt: is_foreign_attempt(flow, known, map),
         };
         match transport {
-            Some(transport @ (Transport::Tcp | Transport::Udp)) => by_payload(flow, map, transport, known, blank)
-                .or_else(|| by_port(known, blank))
-                .or_else(|| by_other_transport(flow, showing, map, transport, blank))
+            Some(transport @ (Transport::Tcp | Transport::Udp)) => by_payload(flow, map, transport, known, blank, why)
+                .or_else(|| by_port(known, blank, why))
+                .or_else(|| by_other_transport(flow, showing, map, transport, blank, why))
                 .unwrap_or(blank),
-            // Any host pings.
-            _ => Matching { fit: Fit::GenericPort, port: PortNature { generic: true, ..blank.port }, ..blank },
+            _ => {
+                why.asks(true, || Question::AnyHostPings);
+                Matching { fit: Fit::GenericPort, port: PortNature { generic: true, ..blank.port }, ..blank }
+            }
         }
     }
 }
@@ -186,35 +227,42 @@ fn by_payload(
     transport: Transport,
     known: Option<&Known<'_>>,
     blank: Matching,
+    why: &mut impl Witness<Question>,
 ) -> Option<Matching> {
-    let heard = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong)?;
+    let told = flow.heard.as_ref().map(|heard| heard.protocol);
+    let strong = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong);
+    why.asks(strong.is_some(), || Question::PayloadTells(told));
+    let heard = strong?;
     let fits = Matching { fit: Fit::Fits, basis: Basis::Signature, ..blank };
     let here = || known.and_then(Known::service);
-    let proved = map.service_proved_by(heard.protocol);
+    let protocol = heard.protocol;
+    let proved = map.service_proved_by(protocol);
     let service = proved.map(ServiceRef::One);
-    match heard.protocol {
-        protocol if protocol.is_citrix() && proved.is_some() && transport == Transport::Tcp => {
-            // Both are at home on both session ports: which is spoken depends on session reliability.
-            if known.is_some_and(|known| known.candidates.session) {
-                return Some(Matching { service, ..fits });
-            }
-            // The print data stream is CGP and no session (facts UPS-01).
-            if known.is_some_and(|known| known.carries(protocol, map)) {
-                return Some(Matching { service: here(), ..fits });
-            }
-            // The client's greeting alone may be a probe of anything.
-            heard.by_server.then_some(Matching { fit: Fit::CitrixElsewhere(protocol), service, ..fits })
+    let citrix = protocol.is_citrix() && proved.is_some() && transport == Transport::Tcp;
+    if why.asks(citrix, || Question::OnlyCitrixSpeaks(protocol)) {
+        // Both are at home on both session ports: which is spoken depends on session reliability.
+        if why.asks(known.is_some_and(|known| known.candidates.session), || Question::SessionPort) {
+            return Some(Matching { service, ..fits });
         }
-        // Other programs speak it as well, so it counts on its own port only (facts EDT-10).
-        protocol if !protocol.is_citrix() && proved.is_some_and(|proved| is_its_port(known, proved)) => {
-            Some(Matching { service, ..fits })
+        // The print data stream is CGP and no session (facts UPS-01).
+        if why.asks(known.is_some_and(|known| known.carries(protocol, map)), || Question::BuiltOn(protocol)) {
+            return Some(Matching { service: here(), ..fits });
         }
-        _ if heard.citrix_hint && known.is_some() => Some(Matching { service: here(), ..fits }),
-        protocol if heard.by_server && contradicts(flow, heard, known, map) => {
-            Some(Matching { fit: Fit::Foreign(protocol), service: here(), ..fits })
-        }
-        _ => None,
+        // The client's greeting alone may be a probe of anything.
+        let spoken = why.asks(heard.by_server, || Question::SpokenByServer(protocol));
+        return spoken.then_some(Matching { fit: Fit::CitrixElsewhere(protocol), service, ..fits });
     }
+    // Other programs speak it as well, so it counts on its own port only (facts EDT-10).
+    let own = !protocol.is_citrix() && proved.is_some_and(|proved| is_its_port(known, proved));
+    if why.asks(own, || Question::OwnPort(protocol)) {
+        return Some(Matching { service, ..fits });
+    }
+    if why.asks(heard.citrix_hint && known.is_some(), || Question::CitrixName) {
+        return Some(Matching { service: here(), ..fits });
+    }
+    let contradicted = heard.by_server && contradicts(flow, heard, known, map);
+    let foreign = why.asks(contradicted, || Question::Contradicts(protocol));
+    foreign.then_some(Matching { fit: Fit::Foreign(protocol), service: here(), ..fits })
 }
 
 fn is_its_port(known: Option<&Known<'_>>, service: ServiceId) -> bool {
@@ -258,9 +306,10 @@ fn contradicts(flow: &FlowRecord, heard: &Heard, known: Option<&Known<'_>>, map:
     opening && speaks.is_some_and(|speaks| !speaks.contains(&heard.protocol))
 }
 
-fn by_port(known: Option<&Known<'_>>, blank: Matching) -> Option<Matching> {
+fn by_port(known: Option<&Known<'_>>, blank: Matching, why: &mut impl Witness<Question>) -> Option<Matching> {
+    why.asks(known.is_some(), || Question::PortKnown);
     let known = known?;
-    if known.candidates.generic {
+    if why.asks(known.candidates.generic, || Question::GenericPort) {
         return Some(Matching { fit: Fit::GenericPort, ..blank });
     }
     Some(Matching { fit: Fit::Fits, basis: Basis::Port, service: known.service(), ..blank })
@@ -274,6 +323,7 @@ fn by_other_transport(
     map: &PortMap,
     transport: Transport,
     blank: Matching,
+    why: &mut impl Witness<Question>,
 ) -> Option<Matching> {
     let (other, seen_to_open) = match transport {
         Transport::Tcp => (Transport::Udp, flow.basis == DirectionBasis::Handshake),
@@ -284,12 +334,15 @@ fn by_other_transport(
         Transport::Icmp => return None,
     };
     // Servers on the internet use every port for something.
-    if flow.server.address.is_public() {
+    if why.asks(flow.server.address.is_public(), || Question::PublicServer) {
         return None;
     }
-    if !seen_to_open || !showing.is_answered() || flow.server.port >= CLIENT_PORTS {
+    let opened = seen_to_open && showing.is_answered() && flow.server.port < CLIENT_PORTS;
+    if !why.asks(opened, || Question::OpenedAndAnswered) {
         return None;
     }
-    let there = known(map, other, flow.server.port).filter(|there| !there.candidates.generic)?;
+    let there = known(map, other, flow.server.port).filter(|there| !there.candidates.generic);
+    why.asks(there.is_some(), || Question::KnownOfOther(other));
+    let there = there?;
     Some(Matching { fit: Fit::OtherTransport, basis: Basis::Port, service: there.service(), ..blank })
 }

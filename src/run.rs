@@ -3,6 +3,7 @@
 mod bench;
 mod console;
 mod draft;
+mod explain;
 mod file;
 mod identity;
 mod inputs;
@@ -45,6 +46,8 @@ impl Exit {
         match error {
             // It can be read, and says what is not allowed: a mistake of whoever wrote it, like one on the command line.
             Error::PortMap { .. } => Exit::Wrong,
+            // What was typed names nothing that can be explained.
+            Error::NoFlow { .. } | Error::ReadOnce { .. } => Exit::Wrong,
             #[cfg(feature = "live")]
             Error::Live(LiveError::Filter { .. }) => Exit::Wrong,
             #[cfg(not(feature = "live"))]
@@ -63,6 +66,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Error> {
     Zone::of_the_system();
     match &cli.command {
         Command::File(args) => file::audit_files(args),
+        Command::Explain(args) => explain::explain(args),
         #[cfg(feature = "live")]
         Command::Live(args) => live::watch(args),
         Command::Ports(args) => ports::list_ports(args),

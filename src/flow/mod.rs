@@ -2,22 +2,31 @@
 //! needs to know of ports is asked through a function.
 
 mod community_id;
+mod follow;
 mod key;
 mod questions;
 mod record;
+mod sequence;
 mod showing;
 mod table;
 mod tcp_state;
 #[cfg(test)]
 mod tests;
 mod track;
+mod witness;
 
 pub use community_id::community_id;
+pub use follow::{Follow, Followed, PacketKind};
 pub use key::{Endpoint, FlowKey, Side, Who};
 pub use record::{
     CAPTURE_LIMIT, Counts, Death, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note,
     PacketRef, Sender,
 };
-pub use showing::{AT_ONCE, CLIENT_PORTS, Doubt, EARLY, FIRM, GRACE, Showing, TCP_TRIES, UDP_TRIES, showing};
+pub use sequence::{Entry, LeftOut, QUIET, Room, Sequence};
+pub use showing::{
+    AT_ONCE, CLIENT_PORTS, Doubt, EARLY, FIRM, GRACE, Question, REPETITION, Showing, TCP_TRIES, UDP_TRIES, showing,
+    showing_told,
+};
 pub use table::{Census, Depth, FlowTable, KnowsPort, Limits, Probe};
 pub use tcp_state::{End, TcpState};
+pub use witness::{Asked, Nobody, Witness};

@@ -245,6 +245,12 @@ impl FlowTable {
         }
     }
 
+    /// The flow of a key as it would be told if it ended at `now`, while it goes on.
+    pub fn look(&self, key: &FlowKey, now: Timestamp) -> Option<FlowRecord> {
+        let flow = self.flows.get(self.find(self.hash(key), key)?)?;
+        Some(as_if_ended(flow, now))
+    }
+
     fn look_at_questions(&mut self, now: Timestamp, show: &mut impl FnMut(FlowRecord, u16) -> u16) {
         let Some(questions) = &mut self.questions else { return };
         for question in questions.due(now) {

@@ -3,16 +3,19 @@
 
 mod outcome;
 mod tally;
+mod what_if;
 
 pub use outcome::Outcome;
 pub use tally::{ServiceTally, Tally};
+pub use what_if::{Change, WhatIf};
 
-use crate::flow::{Doubt, FlowRecord, GRACE, Showing, TCP_TRIES, showing};
+use crate::flow::{self, Asked, Doubt, FlowRecord, GRACE, Nobody, Showing, TCP_TRIES, Witness, showing, showing_told};
 use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Seen, Sighting};
-use crate::matching::{Basis, Fit, Matching, ServiceRef};
+use crate::matching::{self, Basis, Fit, Matching, ServiceRef};
 use crate::packet::protocol;
 use crate::portmap::{Place, PortMap, RuleId};
 use crate::signature::Protocol;
+use crate::time::{Span, Timestamp};
 
 /// Judges flows by a map and by all that was seen.
 ///
@@ -79,6 +82,60 @@ pub enum Reason {
     Doubt(Doubt),
 }
 
+/// A question that decides what a flow comes to, with the facts that it is asked of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Question {
+    /// Over UDP: the service always answers, and it was spoken to in its own language.
+    ReplyDue,
+    /// The capture holds one direction only between these hosts.
+    OneDirection,
+    /// All tries of this client on this path, each too few by itself, are enough together.
+    TriesAddUp(Together),
+    /// The client spoke another protocol than the port is for, and was shown the door.
+    WrongLanguage,
+    /// The flow concerns Citrix as far as port and payload tell.
+    ConcernsCitrix(Fit),
+    /// The capture shows enough to judge what became of it.
+    Evaluable(Outcome),
+}
+
+/// All tries of a client on one path that each are too few by themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Together {
+    /// SYNs, or datagrams.
+    pub tries: u64,
+    /// Client's ports that they came from: ports tell attempts apart.
+    pub ports: usize,
+    /// From the first of them to the last.
+    pub over: Span,
+    /// When the path was last answered, if it was since the first of them.
+    pub answered: Option<Timestamp>,
+    /// Some of these tries were told no.
+    pub told_no: bool,
+    /// They are a flood, which waits for no answer.
+    pub flood: bool,
+    /// More paths were answered than are kept.
+    pub answers_unknown: bool,
+}
+
+/// What is held of a flow, and why: the questions that it turned on, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Explained<'m> {
+    /// What is held of it.
+    pub judgement: Judgement<'m>,
+    /// What its packets show.
+    pub showing: Showing,
+    /// Where it stands in the map.
+    pub matching: Matching,
+    /// What was asked of its packets.
+    pub of_packets: Vec<Asked<flow::Question>>,
+    /// What was asked of the map.
+    pub of_map: Vec<Asked<matching::Question>>,
+    /// What was asked of all that the capture shows.
+    pub of_all: Vec<Asked<Question>>,
+}
+
 /// What a sighting is a sign of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
@@ -137,23 +194,32 @@ impl<'m, 'l> Judge<'m, 'l> {
     pub fn flow(&self, record: &FlowRecord) -> Judgement<'m> {
         let showing = showing(record);
         let matching = Matching::of(record, showing, self.map);
-        self.judge(Kind { showing, matching }, Some(Path::of(record)))
+        self.judge(Kind { showing, matching }, Some(Path::of(record)), &mut Nobody)
+    }
+
+    /// Judges one flow, and tells why.
+    pub fn explain(&self, record: &FlowRecord) -> Explained<'m> {
+        let (mut of_packets, mut of_map, mut of_all) = (Vec::new(), Vec::new(), Vec::new());
+        let showing = showing_told(record, &mut of_packets);
+        let matching = Matching::told(record, showing, self.map, &mut of_map);
+        let judgement = self.judge(Kind { showing, matching }, Some(Path::of(record)), &mut of_all);
+        Explained { judgement, showing, matching, of_packets, of_map, of_all }
     }
 
     /// Judges all flows of a kind, without knowing who they were.
     pub fn kind(&self, kind: &Kind) -> Judgement<'m> {
-        self.judge(*kind, None)
+        self.judge(*kind, None, &mut Nobody)
     }
 
     /// Judges the flows of a sighting.
     pub fn sighting(&self, sighting: &Sighting) -> Judgement<'m> {
         let Sighting { showing, matching, path } = *sighting;
-        self.judge(Kind { showing, matching }, Some(path))
+        self.judge(Kind { showing, matching }, Some(path), &mut Nobody)
     }
 
-    fn judge(&self, kind: Kind, path: Option<Path>) -> Judgement<'m> {
+    fn judge(&self, kind: Kind, path: Option<Path>, why: &mut impl Witness<Question>) -> Judgement<'m> {
         let Kind { showing, matching } = kind;
-        let (outcome, doubt) = self.outcome(showing, &matching, path);
+        let (outcome, doubt) = self.outcome(showing, &matching, path, why);
         let (verdict, reason) = match matching.fit {
             Fit::Fits => (Verdict::Expected, None),
             Fit::Foreign(_) => (Verdict::Unexpected, Some(Reason::ForeignProtocol)),
@@ -163,10 +229,14 @@ impl<'m, 'l> Judge<'m, 'l> {
             Fit::UnknownPort => (Verdict::Unmapped, Some(Reason::UnknownPort)),
         };
         let (verdict, reason) = match verdict {
-            Verdict::Unmapped => (verdict, reason),
-            _ if !outcome.is_evaluable() => (Verdict::NotEvaluable, doubt.map(Reason::Doubt)),
+            _ if !why.asks(verdict != Verdict::Unmapped, || Question::ConcernsCitrix(matching.fit)) => {
+                (verdict, reason)
+            }
+            _ if !why.asks(outcome.is_evaluable(), || Question::Evaluable(outcome)) => {
+                (Verdict::NotEvaluable, doubt.map(Reason::Doubt))
+            }
             Verdict::Expected => (verdict, doubt.map(Reason::Doubt)),
-            Verdict::Unexpected | Verdict::NotEvaluable => (verdict, reason),
+            Verdict::Unexpected | Verdict::Unmapped | Verdict::NotEvaluable => (verdict, reason),
         };
         Judgement {
             outcome,
@@ -209,25 +279,26 @@ impl<'m, 'l> Judge<'m, 'l> {
 
     /// What became of flows that show this. Where TCP shows that the capture holds one direction only, a UDP flow without a
     /// reply is no sign of a block: the reply may have passed unseen (facts ONEWAY-02).
-    fn outcome(&self, showing: Showing, matching: &Matching, path: Option<Path>) -> (Outcome, Option<Doubt>) {
-        let half_seen = || self.ledger.visibility.is_one_direction(path.map(|path| Pair::of(path.client, path.server)));
+    fn outcome(
+        &self,
+        showing: Showing,
+        matching: &Matching,
+        path: Option<Path>,
+        why: &mut impl Witness<Question>,
+    ) -> (Outcome, Option<Doubt>) {
         match showing {
             Showing::Silence => (Outcome::Silent, None),
-            Showing::NoReply(_) if !matching.is_reply_due() => (Outcome::Unanswered, None),
-            Showing::NoReply(Some(doubt @ Doubt::NoClearAnswer)) => (Outcome::Undecided, Some(doubt)),
-            Showing::NoReply(Some(doubt)) if !self.tries_add_up(doubt, matching, path, Showing::short_of_replies) => {
-                (Outcome::Unanswered, Some(doubt))
-            }
-            Showing::NoReply(_) if half_seen() => (Outcome::OneWay, Some(Doubt::OneDirection)),
-            Showing::NoReply(_) => (Outcome::Silent, None),
-            Showing::Unclear(doubt) if self.tries_add_up(doubt, matching, path, Showing::Unclear) => {
+            Showing::NoReply(doubt) => self.without_reply(doubt, matching, path, why),
+            Showing::Unclear(doubt) if self.tries_add_up(doubt, matching, path, Showing::Unclear, why) => {
                 (Outcome::Silent, None)
             }
             Showing::Refusal => (Outcome::Refused, None),
             Showing::Unreachable => (Outcome::Prohibited, None),
             Showing::Unacknowledged => (Outcome::HalfOpen, None),
             // A scanner that speaks the wrong language is shown the door; nothing is blocked.
-            Showing::EarlyReset if matching.foreign_attempt => (Outcome::Established, None),
+            Showing::EarlyReset if why.asks(matching.foreign_attempt, || Question::WrongLanguage) => {
+                (Outcome::Established, None)
+            }
             Showing::EarlyReset => (Outcome::ResetEarly, None),
             Showing::Handshake => (Outcome::Established, None),
             Showing::Exchange => (Outcome::Answered, None),
@@ -238,9 +309,41 @@ impl<'m, 'l> Judge<'m, 'l> {
         }
     }
 
+    /// UDP or ICMP without a reply.
+    fn without_reply(
+        &self,
+        doubt: Option<Doubt>,
+        matching: &Matching,
+        path: Option<Path>,
+        why: &mut impl Witness<Question>,
+    ) -> (Outcome, Option<Doubt>) {
+        if !why.asks(matching.is_reply_due(), || Question::ReplyDue) {
+            return (Outcome::Unanswered, None);
+        }
+        match doubt {
+            Some(Doubt::NoClearAnswer) => return (Outcome::Undecided, doubt),
+            Some(few) if !self.tries_add_up(few, matching, path, Showing::short_of_replies, why) => {
+                return (Outcome::Unanswered, doubt);
+            }
+            _ => {}
+        }
+        let hosts = path.map(|path| Pair::of(path.client, path.server));
+        if why.asks(self.ledger.visibility.is_one_direction(hosts), || Question::OneDirection) {
+            return (Outcome::OneWay, Some(Doubt::OneDirection));
+        }
+        (Outcome::Silent, None)
+    }
+
     /// A client that tries again and again from new ports, too few times from each, has tried often enough when all its tries
     /// are counted together: for as long as one flow is watched, and with no answer since the first of them (facts GRACE-01).
-    fn tries_add_up(&self, doubt: Doubt, matching: &Matching, path: Option<Path>, shows: fn(Doubt) -> Showing) -> bool {
+    fn tries_add_up(
+        &self,
+        doubt: Doubt,
+        matching: &Matching,
+        path: Option<Path>,
+        shows: fn(Doubt) -> Showing,
+        why: &mut impl Witness<Question>,
+    ) -> bool {
         let Some(path) = path.filter(|_| doubt.is_patience()) else { return false };
         let sightings = [Doubt::TooFewTries, Doubt::CaptureTooShort]
             .map(shows)
@@ -254,20 +357,31 @@ impl<'m, 'l> Judge<'m, 'l> {
             refused.is_some_and(|refused| refused.last >= all.first)
         });
         let flood = path.protocol == protocol::TCP && is_flood(&all);
-        if flood || told_no || paths.may_lack_answers(matching.port.generic) {
-            return false;
-        }
+        let answers_unknown = paths.may_lack_answers(matching.port.generic);
         // A flow may have been entered more than once while an audit goes on: ports tell attempts apart.
         let enough = all.client_ports.len() >= TCP_TRIES as usize && all.tries >= u64::from(TCP_TRIES);
-        match paths.answers(&path).filter(|answers| answers.last >= all.first) {
-            None => enough && all.last - all.first >= GRACE,
+        let answers = paths.answers(&path).filter(|answers| answers.last >= all.first);
+        let long = match answers {
+            None => all.last - all.first >= GRACE,
             // Answered in between: only what began since counts, and it takes more of it.
             Some(answers) => {
                 let since = all.latest.iter().filter(|began| began.0 > answers.last);
                 let earliest = since.clone().next_back().map_or(all.last, |began| began.0);
-                enough && since.count() >= LATEST_LIMIT && all.last - earliest >= GRACE
+                since.count() >= LATEST_LIMIT && all.last - earliest >= GRACE
             }
-        }
+        };
+        let add_up = !flood && !told_no && !answers_unknown && enough && long;
+        why.asks(add_up, || {
+            Question::TriesAddUp(Together {
+                tries: all.tries,
+                ports: all.client_ports.len(),
+                over: all.last - all.first,
+                answered: answers.map(|answers| answers.last),
+                told_no,
+                flood,
+                answers_unknown,
+            })
+        })
     }
 }
 

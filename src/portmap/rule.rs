@@ -238,7 +238,7 @@ impl PortRule {
     }
 
     /// The number of ports in the narrowest range of this rule around `port`: 1 is a single number.
-    pub(super) fn narrowest(&self, transport: Transport, port: u16) -> Option<usize> {
+    pub fn narrowest(&self, transport: Transport, port: u16) -> Option<usize> {
         if !self.transports.contains(&transport) {
             return None;
         }

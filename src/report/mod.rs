@@ -1,6 +1,7 @@
 //! How it is told: `Report` holds values, no words; each format is one file, which takes its words from the catalogue.
 
 mod csv_flows;
+pub mod explain;
 mod json;
 mod names;
 mod news;

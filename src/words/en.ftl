@@ -1041,3 +1041,501 @@ citrix-flows = { $flows ->
         [one] { $flows } Citrix flow
        *[other] { $flows } Citrix flows
     }
+
+
+## The explanation of one flow
+
+explain-flow = Flow { $id } of { $flows }: { $protocol } { $client } -> { $server }
+explain-service = Service: { $service }. Community ID: { $id }
+explain-when = From { $first } { $zone } on, for { $time }. Packets: { $client } of the client, { $server } of the server ({ $bytes }).
+explain-capture = It begins in { $name }.
+explain-in-capture = in { $name }:
+explain-chosen-of = Asked for by { $id }, which is about { $number ->
+        [one] this flow.
+       *[other] { $number } flows, among them: { $list }.
+    }
+explain-same-ends = { $number } flows have these ends, and this is the first of them: { $list }.
+
+explain-verdict = { $outcome ->
+        [established] Established: the handshake was completed
+        [answered] Answered: both sides spoke
+        [silent] Silent: nothing came back
+        [refused] Refused: a reset answered the SYN
+        [prohibited] Prohibited: an ICMP error answered
+        [half_open] Half open: the answer did not reach the client
+        [reset_early] Reset early: the server's side cut it before the server said anything
+        [unanswered] Unanswered: no reply, which does not mean that it is blocked
+        [midstream] Midstream: the start was not captured
+        [one_way] One way: one direction was not captured
+       *[undecided] Undecided: the capture does not show what became of it
+    }{ $blocked ->
+        [yes] , which counts as blocked
+       *[no] {""}
+    }. { $verdict ->
+        [expected] Expected: a rule of the map explains it{ explain-because }
+        [unexpected] Unexpected: no rule of the map explains it{ explain-because }
+        [unmapped] Unmapped: nothing ties it to Citrix{ explain-because }
+       *[not_evaluable] Not evaluable: the capture does not show enough{ explain-because }
+    }.
+explain-because = { $reason ->
+        [none] {""}
+        [generic-port] {" "}(many programs use the port)
+        [unknown-port] {" "}(no rule names the port)
+        [foreign-protocol] {" "}(another protocol than that of the port is spoken)
+        [citrix-on-other-port] {" "}(a Citrix protocol on a port that is not its own)
+        [other-transport] {" "}(the port belongs to a service of the other transport)
+        [capture-too-short] {" "}(the capture ended too early)
+        [too-few-tries] {" "}(there were too few tries)
+        [one-direction] {" "}(one direction is missing)
+        [sent-to-many] {" "}(it was sent to many)
+        [reset-only] {" "}(there is little more than a reset)
+        [quoted-only] {" "}(only an ICMP error tells of it)
+        [no-clear-answer] {" "}(there is no clear answer)
+       *[flow-limit] {" "}(it was given up early, because there were too many flows)
+    }
+
+explain-packets = Packets (seconds since the first, number in the capture)
+explain-quiet = ... { $time } nothing ...
+explain-quiet-end = ... { $time } nothing, until { $end ->
+        [capture] the capture ended
+       *[watch] it was watched no longer
+    }
+explain-left-out = ... { $packets } packets left out: { $client } of the client, { $server } of the server, { $bytes } of payload ...
+explain-other-packets = The second reading of the captures found other packets than the first: they changed meanwhile, or there were more
+    flows than are followed at the same time.
+explain-segment = { $what ->
+        [syn] SYN
+        [syn-ack] SYN-ACK
+        [rst] RST
+        [fin] FIN{ explain-with-data }
+        [data] data, { explain-bytes }
+        [ack] ACK
+       *[other] a segment without ACK{ explain-with-data }
+    }
+explain-with-data = { $number ->
+        [0] {""}
+       *[other] {" "}with { explain-bytes }
+    }
+explain-bytes = { $number ->
+        [one] { $number } byte
+       *[other] { $number } bytes
+    }
+explain-datagram = datagram, { explain-bytes }
+explain-echo = { $who ->
+        [client] echo request
+       *[server] echo reply
+    }
+explain-fragment = a later fragment, { explain-bytes }
+explain-error = ICMP error from { $sender }: { $error }
+explain-try = { $number ->
+        [2] second time
+        [3] third time
+       *[other] time { $number }
+    }
+explain-again = sent again
+explain-copy = captured twice
+explain-heard = { $protocol } recognised{ $named ->
+        [yes] {" "}for { $name }
+       *[no] {""}
+    }
+
+explain-rules = Where it stands in the port map
+explain-rules-of-port = { $rules ->
+        [0] No rule names { $transport } { $port }.
+        [one] One rule names { $transport } { $port }.
+       *[other] { $rules } rules name { $transport } { $port }. { $first ->
+            [one] The first names it most exactly.
+           *[other] { $all ->
+                [yes] All name it equally exactly, so they stand in the order of the map.
+               *[no] The first { $first } name it most exactly, and stand in the order of the map.
+            }
+        }
+    }{ $generic ->
+        [yes] {" "}Many programs use this port: the number alone proves nothing.
+       *[no] {""}
+    }
+explain-rules-icmp = { $rules ->
+        [0] No rule names ICMP.
+        [one] One rule names ICMP.
+       *[other] { $rules } rules name ICMP.
+    } Any host pings, so that proves nothing.
+explain-rules-of-other = { $rules ->
+        [one] One rule names
+       *[other] { $rules } rules name
+    } the same port over { $transport }.
+explain-more-rules = ... and { $number } more; -v tells all.
+explain-roles = Whether client and server have the roles that a rule names is not known: nobody has told which host is what, so roles decide
+    nothing.
+explain-matched = Matched: { $fits ->
+        [yes] transport, port
+       *[no] not the transport, but the port
+    } ({ $width ->
+        [1] the number itself
+       *[other] one of a range of { $width }
+    }). Payload: { $payload ->
+        [agrees] { $protocol }, which { $service } speaks
+        [differs] { $protocol }, which { $service } does not speak
+        [unknown] { $protocol }; the map does not say what { $service } speaks
+       *[nothing-heard] nothing was told by it
+    }. Roles: not known.
+explain-document = Document: { $document }
+
+explain-steps = Step by step
+
+explain-client-seen = { $answer ->
+        [yes] The client sent { explain-packet-count }.
+       *[no] No packet of the client was captured.
+    }
+explain-server-seen = { $answer ->
+        [yes] The server sent { explain-packet-count }.
+       *[no] No packet of the server was captured.
+    }
+explain-packet-count = { $packets ->
+        [one] { $packets } packet
+       *[other] { $packets } packets
+    }
+explain-client-went-on-alone = { $answer ->
+        [yes] The client acknowledged or sent data, so there was an answer that the capture does not hold.
+       *[no] The client acknowledged nothing and sent no data.
+    }
+explain-client-reset-alone = { $answer ->
+        [yes] The client reset after its SYN, so there was an answer that the capture does not hold.
+       *[no] The client did not reset.
+    }
+explain-no-error = No ICMP error quotes it.
+explain-unreachable = { $answer ->
+        [yes] { $sender } told the client that its packets do not arrive: { $error }.
+       *[no] { $sender } sent an ICMP error that does not tell the client that its packets do not arrive: { $error }.
+    }
+explain-answer-quoted = { $answer ->
+        [yes] That ICMP error quotes a packet of the server: it did answer, and the capture does not hold it.
+       *[no] That ICMP error quotes a packet of the client.
+    }
+explain-syn-seen = { $answer ->
+        [yes] { $number ->
+            [one] { $number } SYN of the client was seen.
+           *[other] { $number } SYNs of the client were seen.
+        }
+       *[no] No SYN of the client was seen.
+    }
+explain-tries = { $answer ->
+        [yes] { $number } SYNs were enough (needed: { $needed }).
+       *[no] { $number ->
+            [one] { $number } SYN is too few
+           *[other] { $number } SYNs are too few
+        } (needed: { $needed }).
+    }
+explain-watched = { $answer ->
+        [yes] It was watched for { $time }, which is long enough (needed: { $needed }).
+       *[no] It was watched for { $time } only (needed: { $needed }).
+    }
+explain-cut-off = { $answer ->
+        [yes] The capture ended, or nobody looked any longer, { $time } after its first packet, when another try might still have come (no
+            further one comes after { $needed }).
+       *[no] The client had time for more tries, and made none.
+    }
+explain-let-go = { $answer ->
+        [yes] It was given up before its time, because there were more flows than are followed at the same time.
+       *[no] It was not given up before its time.
+    }
+explain-syn-ack-seen = { $answer ->
+        [yes] { $number ->
+            [one] { $number } SYN-ACK of the server was seen.
+           *[other] { $number } SYN-ACKs of the server were seen.
+        }
+       *[no] No SYN-ACK of the server was seen.
+    }
+explain-server-went-on = { $answer ->
+        [yes] The server sent more than SYN-ACKs and resets.
+       *[no] The server sent nothing but SYN-ACKs and resets.
+    }
+explain-client-went-on = { $answer ->
+        [yes] The client went on after the SYN-ACK: it got it.
+       *[no] The client did not go on after the SYN-ACK.
+    }
+explain-refused = { $answer ->
+        [yes] A reset of the server's side acknowledged a SYN: that is a refusal.
+       *[no] No reset acknowledged a SYN.
+    }
+explain-client-reset = { $answer ->
+        [yes] The client reset once the port had answered: it wanted to know no more, as a monitor does.
+       *[no] The client did not reset.
+    }
+explain-answer-repeated = { $answer ->
+        [yes] SYN-ACK or SYN were repeated ({ $number ->
+                [one] { $number } SYN-ACK
+               *[other] { $number } SYN-ACKs
+            }): the answer did not arrive.
+       *[no] Neither SYN-ACK nor SYN were repeated.
+    }
+explain-watched-since-answer = { $answer ->
+        [yes] It was watched for { $time } after the first SYN-ACK, which is long enough (needed: { $needed }).
+       *[no] It was watched for { $time } only after the first SYN-ACK (needed: { $needed }).
+    }
+explain-no-reset = The server did not reset after the handshake.
+explain-reset-soon = { $answer ->
+        [yes] The server's side reset { $brief } after the handshake, which is early (limit: { $limit }).
+       *[no] The server's side reset { $brief } after the handshake, which is not early (limit: { $limit }).
+    }
+explain-server-said = { $answer ->
+        [yes] Before that the server had said something ({ explain-bytes }).
+       *[no] The server had said nothing.
+    }
+explain-client-ended-first = { $answer ->
+        [yes] The client had ended first, so that nothing was cut.
+       *[no] The client had not ended.
+    }
+explain-answered-elsewhere = { $answer ->
+        [yes] The answer came from another port of the server, as TFTP does it.
+       *[no] No answer came from another port of the server.
+    }
+explain-sent-to-many = { $answer ->
+        [yes] It was sent to a broadcast or multicast address: nobody answers from there.
+       *[no] It was sent to one host.
+    }
+explain-stream = { $answer ->
+        [yes] { $number } datagrams are session data, which nobody sends without an answer: one direction may be missing.
+       *[no] { $number ->
+            [one] { $number } datagram is
+           *[other] { $number } datagrams are
+        } no stream of session data.
+    }
+explain-tried-again = { $answer ->
+        [yes] It was tried { $number } times in { $time } (needed: { $needed } times, at least { $least } apart).
+       *[no] It was tried { $number ->
+            [one] once
+           *[other] { $number } times
+        } in { $time }, which is too little (needed: { $needed } times, at least { $least } apart).
+    }
+explain-showing = { $showing ->
+        [silence] The packets show silence.
+        [no-reply] The packets show no reply{ explain-doubt }.
+        [refusal] The packets show a refusal.
+        [unreachable] The packets show that the server could not be reached.
+        [unacknowledged] The packets show an answer that did not reach the client.
+        [early-reset] The packets show that the server's side cut the connection early.
+        [handshake] The packets show a handshake.
+        [exchange] The packets show that both sides spoke.
+        [midstream] The packets show a conversation of which the start was not captured.
+        [sent-to-many] The packets show what needs no answer.
+        [one-direction] The packets show one direction only, although the other exists.
+       *[unclear] The packets do not show what became of it{ explain-doubt }.
+    }
+explain-doubt = { $doubt ->
+        [none] {" "}although it was asked for often and long enough
+        [capture-too-short] : the capture ended too early
+        [too-few-tries] : there were too few tries
+        [reset-only] : there is little more than a reset
+        [quoted-only] : only an ICMP error tells of it
+        [flow-limit] : it was given up early
+       *[other] : there is no clear answer
+    }
+
+explain-any-host-pings = It is ICMP: any host pings, so that says nothing about Citrix.
+explain-nothing-told = No protocol was told by the payload.
+explain-payload-tells = { $answer ->
+        [yes] The payload is { $protocol }, told surely enough to overrule a port.
+       *[no] The payload looks like { $protocol }, but not surely enough to overrule a port.
+    }
+explain-only-citrix-speaks = { $answer ->
+        [yes] Only Citrix speaks { $protocol }.
+       *[no] { $protocol } is not spoken by Citrix alone, or not over this transport.
+    }
+explain-session-port = { $answer ->
+        [yes] The port is a session port: ICA and CGP are both at home there.
+       *[no] The port is no session port.
+    }
+explain-built-on = { $answer ->
+        [yes] The service of this port is built on { $protocol }.
+       *[no] No service of this port is built on { $protocol }.
+    }
+explain-spoken-by-server = { $answer ->
+        [yes] The server speaks { $protocol } as well.
+       *[no] Only the client spoke { $protocol }: a probe of anything does that.
+    }
+explain-own-port = { $answer ->
+        [yes] { $protocol } belongs to the service of this port.
+       *[no] The service of this port is not known by { $protocol }.
+    }
+explain-citrix-name = { $answer ->
+        [yes] The name or path that was asked for belongs to Citrix, and a rule names the port.
+       *[no] No name or path points to Citrix.
+    }
+explain-contradicts = { $answer ->
+        [yes] The service of this port does not speak { $protocol }, and the server does.
+       *[no] That { $protocol } is spoken does not contradict the port.
+    }
+explain-port-known = { $answer ->
+        [yes] Rules of the map name the port.
+       *[no] No rule of the map names the port.
+    }
+explain-generic-port = { $answer ->
+        [yes] Many programs use this port, so that it proves nothing.
+       *[no] The port is specific: its number is enough.
+    }
+explain-public-server = { $answer ->
+        [yes] The server has a public address, and servers on the internet use every port for something.
+       *[no] The server has no public address.
+    }
+explain-opened-and-answered = { $answer ->
+        [yes] It was seen to be opened and answered, on a port that is not handed out to clients.
+       *[no] It was not seen to be opened and answered on a port that is not handed out to clients, so the port of the other transport
+            says nothing.
+    }
+explain-known-of-other = { $answer ->
+        [yes] The same port over { $transport } belongs to a service of Citrix.
+       *[no] The same port over { $transport } belongs to no service of Citrix alone.
+    }
+
+explain-reply-due = { $answer ->
+        [yes] The service always answers what it was sent, so silence means something.
+       *[no] No answer is due to what was sent, so silence means nothing.
+    }
+explain-one-direction = { $answer ->
+        [yes] The capture holds one direction only between these hosts, so the answer may have passed unseen.
+       *[no] Nothing shows that the capture lacks a direction between these hosts.
+    }
+explain-tries-add-up = { $answer ->
+        [yes] All tries of this client on this port count together, and are enough: { $number } from { $ports } ports in { $time }, and no
+            answer since the first.
+       *[no] All tries of this client on this port together ({ $number } from { $ports ->
+            [one] { $ports } port
+           *[other] { $ports } ports
+        } in { $time }) do not add up to silence: { $why ->
+            [flood] they are a flood, which waits for no answer
+            [told-no] some of them were told no
+            [answers-unknown] more paths were answered than are kept, so an answer may be among the others
+            [answered] the port answered meanwhile
+           *[few] they are too few, or too close together
+        }.
+    }
+explain-wrong-language = { $answer ->
+        [yes] The client spoke another protocol than the port is for, and was shown the door: nothing is blocked.
+       *[no] The client did not speak another protocol than the port is for.
+    }
+explain-concerns-citrix = { $fit ->
+        [fits] Port and payload agree with the map, so it concerns Citrix.
+        [foreign] The payload contradicts the port, so it concerns Citrix.
+        [citrix-elsewhere] Citrix is spoken on a port that is not its own, so it concerns Citrix.
+        [other-transport] The port belongs to a service of the other transport, so it concerns Citrix.
+        [generic-port] Nothing but a port that many programs use ties it to Citrix, so it is not counted as Citrix.
+       *[unknown-port] Neither port nor payload tie it to Citrix.
+    }
+explain-evaluable = { $answer ->
+        [yes] What became of it can be judged.
+       *[no] What became of it cannot be judged.
+    }
+
+explain-signs = What speaks for it (+), against it (-), and what else is known
+
+explain-sign-basis = { $basis ->
+        [handshake] Who is the client was told by the handshake.
+        [port_map] Who is the client was told by the port map: the server's port is the one that it knows.
+        [payload] Who is the client was told by who spoke first.
+        [port_order] Who is the client was guessed by the ports: the start was not captured.
+       *[first_packet] Who is the client was guessed by the first packet: the start was not captured.
+    }
+explain-sign-watched = { $answer ->
+        [yes] It was watched for { $time }: past the shortest schedule of tries of a Windows client ({ $needed }), so silence is certain.
+       *[no] It was watched for { $time }: longer than the least ({ $least }), shorter than the shortest schedule of tries of a Windows
+            client ({ $needed }).
+    }
+explain-sign-let-go = It was given up before its time, because there were more flows than are followed at the same time.
+explain-sign-directions = TCP flows between these hosts: { $both } captured in both directions, { $one } in one. The capture { $seen ->
+        [half] misses one direction.
+       *[whole] holds both.
+    }
+explain-sign-lossy = The capture lost packets in that time, so an answer may have been lost as well.
+explain-sign-no-loss = { $known ->
+        [yes] The captures say that no packet was lost in that time.
+       *[no] Whether packets were lost, the captures do not say.
+    }
+explain-sign-filter = Only what passed the filter { $filter } was read.
+explain-sign-clock = The clock of the captures stepped back, so times may be wrong.
+explain-sign-answered = The same client was answered on this port { $when ->
+        [before] before: { explain-times }, the last time at { $last }
+        [after] later: { explain-times }, the first time at { $first }
+       *[meanwhile] in that time as well: { explain-times }, from { $first } to { $last }
+    }.
+explain-times = { $number ->
+        [one] once
+       *[other] { $number } times
+    }
+explain-sign-never-answered = The same client was never answered on this port.
+explain-sign-other-clients = { $number ->
+        [0] No other client was answered on this port of the server.
+        [one] { $number } other client was answered on this port of the server: the service runs, at least at times.
+       *[other] { $number } other clients were answered on this port of the server: the service runs, at least at times.
+    }
+explain-sign-answers-unknown = More paths were answered than are kept, so an answer may be among the others.
+explain-sign-other-tries = { $number ->
+        [one] { $number } other flow of this client to this port came to nothing
+       *[other] { $number } other flows of this client to this port came to nothing
+    } ({ $tries } tries in all, those of this flow among them).
+explain-sign-reset = The reset came with a time to live of { $ttl }; answers of the server come with { $usual }: { $answer ->
+        [yes] nothing tells the two apart.
+       *[no] it may come from somebody else.
+    }
+explain-sign-reset-alone = The reset came with a time to live of { $ttl }; there is no answer of the server to compare it with.
+explain-sign-error = The ICMP error came from { $answer ->
+        [yes] the server itself
+       *[no] { $sender }, which is not the server
+    }.
+explain-sign-host-down = Nobody answered when the link was asked for the server (ARP or neighbour discovery), { $number } times.
+explain-sign-again = Sent again: { $client } segments of the client, { $server } of the server.
+explain-sign-copies = { $number ->
+        [one] { $number } packet was
+       *[other] { $number } packets were
+    } captured twice and counted once.
+explain-sign-cut = Payload is missing from the capture (snap length), so the protocol may not have been told.
+explain-sign-died = One side repeated its data until it gave up, and the other was not heard of again.
+
+explain-what-if = What would have changed it
+explain-would-be = If { $changes }: { $outcome ->
+        [half_open] half open
+        [reset_early] reset early
+        [one_way] one way
+       *[other] { $outcome }
+    }{ $blocked ->
+        [yes] {" "}(blocked)
+       *[no] {""}
+    }, { $verdict ->
+        [not_evaluable] not evaluable
+       *[other] { $verdict }
+    }.
+explain-and = {" "}and{" "}
+explain-nothing-else = Nothing that is tried here would have changed it.
+explain-if-answer = a SYN-ACK had come and the client had gone on
+explain-if-reply = a reply had come
+explain-if-no-answer = nothing had come back, in as many tries and as much time as silence takes
+explain-if-refusal = a reset had answered the SYN
+explain-if-prohibition = an ICMP error had said that it is prohibited
+explain-if-no-error = there had been no ICMP error
+explain-if-more-tries = { $number ->
+        [one] one more try
+       *[other] { $number } more tries
+    } had been seen
+explain-if-more-time = it had been watched for { $time } more, and nothing had come
+explain-if-cut = the capture had ended { $time } after its first packet
+explain-if-acknowledgement = the client had acknowledged the SYN-ACK
+explain-if-no-reset = the server's side had not reset
+explain-if-server-spoke = the server had said something before the reset
+explain-if-other-direction = the other direction had been captured as well
+explain-if-start = the start had been captured
+explain-if-spoken = both sides had spoken { $protocol }
+explain-if-citrix-name = a name of Citrix had been asked for
+explain-if-nothing-told = the payload had told no protocol
+
+explain-part-of = What it is part of
+explain-problem = Problem p{ $rank } ({ $id }): { $title }
+explain-finding = { $about ->
+        [capture] Remark
+       *[traffic] Finding
+    } { $code } ({ $id }): { $title }
+explain-no-finding = No finding: { $why ->
+        [blocked] what came to nothing here is told with a scan or a flood, or concerns nobody who is known.
+        [unmapped] nothing ties it to Citrix.
+        [not_evaluable] it cannot be judged.
+        [unexpected] it is told with others.
+       *[expected] nothing is wrong with it.
+    }
