@@ -15,8 +15,8 @@ mod track;
 pub use community_id::community_id;
 pub use key::{Endpoint, FlowKey, Side, Who};
 pub use record::{
-    CAPTURE_LIMIT, Counts, Death, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note,
-    PacketRef, Sender,
+    CAPTURE_LIMIT, Counts, Death, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, Hints, IcmpError, Marks,
+    Note, PacketRef, Sender,
 };
 pub use showing::{AT_ONCE, CLIENT_PORTS, Doubt, EARLY, FIRM, GRACE, Showing, TCP_TRIES, UDP_TRIES, showing};
 pub use table::{Census, Depth, FlowTable, KnowsPort, Limits, Probe};

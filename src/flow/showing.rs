@@ -2,7 +2,7 @@
 //! concluded later, by the judge, who also knows the port map and what the whole capture shows. Why it waits that long:
 //! facts GRACE-01.
 
-use super::{DirectionBasis, FlowRecord, Heard, Marks};
+use super::{DirectionBasis, FlowRecord, Heard, Hints, Marks};
 use crate::packet::protocol;
 use crate::signature::Protocol;
 use crate::time::Span;
@@ -242,9 +242,10 @@ fn both_sides(flow: &FlowRecord) -> Showing {
 /// nobody spoke for a while only tidies up.
 fn is_reset_early(flow: &FlowRecord) -> bool {
     let limit = if flow.from_client.payload_bytes > 0 { EARLY } else { AT_ONCE };
-    flow.reset_after.is_some_and(|after| after <= limit)
-        && flow.from_server.payload_bytes == 0
-        && !flow.marks.has(Marks::CLIENT_ENDED_FIRST)
+    // Where the server goes on after a reset, somebody else sent that one.
+    let went_on = Hints::BEFORE_PAYLOAD | Hints::WENT_ON;
+    let reset_first = flow.from_server.payload_bytes == 0 || flow.reset.is_some_and(|reset| reset.hints.has(went_on));
+    flow.reset_after.is_some_and(|after| after <= limit) && reset_first && !flow.marks.has(Marks::CLIENT_ENDED_FIRST)
 }
 
 /// SYNs, and of the server nothing but resets.
@@ -254,6 +255,10 @@ fn unanswered_syn(flow: &FlowRecord) -> Showing {
 
 /// SYN-ACKs, and no sign that the client got one.
 fn unacknowledged(flow: &FlowRecord) -> Showing {
+    if flow.reset.is_some_and(|reset| reset.hints.has(Hints::WENT_ON)) {
+        // A reset and a SYN-ACK answered one SYN, the reset first: that is what the client goes by.
+        return Showing::Refusal;
+    }
     if flow.marks.has(Marks::CLIENT_RESET) {
         // A monitor or a scanner: the port answers, and that was all it wanted to know.
         return Showing::Handshake;

@@ -1,6 +1,7 @@
 //! Findings with one cause are one problem: what they have in common, whom it hits, what still works, and who is behind it. Facts only:
 //! the sentences stand in the catalogue of words.
 
+mod culprit;
 mod hosts;
 
 use crate::finding::{Confidence, Finding, Params, Scene, Severity};
@@ -156,6 +157,8 @@ pub struct Culprit {
     pub signs: Vec<Told>,
     /// Who else it may be.
     pub not_excluded: Vec<Suspect>,
+    /// Why they are not excluded, and what could not be looked into.
+    pub doubts: Vec<Told>,
 }
 
 /// A text by its code, and what it names.
@@ -199,12 +202,13 @@ impl Suspect {
 }
 
 /// The problems behind findings, the worst first. What is about the capture itself is no problem: its quality tells it.
-pub fn problems(_scene: &Scene<'_>, findings: &[Finding]) -> Vec<Problem> {
+pub fn problems(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Problem> {
     let mut groups = BTreeMap::<_, Vec<usize>>::new();
     for (place, finding) in findings.iter().enumerate().filter(|(_, finding)| !finding.code.starts_with("quality.")) {
         groups.entry((finding.code, finding.port)).or_default().push(place);
     }
     let mut problems: Vec<Problem> = groups.into_values().filter_map(|places| problem(findings, places)).collect();
+    problems.iter_mut().for_each(|problem| problem.culprit = culprit::of(scene, problem, findings));
     problems.sort_by_key(|problem| (Reverse(problem.severity), Reverse(problem.clients.count()), problem.id.clone()));
     problems
 }

@@ -35,7 +35,8 @@
 //! - `generic_incomplete`: the same for ports that many programs use;
 //! - `flows_given_up`, `openings_given_up`: what was given up before its time because there was too much, as in [`Ledger`];
 //! - `neighbours_incomplete`: whether hosts that were asked for were left out;
-//! - `deaths_incomplete`: whether sessions that died were left out.
+//! - `deaths_incomplete`: whether sessions that died were left out;
+//! - `voices_incomplete`: whether servers were left out of what is known of how they answer.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -55,7 +56,8 @@
 //!   time watched, tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), the
 //!   shortest and the longest time from a handshake to the server's reset in nanoseconds (or null), VLAN ids. The
 //!   packets are, for each capture: its name, evidence (packet, note), first packets of flows, signs (first packet of the
-//!   flow, what was sent, from where, time to live, IP identification, TCP window).
+//!   flow, what was sent, from where, time to live, IP identification, TCP window, bits of
+//!   [`Hints`](crate::flow::Hints), and how many microseconds after the client's packet; or null).
 //! - `of_clients`: more clients than are kept one by one, by `showing`, `matching` and `target` (protocol number, port,
 //!   server). `crowd`: what was seen of all, clients, protocol numbers and ports.
 //! - `of_targets`: a `client` at more places than are kept one by one. `crowd`: what was seen of all, servers, protocol
@@ -68,6 +70,10 @@
 //! - `neighbours`: rows of who was asked for by ARP or neighbour discovery, who asked, requests, answers, times.
 //! - `deaths`: sessions that died. Rows: as in a sighting, and then the number of those in which the client was not heard of
 //!   again, of those that were idle before, and the shortest and the longest of those times (or null).
+//! - `voices`: how the packets of servers look in a `capture`. Rows: server, network of the clients, flows that it answered, times,
+//!   smallest and largest time to live of its first packets and of the clients', the shortest time from a SYN to a SYN-ACK in
+//!   microseconds (or null), the lowest and the highest port that answered with their protocol numbers, and what was seen of it as
+//!   bits ([`Habits`](super::Habits)).
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.
@@ -110,7 +116,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 /// The form and its version.
-pub const SCHEMA: &str = "cap-audit/ledger/2";
+pub const SCHEMA: &str = "cap-audit/ledger/3";
 
 /// Maximum length of a line, in bytes. A distribution of round trips in which every step is taken is the longest.
 pub const LINE_LIMIT: usize = 1 << 20;
