@@ -636,6 +636,8 @@ suspect = { $suspect ->
 
 sign-server-went-on = The server went on after the reset as if it had not sent one ({ flows }).
 sign-reset-ttl = The resets came with TTL { $ttl }; the server's own packets come with TTL { $own }.
+sign-reset-ttl-local = No router had handled the resets (TTL { $ttl }) where they were captured; the server's own packets come from behind one
+    (TTL { $own }).
 sign-reset-ttl-near = The resets came with TTL { $ttl }, the server's own packets always with TTL { $own }: a small difference.
 sign-reset-ttl-start = The resets came with TTL { $ttl }, the server's own packets with TTL { $own }: from as far, but with another start value.
 sign-reset-ttl-same = The resets came with TTL { $ttl }, as the server's own packets do.
@@ -673,6 +675,8 @@ sign-icmp-port-closed = The server itself told that nothing listens: { $errors }
 sign-icmp-ttl-same = The messages came over as many hops as the server's own packets.
 sign-icmp-ttl = The messages carry the server's address and came over { $ttl } hops, the server's own packets over { $own }.
 sign-icmp-no-host = { $senders } found nobody with the server's address: { $errors }.
+sign-icmp-no-host-for-some = { $senders } found nobody with the server's address, although the server answered other flows of the same
+    network about that time: { $errors }.
 sign-icmp-no-route = { $senders } knows no way to the server: { $errors }.
 sign-not-acknowledged = { $servers } answered the SYN, and the client never went on ({ flows }).
 sign-captured-at-client = The answer was seen on the client's own link: no router had handled the client's packets (TTL { $ttl }).

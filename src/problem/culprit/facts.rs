@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum number of paths to one port in one network that are looked at; where there are more, nothing is told of them.
 const PATHS_LOOKED_AT: usize = 10_000;
-/// Maximum time by which the answers before and after a problem may lie apart more than it lasts, to tell something about it.
+/// Maximum mean time between the answers of a server, beside the time of a problem, that tells something about it.
 const NEAR: Span = Span::seconds(600);
 
 /// What signs are looked for in: the findings of one form, and what is known of their servers.
@@ -211,13 +211,13 @@ impl<'a> Facet<'a> {
         let ledger = scene.ledger;
         let clients: BTreeSet<Address> = finding.clients.iter().copied().collect();
         let networks: BTreeSet<Address> = clients.iter().map(|client| client.network()).collect();
-        let window = (seen.first, seen.began().max(seen.first));
+        let window = (seen.first, seen.last);
         let voices: Vec<_> = ledger.voices.of(server).collect();
         let near = || voices.iter().filter(|(speaker, _)| networks.contains(&speaker.clients));
         let answered = near().filter_map(|(_, voice)| {
             let beside = voice.answered_beside(place)?;
             let transport = Transport::of_protocol(beside.0)?;
-            Some((alive_at(voice, (seen.first, seen.last))?, (transport, beside.1)))
+            Some((alive_at(voice, window)?, (transport, beside.1)))
         });
         let mut others = BTreeSet::new();
         let (mut answered_networks, mut neighbours) = (BTreeSet::new(), BTreeSet::new());
@@ -288,7 +288,10 @@ pub(super) fn alive_at(voice: &Voice, (from, to): (Timestamp, Timestamp)) -> Opt
     if within(voice.first) || within(voice.last) {
         return Some(Alive::Meanwhile);
     }
-    let around = voice.first < from && to < voice.last && (voice.last - voice.first).0 <= (to - from).0 + NEAR.0;
+    // Now and then is as good as shortly before and after.
+    let flows = i64::try_from(voice.flows).unwrap_or(i64::MAX).max(1);
+    let (whole, gap) = ((voice.last - voice.first).0, (to - from).0.saturating_add(NEAR.0));
+    let around = voice.first < from && to < voice.last && whole / flows <= gap;
     around.then_some(Alive::BeforeAndAfter)
 }
 

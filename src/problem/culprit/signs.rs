@@ -53,15 +53,26 @@ pub(super) fn server_went_on(facts: &Facts<'_>) -> Option<Params> {
 
 pub(super) fn reset_ttl(facts: &Facts<'_>) -> Option<Params> {
     let differs = |reset: &Reset, own: &Voice| {
-        Some(outside(reset.headers.ttl, own.ttl) > ROUTES && !same_hops(reset.headers.ttl, own.ttl))
+        let far = outside(reset.headers.ttl, own.ttl) > ROUTES && !same_hops(reset.headers.ttl, own.ttl);
+        Some(far && !is_local(reset, own))
     };
     facts.every(differs, ttls)
+}
+
+/// It was sent on the link that was captured, where the server is not: no choice of routes does that.
+fn is_local(reset: &Reset, own: &Voice) -> bool {
+    hops(reset.headers.ttl) == 0 && hops(own.ttl.0) > 0 && hops(own.ttl.1) > 0
+}
+
+pub(super) fn reset_ttl_local(facts: &Facts<'_>) -> Option<Params> {
+    facts.every(|reset, own| Some(is_local(reset, own)), ttls)
 }
 
 pub(super) fn reset_ttl_near(facts: &Facts<'_>) -> Option<Params> {
     let near = |reset: &Reset, own: &Voice| {
         let steady = own.ttl.0 == own.ttl.1 && own.flows >= HABIT;
-        Some(steady && (1..=ROUTES).contains(&outside(reset.headers.ttl, own.ttl)))
+        let near = (1..=ROUTES).contains(&outside(reset.headers.ttl, own.ttl));
+        Some(steady && near && !is_local(reset, own))
     };
     facts.every(near, ttls)
 }
@@ -181,7 +192,11 @@ pub(super) fn icmp_port_closed(facts: &Facts<'_>) -> Option<Params> {
 }
 
 pub(super) fn icmp_no_host(facts: &Facts<'_>) -> Option<Params> {
-    facts.errors(|it, error| error.sender != it.server && error.is_no_host())
+    facts.errors(|it, error| error.sender != it.server && error.is_no_host() && it.alive.is_none())
+}
+
+pub(super) fn icmp_no_host_for_some(facts: &Facts<'_>) -> Option<Params> {
+    facts.errors(|it, error| error.sender != it.server && error.is_no_host() && it.alive.is_some())
 }
 
 pub(super) fn icmp_no_route(facts: &Facts<'_>) -> Option<Params> {
@@ -242,7 +257,9 @@ pub(super) fn never_heard(facts: &Facts<'_>) -> Option<Params> {
 
 /// All servers answered on other ports.
 fn all_alive(facts: &Facts<'_>, wanted: Alive) -> Option<Params> {
-    if !matches!(facts.form, Form::Silent | Form::Prohibited) || facts.servers.is_empty() {
+    // What a router says of a host, or of the way to it, is weighed with this already.
+    let rejected = icmp_device(facts).or_else(|| facts.errors(|it, error| error.sender == it.server)).is_some();
+    if facts.form != Form::Silent && !rejected {
         return None;
     }
     let least = facts.servers.iter().map(|it| it.alive.map(|(alive, _)| alive)).min()??;
@@ -265,9 +282,10 @@ pub(super) fn alive_before_and_after(facts: &Facts<'_>) -> Option<Params> {
 }
 
 pub(super) fn many_servers(facts: &Facts<'_>) -> Option<Params> {
-    let alive: BTreeSet<Address> = facts.servers.iter().filter(|it| it.alive.is_some()).map(|it| it.server).collect();
-    let many = facts.form == Form::Silent && alive.len() >= MANY && alive.len() == facts.servers.len();
-    many.then(|| Params::from([("number", Value::Number(alive.len() as u64))]))
+    alive(facts)?;
+    let servers: BTreeSet<Address> = facts.servers.iter().map(|it| it.server).collect();
+    let many = facts.form == Form::Silent && servers.len() >= MANY;
+    many.then(|| Params::from([("number", Value::Number(servers.len() as u64))]))
 }
 
 pub(super) fn answers_others(facts: &Facts<'_>) -> Option<Params> {
