@@ -6,6 +6,7 @@ use cap_audit::case::Case;
 use cap_audit::finding::Confidence;
 use cap_audit::ledger::Ledger;
 use cap_audit::ledger::written::CaptureNames;
+use cap_audit::packet::LinkType;
 use cap_audit::problem::{Culprit, Problem, Suspect};
 use cap_audit::time::Span;
 use cap_audit::words::Words;
@@ -334,6 +335,27 @@ fn silence_of_a_server_that_nobody_ever_heard_may_be_anything() {
     assert_eq!(told(&culprit), (Suspect::Unknown, Confidence::Low), "{culprit:#?}");
     assert_eq!(codes(&culprit), ["sign-never-heard"]);
     assert_eq!(culprit.not_excluded.len(), 4, "the path as well");
+}
+
+/// A router on the server's link asks who has this address.
+fn asked_for(host: [u8; 4], second: i64) -> Captured {
+    let mut frame = [0xff; 6].to_vec();
+    frame.extend([2, 0, 0, 0, 0, 1, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 1, 0, 1]);
+    frame.extend([0; 6]);
+    frame.extend(host);
+    (at(second), LinkType::ETHERNET, frame.len() as u32, frame)
+}
+
+#[test]
+fn a_server_for_which_its_own_link_asks_in_vain_is_down() {
+    let requests = || (15..18).map(|second| asked_for([10, 1, 0, 22], second)).collect::<Vec<_>>();
+    let down = culprit([requests(), tries(talk(50_001, CGP).at(at(15)))]);
+    assert_eq!(told(&down), (Suspect::Server, Confidence::High), "{down:#?}");
+    assert_eq!(codes(&down), ["sign-unanswered-requests", "sign-never-heard"]);
+    assert_eq!((down.not_excluded.as_slice(), doubts(&down)), (&[Suspect::NetworkPath][..], vec!["doubt-address"]));
+    // Asked for in vain, and answering all the same: the requests alone say nothing.
+    let alive = culprit([requests(), known(TTL), tries(talk(50_001, CGP).at(at(15)))]);
+    assert!(alive.kind == Suspect::Unknown || alive.confidence == Confidence::Low, "{alive:#?}");
 }
 
 fn farm(server: u8, port: u16, second: i64) -> Talk {

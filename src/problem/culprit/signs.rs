@@ -180,7 +180,7 @@ pub(super) fn icmp_policy_of_server(facts: &Facts<'_>) -> Option<Params> {
     facts.errors(|it, error| error.sender == it.server && error.is_policy())
 }
 
-/// TCP answers a port where nothing listens with a reset (RFC 9293, 3.10.7.1).
+/// TCP answers a port where nothing listens with a reset (RFC 9293, 3.10.7.1); packet filters answer with ICMP (facts FORGED-02).
 pub(super) fn icmp_instead_of_reset(facts: &Facts<'_>) -> Option<Params> {
     let tcp = facts.transport == Transport::Tcp;
     facts.errors(|it, error| tcp && error.sender == it.server && error.is_port())
