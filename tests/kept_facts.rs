@@ -4,7 +4,7 @@
 mod support;
 
 use cap_audit::flow::{Hints, Sender};
-use cap_audit::ledger::{Answered, Habits, Ledger, Path, Reply, Seen, Signed, Speaker, Voice};
+use cap_audit::ledger::{Answered, Habits, Ledger, Moments, Path, Reply, Seen, Signed, Speaker, Voice};
 use cap_audit::packet::{Vlans, protocol};
 use cap_audit::time::Span;
 use support::*;
@@ -120,13 +120,19 @@ fn how_a_server_answers_is_kept_whatever_the_port() {
         flows: 3,
         first: at(1, 900),
         last: at(9, 5),
+        moments: Moments::default(),
         ttl: (59, 61),
         client_ttl: (TTL, TTL),
         delay: Some(700),
         ports: ((protocol::TCP, 443), (protocol::UDP, 53)),
         habits,
     };
-    assert_eq!(*voice, expected);
+    let moments: Vec<_> = voice.moments.iter().map(|(_, at)| at).collect();
+    assert!(
+        moments.len() == 3 && [at(1, 900), at(2, 700), at(9, 5)].iter().all(|at| moments.contains(at)),
+        "{moments:?}"
+    );
+    assert_eq!(*voice, Voice { moments: voice.moments, ..expected });
     let other = audited.ledger.voices.get(&speaker("10.7.0.0")).expect("another network of clients");
     assert_eq!((other.flows, other.ttl, other.delay), (1, (55, 55), Some(100)));
     assert_eq!(audited.ledger.voices.len(), 2);

@@ -13,7 +13,7 @@ use cap_audit::flow::{
 };
 use cap_audit::judge::{Judge, Judgement, Outcome, Sign, Verdict};
 use cap_audit::ledger::written::{CaptureNames, ReadError};
-use cap_audit::ledger::{HOSTS_NAMED, Ledger, PAIR_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Sighting};
+use cap_audit::ledger::{Few, HOSTS_NAMED, Ledger, PAIR_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Seen, Sighting};
 use cap_audit::matching::Matching;
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Options, Sweep};
@@ -22,6 +22,7 @@ use cap_audit::signature::{Protocol, Strength};
 use cap_audit::time::{Span, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::cmp::Reverse;
 use support::scene::{Scene, later, link, moment, scene};
 use support::*;
 
@@ -381,7 +382,11 @@ fn back(at: Timestamp) -> Timestamp {
 }
 
 fn a_year_earlier(finding: Finding) -> Finding {
-    Finding { first: finding.first.map(back), last: finding.last.map(back), ..finding }
+    let seen = finding.seen.map(|seen| {
+        let latest = Few::of(seen.latest.iter().map(|began| Reverse(back(began.0))), seen.latest.len());
+        Box::new(Seen { first: back(seen.first), latest, last: back(seen.last), ..*seen })
+    });
+    Finding { first: finding.first.map(back), last: finding.last.map(back), seen, ..finding }
 }
 
 fn a_year_younger(flow: JudgedFlow) -> JudgedFlow {

@@ -24,7 +24,7 @@ pub use sighting::{
     CROWD_LIMIT, LATEST_LIMIT, NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed,
 };
 pub use visibility::{Directions, PAIR_LIMIT, Pair, Pairs, Visibility};
-pub use voice::{Habits, Speaker, VOICE_LIMIT, Voice, Voices};
+pub use voice::{Habits, MOMENTS, Moments, Speaker, VOICE_LIMIT, Voice, Voices};
 
 use crate::flow::{FlowRecord, Marks, showing};
 use crate::matching::{Matching, ServiceRef};

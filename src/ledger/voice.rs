@@ -1,6 +1,6 @@
 //! How the packets of a server look where they were captured: by this a packet that comes in its name is told from one of its own.
 
-use crate::flow::{FlowRecord, Hints, Marks, Showing};
+use crate::flow::{FlowRecord, Hints, Marks, PacketRef, Showing};
 use crate::packet::{Address, protocol};
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub struct Voice {
     pub first: Timestamp,
     /// When it last answered.
     pub last: Timestamp,
+    /// Some moments at which it answered.
+    pub moments: Moments,
     /// The smallest time to live of its first packets, and the largest.
     pub ttl: (u8, u8),
     /// The same of the clients' first packets.
@@ -36,6 +38,46 @@ pub struct Voice {
     pub ports: ((u8, u16), (u8, u16)),
     /// What was seen of it at least once.
     pub habits: Habits,
+}
+
+/// A few of many moments, drawn by lot so that each of the many is as likely: the same few however they were dealt to workers, and whenever
+/// they were.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Moments([Option<(u32, Timestamp)>; MOMENTS]);
+
+/// Maximum number of moments that are drawn.
+pub const MOMENTS: usize = 4;
+
+impl Moments {
+    /// The moment of the flow that begins with this packet. The packet draws the lot.
+    pub fn of(opener: PacketRef, at: Timestamp) -> Moments {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let lot = (opener.packet ^ u64::from(opener.capture) << 40).wrapping_mul(ODD);
+        let mut moments = Moments::default();
+        moments.add((lot >> 32) as u32, at);
+        moments
+    }
+
+    /// Lots and moments, the lowest lot first.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, Timestamp)> {
+        self.0.iter().flatten().copied()
+    }
+
+    /// Keeps the lowest lots.
+    pub(super) fn add(&mut self, lot: u32, at: Timestamp) {
+        let mut new = (lot, at);
+        for place in &mut self.0 {
+            match place {
+                Some(known) if *known == new => return,
+                Some(known) if *known < new => {}
+                Some(known) => std::mem::swap(known, &mut new),
+                None => {
+                    *place = Some(new);
+                    return;
+                }
+            }
+        }
+    }
 }
 
 /// What a server was seen to do, each a bit.
@@ -101,6 +143,7 @@ impl Voices {
             flows: 1,
             first: at,
             last: at,
+            moments: Moments::of(flow.opener, at),
             ttl: (greeting.ttl, greeting.ttl),
             client_ttl: (flow.from_client.ttl, flow.from_client.ttl),
             delay: delay.and_then(|delay| u32::try_from(delay.as_micros()).ok()),
@@ -174,11 +217,12 @@ impl AddAssign<&Voices> for Voices {
 
 impl AddAssign for Voice {
     fn add_assign(&mut self, other: Voice) {
-        let Voice { flows, first, last, ttl, client_ttl, delay, ports, habits } = other;
+        let Voice { flows, first, last, moments, ttl, client_ttl, delay, ports, habits } = other;
         let wider = |mine: (u8, u8), theirs: (u8, u8)| (mine.0.min(theirs.0), mine.1.max(theirs.1));
         self.flows += flows;
         self.first = self.first.min(first);
         self.last = self.last.max(last);
+        moments.iter().for_each(|(lot, at)| self.moments.add(lot, at));
         self.ttl = wider(self.ttl, ttl);
         self.client_ttl = wider(self.client_ttl, client_ttl);
         self.delay = self.delay.into_iter().chain(delay).min();
@@ -195,10 +239,12 @@ mod tests {
         let at = Timestamp(i64::from(port));
         let port = (6, port);
         let habits = Habits(Habits::IDENTIFICATION);
+        let moments = Moments::of(PacketRef { capture: 0, packet: u64::from(ttl) }, at);
         Voice {
             flows: 1,
             first: at,
             last: at,
+            moments,
             ttl: (ttl, ttl),
             client_ttl: (64, 64),
             delay,
@@ -223,6 +269,23 @@ mod tests {
     }
 
     #[test]
+    fn the_moments_that_are_drawn_do_not_depend_on_the_order_and_lie_everywhere() {
+        let of = |number: u64| Moments::of(PacketRef { capture: 0, packet: number }, Timestamp(number as i64));
+        let sum = |numbers: &mut dyn Iterator<Item = u64>| {
+            numbers.fold(Moments::default(), |mut sum, number| {
+                of(number).iter().for_each(|(lot, at)| sum.add(lot, at));
+                sum
+            })
+        };
+        let forward = sum(&mut (1..=1_000));
+        assert_eq!(forward, sum(&mut (1..=1_000).rev()));
+        let drawn: Vec<i64> = forward.iter().map(|(_, at)| at.0).collect();
+        assert_eq!(drawn.len(), MOMENTS);
+        let spread = drawn.iter().max().zip(drawn.iter().min()).map(|(last, first)| last - first);
+        assert!(spread > Some(200), "{drawn:?}");
+    }
+
+    #[test]
     fn voices_add_up_in_any_order() {
         let voices = [voice(60, 443, Some(900)), voice(61, 22, None), voice(58, 80, Some(450))];
         let sum = |order: [usize; 3]| {
@@ -232,6 +295,8 @@ mod tests {
         };
         let all = sum([0, 1, 2]);
         assert_eq!(all, sum([2, 0, 1]));
+        let moments: std::collections::BTreeSet<Timestamp> = all.moments.iter().map(|(_, at)| at).collect();
+        assert_eq!(moments, [22, 80, 443].map(Timestamp).into());
         assert_eq!((all.flows, all.ttl, all.delay), (3, (58, 61), Some(450)));
         assert_eq!(all.answered_beside((6, 22)), Some((6, 443)));
         assert_eq!(voice(60, 443, None).answered_beside((6, 443)), None);

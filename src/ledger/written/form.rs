@@ -196,10 +196,20 @@ pub(super) type NeighbourRow = (ByName<Address>, ByName<Address>, u64, u64, Time
 pub(super) type PacketsForm = (String, Vec<(u64, ByName<Note>)>, Vec<u64>, Vec<SignForm>);
 /// Opener, what was sent, from where, time to live, IP identification, TCP window, hints, delay in microseconds.
 pub(super) type SignForm = (u64, ByName<Reply>, ByName<Address>, u8, u16, u16, u8, Option<u32>);
-/// Server, network of the clients, flows, times, smallest and largest time to live of the server and of the clients, shortest delay
+/// Server, network of the clients, flows, times, lots and how much later than the first the moments were, smallest and largest time to live of the server and of the clients, shortest delay
 /// in microseconds, lowest and highest port with their protocol numbers, habits.
-pub(super) type VoiceRow =
-    (ByName<Address>, ByName<Address>, u64, TimesForm, (u8, u8), (u8, u8), Option<u32>, ((u8, u16), (u8, u16)), u8);
+pub(super) type VoiceRow = (
+    ByName<Address>,
+    ByName<Address>,
+    u64,
+    TimesForm,
+    Vec<(u32, u64)>,
+    (u8, u8),
+    (u8, u8),
+    Option<u32>,
+    ((u8, u16), (u8, u16)),
+    u8,
+);
 /// ICMPv6 or not, type, code, sender.
 pub(super) type ErrorForm = (bool, u8, u8, ByName<Address>);
 /// Path, answers, working, smallest and largest time to live, VLAN ids.

@@ -70,7 +70,8 @@
 //! - `neighbours`: rows of who was asked for by ARP or neighbour discovery, who asked, requests, answers, times.
 //! - `deaths`: sessions that died. Rows: as in a sighting, and then the number of those in which the client was not heard of
 //!   again, of those that were idle before, and the shortest and the longest of those times (or null).
-//! - `voices`: how the packets of servers look in a `capture`. Rows: server, network of the clients, flows that it answered, times,
+//! - `voices`: how the packets of servers look in a `capture`. Rows: server, network of the clients, flows that it answered, times, of
+//!   some moments at which it did the lot that drew each and how much later than the first it was,
 //!   smallest and largest time to live of its first packets and of the clients', the shortest time from a SYN to a SYN-ACK in
 //!   microseconds (or null), the lowest and the highest port that answered with their protocol numbers, and what was seen of it as
 //!   bits ([`Habits`](super::Habits)).

@@ -10,8 +10,9 @@ use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMI
 use crate::flow::{Evidence, Hints, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HOSTS_NAMED, Habits,
-    Kind, LATEST_LIMIT, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED,
-    Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Speaker, Target, VOICE_LIMIT, Voice, Working,
+    Kind, LATEST_LIMIT, Latency, Ledger, MOMENTS, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT,
+    PORT_LIMIT, PORTS_NAMED, Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Speaker, Target, VOICE_LIMIT,
+    Voice, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -350,17 +351,23 @@ impl Reader<'_> {
     fn voices(&mut self, line: VoicesLine) -> Result<(), Fault> {
         let VoicesLine { capture, rows } = line;
         let capture = self.capture(&capture)?;
-        for (ByName(server), ByName(clients), flows, times, ttl, client_ttl, delay, ports, habits) in rows {
-            let is_range = ttl.0 <= ttl.1 && client_ttl.0 <= client_ttl.1 && ports.0 <= ports.1;
+        for (ByName(server), ByName(clients), flows, times, lots, ttl, client_ttl, delay, ports, habits) in rows {
+            let within = lots.iter().all(|&(_, later)| later <= times.1);
+            let is_range = within && ttl.0 <= ttl.1 && client_ttl.0 <= client_ttl.1 && ports.0 <= ports.1;
             if clients.network() != clients || !is_range || habits & !Habits::ALL != 0 {
                 return Err(Fault::Contradiction { what: "how a server answers is no range, or not known" });
+            }
+            below(lots.len(), MOMENTS, "moments at which a server answered")?;
+            let mut moments = Moments::default();
+            for (lot, later) in lots {
+                moments.add(lot, times_of((times.0, later))?.1);
             }
             let (first, last) = times_of(times)?;
             let (flows, habits) = (self.some(flows)?, Habits(habits));
             let speaker = Speaker { server, clients, capture };
             once(self.ledger.voices.get(&speaker).is_none(), "how a server answers")?;
             below(self.ledger.voices.len() + 1, VOICE_LIMIT, "servers and how they answer")?;
-            let voice = Voice { flows, first, last, ttl, client_ttl, delay, ports, habits };
+            let voice = Voice { flows, first, last, moments, ttl, client_ttl, delay, ports, habits };
             self.ledger.voices.add(speaker, voice);
         }
         Ok(())

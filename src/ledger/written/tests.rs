@@ -154,7 +154,9 @@ fn the_example_means_what_its_names_say() {
     assert_eq!(*speaker, Speaker { server: host(1, 23), clients: host(0, 0), capture: 0 });
     let (ttl, client_ttl, habits) = ((127, 128), (64, 64), Habits(Habits::IDENTIFICATION));
     let (delay, ports) = (Some(410), ((6, 2598), (6, 2598)));
-    assert_eq!(*voice, Voice { flows: 2, first: at(0), last: at(60), ttl, client_ttl, delay, ports, habits });
+    assert_eq!(voice.moments.iter().collect::<Vec<_>>(), [(7, at(60)), (9, at(0))]);
+    let moments = voice.moments;
+    assert_eq!(*voice, Voice { flows: 2, first: at(0), last: at(60), moments, ttl, client_ttl, delay, ports, habits });
     let opener = Evidence { at: packet(1, 11), note: Note::First };
     let works = Working { flows: 1, first: at(5), began: at(5), last: at(25), opener, client_port: 50_124 };
     assert_eq!(ledger.paths.working(&Path { port: 80, server, client, ..path }), Some(&works));
@@ -339,6 +341,7 @@ fn what_a_ledger_cannot_hold_is_refused() {
         (r#"4660,0,0,null]"#, r#"4660,0,128,null]"#, 12, "a sign has hints that are not known"),
         ("[64,64]", "[65,64]", 18, "how a server answers is no range, or not known"),
         (r#""10.0.0.0",2,["#, r#""10.0.0.1",2,["#, 18, "how a server answers is no range, or not known"),
+        ("[7,60000000000]", "[7,60000000001]", 18, "how a server answers is no range, or not known"),
         (r#"{"end":18}"#, r#"{"end":17}"#, 19, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {

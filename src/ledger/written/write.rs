@@ -190,9 +190,11 @@ impl<W: Write> Writer<'_, W> {
             for rows in voices.chunks(ROWS) {
                 let row = |&(speaker, voice): &(&Speaker, &Voice)| {
                     let Speaker { server, clients, capture: _ } = *speaker;
-                    let Voice { flows, first, last, ttl, client_ttl, delay, ports, habits } = *voice;
+                    let Voice { flows, first, last, moments, ttl, client_ttl, delay, ports, habits } = *voice;
+                    let moment = |(lot, at)| Ok((lot, times(first, at)?.1));
+                    let moments = moments.iter().map(moment).collect::<Result<_, WriteError>>()?;
                     let (server, clients) = (ByName(server), ByName(clients));
-                    Ok((server, clients, flows, times(first, last)?, ttl, client_ttl, delay, ports, habits.0))
+                    Ok((server, clients, flows, times(first, last)?, moments, ttl, client_ttl, delay, ports, habits.0))
                 };
                 let rows = rows.iter().map(row).collect::<Result<_, WriteError>>()?;
                 self.line(&Line::Voices(VoicesLine { capture: capture.into(), rows }))?;

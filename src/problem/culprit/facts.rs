@@ -285,7 +285,8 @@ pub(super) fn protocol_of(transport: Transport) -> Option<u8> {
 /// Whether a server answered between two moments for certain, or before and after them, not too long ago.
 pub(super) fn alive_at(voice: &Voice, (from, to): (Timestamp, Timestamp)) -> Option<Alive> {
     let within = |at: Timestamp| from <= at && at <= to;
-    if within(voice.first) || within(voice.last) {
+    let mut moments = voice.moments.iter().map(|(_, at)| at).chain([voice.first, voice.last]);
+    if moments.any(within) {
         return Some(Alive::Meanwhile);
     }
     // Now and then is as good as shortly before and after.
