@@ -9,7 +9,7 @@ mod skip;
 use netns::{Host, Net, on, run, try_run};
 use serde_json::Value;
 use skip::skipped;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -77,9 +77,14 @@ impl Way {
         let client = self.net.name(Host::Near);
         let program = env!("CARGO_BIN_EXE_cap-audit");
         let command = ["netns", "exec", client, program, "live", "one", "--duration", "15", "--format", "json"];
-        let watch = Command::new("ip").args(command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let watch = watch.expect("ip runs");
-        thread::sleep(Duration::from_secs(2));
+        let watch = Command::new("ip").args(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut watch = watch.expect("ip runs");
+        let mut lines = BufReader::new(watch.stderr.take().expect("it was piped"));
+        let mut said = String::new();
+        while !said.contains("watching ") {
+            assert!(lines.read_line(&mut said).is_ok_and(|bytes| bytes > 0), "it does not watch: {said}");
+        }
+        // What it says later is not read, and little.
         self.net.on(Host::Near, || {
             for _ in 0..2 {
                 works(OPEN);
