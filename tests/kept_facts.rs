@@ -3,8 +3,8 @@
 
 mod support;
 
-use cap_audit::flow::Sender;
-use cap_audit::ledger::{Answered, CitrixName, Ledger, Path, Reply, Seen, Signed};
+use cap_audit::flow::{Hints, Sender};
+use cap_audit::ledger::{Answered, CitrixName, Habits, Ledger, Moments, Path, Reply, Seen, Signed, Speaker, Voice};
 use cap_audit::packet::{Vlans, protocol};
 use cap_audit::time::Span;
 use support::*;
@@ -53,13 +53,14 @@ fn a_path_keeps_how_many_were_answered_and_when() {
 
 #[test]
 fn a_refusal_keeps_the_headers_of_the_reset() {
-    let audited = audit(to_cgp(40_001).vlans(&[7]).syn().refused().packets());
+    let audited = audit(to_cgp(40_001).vlans(&[7]).syn().wait(Span::micros(1_500)).refused().packets());
     let seen = seen(&audited.ledger);
     let [reset] = seen.signs.iter().collect::<Vec<_>>()[..] else { panic!("one sign: {seen:#?}") };
     // A talk counts the server's identifications up from 0x8000, and this is the first.
-    let headers = Sender { ttl: TTL, identification: 0x8001, window: WINDOW };
+    let hints = Hints(Hints::COPIED_WINDOW | Hints::BEFORE_PAYLOAD);
+    let headers = Sender { ttl: TTL, identification: 0x8001, window: WINDOW, hints };
     let opener = *seen.openers.first().expect("a flow has a first packet");
-    assert_eq!(*reset, Signed { opener, what: Reply::Reset, from: address(SERVER), headers });
+    assert_eq!(*reset, Signed { opener, what: Reply::Reset, from: address(SERVER), headers, delay: Some(1_500) });
     assert_eq!(&*seen.vlans, [Vlans([7, 0])]);
     assert_eq!(audited.ledger.paths.counts(), [0, 0, 0], "a reset is no answer of a service");
 }
@@ -86,6 +87,55 @@ fn a_device_that_resets_for_a_server_can_be_told_from_it() {
     let seen = seen(&audited.ledger);
     let signs: Vec<(Reply, u8)> = seen.signs.iter().map(|sign| (sign.what, sign.headers.ttl)).collect();
     assert_eq!(signs, [(Reply::Greeting, TTL), (Reply::Reset, 251)]);
+}
+
+#[test]
+fn how_a_server_answers_is_kept_whatever_the_port() {
+    let opened = |talk: Talk, at, micros, ttl| {
+        talk.at(START + Span::seconds(at)).syn().wait(Span::micros(micros)).syn_ack().with_ttl(ttl)
+    };
+    let to = |from: &str, port| Talk::between(client(from, 40_001), server(SERVER, port));
+    let asks = Talk::udp(client("10.0.0.99", 40_002), server(SERVER, 53)).at(START + Span::seconds(9));
+    let audited = audit(merge([
+        opened(to(CLIENT, 8_080), 1, 900, 61).ack().closed().packets(),
+        // Linux sends the SYN-ACK without an identification; the reset at the end carries options.
+        opened(to("10.0.0.15", 443), 2, 700, 60)
+            .with_id(0)
+            .ack()
+            .says(b"GET")
+            .answers(b"200")
+            .server_reset()
+            .with_options()
+            .packets(),
+        asks.says(b"?").wait(Span::micros(5)).answers(b"!").with_ttl(59).packets(),
+        // What is refused is no answer of the server's that one could compare with.
+        to("10.0.0.16", CGP).syn().refused().packets(),
+        opened(to("10.7.0.1", 443), 3, 100, 55).ack().closed().packets(),
+    ]));
+    let at = |seconds, micros| START + Span::seconds(seconds) + Span::micros(micros);
+    let speaker = |network: &str| Speaker { server: address(SERVER), clients: address(network), capture: 0 };
+    let voice = audited.ledger.voices.get(&speaker("10.0.0.0")).expect("it answered");
+    let habits = Habits(Habits::IDENTIFICATION | Habits::NO_IDENTIFICATION | Habits::RESET_WITH_OPTIONS);
+    let expected = Voice {
+        flows: 3,
+        first: at(1, 900),
+        last: at(9, 5),
+        moments: Moments::default(),
+        ttl: (59, 61),
+        client_ttl: (TTL, TTL),
+        delay: Some(700),
+        ports: ((protocol::TCP, 443), (protocol::UDP, 53)),
+        habits,
+    };
+    let moments: Vec<_> = voice.moments.iter().map(|(_, at)| at).collect();
+    assert!(
+        moments.len() == 3 && [at(1, 900), at(2, 700), at(9, 5)].iter().all(|at| moments.contains(at)),
+        "{moments:?}"
+    );
+    assert_eq!(*voice, Voice { moments: voice.moments, ..expected });
+    let other = audited.ledger.voices.get(&speaker("10.7.0.0")).expect("another network of clients");
+    assert_eq!((other.flows, other.ttl, other.delay), (1, (55, 55), Some(100)));
+    assert_eq!(audited.ledger.voices.len(), 2);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use cap_audit::case::Case;
 use cap_audit::clock::Clock;
 use cap_audit::finding::Finding;
 use cap_audit::flow::{
-    Counts, DirectionBasis, Endpoint, Evidence, FlowKey, FlowRecord, Heard, Limits, Marks, Note, PacketRef, TcpState,
-    showing,
+    Counts, DirectionBasis, Endpoint, Evidence, FlowKey, FlowRecord, Heard, Limits, Marks, Note, PacketRef, Sender,
+    TcpState, showing,
 };
 use cap_audit::judge::{Judge, Judgement, Outcome, Sign, Verdict};
 use cap_audit::ledger::written::{CaptureNames, ReadError};
@@ -448,6 +448,7 @@ fn silent(number: u32) -> FlowRecord {
         reset_after: None,
         greeting: None,
         reset: None,
+        reset_delay: None,
         vlans: Vlans::default(),
         heard: None,
         icmp: None,
@@ -476,6 +477,7 @@ fn session(number: u32) -> FlowRecord {
         syn_acks: 1,
         answered_at: Some(flow.first),
         established_at: Some(flow.first),
+        greeting: Some(Sender { ttl: (number % 200) as u8, ..Sender::default() }),
         marks,
         ..flow
     }

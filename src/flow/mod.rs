@@ -19,8 +19,8 @@ pub use community_id::community_id;
 pub use follow::{Follow, Followed, PacketKind};
 pub use key::{Endpoint, FlowKey, Side, Who};
 pub use record::{
-    CAPTURE_LIMIT, Counts, Death, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, IcmpError, Marks, Note,
-    PacketRef, Sender,
+    CAPTURE_LIMIT, Counts, Death, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, Hints, IcmpError, Marks,
+    Note, PacketRef, Sender,
 };
 pub use sequence::{Entry, LeftOut, QUIET, Room, Sequence};
 pub use showing::{

@@ -105,6 +105,39 @@ pub struct Sender {
     pub identification: u16,
     /// TCP receive window, not scaled; 0 without TCP, and where the capture cut it off.
     pub window: u16,
+    /// What else tells one sender from another.
+    pub hints: Hints,
+}
+
+/// What tells who sent a packet beside its numbers, each a bit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Hints(pub u8);
+
+impl Hints {
+    /// It has TCP options.
+    pub const OPTIONS: u8 = 1;
+    /// A reset that answers a SYN with another sequence number than 0 (RFC 9293, 3.10.7.1).
+    pub const ODD_NUMBERS: u8 = 1 << 1;
+    /// A reset with the IP identification of the client's last packet.
+    pub const COPIED_IDENTIFICATION: u8 = 1 << 2;
+    /// A reset of an attempt with the window of the client's SYN.
+    pub const COPIED_WINDOW: u8 = 1 << 3;
+    /// A reset before the server had sent any payload.
+    pub const BEFORE_PAYLOAD: u8 = 1 << 4;
+    /// A reset after which the server went on as if it had not sent it: with payload behind it, or with a SYN-ACK for the one SYN.
+    pub const WENT_ON: u8 = 1 << 5;
+    /// Every hint.
+    pub const ALL: u8 = (1 << 6) - 1;
+
+    /// True where all of these hints are set.
+    pub fn has(self, hints: u8) -> bool {
+        self.0 & hints == hints
+    }
+
+    /// Sets a hint where it holds.
+    pub(super) fn set_if(&mut self, holds: bool, hint: u8) {
+        self.0 |= if holds { hint } else { 0 };
+    }
 }
 
 impl Sender {
@@ -114,8 +147,17 @@ impl Sender {
             TransportHeader::Tcp(tcp) => tcp.window,
             TransportHeader::Udp | TransportHeader::Icmp(_) | TransportHeader::Fragment(_) => 0,
         };
-        Sender { ttl: packet.ttl, identification: packet.identification as u16, window }
+        let mut hints = Hints::default();
+        hints.set_if(has_tcp_options(packet), Hints::OPTIONS);
+        Sender { ttl: packet.ttl, identification: packet.identification as u16, window, hints }
     }
+}
+
+/// Headers of an unfragmented TCP packet that are longer than they have to be. IP options, which hardly anybody sends, count as such.
+fn has_tcp_options(packet: &Packet) -> bool {
+    let ip = if packet.source.is_v4() { 20 } else { 40 };
+    let whole = matches!(packet.transport, TransportHeader::Tcp(_));
+    whole && packet.ip_bytes.saturating_sub(packet.payload_bytes) > ip + 20
 }
 
 /// An ICMP or ICMPv6 error about a flow. It was delivered to the host that sent the quoted packet, and where it is about the
@@ -216,6 +258,8 @@ pub struct FlowRecord {
     pub greeting: Option<Sender>,
     /// Who sent the first reset of the server's side.
     pub reset: Option<Sender>,
+    /// From the client's packet to the server's first reset, where it is certain that this answers that. To the microsecond.
+    pub reset_delay: Option<Span>,
     /// VLAN ids of the first packet.
     pub vlans: Vlans,
     /// What the payload told.
@@ -317,6 +361,12 @@ impl FlowRecord {
             UDP => u64::from(self.udp_tries),
             _ => self.client_packets(),
         }
+    }
+
+    /// From the only SYN to the SYN-ACK that answers it; none where several SYNs leave open which one it answers.
+    pub fn greeting_delay(&self) -> Option<Span> {
+        let plain = self.marks.has(Marks::SYN_SEEN) && self.syns == 1;
+        self.answered_at.filter(|_| plain).map(|at| at - self.first)
     }
 
     /// Packets of the client, duplicates left out.

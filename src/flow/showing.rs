@@ -2,7 +2,7 @@
 //! concluded later, by the judge, who also knows the port map and what the whole capture shows. Why it waits that long:
 //! facts GRACE-01.
 
-use super::{DirectionBasis, FlowRecord, Heard, IcmpError, Marks, Nobody, Witness};
+use super::{DirectionBasis, FlowRecord, Heard, Hints, IcmpError, Marks, Nobody, Witness};
 use crate::packet::protocol;
 use crate::signature::Protocol;
 use crate::time::Span;
@@ -190,6 +190,8 @@ pub enum Question {
     ClientWentOn,
     /// A reset of the server answered a SYN.
     Refused,
+    /// Whether a reset answered the same SYN before the SYN-ACK did.
+    ResetBesideAnswer,
     /// The client reset, once the port had answered.
     ClientReset,
     /// The SYN-ACK was repeated, or the SYN after it. This number of SYN-ACKs.
@@ -365,8 +367,11 @@ fn both_sides(flow: &FlowRecord, why: &mut impl Witness<Question>) -> Showing {
 fn is_reset_early(flow: &FlowRecord, why: &mut impl Witness<Question>) -> bool {
     let limit = if flow.from_client.payload_bytes > 0 { EARLY } else { AT_ONCE };
     let (after, said) = (flow.reset_after, flow.from_server.payload_bytes);
+    // Where the server goes on after a reset, somebody else sent that one.
+    let went_on = Hints::BEFORE_PAYLOAD | Hints::WENT_ON;
+    let reset_first = said == 0 || flow.reset.is_some_and(|reset| reset.hints.has(went_on));
     why.asks(after.is_some_and(|after| after <= limit), || Question::ResetSoon { after, limit })
-        && !why.asks(said > 0, || Question::ServerSaid(said))
+        && !why.asks(!reset_first, || Question::ServerSaid(said))
         && !why.asks(flow.marks.has(Marks::CLIENT_ENDED_FIRST), || Question::ClientEndedFirst)
 }
 
@@ -378,6 +383,11 @@ fn unanswered_syn(flow: &FlowRecord, why: &mut impl Witness<Question>) -> Showin
 
 /// SYN-ACKs, and no sign that the client got one.
 fn unacknowledged(flow: &FlowRecord, why: &mut impl Witness<Question>) -> Showing {
+    // A reset and a SYN-ACK answered one SYN, the reset first: that is what the client goes by.
+    let reset_first = flow.reset.is_some_and(|reset| reset.hints.has(Hints::WENT_ON));
+    if why.asks(reset_first, || Question::ResetBesideAnswer) {
+        return Showing::Refusal;
+    }
     if why.asks(flow.marks.has(Marks::CLIENT_RESET), || Question::ClientReset) {
         // A monitor or a scanner: the port answers, and that was all it wanted to know.
         return Showing::Handshake;

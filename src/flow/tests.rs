@@ -33,7 +33,27 @@ fn packet(from: Who, transport: TransportHeader, sender: Sender) -> Packet {
 }
 
 fn sender(ttl: u8, identification: u16, window: u16) -> Sender {
-    Sender { ttl, identification, window }
+    Sender { ttl, identification, window, ..Sender::default() }
+}
+
+/// A reset with these hints.
+fn reset(ttl: u8, identification: u16, window: u16, hints: u8) -> Option<Sender> {
+    Some(Sender { hints: Hints(hints), ..sender(ttl, identification, window) })
+}
+
+/// With this sequence number.
+fn numbered((after, mut packet): Sent, sequence: u32) -> Sent {
+    if let TransportHeader::Tcp(tcp) = &mut packet.transport {
+        tcp.sequence = sequence;
+    }
+    (after, packet)
+}
+
+/// With so many bytes of payload and of TCP options.
+fn carrying((after, mut packet): Sent, payload: u32, options: u32) -> Sent {
+    packet.payload_bytes = payload;
+    packet.ip_bytes = 40 + options + payload;
+    (after, packet)
 }
 
 /// A segment of the client, whose numbers begin at 100, or of the server, whose numbers begin at 500.
@@ -90,16 +110,17 @@ fn the_first_syn_ack_is_the_greeting_and_the_first_reset_is_kept_beside_it() {
     ]);
     assert_eq!((kept.syn_acks, kept.answered_at, kept.established_at), (2, after(10), after(1_011)));
     assert_eq!(kept.greeting, Some(sender(61, 700, 8_192)));
-    assert_eq!(kept.reset, Some(sender(250, 9, 0)));
+    assert_eq!(kept.reset, reset(250, 9, 0, Hints::BEFORE_PAYLOAD));
     assert_eq!((kept.from_client.ttl, kept.from_server.ttl), (128, 61));
 }
 
 #[test]
 fn a_refused_attempt_has_a_reset_and_no_greeting() {
-    let reset = segment(1, Who::Server, RST | ACK, sender(64, 0, 0));
-    let kept = record([segment(0, Who::Client, SYN, sender(128, 1, 64_240)), reset]);
+    let refusal = numbered(segment(1, Who::Server, RST | ACK, sender(64, 0, 0)), 0);
+    let kept = record([segment(0, Who::Client, SYN, sender(128, 1, 64_240)), refusal]);
     assert!(kept.marks.has(Marks::REFUSED), "{kept:#?}");
-    assert_eq!((kept.greeting, kept.reset), (None, Some(sender(64, 0, 0))));
+    assert_eq!((kept.greeting, kept.reset), (None, reset(64, 0, 0, Hints::BEFORE_PAYLOAD)));
+    assert_eq!((kept.reset_delay, kept.greeting_delay()), (Some(Span::millis(1)), None));
     assert_eq!((kept.answered_at, kept.established_at), (None, None));
     assert_eq!((kept.from_client.ttl, kept.from_server.ttl), (128, 64));
 }
@@ -112,8 +133,69 @@ fn a_reset_before_the_syn_ack_is_not_taken_for_the_greeting() {
         segment(1, Who::Server, RST, sender(254, 5, 16)),
         segment(9, Who::Server, SYN | ACK, sender(61, 700, 8_192)),
     ]);
-    assert_eq!((kept.greeting, kept.reset), (Some(sender(61, 700, 8_192)), Some(sender(254, 5, 16))));
+    // The reset is no answer to the SYN, because it acknowledges nothing (RFC 9293, 3.10.7.3).
+    let reset = reset(254, 5, 16, Hints::BEFORE_PAYLOAD | Hints::ODD_NUMBERS);
+    assert_eq!((kept.greeting, kept.reset), (Some(sender(61, 700, 8_192)), reset));
     assert_eq!(kept.answered_at, after(9));
+    assert_eq!((kept.reset_delay, kept.greeting_delay()), (Some(Span::millis(1)), Some(Span::millis(9))));
+}
+
+#[test]
+fn a_reset_that_copies_the_syn_is_told_and_so_is_a_server_that_answers_all_the_same() {
+    let kept = record([
+        segment(0, Who::Client, SYN, sender(128, 77, 64_240)),
+        numbered(segment(1, Who::Server, RST | ACK, sender(128, 77, 64_240)), 0),
+        segment(9, Who::Server, SYN | ACK, sender(61, 700, 8_192)),
+        segment(9, Who::Client, RST, sender(128, 0, 0)),
+    ]);
+    let copied = Hints::COPIED_IDENTIFICATION | Hints::COPIED_WINDOW;
+    assert_eq!(kept.reset, reset(128, 77, 64_240, copied | Hints::BEFORE_PAYLOAD | Hints::WENT_ON));
+    assert_eq!(showing(&kept), Showing::Refusal, "the client goes by the reset, which comes first");
+}
+
+#[test]
+fn a_service_that_comes_up_between_two_syns_is_not_a_server_that_went_on() {
+    let kept = record([
+        segment(0, Who::Client, SYN, sender(128, 77, 64_240)),
+        numbered(segment(1, Who::Server, RST | ACK, sender(61, 0, 0)), 0),
+        segment(500, Who::Client, SYN, sender(128, 78, 64_240)),
+        segment(501, Who::Server, SYN | ACK, sender(61, 700, 8_192)),
+        segment(501, Who::Client, ACK, sender(128, 79, 1_026)),
+    ]);
+    assert_eq!(kept.reset, reset(61, 0, 0, Hints::BEFORE_PAYLOAD));
+    assert_eq!((kept.reset_delay, kept.greeting_delay()), (Some(Span::millis(1)), None), "which SYN is not known");
+    assert_eq!(showing(&kept), Showing::Handshake);
+}
+
+#[test]
+fn a_reset_in_a_connection_is_told_by_what_the_server_says_behind_it() {
+    let opened = || {
+        [
+            segment(0, Who::Client, SYN, sender(128, 1, 64_240)),
+            carrying(segment(10, Who::Server, SYN | ACK, sender(61, 0, 8_192)), 0, 12),
+            segment(10, Who::Client, ACK, sender(128, 2, 1_026)),
+            carrying(segment(11, Who::Client, ACK, sender(128, 3, 1_026)), 20, 0),
+        ]
+    };
+    // Number 501 is the first byte of the server, 121 the next one of the client.
+    let mut cut = segment(12, Who::Server, RST | ACK, sender(250, 3, 0));
+    let TransportHeader::Tcp(tcp) = &mut cut.1.transport else { panic!("TCP") };
+    tcp.acknowledgement = 121;
+    let data = |after| carrying(segment(after, Who::Server, ACK, sender(61, 701, 64)), 100, 12);
+    let hints = Hints::BEFORE_PAYLOAD | Hints::COPIED_IDENTIFICATION;
+
+    let alone = record(opened().into_iter().chain([cut]));
+    assert_eq!((alone.reset, alone.reset_delay), (reset(250, 3, 0, hints), Some(Span::millis(1))));
+    assert!(alone.greeting.is_some_and(|greeting| greeting.hints == Hints(Hints::OPTIONS)), "{alone:#?}");
+    assert_eq!(showing(&alone), Showing::EarlyReset);
+
+    let went_on = record(opened().into_iter().chain([cut, data(30)]));
+    assert_eq!(went_on.reset, reset(250, 3, 0, hints | Hints::WENT_ON));
+    assert_eq!(showing(&went_on), Showing::EarlyReset, "whatever comes after the reset does not reach the client");
+
+    // What the reset overtook lies before its number.
+    let overtaken = record(opened().into_iter().chain([numbered(cut, 601), data(12)]));
+    assert_eq!(overtaken.reset, reset(250, 3, 0, hints));
 }
 
 #[test]

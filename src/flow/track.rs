@@ -10,8 +10,8 @@ use self::half::{Half, Step};
 use self::hearing::Listening;
 use self::packed::Packed;
 use super::{
-    Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, FIRM, FlowKey, FlowRecord, GRACE, Heard, IcmpError, Marks,
-    Note, Sender, Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
+    Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, FIRM, FlowKey, FlowRecord, GRACE, Heard, Hints, IcmpError,
+    Marks, Note, Sender, Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
 };
 use crate::packet::{Packet, RawPacket, Tcp, TransportHeader, Vlans, protocol};
 use crate::time::{Span, Timestamp};
@@ -41,15 +41,15 @@ pub(super) struct Flow {
     /// The last SYN.
     syn_at: Since,
     syns: u32,
-    /// The first answer: of TCP the first SYN-ACK, else the server's first packet.
+    /// The first answer: of TCP the first SYN-ACK, else the server's first packet. Of a SYN that a reset answered, how long that took.
     answered_at: Since,
     syn_acks: u32,
     /// The end of the handshake.
     established_at: Since,
     handshake_rtt: Option<Rtt>,
     basis: DirectionBasis,
-    /// Who sent the first answer. Until there is one, who sent the server's first reset: a refused flow needs no more
-    /// room for it.
+    /// Who sent the first answer. Until there is one, who sent the server's first reset, and until then the client's last SYN: a
+    /// refused flow needs no more room for it.
     server: Sender,
 }
 
@@ -99,7 +99,11 @@ impl Since {
     }
 
     fn after(self, first: Timestamp) -> Option<Timestamp> {
-        (self.0 != Since::TOO_LATE).then(|| first + Span::micros(i64::from(self.0)))
+        self.span().map(|span| first + span)
+    }
+
+    fn span(self) -> Option<Span> {
+        (self.0 != Since::TOO_LATE).then(|| Span::micros(i64::from(self.0)))
     }
 }
 
@@ -118,8 +122,10 @@ struct Cold {
 #[derive(Default)]
 struct Rare {
     reset_after: Option<Span>,
-    /// Who sent the server's first reset, where there was an answer as well.
+    /// Who sent the server's first reset, where there was an answer as well, after how long, and its sequence number.
     reset: Option<Sender>,
+    reset_delay: Option<Span>,
+    reset_sequence: u32,
     icmp: Option<IcmpError>,
     /// The last long pause: from when until when.
     pause: Option<(Timestamp, Timestamp)>,
@@ -354,10 +360,10 @@ impl Flow {
         }
         const PLAIN: u8 = crate::packet::TcpFlags::ACK | crate::packet::TcpFlags::PSH;
         let settled = Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON | Marks::CLIENT_SPOKE;
-        if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & settled != settled {
+        if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & (settled | Marks::SERVER_RESET) != settled {
             match who {
                 Who::Client => self.client_says(tcp, packet, raw),
-                Who::Server => self.server_says(tcp, packet, raw),
+                Who::Server => self.server_says(tcp, packet, raw, before),
             }
         }
         if packet.payload_bytes > 0 && !tcp.flags.rst() {
@@ -423,6 +429,9 @@ impl Flow {
             if self.syn_acks == 0 {
                 // What it reset was an older connection.
                 self.marks.clear(Marks::CLIENT_RESET | Marks::CLIENT_ENDED_FIRST);
+                if !self.marks.has(Marks::SERVER_RESET) {
+                    self.server = Sender::of(packet);
+                }
             }
             self.unanswered = self.unanswered.saturating_add(1);
             if self.syn_acks > 0 {
@@ -455,11 +464,14 @@ impl Flow {
         self.handshake_rtt = asked.and_then(|asked| Rtt::new(raw.at - asked));
     }
 
-    fn server_says(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>) {
+    fn server_says(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, before: Timestamp) {
         self.marks.clear(Marks::UNWATCHED);
         let flags = tcp.flags;
         if flags.rst() {
-            return self.server_resets(tcp, packet, raw);
+            return self.server_resets(tcp, packet, raw, before);
+        }
+        if self.marks.has(Marks::SERVER_RESET) && packet.payload_bytes > 0 {
+            self.server_goes_on(tcp.sequence.wrapping_add(packet.payload_bytes));
         }
         if flags.syn() {
             if !self.halves[0].started {
@@ -482,20 +494,62 @@ impl Flow {
 
     /// The first SYN-ACK.
     fn server_answers(&mut self, packet: &Packet, raw: &RawPacket<'_>) {
+        let delay = self.answered_at.span();
         self.answered_at = Since::new(self.first, raw.at);
-        let before = std::mem::replace(&mut self.server, Sender::of(packet));
+        let mut before = std::mem::replace(&mut self.server, Sender::of(packet));
         if self.marks.has(Marks::SERVER_RESET) {
-            self.rare().reset = Some(before);
+            // Where the SYN was repeated, the service may have come up.
+            before.hints.set_if(self.marks.has(Marks::REFUSED) && self.syns == 1, Hints::WENT_ON);
+            let rare = self.rare();
+            (rare.reset, rare.reset_delay) = (Some(before), delay);
         }
     }
 
-    fn server_resets(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>) {
+    /// Payload after the server's reset: what lies behind its sequence number no host sends that has reset.
+    #[cold]
+    fn server_goes_on(&mut self, end: u32) {
+        let Some(rare) = self.cold.as_deref_mut().and_then(|cold| cold.rare.as_deref_mut()) else { return };
+        if let Some(reset) = &mut rare.reset {
+            let behind = end.wrapping_sub(rare.reset_sequence) as i32 > 0;
+            reset.hints.set_if(behind, Hints::WENT_ON);
+        }
+    }
+
+    /// The first reset of the server's side: who sent it, and how long after what it answers.
+    #[cold]
+    fn server_resets_first(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, before: Timestamp) {
+        self.note(Note::Reset, raw);
+        let mut sender = Sender::of(packet);
+        let attempt = self.syn_acks == 0 && self.marks.has(Marks::SYN_SEEN);
+        let identification = if attempt { self.server.identification } else { self.halves[0].newest };
+        let copied = identification != 0 && identification == sender.identification;
+        sender.hints.set_if(copied, Hints::COPIED_IDENTIFICATION);
+        let server_said = self.halves[1].payload_bytes > u64::from(packet.payload_bytes);
+        sender.hints.set_if(!server_said, Hints::BEFORE_PAYLOAD);
+        if self.syn_acks == 0 {
+            sender.hints.set_if(attempt && tcp.sequence != 0, Hints::ODD_NUMBERS);
+            sender.hints.set_if(
+                attempt && self.server.window != 0 && self.server.window == sender.window,
+                Hints::COPIED_WINDOW,
+            );
+            self.server = sender;
+            let asked = self.syn_at.after(self.first).filter(|_| attempt && self.syns == 1);
+            self.answered_at = asked.map_or(Since(Since::TOO_LATE), |asked| Since::new(asked, raw.at));
+            return;
+        }
+        // It acknowledges what the client said last, and that was said once.
+        let [client, _] = &self.halves;
+        let answers = tcp.flags.ack() && tcp.acknowledgement == client.next && client.payload_bytes > 0;
+        let last = answers && !client.has_repeated() && !self.marks.has(Marks::SERVER_WENT_ON);
+        let rare = self.rare();
+        rare.reset = Some(sender);
+        rare.reset_delay = last.then_some(raw.at - before);
+        rare.reset_sequence = tcp.sequence;
+    }
+
+    fn server_resets(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, before: Timestamp) {
         if !self.marks.has(Marks::SERVER_RESET) {
-            self.note(Note::Reset, raw);
-            match self.syn_acks {
-                0 => self.server = Sender::of(packet),
-                _ => self.rare().reset = Some(Sender::of(packet)),
-            }
+            self.server_resets_first(tcp, packet, raw, before);
         }
         self.marks.set(Marks::SERVER_RESET);
         let answers_syn = tcp.flags.ack() && self.halves[0].started && {
@@ -584,7 +638,11 @@ impl Flow {
             protocol::TCP => self.syn_acks > 0,
             _ => self.spoke.has(Who::Server),
         };
-        let reset = if answered { rare.and_then(|rare| rare.reset) } else { Some(self.server) };
+        let (reset, reset_delay) = match answered {
+            true => (rare.and_then(|rare| rare.reset), rare.and_then(|rare| rare.reset_delay)),
+            false => (Some(self.server), self.answered_at.span()),
+        };
+        let has_reset = self.marks.has(Marks::SERVER_RESET);
         FlowRecord {
             protocol: self.key.protocol(),
             client: ends[0],
@@ -607,7 +665,8 @@ impl Flow {
             marks: self.marks,
             reset_after: rare.and_then(|rare| rare.reset_after),
             greeting: Some(self.server).filter(|_| answered),
-            reset: reset.filter(|_| self.marks.has(Marks::SERVER_RESET)),
+            reset: reset.filter(|_| has_reset),
+            reset_delay: reset_delay.filter(|_| has_reset),
             vlans: cold.map(|cold| cold.vlans).unwrap_or_default(),
             heard: cold.and_then(|cold| cold.heard.clone()),
             icmp: rare.and_then(|rare| rare.icmp),

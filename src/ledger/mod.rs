@@ -11,6 +11,7 @@ mod neighbour;
 mod path;
 mod sighting;
 mod visibility;
+mod voice;
 pub mod written;
 
 pub use crowd::{Crowd, HOSTS_NAMED, PORTS_NAMED, Target};
@@ -25,6 +26,7 @@ pub use sighting::{
     CROWD_LIMIT, LATEST_LIMIT, NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed,
 };
 pub use visibility::{Directions, PAIR_LIMIT, Pair, Pairs, Visibility};
+pub use voice::{Habits, MOMENTS, Moments, Speaker, VOICE_LIMIT, Voice, Voices};
 
 use crate::flow::{FlowRecord, Marks, showing};
 use crate::matching::{Matching, ServiceRef};
@@ -57,6 +59,8 @@ pub struct Ledger {
     pub sightings: Sightings,
     /// What was answered on Citrix ports, by whom and where.
     pub paths: Paths,
+    /// How the packets of servers look.
+    pub voices: Voices,
     /// Which directions were captured.
     pub visibility: Visibility,
     /// Packets that the capture holds twice.
@@ -108,6 +112,7 @@ impl Ledger {
         self.deaths.enter(flow, &matching);
         self.hellos.enter(flow, showing, &matching);
         self.paths.enter(flow, showing, &matching);
+        self.voices.enter(flow, showing);
         self.sightings.enter(flow, showing, &matching);
     }
 
@@ -120,8 +125,17 @@ impl Ledger {
 impl AddAssign<&Ledger> for Ledger {
     fn add_assign(&mut self, other: &Ledger) {
         let Ledger { decoded, skipped, strangers, neighbours, kinds, round_trips, sightings, paths, .. } = other;
-        let Ledger { deaths, hellos, visibility, duplicates, flow_packets, flows_given_up, openings_given_up, .. } =
-            other;
+        let Ledger {
+            deaths,
+            hellos,
+            voices,
+            visibility,
+            duplicates,
+            flow_packets,
+            flows_given_up,
+            openings_given_up,
+            ..
+        } = other;
         self.decoded += decoded;
         for (capture, counts) in skipped {
             let mine = self.skipped.entry(*capture).or_default();
@@ -139,6 +153,7 @@ impl AddAssign<&Ledger> for Ledger {
         }
         self.sightings += sightings;
         self.paths += paths;
+        self.voices += voices;
         self.visibility += visibility;
         self.duplicates += duplicates;
         self.flow_packets += flow_packets;

@@ -141,6 +141,20 @@ impl Paths {
         both(known, generic.get(path).copied(), |mine, theirs| *mine += theirs)
     }
 
+    /// When flows were answered on this port by servers of a network ([`Address::network`]), by path: first where something works,
+    /// then where it was only answered. A path may come more than once.
+    pub fn answers_in(&self, protocol: u8, port: u16, network: Address) -> impl Iterator<Item = (&Path, Answers)> {
+        let lowest = Path { protocol, port, server: network, client: Address::default() };
+        let here = move |path: &Path| (path.protocol, path.port, path.server.network()) == (protocol, port, network);
+        let Paths { working, answered, generic, .. } = self;
+        let kept = working.range(lowest..).take_while(move |(path, _)| here(path));
+        let kept = kept.chain(answered.range(lowest..).take_while(move |(path, _)| here(path)));
+        let kept = kept.filter_map(|(path, answered)| Some((path, answered.answers?)));
+        kept.chain(
+            generic.range(lowest..).take_while(move |(path, _)| here(path)).map(|(path, answers)| (path, *answers)),
+        )
+    }
+
     /// True where answers on ports of this sort were left out, so that none may be known although there was one.
     pub fn may_lack_answers(&self, generic: bool) -> bool {
         if generic { self.generic_incomplete } else { self.answers_incomplete || self.incomplete }

@@ -5,7 +5,7 @@ use super::crowd::{Crowd, Target};
 use super::path::Path;
 use crate::flow::{Doubt, Evidence, FIRM, FlowRecord, PacketRef, Sender, Showing};
 use crate::matching::{Fit, Matching};
-use crate::packet::{Address, Vlans};
+use crate::packet::{Address, Vlans, protocol};
 use crate::time::{Span, Timestamp};
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
@@ -71,6 +71,8 @@ pub struct Signed {
     pub from: Address,
     /// Its headers.
     pub headers: Sender,
+    /// How long after the client's packet it came, in microseconds, where it is certain that it answers that.
+    pub delay: Option<u32>,
 }
 
 /// A packet that answers for a server.
@@ -395,12 +397,21 @@ impl Seen {
 
 fn signs(flow: &FlowRecord) -> impl Iterator<Item = Signed> {
     let (opener, server) = (flow.opener, flow.server.address);
-    let signed = move |what, from, headers| Signed { opener, what, from, headers };
-    let greeting = flow.greeting.map(|headers| signed(Reply::Greeting, server, headers));
-    let reset = flow.reset.map(|headers| signed(Reply::Reset, server, headers));
+    let micros = |delay: Span| u32::try_from(delay.as_micros()).ok();
+    let signed = move |what, from, headers, delay: Option<Span>| Signed {
+        opener,
+        what,
+        from,
+        headers,
+        delay: delay.and_then(micros),
+    };
+    let tcp = flow.protocol == protocol::TCP;
+    let greeting_delay = flow.greeting_delay().filter(|_| tcp);
+    let greeting = flow.greeting.map(|headers| signed(Reply::Greeting, server, headers, greeting_delay));
+    let reset = flow.reset.map(|headers| signed(Reply::Reset, server, headers, flow.reset_delay));
     let error = flow.icmp.map(|icmp| {
-        let headers = Sender { ttl: icmp.ttl, identification: icmp.identification, window: 0 };
-        signed(Reply::IcmpError, icmp.sender, headers)
+        let headers = Sender { ttl: icmp.ttl, identification: icmp.identification, ..Sender::default() };
+        signed(Reply::IcmpError, icmp.sender, headers, None)
     });
     [greeting, reset, error].into_iter().flatten()
 }

@@ -3,6 +3,7 @@
 
 mod cause;
 mod contrast;
+mod culprit;
 mod group;
 mod hosts;
 mod identity;
@@ -244,6 +245,8 @@ pub struct Culprit {
     pub signs: Vec<Told>,
     /// Who else it may be.
     pub not_excluded: Vec<Suspect>,
+    /// Why they are not excluded, and what could not be looked into.
+    pub doubts: Vec<Told>,
 }
 
 /// A text by its code, and what it names.
@@ -298,6 +301,7 @@ pub fn problems(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Problem> {
         .into_iter()
         .map(|group| made::problem(scene, findings, &replies, group))
         .collect();
+    problems.iter_mut().for_each(|problem| problem.culprit = culprit::of(scene, problem, findings));
     problems.sort_by(|one, other| rank(one).cmp(&rank(other)));
     identity::tell_twins_apart(&mut problems);
     problems

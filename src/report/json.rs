@@ -362,7 +362,9 @@ struct ToldCulprit<'a> {
     address: Option<String>,
     confidence: &'a str,
     signs: Vec<String>,
+    sign_codes: Vec<&'a str>,
     not_excluded: Vec<&'a str>,
+    not_excluded_because: Vec<String>,
 }
 
 /// A packet that shows something: of which capture, counted from 0, and which packet of it, counted from 1.
@@ -515,7 +517,9 @@ fn told_culprit<'a>(culprit: &'a Culprit, words: &Words) -> ToldCulprit<'a> {
         address: culprit.address.map(|address| address.to_string()),
         confidence: culprit.confidence.name(),
         signs: culprit.signs.iter().map(|sign| words.say(sign.code, &sign.params)).collect(),
+        sign_codes: culprit.signs.iter().map(|sign| sign.code).collect(),
         not_excluded: culprit.not_excluded.iter().map(|suspect| suspect.name()).collect(),
+        not_excluded_because: culprit.doubts.iter().map(|doubt| words.say(doubt.code, &doubt.params)).collect(),
     }
 }
 

@@ -1257,6 +1257,10 @@ explain-refused = { $answer ->
         [yes] A reset of the server's side acknowledged a SYN: that is a refusal.
        *[no] No reset acknowledged a SYN.
     }
+explain-reset-beside-answer = { $answer ->
+        [yes] A reset answered the same SYN before the SYN-ACK did: that is what the client goes by.
+       *[no] No reset came before the SYN-ACK.
+    }
 explain-client-reset = { $answer ->
         [yes] The client reset once the port had answered: it wanted to know no more, as a monitor does.
        *[no] The client did not reset.
@@ -1538,4 +1542,95 @@ explain-no-finding = No finding: { $why ->
         [not_evaluable] it cannot be judged.
         [unexpected] it is told with others.
        *[expected] nothing is wrong with it.
+
+
+## Who is behind a problem. The signs of a suspect, and why others are not excluded
+
+culprit = { $kind ->
+        [unknown] { $number ->
+            [0] not to be told
+           *[other] not to be told: { $suspects } may be
+        }
+       *[other] { $suspects } ({ $confidence } confidence)
+    }. { $sign }
+suspect = { $suspect ->
+        [server] the server itself
+        [host_firewall] a firewall on the server
+        [middlebox] a device on the way
+        [client_host] the client, or a firewall on it
+        [network_path] the network between them
+       *[unknown] somebody
+    }{ $known ->
+        [yes] , { $address }
+       *[no] {""}
+    }
+
+sign-server-went-on = The server went on after the reset as if it had not sent one ({ flows }).
+sign-reset-ttl = The resets came with TTL { $ttl }; the server's own packets come with TTL { $own }.
+sign-reset-ttl-local = No router had handled the resets (TTL { $ttl }) where they were captured; the server's own packets come from behind one
+    (TTL { $own }).
+sign-reset-ttl-near = The resets came with TTL { $ttl }, the server's own packets always with TTL { $own }: a small difference.
+sign-reset-ttl-start = The resets came with TTL { $ttl }, the server's own packets with TTL { $own }: from as far, but with another start value.
+sign-reset-ttl-same = The resets came with TTL { $ttl }, as the server's own packets do.
+sign-reset-fast = The resets came { $delay } ms after what they answer; the server's own answers take { $own } ms at least.
+sign-reset-delay-same = The resets came { $delay } ms after what they answer, no sooner than the server's own answers ({ $own } ms).
+sign-reset-identification = The IP identification of the resets is { $own ->
+        [zero] not 0, that of the server's own answers always
+       *[set] 0, that of the server's own answers never
+    }.
+sign-reset-identification-same = The IP identification of the resets is { $own ->
+        [zero] 0, as that
+       *[set] not 0, like that
+    } of the server's own answers.
+sign-reset-copies-identification = The resets carry the IP identification of the client's last packet.
+sign-reset-copies-window = The resets carry the window of the client's SYN.
+sign-reset-numbers = The resets have a sequence number other than 0, although they answer a SYN.
+sign-reset-options = The resets carry no TCP options; those that the server sends in its sessions do.
+sign-reset-after-greeting = Connections are cut { $shortest } to { $longest } after the handshake, when the client has begun to speak and the
+    server has not.
+sign-answers-others = The same port of the same server answered { clients-by-number } in the meantime.
+sign-alive = { $servers } answered other flows of the same network in the meantime, such as on { port }.
+sign-alive-before-and-after = { $servers } answered other flows of the same network before and after, such as on { port }.
+sign-many-servers = { $number } servers that answer on other ports are all silent on this one.
+sign-neighbours-answer = Other servers of the same network answered on this port in the meantime: { $others }.
+sign-whole-networks = Nobody in { $networks } gets through, while { clients-by-number } of other networks did.
+sign-unanswered-requests = { $servers } was asked for on its own link { $requests } times, and nobody answered.
+sign-never-heard = Nothing that { $servers } sent was seen at all.
+sign-icmp-device = { $senders } rejected the packets: { $errors }.
+sign-icmp-not-server = { $senders } is not the server.
+sign-icmp-nearer = The messages came over a way of { $ttl } hops, the server's own packets over { $own }.
+sign-icmp-several-servers = { $senders } speaks for { $number } servers.
+sign-icmp-policy-of-server = The server itself told that a rule forbids it: { $errors }.
+sign-icmp-instead-of-reset = The server answered TCP with an ICMP message ({ $errors }); a port where nothing listens answers with a reset.
+sign-icmp-port-closed = The server itself told that nothing listens: { $errors }.
+sign-icmp-ttl-same = The messages came over as many hops as the server's own packets.
+sign-icmp-ttl = The messages carry the server's address and came over { $ttl } hops, the server's own packets over { $own }.
+sign-icmp-no-host = { $senders } found nobody with the server's address: { $errors }.
+sign-icmp-no-host-for-some = { $senders } found nobody with the server's address, although the server answered other flows of the same
+    network about that time: { $errors }.
+sign-icmp-no-route = { $senders } knows no way to the server: { $errors }.
+sign-not-acknowledged = { $servers } answered the SYN, and the client never went on ({ flows }).
+sign-captured-at-client = The answer was seen on the client's own link: no router had handled the client's packets (TTL { $ttl }).
+sign-captured-at-server = The answer was seen on the server's own link: no router had handled it yet (TTL { $ttl }).
+
+doubt-same-reset = A firewall on the server that rejects with resets looks the same as a port where nothing listens.
+doubt-imitation = A device on the way that imitates the server's packets looks the same.
+doubt-odd-server = Some systems send resets that differ from their other packets.
+doubt-stealth = A Windows firewall stays silent where nothing listens, so it may also be that the service does not run.
+doubt-down = The server may be down.
+doubt-silence = Silence does not tell where the packets were dropped, and systems send few ICMP errors, so that none were seen proves nothing.
+doubt-route = A missing route, or a link that fails, looks the same.
+doubt-address = The server may have another address, or lie in another network.
+doubt-same-rejection = A firewall on the server rejects with the same message unless it is told otherwise.
+doubt-forged-icmp = A device on the way may send such messages in the server's name.
+doubt-way-back = The capture does not show what became of the answer behind the place where it was taken.
+doubt-no-comparison = There are no packets of the server's own in this capture to compare with.
+doubt-many-servers = There were too many servers to remember how each of them answers.
+doubt-one-direction = The capture holds one direction only here, so nothing was looked into.
+doubt-unsure = The capture does not show surely enough that it is blocked, so nothing was looked into.
+doubt-contradiction = The signs contradict each other.
+
+clients-by-number = { $others ->
+        [one] { $others } other client
+       *[other] { $others } other clients
     }

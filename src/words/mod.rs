@@ -9,6 +9,7 @@ use crate::finding::{Finding, IcmpKind, Params, Value};
 use crate::flow::Note;
 use crate::outside::printable;
 use crate::packet::Address;
+use crate::problem::{Culprit, Suspect};
 use crate::signature::Protocol;
 use crate::time::{Span, Timestamp, Zone};
 use fluent_bundle::concurrent::FluentBundle;
@@ -109,6 +110,36 @@ impl Words {
         }
         let text = |attribute| self.text(&key, Some(attribute), &args);
         Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
+    }
+
+    /// Who is behind a problem, how sure that is, and the sign that tells most; where nobody can be named, who is not excluded.
+    pub fn culprit(&self, culprit: &Culprit) -> String {
+        let named = |suspect: &Suspect| {
+            let address = culprit.address.filter(|_| *suspect == culprit.kind);
+            let address = address.map_or_else(String::new, |address| address.to_string());
+            let known = if address.is_empty() { "no" } else { "yes" };
+            let params = [
+                ("suspect", Value::Word(suspect.name())),
+                ("known", Value::Word(known)),
+                ("address", Value::Text(address)),
+            ];
+            self.say("suspect", &Params::from(params))
+        };
+        let suspects = match culprit.kind {
+            Suspect::Unknown => culprit.not_excluded.iter().map(named).collect(),
+            _ => vec![named(&culprit.kind)],
+        };
+        let told = culprit.signs.first().or(culprit.doubts.first());
+        self.say(
+            "culprit",
+            &Params::from([
+                ("suspects", Value::Text(suspects.join(", "))),
+                ("number", Value::Number(suspects.len() as u64)),
+                ("confidence", Value::Word(culprit.confidence.name())),
+                ("kind", Value::Word(culprit.kind.name())),
+                ("sign", Value::Text(told.map_or_else(String::new, |told| self.say(told.code, &told.params)))),
+            ]),
+        )
     }
 
     /// The text of this key, with these facts in it.

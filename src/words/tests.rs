@@ -77,6 +77,12 @@ const EXPLAINED: &[&str] = &[
 
 /// What other texts that the program asks for may name. A key that ends with a hyphen stands for all that begin with it.
 const NAMED: &[(&str, &[&str])] = &[
+    ("culprit", &["confidence", "kind", "number", "sign", "suspects"]),
+    ("doubt-", &[]),
+    ("sign-reset-", &["delay", "flows", "longest", "own", "shortest", "ttl"]),
+    ("sign-icmp-", &["errors", "number", "own", "senders", "ttl"]),
+    ("sign-", &["flows", "networks", "number", "others", "port", "requests", "servers", "transport", "ttl"]),
+    ("suspect", &["address", "known", "suspect"]),
     ("about-broken-headers", &["packets"]),
     ("about-cut-headers", &["packets"]),
     ("about-damage", &["after", "capture", "packet", "position", "resumed", "what"]),

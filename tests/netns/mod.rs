@@ -93,15 +93,7 @@ impl Net {
 
     /// Does something in a thread of its own on a host. Sockets made there stay there.
     pub fn on<T: Send>(&self, host: Host, work: impl FnOnce() -> T + Send) -> T {
-        let place = File::open(format!("/run/netns/{}", self.name(host))).expect("the namespace was made");
-        thread::scope(|scope| {
-            let worker = scope.spawn(|| {
-                let network = Some(LinkNameSpaceType::Network);
-                move_into_link_name_space(place.as_fd(), network).expect("root may enter a namespace");
-                work()
-            });
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        on(self.name(host), work)
     }
 
     /// The name of a host's namespace, for `ip netns exec`.
@@ -121,15 +113,28 @@ impl Drop for Net {
     }
 }
 
+/// Does something in a thread of its own in the namespace of this name. Sockets made there stay there.
+pub fn on<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> T {
+    let place = File::open(format!("/run/netns/{name}")).expect("the namespace was made");
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let network = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(place.as_fd(), network).expect("root may enter a namespace");
+            work()
+        });
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 /// Runs a command that must succeed.
-fn run(command: &str) {
+pub fn run(command: &str) {
     let mut words = command.split(' ');
     let program = words.next().unwrap_or_default();
     let words: Vec<&str> = words.collect();
     try_run(program, &words).unwrap_or_else(|why| panic!("{command}: {why}"));
 }
 
-fn try_run(program: &str, words: &[&str]) -> Result<(), String> {
+pub fn try_run(program: &str, words: &[&str]) -> Result<(), String> {
     let done = Command::new(program).args(words).output().map_err(|error| error.to_string())?;
     if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).trim().to_string()) }
 }

@@ -384,6 +384,45 @@ impl Talk {
         self
     }
 
+    // What tells one sender from another. Over IPv4 on untagged Ethernet only.
+
+    /// The last packet comes with this time to live.
+    pub fn with_ttl(self, ttl: u8) -> Talk {
+        self.changed(8, &[ttl])
+    }
+
+    /// The last packet comes with this IP identification.
+    pub fn with_id(self, id: u16) -> Talk {
+        self.changed(4, &id.to_be_bytes())
+    }
+
+    /// The last segment comes with this window.
+    pub fn with_window(self, window: u16) -> Talk {
+        self.changed(20 + 14, &window.to_be_bytes())
+    }
+
+    /// The last segment has four bytes of TCP options (no-operation).
+    pub fn with_options(mut self) -> Talk {
+        let (.., original, bytes) = self.frames.last_mut().expect("nothing was sent that could have options");
+        assert_eq!(bytes.len(), 14 + 40, "a bare segment");
+        bytes[14 + 2..14 + 4].copy_from_slice(&44u16.to_be_bytes());
+        bytes[14 + 20 + 12] = 0x60;
+        bytes.extend([1; 4]);
+        *original += 4;
+        seal_ipv4(&mut bytes[14..34]);
+        self
+    }
+
+    fn changed(mut self, at: usize, to: &[u8]) -> Talk {
+        assert!(
+            self.wire.link == LinkType::ETHERNET && self.wire.tags.is_empty() && self.is_v4() && self.ip_options == 0
+        );
+        let (.., bytes) = self.frames.last_mut().expect("nothing was sent that could be changed");
+        bytes[14 + at..14 + at + to.len()].copy_from_slice(to);
+        seal_ipv4(&mut bytes[14..34]);
+        self
+    }
+
     // The capture.
 
     /// The last packet of this side again, as a host repeats it: all the same, but for a new IP identification.

@@ -35,7 +35,7 @@ pub(super) struct Half {
     /// overtaken, and no copy of one point of a path that was captured at another.
     settled: u32,
     /// IP identification of the segment that was sent last as far as is known.
-    newest: u16,
+    pub(super) newest: u16,
     pub(super) started: bool,
     /// Of the first packet.
     pub(super) ttl: u8,
@@ -113,6 +113,11 @@ impl Half {
     fn repeats(&mut self, packet: &Packet) {
         self.retransmissions += 1;
         self.newest = packet.identification as u16;
+    }
+
+    /// It has sent something twice.
+    pub(super) fn has_repeated(&self) -> bool {
+        self.retransmissions > 0
     }
 
     /// A SYN or SYN-ACK with the number of the one before.

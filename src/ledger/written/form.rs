@@ -35,6 +35,7 @@ pub(super) struct Head {
     pub neighbours_incomplete: bool,
     pub deaths_incomplete: bool,
     pub hellos_incomplete: bool,
+    pub voices_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,6 +65,7 @@ pub(super) enum Line {
     Deaths(Vec<DeathRow>),
     Named(Vec<(ByName<Address>, ByName<CitrixName>)>),
     Quic(QuicLine),
+    Voices(VoicesLine),
     End(u64),
 }
 
@@ -144,6 +146,14 @@ pub(super) struct PathsLine {
     pub rows: Vec<PathRow>,
 }
 
+/// How the packets of servers look in a capture.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VoicesLine {
+    pub capture: String,
+    pub rows: Vec<VoiceRow>,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MatchingForm {
@@ -196,8 +206,22 @@ pub(super) type DeathRow = (SightingRow, u64, u64, Option<(u64, u64)>);
 pub(super) type NeighbourRow = (ByName<Address>, ByName<Address>, u64, u64, TimesForm);
 /// Capture, evidence, openers, signs.
 pub(super) type PacketsForm = (String, Vec<(u64, ByName<Note>)>, Vec<u64>, Vec<SignForm>);
-/// Opener, what was sent, from where, time to live, IP identification, TCP window.
-pub(super) type SignForm = (u64, ByName<Reply>, ByName<Address>, u8, u16, u16);
+/// Opener, what was sent, from where, time to live, IP identification, TCP window, hints, delay in microseconds.
+pub(super) type SignForm = (u64, ByName<Reply>, ByName<Address>, u8, u16, u16, u8, Option<u32>);
+/// Server, network of the clients, flows, times, lots and how much later than the first the moments were, smallest and largest time to live of the server and of the clients, shortest delay
+/// in microseconds, lowest and highest port with their protocol numbers, habits.
+pub(super) type VoiceRow = (
+    ByName<Address>,
+    ByName<Address>,
+    u64,
+    TimesForm,
+    Vec<(u32, u64)>,
+    (u8, u8),
+    (u8, u8),
+    Option<u32>,
+    ((u8, u16), (u8, u16)),
+    u8,
+);
 /// ICMPv6 or not, type, code, sender.
 pub(super) type ErrorForm = (bool, u8, u8, ByName<Address>);
 /// Path, answers, working, smallest and largest time to live, VLAN ids.

@@ -37,6 +37,7 @@
 //! - `neighbours_incomplete`: whether hosts that were asked for were left out;
 //! - `deaths_incomplete`: whether sessions that died were left out;
 //! - `hellos_incomplete`: whether hosts with a name of Citrix were left out, or paths with unanswered QUIC.
+//! - `voices_incomplete`: whether servers were left out of what is known of how they answer.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -56,7 +57,8 @@
 //!   time watched, tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), the
 //!   shortest and the longest time from a handshake to the server's reset in nanoseconds (or null), VLAN ids. The
 //!   packets are, for each capture: its name, evidence (packet, note), first packets of flows, signs (first packet of the
-//!   flow, what was sent, from where, time to live, IP identification, TCP window).
+//!   flow, what was sent, from where, time to live, IP identification, TCP window, bits of
+//!   [`Hints`](crate::flow::Hints), and how many microseconds after the client's packet; or null).
 //! - `of_clients`: more clients than are kept one by one, by `showing`, `matching` and `target` (protocol number, port,
 //!   server). `crowd`: what was seen of all, clients, protocol numbers and ports.
 //! - `of_targets`: a `client` at more places than are kept one by one. `crowd`: what was seen of all, servers, protocol
@@ -72,6 +74,11 @@
 //! - `named`: rows of a host and by what name of Citrix it was called, as in [`CitrixName`](super::CitrixName).
 //! - `quic`: QUIC without an answer. `rows` of path and what was tried, as what worked in `paths`; `capture` is that of the first
 //!   packets.
+//! - `voices`: how the packets of servers look in a `capture`. Rows: server, network of the clients, flows that it answered, times, of
+//!   some moments at which it did the lot that drew each and how much later than the first it was,
+//!   smallest and largest time to live of its first packets and of the clients', the shortest time from a SYN to a SYN-ACK in
+//!   microseconds (or null), the lowest and the highest port that answered with their protocol numbers, and what was seen of it as
+//!   bits ([`Habits`](super::Habits)).
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

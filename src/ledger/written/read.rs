@@ -3,15 +3,17 @@
 use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line,
     MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
-    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, TimesForm, Version, WorkingForm,
+    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, TimesForm, Version, VoicesLine,
+    WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
-use crate::flow::{Evidence, PacketRef, Sender};
+use crate::flow::{Evidence, Hints, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HELLO_LIMIT,
-    HOSTS_NAMED, Kind, LATEST_LIMIT, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT,
-    PORTS_NAMED, Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Target, Working,
+    HOSTS_NAMED, Habits, Kind, LATEST_LIMIT, Latency, Ledger, MOMENTS, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT,
+    PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed,
+    Speaker, Target, VOICE_LIMIT, Voice, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -117,6 +119,7 @@ impl Reader<'_> {
         ledger.neighbours.incomplete = head.neighbours_incomplete;
         ledger.deaths.incomplete = head.deaths_incomplete;
         ledger.hellos.incomplete = head.hellos_incomplete;
+        ledger.voices.incomplete = head.voices_incomplete;
         ledger.paths.generic_incomplete = head.generic_incomplete;
         let (hosts, networks) = head.pairs_unlisted;
         for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
@@ -149,6 +152,7 @@ impl Reader<'_> {
                 let packets = self.some(packets)?;
                 once(self.ledger.strangers.insert(stranger, packets).is_none(), "a kind of packets")
             }),
+            Line::Voices(line) => self.voices(line),
             Line::Deaths(rows) => rows.into_iter().try_for_each(|row| self.death(row)),
             Line::Named(rows) => rows.into_iter().try_for_each(|(ByName(host), ByName(name))| {
                 once(self.ledger.hellos.name(host).is_none(), "a host with a name of Citrix")?;
@@ -304,10 +308,13 @@ impl Reader<'_> {
             let at = |packet| PacketRef { capture, packet };
             evidence.extend(shown.into_iter().map(|(packet, ByName(note))| Evidence { at: at(packet), note }));
             openers.extend(opening.into_iter().map(at));
+            if signed.iter().any(|&(.., hints, _)| hints & !Hints::ALL != 0) {
+                return Err(Fault::Contradiction { what: "a sign has hints that are not known" });
+            }
             signs.extend(signed.into_iter().map(
-                |(opener, ByName(what), ByName(from), ttl, identification, window)| {
-                    let headers = Sender { ttl, identification, window };
-                    Signed { opener: at(opener), what, from, headers }
+                |(opener, ByName(what), ByName(from), ttl, identification, window, hints, delay)| {
+                    let headers = Sender { ttl, identification, window, hints: Hints(hints) };
+                    Signed { opener: at(opener), what, from, headers, delay }
                 },
             ));
         }
@@ -348,6 +355,31 @@ impl Reader<'_> {
         once(self.ledger.deaths.get(&path).is_none(), "a path of sessions that died")?;
         below(self.ledger.deaths.len() + 1, DEATH_LIMIT, "paths of sessions that died")?;
         self.ledger.deaths.add(path, died);
+        Ok(())
+    }
+
+    fn voices(&mut self, line: VoicesLine) -> Result<(), Fault> {
+        let VoicesLine { capture, rows } = line;
+        let capture = self.capture(&capture)?;
+        for (ByName(server), ByName(clients), flows, times, lots, ttl, client_ttl, delay, ports, habits) in rows {
+            let within = lots.iter().all(|&(_, later)| later <= times.1);
+            let is_range = within && ttl.0 <= ttl.1 && client_ttl.0 <= client_ttl.1 && ports.0 <= ports.1;
+            if clients.network() != clients || !is_range || habits & !Habits::ALL != 0 {
+                return Err(Fault::Contradiction { what: "how a server answers is no range, or not known" });
+            }
+            below(lots.len(), MOMENTS, "moments at which a server answered")?;
+            let mut moments = Moments::default();
+            for (lot, later) in lots {
+                moments.add(lot, times_of((times.0, later))?.1);
+            }
+            let (first, last) = times_of(times)?;
+            let (flows, habits) = (self.some(flows)?, Habits(habits));
+            let speaker = Speaker { server, clients, capture };
+            once(self.ledger.voices.get(&speaker).is_none(), "how a server answers")?;
+            below(self.ledger.voices.len() + 1, VOICE_LIMIT, "servers and how they answer")?;
+            let voice = Voice { flows, first, last, moments, ttl, client_ttl, delay, ports, habits };
+            self.ledger.voices.add(speaker, voice);
+        }
         Ok(())
     }
 

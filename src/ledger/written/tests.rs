@@ -3,8 +3,8 @@
 use super::*;
 use crate::flow::{CAPTURE_LIMIT, Evidence, Note, PacketRef, Sender, Showing};
 use crate::ledger::{
-    Answers, Carried, CitrixName, Directions, Few, Kind, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT, Pair, Path, Reply,
-    Sighting, Signed, Working,
+    Answers, Carried, CitrixName, Directions, Few, Habits, Kind, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT, Pair, Path,
+    Reply, Sighting, Signed, Speaker, Voice, Working,
 };
 use crate::matching::{Basis, Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Address, Skip, Vlans};
@@ -142,14 +142,21 @@ fn the_example_means_what_its_names_say() {
     let shown = [(0, 4, Note::Syn(1)), (0, 7, Note::Syn(2)), (1, 1, Note::Syn(3))];
     let shown = shown.map(|(capture, number, note)| Evidence { at: packet(capture, number), note });
     assert_eq!((&*seen.evidence, &*seen.openers), (&shown[..], &[packet(0, 4)][..]));
-    let headers = Sender { ttl: 63, identification: 4_660, window: 0 };
-    let sign = Signed { opener: packet(0, 4), what: Reply::IcmpError, from: host(0, 1), headers };
+    let headers = Sender { ttl: 63, identification: 4_660, ..Sender::default() };
+    let sign = Signed { opener: packet(0, 4), what: Reply::IcmpError, from: host(0, 1), headers, delay: None };
     assert_eq!((&*seen.signs, &*seen.vlans), (&[sign][..], &[Vlans([12, 0])][..]));
     assert_eq!(&*seen.errors, [(false, 11, 0, host(0, 1))]);
 
     let answered = ledger.paths.get(&Path { server: host(1, 23), ..path }).expect("it was answered");
     assert_eq!(answered.answers, Some(Answers { flows: 2, first: at(0), last: at(60) }));
     assert_eq!((answered.working, answered.ttl), (None, (127, 128)));
+    let [(speaker, voice)] = ledger.voices.iter().collect::<Vec<_>>()[..] else { panic!("one voice") };
+    assert_eq!(*speaker, Speaker { server: host(1, 23), clients: host(0, 0), capture: 0 });
+    let (ttl, client_ttl, habits) = ((127, 128), (64, 64), Habits(Habits::IDENTIFICATION));
+    let (delay, ports) = (Some(410), ((6, 2598), (6, 2598)));
+    assert_eq!(voice.moments.iter().collect::<Vec<_>>(), [(7, at(60)), (9, at(0))]);
+    let moments = voice.moments;
+    assert_eq!(*voice, Voice { flows: 2, first: at(0), last: at(60), moments, ttl, client_ttl, delay, ports, habits });
     let opener = Evidence { at: packet(1, 11), note: Note::First };
     let works = Working { flows: 1, first: at(5), began: at(5), last: at(25), opener, client_port: 50_124 };
     assert_eq!(ledger.paths.working(&Path { port: 80, server, client, ..path }), Some(&works));
@@ -339,7 +346,11 @@ fn what_a_ledger_cannot_hold_is_refused() {
             14,
             "a path was not answered, or in no capture, or at no distance",
         ),
-        (r#"{"end":19}"#, r#"{"end":18}"#, 20, "lines are missing before it"),
+        (r#"4660,0,0,null]"#, r#"4660,0,128,null]"#, 12, "a sign has hints that are not known"),
+        ("[64,64]", "[65,64]", 20, "how a server answers is no range, or not known"),
+        (r#""10.0.0.0",2,["#, r#""10.0.0.1",2,["#, 20, "how a server answers is no range, or not known"),
+        ("[7,60000000000]", "[7,60000000001]", 20, "how a server answers is no range, or not known"),
+        (r#"{"end":20}"#, r#"{"end":19}"#, 21, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {
         assert_eq!(fault(from, to), (line, told.to_string()), "{from} -> {to}");
@@ -382,7 +393,7 @@ fn no_list_grows_beyond_that_of_a_ledger() {
         let lines: Vec<String> =
             rows.chunks(500).map(|rows| format!("{{\"networks\":[{}]}}\n", rows.join(","))).collect();
         let text = changed("{\"round_trips\"", &format!("{}{{\"round_trips\"", lines.concat()));
-        read(&text.replace("{\"end\":19}", &format!("{{\"end\":{}}}", 19 + lines.len())))
+        read(&text.replace("{\"end\":20}", &format!("{{\"end\":{}}}", 20 + lines.len())))
     };
     // The example has two pairs of its own.
     assert_eq!(networks(PAIR_LIMIT - 2).expect("just enough").visibility.networks().len(), PAIR_LIMIT);
@@ -446,7 +457,7 @@ fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
     captures.number("sunday.pcap");
     let before = captures.clone();
-    assert!(Ledger::read(&mut changed("{\"end\":19}", "{}").as_bytes(), &map(), &mut captures).is_err());
+    assert!(Ledger::read(&mut changed("{\"end\":20}", "{}").as_bytes(), &map(), &mut captures).is_err());
     assert_eq!((&captures, captures.clone().number("monday.pcap")), (&before, Some(1)));
 }
 

@@ -3,14 +3,15 @@
 use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line, MapForm,
     MatchingForm, OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
-    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, TimesForm, WorkingForm,
+    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, TimesForm, VoicesLine,
+    WorkingForm,
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
 use crate::flow::{CAPTURE_LIMIT, Evidence, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, Called, Carried, Crowd, Died, Directions, Kind, Ledger, NAMED_LIMIT, Pair, Pairs, Path, Seen,
-    Sighting, Signed, Target, Working,
+    Sighting, Signed, Speaker, Target, Voice, Working,
 };
 use crate::matching::{Matching, ServiceRef};
 use crate::packet::{Address, Skip, Stranger};
@@ -54,6 +55,7 @@ pub(super) fn ledger(
     writer.strangers(ledger)?;
     writer.deaths(ledger)?;
     writer.hellos(ledger)?;
+    writer.voices(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
 
@@ -200,6 +202,29 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
+    fn voices(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let mut groups: BTreeMap<u32, Vec<(&Speaker, &Voice)>> = BTreeMap::new();
+        for (speaker, voice) in ledger.voices.iter() {
+            groups.entry(speaker.capture).or_default().push((speaker, voice));
+        }
+        for (capture, voices) in groups {
+            let capture = self.naming.capture(capture)?;
+            for rows in voices.chunks(ROWS) {
+                let row = |&(speaker, voice): &(&Speaker, &Voice)| {
+                    let Speaker { server, clients, capture: _ } = *speaker;
+                    let Voice { flows, first, last, moments, ttl, client_ttl, delay, ports, habits } = *voice;
+                    let moment = |(lot, at)| Ok((lot, times(first, at)?.1));
+                    let moments = moments.iter().map(moment).collect::<Result<_, WriteError>>()?;
+                    let (server, clients) = (ByName(server), ByName(clients));
+                    Ok((server, clients, flows, times(first, last)?, moments, ttl, client_ttl, delay, ports, habits.0))
+                };
+                let rows = rows.iter().map(row).collect::<Result<_, WriteError>>()?;
+                self.line(&Line::Voices(VoicesLine { capture: capture.into(), rows }))?;
+            }
+        }
+        Ok(())
+    }
+
     fn sightings(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
         let sightings: Vec<(&Sighting, &Seen)> = ledger.sightings.iter().collect();
         let at_once = self.sightings_at_once();
@@ -316,9 +341,9 @@ impl<'a> Naming<'a> {
         for opener in openers {
             self.of(opener, &mut packets)?.2.push(opener.packet);
         }
-        for Signed { opener, what, from, headers } in signs {
-            let Sender { ttl, identification, window } = *headers;
-            let sign = (opener.packet, ByName(*what), ByName(*from), ttl, identification, window);
+        for Signed { opener, what, from, headers, delay } in signs {
+            let Sender { ttl, identification, window, hints } = *headers;
+            let sign = (opener.packet, ByName(*what), ByName(*from), ttl, identification, window, hints.0, *delay);
             self.of(opener, &mut packets)?.3.push(sign);
         }
         let reset_after = reset_after.map(lengths).transpose()?;
@@ -357,6 +382,7 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         neighbours_incomplete: neighbours.incomplete,
         deaths_incomplete: deaths.incomplete,
         hellos_incomplete: hellos.incomplete,
+        voices_incomplete: ledger.voices.incomplete,
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn of_packets(&Asked { question, answer }: &Asked<flow::Question>) ->
         Q::ServerWentOn => told("explain-server-went-on"),
         Q::ClientWentOn => told("explain-client-went-on"),
         Q::Refused => told("explain-refused"),
+        Q::ResetBesideAnswer => told("explain-reset-beside-answer"),
         Q::ClientReset => told("explain-client-reset"),
         Q::AnswerRepeated(syn_acks) => told("explain-answer-repeated").counting("number", syn_acks),
         Q::WatchedSinceAnswer { seen, needed } => told("explain-watched-since-answer")
