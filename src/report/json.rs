@@ -220,6 +220,10 @@ struct RuleSet<'a> {
 #[derive(Serialize)]
 struct ToldQuality {
     verdict: &'static str,
+    /// The verdict and its reasons in one line.
+    line: String,
+    /// What is wrong, in a word each, the worst first.
+    flaws: Vec<&'static str>,
     remarks: Vec<String>,
 }
 
@@ -364,7 +368,8 @@ struct Typed<'a, T> {
 
 fn quality(quality: &Quality, report: &Report<'_>, words: &Words) -> ToldQuality {
     let remarks = quality.remarks.iter().map(|remark| remark.told(&report.findings, words)).collect();
-    ToldQuality { verdict: quality.verdict.name(), remarks }
+    let flaws = quality.flaws.iter().map(|(flaw, _)| flaw.name()).collect();
+    ToldQuality { verdict: quality.verdict.name(), line: quality.line(words), flaws, remarks }
 }
 
 /// The same in a document that lists shared rules once.

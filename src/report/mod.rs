@@ -19,7 +19,7 @@ pub use json::{
 pub use json::{write_left_out, write_revised, write_withdrawn};
 pub use names::{bytes, count};
 pub use news::{Because, Change, InBetween, Notice, Revision, Standing, write_in_between, write_notice};
-pub use quality::{Grade, Quality, Remark};
+pub use quality::{Flaw, Grade, Quality, Remark};
 pub use text::{Look, write_text};
 
 use crate::case::Conclusion;

@@ -467,6 +467,44 @@ skipped = { $packets } { $why ->
     }
 
 
+## What captures are good for, in one line
+
+quality-line = { $verdict ->
+        [good] Capture good: { $counted ->
+            [yes] nothing lost or cut
+           *[no] nothing cut, and no sign of loss
+        }
+       *[other] Capture { $verdict }{ $named ->
+            [0] {""}
+           *[other] : { $flaws }{ $more ->
+                [0] {""}
+               *[other] {" "}and { $more } more
+            }
+        }
+    }.
+flaw-no-packets = no packets
+flaw-one-direction = one direction only of { percent-of } connections
+flaw-damaged = the file is damaged
+flaw-lost = { percent-of } packets lost
+flaw-interrupted = nothing captured for a while
+flaw-clock = its clock is not even
+flaw-cut = { percent-of } packets cut
+flaw-starts-in-middle = starts in the middle
+flaw-too-short = too short to call anything silent
+flaw-ends-early = ends too early
+flaw-gateway-half = one side of a Gateway only
+flaw-duplicated = { percent-of } packets twice
+flaw-filtered = filtered
+flaw-not-read = some packets are of kinds that are not read
+flaw-not-kept = more in it than is kept
+flaw-odd = odd in places
+flaw-unclear = too little of each conversation
+percent-of = { $percent ->
+        [0] less than 1 % of the
+       *[other] { $percent } % of the
+    }
+
+
 ## What a live audit tells while it goes on
 
 news-withdrawn = WITHDRAWN

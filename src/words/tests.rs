@@ -42,6 +42,8 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-unlisted-ways", &[]),
     ("about-wrong-clock", &["capture"]),
     ("duration", &["number", "unit"]),
+    ("flaw-", &["percent"]),
+    ("quality-line", &["counted", "flaws", "more", "named", "verdict"]),
     ("hosts", &["count", "first", "more", "second", "third"]),
     ("hosts-and-others", &["hosts"]),
     ("icmp-error", &["code", "error", "family", "type"]),
