@@ -20,7 +20,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use std::io::{self, Write};
 
 /// Name and version of the layout.
-const SCHEMA: &str = "cap-audit/report/1";
+pub(super) const SCHEMA: &str = "cap-audit/report/1";
 
 /// One document.
 ///

@@ -60,13 +60,15 @@ pub(super) fn audit_files(FileArgs { captures, max_depth, filter, audit: args }:
 
 /// As many workers as were asked for, or one for every core but the one that reads; flows are kept where they are told.
 pub(super) fn options(args: &AuditArgs) -> Options {
-    let spare = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
     let listed = args.flows || args.format.lists_flows();
-    Options {
-        workers: args.workers.map_or(spare, usize::from),
-        flows: if listed { Flows::First(args.max_flows as usize) } else { Flows::Counted },
-        ..Options::default()
-    }
+    let flows = if listed { Flows::First(args.max_flows as usize) } else { Flows::Counted };
+    Options { workers: workers(args.workers), flows, ..Options::default() }
+}
+
+/// How many workers: as many as were asked for, or one for every core but the one that reads.
+pub(super) fn workers(asked: Option<u16>) -> usize {
+    let spare = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
+    asked.map_or(spare, usize::from)
 }
 
 /// Finds out before a long audit that a filter is none.
@@ -81,16 +83,16 @@ fn check_filter(filter: Option<&str>) -> Result<(), Error> {
 }
 
 /// What an audit of files brought home.
-struct Audited {
-    case: Case,
+pub(super) struct Audited {
+    pub case: Case,
     /// How many captures could be read.
-    read: usize,
-    failed: Vec<Error>,
+    pub read: usize,
+    pub failed: Vec<Error>,
 }
 
 /// Audits captures on one line of time. A capture that begins where another ended goes on with its flows, as the files of a ring
 /// buffer do; captures whose time overlaps are merged.
-fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64, u64)) -> Audited {
+pub(super) fn audit(queue: Queue, map: Arc<PortMap>, options: Options, progress: &mut dyn FnMut(u64, u64)) -> Audited {
     let Queue { waiting, failed, .. } = queue;
     let now = Some(Timestamp::of_this_computer());
     let case = Case { max_flows: options.flows.limit(), now, ..Case::new(Arc::clone(&map)) };

@@ -28,15 +28,7 @@ impl<'a> Telling<'a> {
 
     /// How text looks on this paper.
     pub fn look(&self, paper: Paper) -> Look {
-        let color = match self.color {
-            Color::Auto => {
-                let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-                paper == Paper::Terminal && wanted && !is_dumb()
-            }
-            Color::Always => true,
-            Color::Never => false,
-        };
-        Look { width: paper.width(), color, flows: self.flows, verbose: self.verbose }
+        Look { width: paper.width(), color: colored(self.color, paper), flows: self.flows, verbose: self.verbose }
     }
 
     /// Concludes a case, writes the report, and says how the command ends.
@@ -77,6 +69,18 @@ impl<'a> Telling<'a> {
         } else {
             Exit::Clean
         }
+    }
+}
+
+/// Whether text has colours on this paper.
+pub(super) fn colored(color: Color, paper: Paper) -> bool {
+    match color {
+        Color::Auto => {
+            let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            paper == Paper::Terminal && wanted && !is_dumb()
+        }
+        Color::Always => true,
+        Color::Never => false,
     }
 }
 

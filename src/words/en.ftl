@@ -550,6 +550,92 @@ about-interruption = { $what } at { $from }: { $back ->
 about-interruptions = { $capture } ended { $times } times; the first { $listed } are told.
 
 
+## Two reports side by side
+
+diff-before = Before:
+diff-after = After:
+diff-heading = { $name }{ $named ->
+        [yes] {" "}({ $captures })
+       *[no] {""}
+    }: { packets }{ $first ->
+        [none] {""}
+       *[other] , from { $first } UTC
+    }
+diff-nothing-in-common = There is nothing to compare: no server stands in both. Wrong were { $was } in the earlier capture and { $is } in the
+    later one; --format json lists them.
+diff-findings-only = One of the two reports knows no problems, so findings are compared.
+diff-verdict = { $all ->
+        [0] Nothing is wrong in either.
+       *[other] { $worse ->
+            [0] Nothing got worse:
+           *[other] Something got worse:
+        }
+    }
+diff-count = { $number } { $state ->
+        [new] new
+        [worse] worse
+        [gone] gone
+        [better] better
+        [same] the same
+       *[not_evaluable] not seen again
+    }
+diff-state = { $state ->
+        [new] NEW
+        [worse] WORSE
+        [gone] GONE
+        [better] BETTER
+        [same] THE SAME
+       *[not_evaluable] NOT SEEN AGAIN
+    }
+diff-further = { $number } more; --format json tells them all.
+
+diff-new = { $basis ->
+        [worked-before] It worked before: { $working } of { paths } got an answer in the earlier capture.
+        [tried-before] It was tried before as well, and nothing was told of it.
+       *[not-tried-before] Nobody tried it in the earlier capture, so it may have been so before.
+    } { diff-hit }
+diff-hit = { $clients_is ->
+        [one] { $clients_is } client
+       *[other] { $clients_is } clients
+    }, { $servers_is ->
+        [one] { $servers_is } server
+       *[other] { $servers_is } servers
+    }.
+diff-gone = { $basis ->
+        [works-now] It was tried again and works: { $working } of { paths } get an answer now.
+        [not-there-now] It was tried again, and it is not there any more.
+       *[did-not-happen-again] It did not happen again. Nothing says that it will not.
+    }
+diff-not-evaluable = { $basis ->
+        [others-only] That is no all-clear: others get an answer there, but none of those who were hit tried again.
+        [part-only] That is no all-clear for all: { $working } of { paths } get an answer now, and the rest was not tried again or came to nothing.
+        [not-decided] That is no all-clear: it was tried, and the later capture does not show that it works.
+        [flows-left-out] That is no all-clear: the later report does not list all flows, so what was tried is not known.
+       *[not-tried] That is no all-clear: nobody tried it in the later capture.
+    }
+diff-changed = { $clients_was ->
+        [one] { $clients_was } client
+       *[other] { $clients_was } clients
+    } -> { $clients_is }, { $servers_was ->
+        [one] { $servers_was } server
+       *[other] { $servers_was } servers
+    } -> { $servers_is }{ $severity_change ->
+        [no] {""}
+       *[other] , { $severity_was } -> { $severity_is }
+    }{ $sureness_change ->
+        [surer] , surer than before
+        [less-sure] , less sure than before
+       *[no] {""}
+    }{ $working ->
+        [0] {""}
+       *[other] ; { $working } of { paths } get an answer now
+    }.
+paths = { $paths ->
+        [one] { $paths } path
+       *[other] { $paths } paths
+    }
+
+
 ## The report to be read
 
 text-program = cap-audit { $version }, port map { $map } { $map_version } ({ $rules } rules)

@@ -41,6 +41,17 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-unlisted", &["flows"]),
     ("about-unlisted-ways", &[]),
     ("about-wrong-clock", &["capture"]),
+    ("diff-changed", CHANGED),
+    ("diff-count", &["number", "state"]),
+    ("diff-further", &["number"]),
+    ("diff-gone", CHANGED),
+    ("diff-heading", &["captures", "first", "name", "named", "packets"]),
+    ("diff-new", CHANGED),
+    ("diff-not-evaluable", CHANGED),
+    ("diff-nothing-in-common", &["is", "was"]),
+    ("diff-state", &["state"]),
+    ("diff-verdict", &["all", "worse"]),
+    ("diff-", &[]),
     ("duration", &["number", "unit"]),
     ("flaw-", &["percent"]),
     ("quality-line", &["counted", "flaws", "more", "named", "verdict"]),
@@ -87,6 +98,21 @@ const NAMED: &[(&str, &[&str])] = &[
     ("text-zone", &["zone"]),
     ("text-", &[]),
     ("transport", &["name"]),
+];
+
+/// What is told of something that two reports are compared by.
+const CHANGED: &[&str] = &[
+    "basis",
+    "clients_is",
+    "clients_was",
+    "paths",
+    "servers_is",
+    "servers_was",
+    "severity_change",
+    "severity_is",
+    "severity_was",
+    "sureness_change",
+    "working",
 ];
 
 fn checks() -> impl Iterator<Item = &'static Check> {
