@@ -2,6 +2,7 @@
 
 use super::scan::{Absorbed, Scans};
 use super::{Check, Confidence, Finding, Severity};
+use crate::clock::Leap;
 use crate::judge::{Judge, Judgement, Outcome, Sign};
 use crate::ledger::{Crowd, Died, Few, Ledger, NAMED_LIMIT, PORT_LIMIT, Path, Seen, Sighting, Target, Working};
 use crate::matching::{Matching, ServiceRef, service_of};
@@ -22,6 +23,8 @@ pub struct Scene<'a> {
     pub map: &'a PortMap,
     /// The captures it was seen in.
     pub captures: &'a [CaptureNotes],
+    /// Times in which nothing came although much did before and after.
+    leaps: Vec<Leap>,
     /// Who judges.
     judge: Judge<'a, 'a>,
     /// What the sightings are signs of.
@@ -131,7 +134,35 @@ impl<'a> Scene<'a> {
             matches!(sign, Sign::Blocked(_)) && crowd.hosts().iter().all(outside)
         });
         let tied = ledger.paths.iter().flat_map(|(path, _)| [path.client, path.server]).collect();
-        Scene { ledger, map: judge.map, captures, judge, signs, crowds, scans, from_outside, knocking, tied }
+        Scene {
+            ledger,
+            map: judge.map,
+            captures,
+            leaps: Vec::new(),
+            judge,
+            signs,
+            crowds,
+            scans,
+            from_outside,
+            knocking,
+            tied,
+        }
+    }
+
+    /// The same where nothing came at these times.
+    #[must_use]
+    pub fn with_leaps(self, leaps: Vec<Leap>) -> Scene<'a> {
+        Scene { leaps, ..self }
+    }
+
+    /// Packets between these moments may have been lost.
+    pub(super) fn may_have_lost(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.captures.iter().any(|notes| notes.may_have_lost(from, to))
+    }
+
+    /// The clock leapt, or the capture stood still, at some time from the one moment to the other.
+    pub(super) fn leaps(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.leaps.iter().any(|leap| from <= leap.from && leap.from <= to)
     }
 
     /// What was sighted of the wanted signs.

@@ -3,6 +3,7 @@
 use super::FindingLine;
 use crate::case::Conclusion;
 use crate::finding::{Params, Value};
+use crate::flow::GRACE;
 use crate::ledger::Ledger;
 use crate::packet::{LinkType, Skip, Stranger};
 use crate::source::{CaptureNotes, Damage, DamageKind, FilterNote};
@@ -100,7 +101,8 @@ impl Flaw {
             "about-loss" => Flaw::Lost,
             "about-interruption" | "about-interruptions" => Flaw::Interrupted,
             "about-steps-back" | "about-late-packets" | "about-missing-times" | "about-wrong-clock" => Flaw::Clock,
-            "about-future-clock" => Flaw::Clock,
+            "about-future-clock" | "about-leap" => Flaw::Clock,
+            "about-short" => Flaw::TooShort,
             "quality.cut-packets" | "about-cut-headers" => Flaw::Cut,
             "quality.starts-in-middle" => Flaw::StartsInMiddle,
             "quality.ends-early" => Flaw::EndsEarly,
@@ -214,6 +216,7 @@ pub(super) fn quality(conclusion: &Conclusion<'_>) -> Quality {
     let findings = conclusion.findings.iter().enumerate();
     let about_captures = findings.filter(|(_, finding)| finding.code.starts_with("quality."));
     remarks.0.extend(about_captures.map(|(place, _)| Remark::Finding(place)));
+    about_length(conclusion, &mut remarks);
     let nothing_judged = conclusion.tally.evaluable == 0;
     if nothing_judged {
         why_nothing_was_judged(conclusion, &mut remarks);
@@ -263,6 +266,19 @@ fn extent(flaw: Flaw, conclusion: &Conclusion<'_>) -> Params {
         _ => return Params::default(),
     };
     Params::from([("percent", percent)])
+}
+
+/// A capture that ends before silence means anything. Where attempts were still waiting then, a finding says so.
+fn about_length(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
+    let captures = &conclusion.case.captures;
+    let first = captures.iter().filter_map(|capture| capture.first).min();
+    let last = captures.iter().filter_map(|capture| capture.last).max();
+    let Some((first, last)) = first.zip(last) else { return };
+    let waiting = conclusion.findings.iter().any(|finding| finding.code == "quality.ends-early");
+    if conclusion.tally.flows > 0 && last - first < GRACE && !waiting {
+        let params = [("duration", Value::Duration(last - first)), ("grace", Value::Duration(GRACE))];
+        remarks.add("about-short", params);
+    }
 }
 
 /// What no other remark tells: packets of other kinds only, or conversations of which too little is seen.
@@ -412,6 +428,10 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     if clock.steps_back > 0 {
         let steps = ("steps", Value::Number(clock.steps_back));
         remarks.add("about-steps-back", [steps, ("largest", Value::Duration(clock.largest_step))]);
+    }
+    for leap in conclusion.case.leaps() {
+        let params = [("from", Value::Moment(leap.from)), ("duration", Value::Duration(leap.span))];
+        remarks.add("about-leap", params);
     }
     remarks.add_packets("about-late-packets", clock.held);
     if ledger.duplicates * 50 > ledger.flow_packets {

@@ -106,6 +106,8 @@ remark-answers-unknown = More paths were answered than are kept, so an answer to
 remark-one-direction = The capture holds one direction only here, so the answer may also have been a refusal.
 remark-host-down = Nobody answered when the link was asked for { $server } (ARP or neighbour discovery): the host is down, or not in that
     network.
+remark-clock-leaps = Right after the first of these tries nothing at all was captured for a while, or the clock of the capture leapt, so they were
+    watched for less than it seems.
 remark-lossy = The capture lost packets in that time, so an answer may have been lost as well.
 
 
@@ -186,7 +188,10 @@ unexpected-scan =
     .meaning = It made { tries-in-all } at { scan-ports } of the port map ({ $port_list }) on { scan-hosts }, and no session came of any. { $through ->
         [elsewhere] To other hosts it has sessions on the same port, so its ways to these are blocked, or these hosts are down.
        *[nowhere] That is how a port scanner, a vulnerability scanner or an inventory works.
-    } These tries are told here once, and not as blocks.
+    } { $seen ->
+        [in-part] The capture lacks packets of that time, so answers may be missing. These
+       *[whole] These
+    } tries are told here once, and not as blocks.
     .remedy = Find out what { $clients } ran at that time. If it is a Citrix component that has to reach these hosts, all its ways to them are
         blocked: start with one of them.
 
@@ -432,6 +437,9 @@ about-steps-back = The clock of the capture steps back { $steps ->
         [one] { $steps } time
        *[other] { $steps } times
     }, by up to { $largest }; times after such a step are held, or moved forward where they stay behind.
+about-leap = From { $from } nothing at all was captured for { $duration }, although much was before and after: the capture stood still, or its
+    clock leapt. What was not answered then is not called blocked for sure.
+about-short = The capture is { $duration } long. Before { $grace } no attempt without an answer is called blocked.
 about-late-packets = { packets } came a few moments later than their times say; short times such as round trips may be wrong.
 about-duplicates = { $percent } % of the packets are in the capture twice; they were not taken for retransmissions.
 about-overlap = More captures overlap in time than are merged at once: { $captures ->

@@ -23,6 +23,8 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-interruption", &["back", "from", "to", "what"]),
     ("about-interruptions", &["capture", "listed", "times"]),
     ("about-late-packets", &["packets"]),
+    ("about-leap", &["duration", "from"]),
+    ("about-short", &["duration", "grace"]),
     ("about-future-clock", &["ahead", "capture"]),
     ("about-links", &["links", "names", "packets"]),
     ("about-live-filter", &["capture", "filter"]),
@@ -379,7 +381,7 @@ fn people_read_durations_in_words() {
 
 #[test]
 fn no_text_adds_a_unit_to_a_duration() {
-    let durations = ["after_longest", "after_shortest", "ahead", "duration", "idle", "largest", "watched"];
+    let durations = ["after_longest", "after_shortest", "ahead", "duration", "grace", "idle", "largest", "watched"];
     for name in durations {
         assert!(!LANGUAGES[0].catalogue.contains(&format!("{{ ${name} }} s")), "{name} comes with its unit");
     }
