@@ -157,7 +157,7 @@ impl<'a> Scene<'a> {
 
     /// Packets between these moments may have been lost.
     pub(super) fn may_have_lost(&self, from: Timestamp, to: Timestamp) -> bool {
-        self.captures.iter().any(|notes| notes.may_have_lost(from, to))
+        self.ledger.holes.are_many() || self.captures.iter().any(|notes| notes.may_have_lost(from, to))
     }
 
     /// The clock leapt, or the capture stood still, at some time from the one moment to the other.

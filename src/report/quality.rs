@@ -4,7 +4,7 @@ use super::FindingLine;
 use crate::case::Conclusion;
 use crate::finding::{Params, Value};
 use crate::flow::GRACE;
-use crate::ledger::Ledger;
+use crate::ledger::{Holes, Ledger};
 use crate::packet::{LinkType, Skip, Stranger};
 use crate::source::{CaptureNotes, Damage, DamageKind, FilterNote};
 use crate::time::{SECOND, Span, Timestamp};
@@ -98,7 +98,7 @@ impl Flaw {
             "quality.no-packets" => Flaw::NoPackets,
             "quality.one-direction" => Flaw::OneDirection,
             "about-damage" | "about-damages" => Flaw::Damaged,
-            "about-loss" => Flaw::Lost,
+            "about-loss" | "about-holes" => Flaw::Lost,
             "about-interruption" | "about-interruptions" => Flaw::Interrupted,
             "about-steps-back" | "about-late-packets" | "about-missing-times" | "about-wrong-clock" => Flaw::Clock,
             "about-future-clock" | "about-leap" => Flaw::Clock,
@@ -254,8 +254,13 @@ fn extent(flaw: Flaw, conclusion: &Conclusion<'_>) -> Params {
     let share = |part: u64, whole: u64| if whole == 0 { Value::Number(0) } else { Value::Share { part, whole } };
     let percent = match flaw {
         Flaw::Lost => {
-            let lost = sum(|notes| notes.dropped.kernel.unwrap_or(0) + notes.dropped.interface.unwrap_or(0));
-            share(lost, packets.saturating_add(lost))
+            let lost =
+                sum(|notes| notes.dropped.kernel.unwrap_or(0).saturating_add(notes.dropped.interface.unwrap_or(0)));
+            match lost {
+                // Nobody counted them; the sequence numbers tell.
+                0 => share(ledger.holes.missing, ledger.holes.missing.saturating_add(ledger.holes.there)),
+                _ => share(lost, packets.saturating_add(lost)),
+            }
         }
         Flaw::OneDirection => {
             let seen = ledger.visibility.all;
@@ -434,6 +439,12 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
         remarks.add("about-leap", params);
     }
     remarks.add_packets("about-late-packets", clock.held);
+    if ledger.holes.are_many() {
+        let Holes { flows, carrying, missing, there } = ledger.holes;
+        let percent = Value::Share { part: missing, whole: missing.saturating_add(there) };
+        let params = [("flows", Value::Number(flows)), ("carrying", Value::Number(carrying)), ("percent", percent)];
+        remarks.add("about-holes", params);
+    }
     if ledger.duplicates * 50 > ledger.flow_packets {
         let share = Value::Share { part: ledger.duplicates, whole: ledger.flow_packets };
         remarks.add("about-duplicates", [("percent", share)]);

@@ -404,6 +404,13 @@ about-loss = { $capture }: { $who ->
         [interface] its interface
        *[kernel] the capturing system
     } lost { packets }, so a missing answer may have been lost as well.
+about-holes = { $flows ->
+        [one] { $flows } TCP flow
+       *[other] { $flows } TCP flows
+    } of the { $carrying } that carry payload have holes: of what was sent at least { $percent ->
+        [0] a part
+       *[other] { $percent } %
+    } is not in the capture. The capture or the mirror port lost packets, so a missing answer may have been lost as well.
 about-missing-times = { $capture }: { packets } without a time got the time of the packet before.
 about-wrong-clock = { $capture }: packets have times before 1990 or after 2100; the clock that wrote them was wrong.
 about-future-clock = { $capture }: its last packet has a time { $ahead } after the clock of this computer; one of the two clocks is wrong.
