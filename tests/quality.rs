@@ -102,6 +102,25 @@ fn one_direction() {
 }
 
 #[test]
+fn one_direction_between_two_hosts_of_many() {
+    let of = |packet: &Captured| packet.3[14 + 12..14 + 20].to_vec();
+    let other = |last: u8| {
+        let ends = (client("10.0.2.9", 50_000 + u16::from(last)), server("10.0.3.22", CGP));
+        let talk = Talk::between(ends.0, ends.1).at(at(i64::from(last))).opened().answers(GREETING).says(GREETING);
+        let talk = talk.answers(b"data").says(b"data").packets();
+        talk.into_iter().filter(|packet| of(packet)[..4] == [10, 0, 2, 9]).collect::<Vec<_>>()
+    };
+    let many = (0..30u8).map(|host| {
+        let ends = (client("10.0.0.1", 51_000 + u16::from(host)), server("10.0.1.22", CGP));
+        Talk::between(ends.0, ends.1).at(at(100)).opened().answers(GREETING).says(GREETING).packets()
+    });
+    let report = report(&merge(many.chain([healthy(), other(1), other(2)])));
+    let line = "Capture limited: one direction only of 5 % of the connections.";
+    assert_eq!(quality(&report), ("limited", vec!["one-direction"], line));
+    accuses_nobody(&report);
+}
+
+#[test]
 fn cut() {
     let cut = |snap: usize| {
         let keep =

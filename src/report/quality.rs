@@ -4,7 +4,7 @@ use super::FindingLine;
 use crate::case::Conclusion;
 use crate::finding::{Params, Value};
 use crate::flow::GRACE;
-use crate::ledger::{Holes, Ledger};
+use crate::ledger::{Directions, Holes, Ledger};
 use crate::packet::{LinkType, Skip, Stranger};
 use crate::source::{CaptureNotes, Damage, DamageKind, FilterNote};
 use crate::time::{SECOND, Span, Timestamp};
@@ -47,8 +47,6 @@ pub enum Flaw {
     TooShort,
     /// Attempts had no answer yet when it ended.
     EndsEarly,
-    /// One side of a Gateway was captured only.
-    GatewayHalf,
     /// Packets are in it twice.
     Duplicated,
     /// A filter left packets out.
@@ -82,7 +80,6 @@ impl Flaw {
             Flaw::StartsInMiddle => "flaw-starts-in-middle",
             Flaw::TooShort => "flaw-too-short",
             Flaw::EndsEarly => "flaw-ends-early",
-            Flaw::GatewayHalf => "flaw-gateway-half",
             Flaw::Duplicated => "flaw-duplicated",
             Flaw::Filtered => "flaw-filtered",
             Flaw::NotRead => "flaw-not-read",
@@ -96,7 +93,7 @@ impl Flaw {
     fn of(key: &str) -> Option<Flaw> {
         Some(match key {
             "quality.no-packets" => Flaw::NoPackets,
-            "quality.one-direction" => Flaw::OneDirection,
+            "quality.one-direction" | "about-half-seen" => Flaw::OneDirection,
             "about-damage" | "about-damages" => Flaw::Damaged,
             "about-loss" | "about-holes" => Flaw::Lost,
             "about-interruption" | "about-interruptions" => Flaw::Interrupted,
@@ -439,6 +436,7 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
         remarks.add("about-leap", params);
     }
     remarks.add_packets("about-late-packets", clock.held);
+    about_half_seen(conclusion, remarks);
     if ledger.holes.are_many() {
         let Holes { flows, carrying, missing, there } = ledger.holes;
         let percent = Value::Share { part: missing, whole: missing.saturating_add(there) };
@@ -452,6 +450,16 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     if conclusion.case.overlapping > 0 {
         let captures = Value::Number(conclusion.case.overlapping as u64);
         remarks.add("about-overlap", [("captures", captures)]);
+    }
+}
+
+/// Hosts between which one direction is missing, where that is no finding about the whole capture.
+fn about_half_seen(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
+    // A single flow may have lost what is missing, or lie at the edge of the capture.
+    let half = |directions: &Directions| directions.is_half_seen() && directions.one > 1;
+    let pairs = conclusion.judge.ledger.visibility.hosts().iter().filter(|(_, directions)| half(directions)).count();
+    if pairs > 0 && !conclusion.findings.iter().any(|finding| finding.code == "quality.one-direction") {
+        remarks.add("about-half-seen", [("pairs", Value::Number(pairs as u64))]);
     }
 }
 

@@ -404,6 +404,10 @@ about-loss = { $capture }: { $who ->
         [interface] its interface
        *[kernel] the capturing system
     } lost { packets }, so a missing answer may have been lost as well.
+about-half-seen = Between { $pairs ->
+        [one] { $pairs } pair
+       *[other] { $pairs } pairs
+    } of hosts only one direction was captured, although the other plainly answered. Whether anything was blocked there cannot be told.
 about-holes = { $flows ->
         [one] { $flows } TCP flow
        *[other] { $flows } TCP flows
@@ -507,7 +511,6 @@ flaw-cut = { percent-of } packets cut
 flaw-starts-in-middle = starts in the middle
 flaw-too-short = too short to call anything silent
 flaw-ends-early = ends too early
-flaw-gateway-half = one side of a Gateway only
 flaw-duplicated = { percent-of } packets twice
 flaw-filtered = filtered
 flaw-not-read = some packets are of kinds that are not read

@@ -20,6 +20,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-filter-link", &["capture", "link", "what"]),
     ("about-finding", &["meaning", "title"]),
     ("about-flow-limit", &["flows"]),
+    ("about-half-seen", &["pairs"]),
     ("about-holes", &["carrying", "flows", "percent"]),
     ("about-interruption", &["back", "from", "to", "what"]),
     ("about-interruptions", &["capture", "listed", "times"]),
