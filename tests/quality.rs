@@ -33,9 +33,13 @@ fn silence(begins: i64) -> Vec<Captured> {
 }
 
 fn report(packets: &[Captured]) -> Value {
+    report_of(&write_pcap(Vec::new(), packets).expect("memory takes everything"))
+}
+
+fn report_of(file: &[u8]) -> Value {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let path = directory.path().join("case.pcap");
-    write_pcap(fs::File::create(&path).expect("it can be made"), packets).expect("it can be written");
+    fs::write(&path, file).expect("it can be written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_cap-audit"));
     let output = command.args(["file", "-q", "--format", "json"]).arg(&path).output().expect("the program runs");
     serde_json::from_slice(&output.stdout).expect("the report is JSON")
@@ -168,6 +172,30 @@ fn lost() {
     // One packet in a thousand is not worth a doubt.
     let few = report(&merge([lacking(2_000), silence(5_000)]));
     assert_eq!(silent(&few).map(|(severity, ..)| severity), Some("error"));
+}
+
+#[test]
+fn damaged_in_the_middle() {
+    // The header of the record at this moment claims more bytes than there are.
+    let damage = |packets: &[Captured], moment: i64| {
+        let mut file = write_pcap(Vec::new(), packets).expect("memory takes everything");
+        let before: usize =
+            packets.iter().filter(|packet| packet.0 < at(moment)).map(|packet| 16 + packet.3.len()).sum();
+        file[24 + before + 8..24 + before + 16].fill(0xff);
+        report_of(&file)
+    };
+    let report = damage(&healthy(), 20_000);
+    let (verdict, flaws, line) = quality(&report);
+    assert_eq!((verdict, flaws[0]), ("limited", "damaged"));
+    assert!(line.starts_with("Capture limited: the file is damaged"), "{line}");
+    accuses_nobody(&report);
+    // Right behind the last try an answer may have stood there; later on it makes no difference.
+    let tried = merge([healthy(), silence(5_000)]);
+    let told = damage(&tried, 9_000);
+    let (severity, confidence, meaning) = silent(&told).expect("it is told");
+    assert_eq!((severity, confidence), ("warning", "low"));
+    assert!(meaning.contains("lost packets"), "{meaning}");
+    assert_eq!(silent(&damage(&tried, 30_000)).map(|(severity, ..)| severity), Some("error"));
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub struct CaptureNotes {
     pub damage: Option<Damage>,
     /// How often something was damaged.
     pub damages: u64,
-    /// The latest moment before each damage behind which reading went on, the first [`BROKEN_LIMIT`]: packets are missing there.
+    /// The latest moment before each damage behind which reading went on, at most 1000: packets are missing there.
     pub broken: Vec<Timestamp>,
     /// What is odd but did not hinder the reading, one entry a kind.
     pub oddities: Vec<Oddity>,
@@ -76,7 +76,7 @@ pub struct FilterNote {
 pub const INTERRUPTION_LIMIT: usize = 100;
 
 /// Maximum number of damaged places whose times are kept.
-pub const BROKEN_LIMIT: usize = 1_000;
+const BROKEN_LIMIT: usize = 1_000;
 
 /// A time in which nothing was captured from an interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -186,7 +186,7 @@ impl CaptureNotes {
     }
 
     /// Whether packets were lost between two moments, or may have been: without times any loss counts for the whole
-    /// capture. So does what a damaged place held, or came while an interface was away, up to [`AFTER`] after the second moment: an
+    /// capture. So does what a damaged place held, or came while an interface was away, up to four seconds after the second moment: an
     /// answer that is waited for comes later than the last try.
     pub fn may_have_lost(&self, from: Timestamp, to: Timestamp) -> bool {
         let until = to + AFTER;
