@@ -432,8 +432,9 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
         remarks.add("about-steps-back", [steps, ("largest", Value::Duration(clock.largest_step))]);
     }
     for leap in conclusion.case.leaps() {
-        let params = [("from", Value::Moment(leap.from)), ("duration", Value::Duration(leap.span))];
-        remarks.add("about-leap", params);
+        let watched = ("watched", Value::Word(if leap.watched { "yes" } else { "no" }));
+        remarks
+            .add("about-leap", [("from", Value::Moment(leap.from)), ("duration", Value::Duration(leap.span)), watched]);
     }
     remarks.add_packets("about-late-packets", clock.held);
     about_half_seen(conclusion, remarks);

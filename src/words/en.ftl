@@ -448,8 +448,10 @@ about-steps-back = The clock of the capture steps back { $steps ->
         [one] { $steps } time
        *[other] { $steps } times
     }, by up to { $largest }; times after such a step are held, or moved forward where they stay behind.
-about-leap = From { $from } nothing at all was captured for { $duration }, although much was before and after: the capture stood still, or its
-    clock leapt. What was not answered then is not called blocked for sure.
+about-leap = From { $from } nothing at all was captured for { $duration }{ $watched ->
+        [yes] : the clock leapt, or this computer slept
+       *[no] , although much was before and after: the capture stood still, or its clock leapt
+    }. What was not answered then is not called blocked for sure.
 about-short = The capture is { $duration } long. Before { $grace } no attempt without an answer is called blocked.
 about-late-packets = { packets } came a few moments later than their times say; short times such as round trips may be wrong.
 about-duplicates = { $percent } % of the packets are in the capture twice; they were not taken for retransmissions.

@@ -25,7 +25,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-interruption", &["back", "from", "to", "what"]),
     ("about-interruptions", &["capture", "listed", "times"]),
     ("about-late-packets", &["packets"]),
-    ("about-leap", &["duration", "from"]),
+    ("about-leap", &["duration", "from", "watched"]),
     ("about-short", &["duration", "grace"]),
     ("about-future-clock", &["ahead", "capture"]),
     ("about-links", &["links", "names", "packets"]),
