@@ -4,7 +4,7 @@
 mod support;
 
 use cap_audit::flow::Sender;
-use cap_audit::ledger::{Answered, Holes, Ledger, Path, Reply, Seen, Signed};
+use cap_audit::ledger::{Answered, Ledger, Path, Reply, Seen, Signed};
 use cap_audit::packet::{Vlans, protocol};
 use cap_audit::time::Span;
 use support::*;
@@ -96,26 +96,4 @@ fn a_syn_ack_that_nobody_acknowledges_answers_no_path() {
     assert_eq!(audited.ledger.paths.counts(), [0, 0, 0]);
     let greeting = seen(&audited.ledger).signs.iter().any(|sign| sign.what == Reply::Greeting);
     assert!(greeting, "who answered is kept all the same");
-}
-
-#[test]
-fn payload_that_the_capture_lacks_is_kept() {
-    let talk = |port: u16| to_cgp(port).opened().says(&[1; 100]).answers(&[2; 50]);
-    let whole = talk(50_001).says(&[1; 200]).says(&[1; 100]).closed();
-    let hole = talk(50_002).says(&[1; 200]).unseen().says(&[1; 100]).closed();
-    // Sent again, it is in the capture after all.
-    let filled = talk(50_003).says(&[1; 200]).repeats(Who::Client).unseen().says(&[1; 100]).closed();
-    let cut = talk(50_004).says(&[1; 200]).says(&[1; 100]).snap(54).closed();
-    let audited = audit(merge([whole, hole, filled, cut].map(Talk::packets)));
-    // The number that a FIN would take is not counted, and a FIN was sent.
-    let holes = Holes { flows: 1, carrying: 4, missing: 200, there: 3 * 450 + 250 };
-    assert_eq!(audited.ledger.holes, holes);
-    assert!(!holes.are_many(), "one flow of several may be odd");
-}
-
-#[test]
-fn numbers_made_up_show_no_more_missing_than_there_is() {
-    let far = to_cgp(50_001).opened().says(&[1; 100]).numbers(0x1fff_0000, SERVER_ISN.wrapping_add(1)).says(&[1; 100]);
-    let audited = audit(far.packets());
-    assert_eq!(audited.ledger.holes, Holes { flows: 1, carrying: 1, missing: 200, there: 200 });
 }

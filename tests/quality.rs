@@ -3,11 +3,12 @@
 
 mod support;
 
+use cap_audit::ledger::Holes;
 use cap_audit::time::{Span, Timestamp};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
-use support::{Captured, START, Talk, client, merge, server, write_pcap};
+use support::{Captured, SERVER_ISN, START, Talk, Who, audit, client, merge, server, write_pcap};
 
 const CGP: u16 = 2598;
 const GREETING: &[u8] = b"\x1aCGP/01\x00\x16Citrix.TcpProxyService";
@@ -262,4 +263,32 @@ fn a_quiet_hour_is_no_leap() {
     };
     let report = report(&merge([visit(1, 0), visit(2, 3_600_000)]));
     assert_eq!(quality(&report).0, "good", "{}", report["quality"]);
+}
+
+// What is known of holes.
+
+fn to_cgp(client_port: u16) -> Talk {
+    Talk::between(client("10.0.0.14", client_port), server("10.0.0.22", CGP))
+}
+
+#[test]
+fn payload_that_the_capture_lacks_is_kept() {
+    let talk = |port: u16| to_cgp(port).opened().says(&[1; 100]).answers(&[2; 50]);
+    let whole = talk(50_001).says(&[1; 200]).says(&[1; 100]).closed();
+    let hole = talk(50_002).says(&[1; 200]).unseen().says(&[1; 100]).closed();
+    // Sent again, it is in the capture after all.
+    let filled = talk(50_003).says(&[1; 200]).repeats(Who::Client).unseen().says(&[1; 100]).closed();
+    let cut = talk(50_004).says(&[1; 200]).says(&[1; 100]).snap(54).closed();
+    let audited = audit(merge([whole, hole, filled, cut].map(Talk::packets)));
+    // The number that a FIN would take is not counted, and a FIN was sent.
+    let holes = Holes { flows: 1, carrying: 4, missing: 200, there: 3 * 450 + 250 };
+    assert_eq!(audited.ledger.holes, holes);
+    assert!(!holes.are_many(), "one flow of several may be odd");
+}
+
+#[test]
+fn numbers_made_up_show_no_more_missing_than_there_is() {
+    let far = to_cgp(50_001).opened().says(&[1; 100]).numbers(0x1fff_0000, SERVER_ISN.wrapping_add(1)).says(&[1; 100]);
+    let audited = audit(far.packets());
+    assert_eq!(audited.ledger.holes, Holes { flows: 1, carrying: 1, missing: 200, there: 200 });
 }

@@ -43,3 +43,41 @@ impl AddAssign for Holes {
         self.there += there;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+    use crate::ledger::written::{CaptureNames, Fault, ReadError};
+    use crate::portmap::PortMap;
+
+    fn written(holes: Holes) -> String {
+        let mut out = Vec::new();
+        let ledger = Ledger { holes, ..Ledger::default() };
+        ledger.write(&PortMap::citrix(), &[], &mut out).expect("memory takes everything");
+        String::from_utf8(out).expect("JSON is text")
+    }
+
+    fn read(text: &str) -> Result<Holes, ReadError> {
+        Ledger::read(&mut text.as_bytes(), &PortMap::citrix(), &mut CaptureNames::default()).map(|ledger| ledger.holes)
+    }
+
+    #[test]
+    fn a_written_ledger_has_no_more_missing_than_there_can_be() {
+        let holes = Holes { flows: 1, carrying: 4, missing: 200, there: 1_600 };
+        let text = written(holes);
+        assert_eq!(read(&text).expect("a ledger"), holes);
+        for wrong in ["[2,1,5,9]", "[0,1,5,9]", "[1,1,0,9]", "[1,1,10,9]", "[0,0,0,0]"] {
+            let wrong = text.replace("[1,4,200,1600]", wrong);
+            assert!(matches!(read(&wrong), Err(ReadError::Line { fault: Fault::Contradiction { .. }, .. })), "{wrong}");
+        }
+        assert!(!written(Holes::default()).contains("holes"));
+    }
+
+    #[test]
+    fn a_single_flow_of_several_proves_no_loss() {
+        let holes = |flows, carrying, missing| Holes { flows, carrying, missing, there: 1_000 };
+        assert!(holes(2, 9, 11).are_many() && holes(1, 1, 11).are_many());
+        assert!(!holes(1, 9, 500).are_many() && !holes(2, 9, 10).are_many() && !Holes::default().are_many());
+    }
+}

@@ -9,9 +9,9 @@ use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HOSTS_NAMED, Holes,
-    Kind, LATEST_LIMIT, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED,
-    Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Target, Working,
+    Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HOSTS_NAMED, Kind,
+    LATEST_LIMIT, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair,
+    Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Target, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -149,12 +149,12 @@ impl Reader<'_> {
                 once(self.ledger.strangers.insert(stranger, packets).is_none(), "a kind of packets")
             }),
             Line::Holes((flows, carrying, missing, there)) => {
-                once(self.ledger.holes == Holes::default(), "what is missing")?;
+                once(self.ledger.holes == crate::ledger::Holes::default(), "what is missing")?;
                 if (flows == 0) != (missing == 0) || flows > carrying || missing > there {
                     return Err(Fault::Contradiction { what: "more is missing than there can be" });
                 }
                 let (carrying, there) = (self.some(carrying)?, self.some(there)?);
-                self.ledger.holes = Holes { flows, carrying, missing, there };
+                self.ledger.holes = crate::ledger::Holes { flows, carrying, missing, there };
                 Ok(())
             }
             Line::Deaths(rows) => rows.into_iter().try_for_each(|row| self.death(row)),

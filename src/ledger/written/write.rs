@@ -9,8 +9,8 @@ use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
 use crate::flow::{CAPTURE_LIMIT, Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, Called, Carried, Crowd, Died, Directions, Holes, Kind, Ledger, NAMED_LIMIT, Pair, Pairs, Path,
-    Seen, Sighting, Signed, Target, Working,
+    Answered, Answers, Called, Carried, Crowd, Died, Directions, Kind, Ledger, NAMED_LIMIT, Pair, Pairs, Path, Seen,
+    Sighting, Signed, Target, Working,
 };
 use crate::matching::{Matching, ServiceRef};
 use crate::packet::{Address, Skip, Stranger};
@@ -224,8 +224,8 @@ impl<W: Write> Writer<'_, W> {
             let row = |(stranger, packets): (&Stranger, &u64)| (ByName(*stranger), *packets);
             self.line(&Line::Strangers(ledger.strangers.iter().map(row).collect()))?;
         }
-        if ledger.holes != Holes::default() {
-            let Holes { flows, carrying, missing, there } = ledger.holes;
+        if ledger.holes != crate::ledger::Holes::default() {
+            let crate::ledger::Holes { flows, carrying, missing, there } = ledger.holes;
             self.line(&Line::Holes((flows, carrying, missing, there)))?;
         }
         let rows: Vec<_> = ledger.neighbours.iter().collect();
