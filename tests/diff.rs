@@ -230,6 +230,19 @@ fn what_is_repaired_for_some_servers_is_not_gone() {
 }
 
 #[test]
+fn a_client_speaks_for_its_network_only() {
+    let desk = Desk::new();
+    let from = |host: &str| Talk::between(client(host, 50_001), server("10.0.1.22", CGP)).at(at(1));
+    let tries = |host| from(host).syn().wait(Span::seconds(3)).syn_again().wait(Span::seconds(6)).syn_again();
+    let greets = |host| from(host).opened().answers(CGP_GREETING).says(CGP_GREETING).answers(b"x");
+    let before = desk.capture("before.pcap", [tries("10.0.0.1"), tries("10.0.0.2"), tries("10.7.0.1")]);
+    let one = desk.capture("one.pcap", [greets("10.0.0.1")]);
+    assert_eq!(only(&diff(&before, &one).1), pair("not_evaluable", "part-only"));
+    let each = desk.capture("each.pcap", [greets("10.0.0.1"), greets("10.7.0.1")]);
+    assert_eq!(only(&diff(&before, &each).1), pair("gone", "works-now"));
+}
+
+#[test]
 fn flows_that_a_report_leaves_out_are_no_all_clear() {
     let desk = Desk::new();
     let before = desk.capture("before.pcap", [silent(1, CGP)]);

@@ -94,7 +94,7 @@ pub enum Basis {
     TriedBefore,
     /// New: nobody tried it before.
     NotTriedBefore,
-    /// Gone: the same clients get an answer now.
+    /// Gone: of each network one of the same clients gets an answer now.
     WorksNow,
     /// Gone: something else is there now, or nothing.
     NotThereNow,
@@ -445,7 +445,7 @@ fn new(item: &Item<'_>, before: &Told) -> Entry {
 fn missing(item: &Item<'_>, after: &Told) -> Entry {
     let places = item.places();
     let (mut paths, mut paths_working) = (0, 0);
-    // Of the places: those that were tried at all, those where somebody got through, those where one of the same clients did, and those
+    // Of the places: those that were tried at all, those where somebody got through, those where of each network one of the same clients did, and those
     // that show that what was there is not there any more.
     let (mut tried, mut by_anybody, mut by_the_same, mut replaced, mut shut) = (0, 0, 0, 0, 0);
     for (&place, clients) in &places {
@@ -457,7 +457,12 @@ fn missing(item: &Item<'_>, after: &Told) -> Entry {
         paths_working += working;
         tried += usize::from(!known.is_empty());
         by_anybody += usize::from(known.values().any(|tried| tried.worked > 0));
-        by_the_same += usize::from(working > 0);
+        // A rule of a firewall is made for networks: one client speaks for its neighbours, and for nobody else.
+        let networks = |clients: &mut dyn Iterator<Item = &Address>| -> BTreeSet<Address> {
+            clients.map(|client| client.network()).collect()
+        };
+        let hit = networks(&mut clients.iter());
+        by_the_same += usize::from(working > 0 && networks(&mut clients.iter().filter(|client| worked(client))) == hit);
         replaced += usize::from(known.values().any(|tried| tried.heard > 0 || turned_away(tried)));
         shut += usize::from(known.iter().any(|(client, tried)| {
             (clients.contains(client) || client.is_public() && !place.2.is_public()) && turned_away(tried)
@@ -470,7 +475,7 @@ fn missing(item: &Item<'_>, after: &Told) -> Entry {
         Theme::IsThere if all > 0 && replaced == all => (State::Gone, Basis::NotThereNow),
         Theme::IsOpen if all > 0 && shut == all => (State::Gone, Basis::NotThereNow),
         _ if after.flows_left_out > 0 => (State::NotEvaluable, Basis::FlowsLeftOut),
-        Theme::DoesNotWork if by_the_same > 0 => (State::NotEvaluable, Basis::PartOnly),
+        Theme::DoesNotWork if paths_working > 0 => (State::NotEvaluable, Basis::PartOnly),
         Theme::DoesNotWork if by_anybody > 0 => (State::NotEvaluable, Basis::OthersOnly),
         _ if tried > 0 => (State::NotEvaluable, Basis::NotDecided),
         _ => (State::NotEvaluable, Basis::NotTried),
