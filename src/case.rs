@@ -1,7 +1,7 @@
 //! All that one audit knows, and the one way to conclude from it.
 
 use crate::audit::FirstFlows;
-use crate::clock::Clock;
+use crate::clock::{Clock, Leap};
 use crate::finding::{Finding, Scene, Severity, findings};
 use crate::flow::FlowRecord;
 use crate::judge::{Judge, ServiceTally, Tally};
@@ -11,7 +11,7 @@ use crate::pipeline::Harvest;
 use crate::portmap::PortMap;
 use crate::problem::{Problem, problems};
 use crate::source::CaptureNotes;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -113,10 +113,19 @@ impl Case {
         self.clock.add(&clock);
     }
 
+    /// Times in which nothing came, although much did before and after: the capture stood still, or its clock leapt.
+    pub fn leaps(&self) -> Vec<Leap> {
+        let first = self.captures.iter().filter_map(|capture| capture.first).min();
+        let last = self.captures.iter().filter_map(|capture| capture.last).max();
+        let duration = first.zip(last).map_or(Span::default(), |(first, last)| last - first);
+        let packets = self.captures.iter().map(|capture| capture.packets).sum();
+        self.clock.leaps.striking(packets, duration).collect()
+    }
+
     /// Draws the conclusions. Only now, when the sum is complete: what one flow means may depend on all others.
     pub fn conclude(&self) -> Conclusion<'_> {
         let judge = Judge::new(&self.map, &self.ledger);
-        let scene = Scene::new(judge, &self.captures);
+        let scene = Scene::new(judge, &self.captures).with_leaps(self.leaps());
         let findings = findings(&scene);
         let problems = problems(&scene, &findings);
         Conclusion { case: self, judge, tally: judge.tally(), services: judge.services(), findings, problems }

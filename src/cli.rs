@@ -62,6 +62,15 @@ impl Cli {
             let live = command.find_subcommand_mut("live").expect("it is one of the commands");
             return args.fits_together().map_err(|why| live.error(ErrorKind::ArgumentConflict, why));
         }
+        if let Command::Diff(DiffArgs { before, after, .. }) = &self.command
+            && [before, after].iter().all(|path| path.as_os_str() == "-")
+        {
+            let mut command = Cli::command();
+            command.build();
+            let diff = command.find_subcommand_mut("diff").expect("it is one of the commands");
+            let why = "'-' is standard input, which can be read once; name a file for one of the two";
+            return Err(diff.error(ErrorKind::ArgumentConflict, why));
+        }
         Ok(())
     }
 }
@@ -108,6 +117,7 @@ const EXAMPLES: &str = "\
 Examples:
   cap-audit file case.pcapng                     what is wrong in this capture?
   cap-audit file --format json -o case.json dir  every capture in a directory, as JSON
+  cap-audit diff before.pcap after.pcap          did the change help?
   cap-audit ports 2598                           which rules concern port 2598?
 
 Help on a command: cap-audit file --help";
@@ -167,6 +177,68 @@ pub enum Command {
     /// Measure how many packets a second this machine classifies
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+    /// Compare two reports or captures: what is new, worse, better, gone or the same
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
+}
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  cap-audit diff before.json after.json          two reports of cap-audit file --format json
+  cap-audit diff before.pcap after.pcap          two captures, audited both
+  cap-audit diff monday/ after.pcap              a directory of captures, and a capture
+  tcpdump -w - ... | cap-audit diff old.json -   a report, and a capture from standard input
+
+Something is worse if it is more severe, or as severe and more clients or servers are hit; more tries alone are not. It is better if it
+is less severe and no less sure, or if fewer are hit and one of the others gets an answer now. It is gone only if the later report shows
+that it was tried again and worked; otherwise it is told as not seen again.
+
+Exit codes:
+  0  nothing is new or worse that is as severe as --fail-on
+  1  something at least as severe as --fail-on is new or worse
+  2  the command line is wrong
+  3  a report or a capture could not be read, or the comparison could not be written
+  4  there is nothing to compare: no server stands in both";
+
+/// `cap-audit diff`.
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    /// How it was: a report (JSON), a capture, a directory of captures, or - for standard input
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// How it is now, likewise
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// How the comparison is written
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
+    /// Write it to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Judge captures by another port map: a TOML file written like the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub port_map: Option<PathBuf>,
+    /// Threads that judge captures [default: one less than the machine has cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// Exit with code 1 when something at least this severe is new or worse
+    #[arg(long, value_name = "SEVERITY", value_enum, default_value_t = FailOn::Warning)]
+    pub fail_on: FailOn,
+    /// When the text has colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// No progress and no remarks on standard error; errors are still told
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// How a comparison is written.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DiffFormat {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
 }
 
 #[cfg(feature = "live")]

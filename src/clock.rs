@@ -18,7 +18,57 @@ pub struct Clock {
     pub largest_step: Span,
     /// Packets that were earlier than the latest moment by more than a millisecond and no more than a second.
     pub held: u64,
+    /// Times in which nothing came.
+    pub leaps: Leaps,
     followed: u32,
+}
+
+/// Times of at least a minute in which not one packet came and no other sign that time passes. Nobody may have sent anything; the capture may
+/// have stood still; or the clock leapt.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Leaps {
+    /// The largest, largest first.
+    kept: [Option<Leap>; LEAPS_KEPT],
+    /// All of them together.
+    pub total: Span,
+}
+
+/// A time in which nothing came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leap {
+    /// The latest moment before it.
+    pub from: Timestamp,
+    /// How long.
+    pub span: Span,
+    /// Somebody watched and heard the time of day all along, so it is the clock that leapt, or this computer slept.
+    pub watched: bool,
+}
+
+/// The maximum number of leaps that are remembered.
+const LEAPS_KEPT: usize = 8;
+/// The smallest leap.
+const LEAP: Span = Span::seconds(60);
+/// How many times longer than the usual time between two packets a time without any must be to be worth a word: a thousand packets are missing.
+const MISSED: i64 = 1_000;
+
+impl Leaps {
+    fn add(&mut self, leap: Leap) {
+        self.total = Span(self.total.0.saturating_add(leap.span.0));
+        let mut all: Vec<Leap> = self.kept.into_iter().flatten().chain([leap]).collect();
+        all.sort_by_key(|leap| (std::cmp::Reverse(leap.span), leap.from, leap.watched));
+        self.kept = [None; LEAPS_KEPT];
+        self.kept.iter_mut().zip(all).for_each(|(place, leap)| *place = Some(leap));
+    }
+
+    /// Those in which, as the rest of `duration` went, about a thousand `packets` would have come: in what is that busy such a hole is no
+    /// quiet hour. A filtered capture of a few hosts is quiet for hours.
+    pub fn striking(&self, packets: u64, duration: Span) -> impl Iterator<Item = Leap> {
+        let busy = (duration.0.saturating_sub(self.total.0)).max(1);
+        let usual = i64::try_from(u64::try_from(busy).unwrap_or(1) / packets.max(1)).unwrap_or(i64::MAX);
+        let enough = Span(usual.max(1).saturating_mul(MISSED));
+        let many = packets > MISSED.unsigned_abs();
+        self.kept.into_iter().flatten().filter(move |leap| leap.watched || many && leap.span >= enough)
+    }
 }
 
 /// Longest time between two files that are taken for one capture without a gap.
@@ -37,12 +87,20 @@ impl Clock {
         let at = at + self.shift;
         match self.now {
             Some(now) if at < now => self.step_back(now, at),
-            _ => {
+            before => {
+                if let Some(now) = before.filter(|&now| at - now >= LEAP) {
+                    self.leap(now, at, false);
+                }
                 self.now = Some(at);
                 self.earlier_since = None;
             }
         }
         self.now.unwrap_or(at)
+    }
+
+    #[cold]
+    fn leap(&mut self, now: Timestamp, at: Timestamp, watched: bool) {
+        self.leaps.add(Leap { from: now, span: at - now, watched });
     }
 
     #[cold]
@@ -69,8 +127,18 @@ impl Clock {
         (first - now > GAP).then_some(now)
     }
 
-    /// Time has passed without a packet. Never goes back.
+    /// The next capture begins, and it is known that nobody watched before it.
+    pub fn resume(&mut self, first: Option<Timestamp>) {
+        if let Some((now, first)) = self.now.zip(first) {
+            self.now = Some(now.max(first + self.shift));
+        }
+    }
+
+    /// Time has passed without a packet, as somebody knows who watches. Never goes back.
     pub fn advance(&mut self, at: Timestamp) {
+        if let Some(now) = self.now.filter(|&now| at - now >= LEAP) {
+            self.leap(now, at, true);
+        }
         self.now = Some(self.now.map_or(at, |now| now.max(at)));
     }
 
@@ -79,6 +147,10 @@ impl Clock {
         self.steps_back += other.steps_back;
         self.held += other.held;
         self.largest_step = self.largest_step.max(other.largest_step);
+        let Leaps { kept, total } = other.leaps;
+        let known = self.leaps.total;
+        kept.into_iter().flatten().for_each(|leap| self.leaps.add(leap));
+        self.leaps.total = Span(known.0.saturating_add(total.0));
     }
 
     /// The latest moment; the beginning of time where there was none.
@@ -125,6 +197,61 @@ mod tests {
         }
         assert_eq!(clock.now(), Timestamp::new(1_000, 0) + Span::millis(9_900));
         assert_eq!(clock.steps_back, 100);
+    }
+
+    #[test]
+    fn a_hole_in_what_is_busy_is_striking_and_a_quiet_hour_is_not() {
+        let at = |seconds: i64| Timestamp::new(seconds, 0);
+        let played = |spacing: i64, packets: i64| {
+            let mut clock = Clock::default();
+            let half = packets / 2 * spacing;
+            (0..packets / 2).for_each(|packet| _ = clock.tick(at(0) + Span::millis(packet * spacing)));
+            (0..packets / 2).for_each(|packet| _ = clock.tick(at(3_600) + Span::millis(half + packet * spacing)));
+            let duration = Span::millis(3_600_000 + 2 * half);
+            clock
+                .leaps
+                .striking(packets.unsigned_abs(), duration)
+                .map(|leap| leap.span.as_seconds().round())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(played(10, 10_000), [3_600.0], "a hundred packets a second");
+        assert_eq!(played(10_000, 10_000), [0.0; 0], "one in ten seconds");
+        assert_eq!(played(10, 900), [0.0; 0], "too few to know");
+    }
+
+    #[test]
+    fn between_two_files_nothing_leaps() {
+        let mut clock = Clock::default();
+        clock.tick(Timestamp::new(10, 0));
+        clock.resume(Some(Timestamp::new(5_000, 0)));
+        clock.tick(Timestamp::new(5_000, 0));
+        assert_eq!(clock.leaps, Leaps::default());
+        clock.advance(Timestamp::new(5_001, 0));
+        clock.advance(Timestamp::new(9_000, 0));
+        let leap = Leap { from: Timestamp::new(5_001, 0), span: Span::seconds(3_999), watched: true };
+        assert_eq!(clock.leaps.striking(1, Span::seconds(1)).collect::<Vec<_>>(), [leap], "this computer slept");
+    }
+
+    #[test]
+    fn sums_of_leaps_do_not_depend_on_the_order() {
+        let clock = |from: i64, spans: &[i64]| {
+            let mut clock = Clock::default();
+            let mut now = Timestamp::new(from, 0);
+            clock.tick(now);
+            for &span in spans {
+                now = now + Span::seconds(span);
+                clock.tick(now);
+            }
+            clock
+        };
+        let parts = [clock(0, &[60, 70, 80, 90, 100]), clock(7, &[60, 61, 62, 63, 64, 65]), clock(9, &[1_000])];
+        let sum = |order: [usize; 3]| {
+            let mut sum = Clock::default();
+            order.into_iter().for_each(|part| sum.add(&parts[part]));
+            sum.leaps
+        };
+        assert_eq!(sum([0, 1, 2]), sum([2, 1, 0]));
+        assert_eq!(sum([0, 1, 2]).total, Span::seconds(400 + 375 + 1_000));
     }
 
     #[test]

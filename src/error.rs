@@ -30,6 +30,13 @@ pub enum Error {
     Signals(io::Error),
     /// An input could not be read at all.
     Read(ReadError),
+    /// A report could not be read.
+    Report {
+        /// As it was typed.
+        name: String,
+        /// What is wrong with it.
+        fault: ReportFault,
+    },
     /// A directory could not be listed.
     OpenDirectory {
         /// The directory.
@@ -114,6 +121,33 @@ pub enum Error {
     },
 }
 
+/// Why a report cannot be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReportFault {
+    /// What the operating system says.
+    Unreadable {
+        /// Why.
+        error: io::Error,
+    },
+    /// It ends before its end.
+    Cut,
+    /// Something that should stand there does not.
+    Broken {
+        /// The line, counted from 1.
+        line: usize,
+        /// The column, counted from 1.
+        column: usize,
+    },
+    /// It is JSON of some other kind.
+    NoReport,
+    /// It has another layout, or is another document of this program.
+    OtherSchema {
+        /// What it says that it is.
+        schema: String,
+    },
+}
+
 /// What is written to a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Output {
@@ -172,6 +206,7 @@ impl fmt::Display for Error {
             Error::Sandbox(error) => write!(f, "{error}"),
             Error::Signals(error) => write!(f, "cannot watch for Ctrl-C: {error}"),
             Error::Read(error) => error.fmt(f),
+            Error::Report { name, fault } => write!(f, "cannot read the report {name}: {fault}"),
             Error::OpenDirectory { path, error } => {
                 write!(
                     f,
@@ -257,6 +292,25 @@ impl fmt::Display for Error {
     }
 }
 
+impl fmt::Display for ReportFault {
+    /// The end of a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const AGAIN: &str = "write it again with `cap-audit file --format json`";
+        match self {
+            ReportFault::Unreadable { error } => f.write_str(&advice(error, "name another one")),
+            ReportFault::Cut => write!(f, "it ends in the middle; {AGAIN}"),
+            ReportFault::Broken { line, column } => {
+                write!(f, "it is no report that this program wrote, from line {line}, column {column} on; {AGAIN}")
+            }
+            ReportFault::NoReport => write!(f, "it is JSON, but no report of cap-audit; {AGAIN}"),
+            ReportFault::OtherSchema { schema } => {
+                let schema: String = schema.chars().take(60).collect();
+                write!(f, "it is a document \"{schema}\", and only cap-audit/report/1 is compared; {AGAIN}")
+            }
+        }
+    }
+}
+
 /// Why something failed, in plain words where there are any, and what to do about it.
 fn advice(error: &io::Error, otherwise: &str) -> String {
     match error.kind() {
@@ -280,6 +334,8 @@ impl error::Error for Error {
             #[cfg(not(feature = "live"))]
             Error::NoFilters => None,
             Error::Read(error) => error.source(),
+            Error::Report { fault: ReportFault::Unreadable { error }, .. } => Some(error),
+            Error::Report { .. } => None,
             Error::Signals(error)
             | Error::OpenDirectory { error, .. }
             | Error::OpenPortMap { error, .. }

@@ -61,7 +61,8 @@
 //! `flow/table.rs`, `sha1_smol` and `base64` in `flow/community_id.rs`, `toml` in `portmap/blocks.rs`, `strsim` in `portmap/terms.rs`, `hdrhistogram` in `ledger/latency.rs`,
 //! `crossbeam-channel` in `pipeline.rs`, `fluent-bundle` in `words/mod.rs`, `comfy-table` and `csv` in `report/tables.rs`, `textwrap` and
 //! `anstyle` in `report/text.rs`, `jiff` in `time.rs`, `shlex` in `shell.rs`, `clap` in `cli.rs`, `console` in `run/console.rs`, `indicatif` in `run/progress.rs`,
-//! `signal-hook` in `run/live.rs`, `walkdir` in `run/inputs.rs`. `serde` derives stand on plain data, and `serde_json` writes once reports and once ledgers. `rustix` and
+//! `signal-hook` in `run/live.rs`, `walkdir` in `run/inputs.rs`. `serde` derives stand on plain data, and `serde_json` writes once reports and once ledgers, and reads
+//! reports once (`report/told.rs`). `rustix` and
 //! `libc`, the system itself, are used by live capture (`source/live`), by the sandbox, with the crates that confine, and where a file gets its
 //! name (`run/draft.rs`).
 //!

@@ -257,6 +257,7 @@ fn capture<S: Source>(
             Ok(Some(mut source)) => {
                 if let Some(from) = clock.gap_before(source.first()) {
                     hall.gap(from);
+                    clock.resume(source.first());
                 }
                 if let Err(error) = drain(&mut source, hall, clock, &mut progress) {
                     failed.push(error);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod console;
+mod diff;
 mod draft;
 mod explain;
 mod file;
@@ -71,5 +72,6 @@ pub fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Live(args) => live::watch(args),
         Command::Ports(args) => ports::list_ports(args),
         Command::Bench(args) => bench::bench(args),
+        Command::Diff(args) => diff::compare(args),
     }
 }

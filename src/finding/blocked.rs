@@ -3,12 +3,11 @@
 use super::fallback::may_be_rendezvous;
 use super::scene::{Attempts, Group, Scene, Tie};
 use super::{Check, Confidence, Finding, IcmpFamily, IcmpKind, Params, Severity, Value};
-use crate::flow::AT_ONCE;
+use crate::flow::{AT_ONCE, GRACE};
 use crate::judge::{Outcome, Sign};
 use crate::ledger::Pair;
 use crate::matching::ServiceRef;
 use crate::packet::Address;
-use crate::source::CaptureNotes;
 use crate::time::Span;
 use crate::transport::Transport;
 use std::collections::BTreeSet;
@@ -108,6 +107,7 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     remarks.extend(doubts.forgotten.then_some("answers-unknown"));
     remarks.extend(doubts.one_direction.then_some("one-direction"));
     remarks.extend(doubts.lossy.then_some("lossy"));
+    remarks.extend(doubts.leapt.then_some("clock-leaps"));
     let neighbours = &scene.ledger.neighbours;
     let asked_for = || neighbours.unanswered(group.server, group.seen.first, group.seen.last);
     let unanswered = if outcome == Outcome::Silent { asked_for() } else { 0 };
@@ -163,6 +163,8 @@ struct Doubts {
     one_direction: bool,
     /// What nobody saw may have been lost by the capture.
     lossy: bool,
+    /// The clock leapt, or the capture stood still, before the first try was watched for long enough.
+    leapt: bool,
     /// Handshakes of the same clients on this very path, where each of them got one after its last try.
     worked: u64,
     /// Clients that got an answer after their last try, where others did not.
@@ -182,7 +184,6 @@ impl Doubts {
         let absence = matches!(outcome, Outcome::Silent | Outcome::HalfOpen);
         let one_direction =
             |&client: &Address| scene.ledger.visibility.is_one_direction(Some(Pair::of(client, group.server)));
-        let lost = |notes: &CaptureNotes| notes.may_have_lost(group.seen.first, group.seen.last);
         let again: Vec<u64> =
             group.clients.keys().filter_map(|&client| scene.answered_again(client, group, outcome)).collect();
         let all_again = again.len() == group.clients.len() && !group.more_clients;
@@ -194,7 +195,8 @@ impl Doubts {
         let both_public = group.server.is_public() && group.clients.keys().all(from_outside);
         Doubts {
             one_direction: outcome == Outcome::Silent && group.clients.keys().all(one_direction),
-            lossy: absence && scene.captures.iter().any(lost),
+            lossy: absence && scene.may_have_lost(group.seen.first, group.seen.last),
+            leapt: absence && scene.leaps(group.seen.first, group.seen.first + GRACE),
             worked: if all_again { again.iter().sum() } else { 0 },
             again: if all_again { 0 } else { again.len() as u64 },
             old_session: again.is_empty() && group.clients.iter().any(lives_on),
@@ -208,7 +210,7 @@ impl Doubts {
     }
 
     fn any(&self) -> bool {
-        self.one_direction || self.lossy || self.worked > 0 || self.both_public || self.forgotten
+        self.one_direction || self.lossy || self.leapt || self.worked > 0 || self.both_public || self.forgotten
     }
 
     /// Which advice helps.
@@ -225,7 +227,9 @@ impl Doubts {
 
 fn confidence(group: &Group<'_>, outcome: Outcome, doubts: &Doubts) -> Confidence {
     match outcome {
-        _ if doubts.one_direction || doubts.lossy || doubts.neighbour || doubts.forgotten => Confidence::Low,
+        _ if doubts.one_direction || doubts.lossy || doubts.leapt || doubts.neighbour || doubts.forgotten => {
+            Confidence::Low
+        }
         Outcome::Refused => Confidence::High,
         Outcome::Prohibited if cause(group) != Cause::HostUnreachable => Confidence::High,
         Outcome::Silent | Outcome::HalfOpen if group.seen.is_firm() => Confidence::High,

@@ -1,7 +1,7 @@
 //! What makes a finding the same finding in the next run: its code, its port and its server, and never its numbers. More evidence
 //! and more clients leave the id as it is.
 
-use super::{Finding, Value};
+use super::{Confidence, Finding, Value};
 use crate::packet::Address;
 use crate::transport::Transport;
 use std::collections::BTreeMap;
@@ -21,7 +21,14 @@ pub(super) fn name(findings: &mut [Finding]) {
         finding.id = id;
     }
     let rests_on: Vec<Vec<String>> = findings.iter().map(|finding| rests_on(finding, findings)).collect();
-    findings.iter_mut().zip(rests_on).for_each(|(finding, ids)| finding.rests_on = ids);
+    let sure: BTreeMap<String, Confidence> =
+        findings.iter().map(|finding| (finding.id.clone(), finding.confidence)).collect();
+    for (finding, ids) in findings.iter_mut().zip(rests_on) {
+        // Nothing is surer than what it rests on.
+        let ground = ids.iter().filter_map(|id| sure.get(id)).max();
+        finding.confidence = ground.map_or(finding.confidence, |&ground| ground.min(finding.confidence));
+        finding.rests_on = ids;
+    }
 }
 
 /// `f-blocked.silent-tcp-2598-10.0.0.22`: code, port, what else tells findings of one code and port apart, and the server. What has no
@@ -106,7 +113,7 @@ fn blocked_ways(finding: &Finding) -> Vec<(Transport, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Confidence, Params, Severity};
+    use crate::finding::{Params, Severity};
     use crate::signature::Protocol;
 
     fn finding(code: &'static str, port: Option<(Transport, u16)>, servers: &[u8], clients: &[u8]) -> Finding {
@@ -179,6 +186,18 @@ mod tests {
             "f-unexpected.scan-10.0.1.1-by-10.0.0.9",
         ];
         assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn nothing_is_surer_than_what_it_rests_on() {
+        let udp = |port| Some((Transport::Udp, port));
+        let mut unsure = finding("blocked.silent", udp(2598), &[1], &[1]);
+        unsure.confidence = Confidence::Low;
+        let sure = finding("blocked.refused", udp(2598), &[1], &[2]);
+        let all = named(vec![unsure.clone(), sure.clone(), fallback(2598, &[1])]);
+        assert_eq!(all[2].confidence, Confidence::Low);
+        let all = named(vec![unsure, sure, fallback(2598, &[1, 2])]);
+        assert_eq!(all[2].confidence, Confidence::High);
     }
 
     #[test]

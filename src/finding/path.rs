@@ -2,7 +2,6 @@
 
 use super::scene::Scene;
 use super::{Check, Confidence, Finding, Params, Severity, Value};
-use crate::source::CaptureNotes;
 use crate::time::Span;
 
 pub(super) const CHECKS: &[Check] = &[Check {
@@ -18,8 +17,9 @@ const EQUAL: Span = Span::seconds(60);
 
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     for (group, died) in scene.deaths() {
-        let lost = |notes: &CaptureNotes| notes.may_have_lost(group.seen.first, group.seen.last);
-        if scene.captures.iter().any(lost) {
+        let (first, last) = (group.seen.first, group.seen.last);
+        // Where the clock leaps the idle time before is no idle time.
+        if scene.may_have_lost(first, last) || scene.leaps(first, last) {
             continue;
         }
         let (shortest, longest) = died.idle_for.unwrap_or_default();

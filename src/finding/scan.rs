@@ -15,7 +15,7 @@ pub(super) const CHECKS: &[Check] = &[
         code: "unexpected.scan",
         raised: "one client tries many ports of a host, or one port of many hosts, and gets through to none of them",
         source: "the attempts in the capture",
-        params: &["count", "hosts", "port_list", "ports", "through"],
+        params: &["count", "hosts", "port_list", "ports", "seen", "through"],
         look: scan,
     },
     Check {
@@ -281,7 +281,7 @@ fn scan(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     for (&client, scanner) in &scene.scans.scanners {
         let Reach { seen, hosts, ports } = &scanner.reach;
         if let Some(seen) = seen {
-            found.push(scan_finding(check, client, seen, Extent { hosts, ports, count: "all", through: false }));
+            found.push(scan_finding(check, scene, client, seen, Extent { hosts, ports, count: "all", through: false }));
         }
     }
     for &(client, crowd) in &scene.scans.crowds {
@@ -292,7 +292,7 @@ fn scan(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             let whole = crowd.hosts().len() < HOSTS_NAMED && crowd.ports().len() < PORTS_NAMED;
             let count = if whole { "all" } else { "at-least" };
             let extent = Extent { hosts: crowd.hosts(), ports: &ports, count, through };
-            found.push(scan_finding(check, client, seen, extent));
+            found.push(scan_finding(check, scene, client, seen, extent));
         }
     }
 }
@@ -306,7 +306,7 @@ struct Extent<'a> {
     through: bool,
 }
 
-fn scan_finding(check: &Check, client: Address, seen: &Seen, extent: Extent<'_>) -> Finding {
+fn scan_finding(check: &Check, scene: &Scene<'_>, client: Address, seen: &Seen, extent: Extent<'_>) -> Finding {
     let Extent { hosts, ports, count, through } = extent;
     let transport = |protocol| Transport::of_protocol(protocol);
     let one_port = ports.first().filter(|_| ports.len() == 1);
@@ -319,8 +319,13 @@ fn scan_finding(check: &Check, client: Address, seen: &Seen, extent: Extent<'_>)
         ("port_list", Value::Ports(ports.iter().map(|&(_, port)| port).collect())),
     ]);
     let about = About { clients: vec![client], servers: hosts.iter().copied().collect(), port };
-    let severity = if through { Severity::Error } else { Severity::Warning };
-    Finding { params, ..many(check, severity, seen, about) }
+    // That nobody answered may be what the capture lacks.
+    let in_part = scene.may_have_lost(seen.first, seen.last) || scene.ledger.visibility.is_one_direction(None);
+    let params = params.with("seen", Value::Word(if in_part { "in-part" } else { "whole" }));
+    let severity = if through && !in_part { Severity::Error } else { Severity::Warning };
+    let finding = many(check, severity, seen, about);
+    let confidence = if in_part { Confidence::Low } else { finding.confidence };
+    Finding { params, confidence, ..finding }
 }
 
 fn flood(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {

@@ -2,6 +2,7 @@
 
 use super::scan::{Absorbed, Scans};
 use super::{Check, Confidence, Finding, Severity};
+use crate::clock::Leap;
 use crate::judge::{Judge, Judgement, Outcome, Sign};
 use crate::ledger::{
     Crowd, Died, Few, LATEST_LIMIT, Ledger, NAMED_LIMIT, PORT_LIMIT, Pair, Path, Seen, Sighting, Target, Working,
@@ -24,6 +25,8 @@ pub struct Scene<'a> {
     pub map: &'a PortMap,
     /// The captures it was seen in.
     pub captures: &'a [CaptureNotes],
+    /// Times in which nothing came although much did before and after.
+    leaps: Vec<Leap>,
     /// Who judges.
     judge: Judge<'a, 'a>,
     /// What the sightings are signs of.
@@ -150,7 +153,36 @@ impl<'a> Scene<'a> {
         });
         let tied = ledger.paths.iter().flat_map(|(path, _)| [path.client, path.server]).collect();
         let serving = ledger.paths.iter().map(|(path, _)| path.server).collect();
-        Scene { ledger, map: judge.map, captures, judge, signs, crowds, scans, from_outside, knocking, tied, serving }
+        Scene {
+            ledger,
+            map: judge.map,
+            captures,
+            leaps: Vec::new(),
+            judge,
+            signs,
+            crowds,
+            scans,
+            from_outside,
+            knocking,
+            tied,
+            serving,
+        }
+    }
+
+    /// The same where nothing came at these times.
+    #[must_use]
+    pub fn with_leaps(self, leaps: Vec<Leap>) -> Scene<'a> {
+        Scene { leaps, ..self }
+    }
+
+    /// Packets between these moments may have been lost.
+    pub(super) fn may_have_lost(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.ledger.holes.are_many() || self.captures.iter().any(|notes| notes.may_have_lost(from, to))
+    }
+
+    /// The clock leapt, or the capture stood still, at some time from the one moment to the other.
+    pub(super) fn leaps(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.leaps.iter().any(|leap| from <= leap.from && leap.from <= to)
     }
 
     /// What was sighted of the wanted signs.

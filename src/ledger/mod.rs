@@ -5,6 +5,7 @@ mod crowd;
 mod death;
 mod few;
 mod hello;
+mod holes;
 mod kind;
 mod latency;
 mod neighbour;
@@ -18,6 +19,7 @@ pub use crowd::{Crowd, HOSTS_NAMED, PORTS_NAMED, Target};
 pub use death::{DEATH_LIMIT, Deaths, Died};
 pub use few::Few;
 pub use hello::{CitrixName, HELLO_LIMIT, Hellos};
+pub use holes::Holes;
 pub use kind::{Carried, Kind, Kinds};
 pub use latency::Latency;
 pub use neighbour::{Called, NEIGHBOUR_LIMIT, Neighbours};
@@ -71,6 +73,8 @@ pub struct Ledger {
     pub flows_given_up: u64,
     /// Openings that were given up in the same way: their protocol was told by what had been heard.
     pub openings_given_up: u64,
+    /// Payload that the captures lack.
+    pub holes: Holes,
 }
 
 impl Ledger {
@@ -109,6 +113,7 @@ impl Ledger {
             self.round_trips.entry(matching.service).or_default().record(round_trip);
         }
         self.visibility.enter(flow, showing);
+        self.holes.enter(flow);
         self.deaths.enter(flow, &matching);
         self.hellos.enter(flow, showing, &matching);
         self.paths.enter(flow, showing, &matching);
@@ -159,5 +164,6 @@ impl AddAssign<&Ledger> for Ledger {
         self.flow_packets += flow_packets;
         self.flows_given_up += flows_given_up;
         self.openings_given_up += openings_given_up;
+        self.holes += other.holes;
     }
 }

@@ -20,7 +20,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use std::io::{self, Write};
 
 /// Name and version of the layout.
-const SCHEMA: &str = "cap-audit/report/1";
+pub(super) const SCHEMA: &str = "cap-audit/report/1";
 
 /// One document.
 ///
@@ -222,6 +222,10 @@ struct RuleSet<'a> {
 #[derive(Serialize)]
 struct ToldQuality {
     verdict: &'static str,
+    /// The verdict and its reasons in one line.
+    line: String,
+    /// What is wrong, in a word each, the worst first.
+    flaws: Vec<&'static str>,
     remarks: Vec<String>,
 }
 
@@ -384,7 +388,8 @@ struct Typed<'a, T> {
 
 fn quality(quality: &Quality, report: &Report<'_>, words: &Words) -> ToldQuality {
     let remarks = quality.remarks.iter().map(|remark| remark.told(&report.findings, words)).collect();
-    ToldQuality { verdict: quality.verdict.name(), remarks }
+    let flaws = quality.flaws.iter().map(|(flaw, _)| flaw.name()).collect();
+    ToldQuality { verdict: quality.verdict.name(), line: quality.line(words), flaws, remarks }
 }
 
 /// Every finding with the problem that it belongs to.

@@ -1,6 +1,7 @@
 //! How it is told: `Report` holds values, no words; each format is one file, which takes its words from the catalogue.
 
 mod csv_flows;
+mod diff;
 pub mod explain;
 mod json;
 mod names;
@@ -11,17 +12,20 @@ mod quality;
 mod rule_sets;
 mod tables;
 mod text;
+mod told;
 
 pub use crate::outside::printable;
 pub use csv_flows::write_csv;
+pub use diff::{Basis as DiffBasis, Captures, Diff, Entry, Side, State, write_diff_json, write_diff_text};
 pub use json::{
     write_document, write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows, write_rule_sets,
 };
 pub use json::{write_left_out, write_revised, write_withdrawn};
 pub use names::{bytes, count};
 pub use news::{Because, Change, InBetween, Notice, Revision, Standing, write_in_between, write_notice};
-pub use quality::{Grade, Quality, Remark};
+pub use quality::{Flaw, Grade, Quality, Remark};
 pub use text::{Look, write_text};
+pub use told::{CaptureTold, FindingTold, MapTold, Number, ProblemTold, QualityTold, Sure, Told, Tried};
 
 use crate::case::Conclusion;
 use crate::finding::{Finding, Severity};

@@ -1,9 +1,10 @@
-//! What the captures allow to be judged: a verdict, and remarks that say why.
+//! What the captures allow to be judged: a verdict, remarks that say why, and one line that sums them up.
 
 use super::FindingLine;
 use crate::case::Conclusion;
 use crate::finding::{Params, Value};
-use crate::ledger::Ledger;
+use crate::flow::GRACE;
+use crate::ledger::{Directions, Holes, Ledger};
 use crate::packet::{LinkType, Skip, Stranger};
 use crate::source::{CaptureNotes, Damage, DamageKind, FilterNote};
 use crate::time::{SECOND, Span, Timestamp};
@@ -17,6 +18,120 @@ pub struct Quality {
     pub verdict: Grade,
     /// Why.
     pub remarks: Vec<Remark>,
+    /// What is wrong with them, in a word each, the worst first.
+    pub flaws: Vec<(Flaw, Params)>,
+    /// Whoever wrote them counts what was lost, and counts nothing.
+    pub loss_is_counted: bool,
+}
+
+/// What is wrong with captures, the worst first. The names are part of the report.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Flaw {
+    /// There is nothing in them.
+    NoPackets,
+    /// One direction is missing.
+    OneDirection,
+    /// A file is damaged.
+    Damaged,
+    /// Packets were lost.
+    Lost,
+    /// An interface was away, or nothing at all was captured for a while.
+    Interrupted,
+    /// The clock steps, or is wrong.
+    Clock,
+    /// Of packets only the first bytes were kept.
+    Cut,
+    /// Conversations were running already.
+    StartsInMiddle,
+    /// It is shorter than silence has to be watched.
+    TooShort,
+    /// Attempts had no answer yet when it ended.
+    EndsEarly,
+    /// Packets are in it twice.
+    Duplicated,
+    /// A filter left packets out.
+    Filtered,
+    /// Packets of kinds that are not read.
+    NotRead,
+    /// More than is kept.
+    NotKept,
+    /// Something is odd about a file.
+    Odd,
+    /// Too little of conversations to judge them.
+    Unclear,
+}
+
+impl Flaw {
+    /// The name in the report: the key of its text without `flaw-`.
+    pub fn name(self) -> &'static str {
+        self.key().trim_start_matches("flaw-")
+    }
+
+    /// The key of its text.
+    fn key(self) -> &'static str {
+        match self {
+            Flaw::NoPackets => "flaw-no-packets",
+            Flaw::OneDirection => "flaw-one-direction",
+            Flaw::Damaged => "flaw-damaged",
+            Flaw::Lost => "flaw-lost",
+            Flaw::Interrupted => "flaw-interrupted",
+            Flaw::Clock => "flaw-clock",
+            Flaw::Cut => "flaw-cut",
+            Flaw::StartsInMiddle => "flaw-starts-in-middle",
+            Flaw::TooShort => "flaw-too-short",
+            Flaw::EndsEarly => "flaw-ends-early",
+            Flaw::Duplicated => "flaw-duplicated",
+            Flaw::Filtered => "flaw-filtered",
+            Flaw::NotRead => "flaw-not-read",
+            Flaw::NotKept => "flaw-not-kept",
+            Flaw::Odd => "flaw-odd",
+            Flaw::Unclear => "flaw-unclear",
+        }
+    }
+
+    /// What a remark or a finding with this key or code says of the captures. A test holds that each says something.
+    fn of(key: &str) -> Option<Flaw> {
+        Some(match key {
+            "quality.no-packets" => Flaw::NoPackets,
+            "quality.one-direction" | "about-half-seen" => Flaw::OneDirection,
+            "about-damage" | "about-damages" => Flaw::Damaged,
+            "about-loss" | "about-holes" => Flaw::Lost,
+            "about-interruption" | "about-interruptions" => Flaw::Interrupted,
+            "about-steps-back" | "about-late-packets" | "about-missing-times" | "about-wrong-clock" => Flaw::Clock,
+            "about-future-clock" | "about-leap" => Flaw::Clock,
+            "about-short" => Flaw::TooShort,
+            "quality.cut-packets" | "about-cut-headers" => Flaw::Cut,
+            "quality.starts-in-middle" => Flaw::StartsInMiddle,
+            "quality.ends-early" => Flaw::EndsEarly,
+            "about-duplicates" => Flaw::Duplicated,
+            "about-filter" | "about-live-filter" | "about-filter-link" => Flaw::Filtered,
+            "about-tunnels" | "about-links" | "about-undescribed-interfaces" | "about-broken-headers" => Flaw::NotRead,
+            "about-flow-limit" | "about-opening-limit" | "about-unlisted" | "about-many-pairs" => Flaw::NotKept,
+            "about-unlisted-ways" | "about-overlap" => Flaw::NotKept,
+            "about-oddity" => Flaw::Odd,
+            "about-unclear-flows" | "about-other-packets" | "about-missing-hosts" => Flaw::Unclear,
+            _ => return None,
+        })
+    }
+}
+
+impl Quality {
+    /// One line that sums up what the captures are good for: the worst first, at most four, and how many more there are.
+    pub fn line(&self, words: &Words) -> String {
+        const SHOWN: usize = 4;
+        let shown = self.flaws.len().min(SHOWN);
+        let parts = self.flaws[..shown].iter().map(|(flaw, params)| words.say(flaw.key(), params));
+        let parts = Value::Text(Vec::from_iter(parts).join(", "));
+        let counted = Value::Word(if self.loss_is_counted { "yes" } else { "no" });
+        let params = [
+            ("verdict", Value::Word(self.verdict.name())),
+            ("flaws", parts),
+            ("named", Value::Number(shown as u64)),
+            ("more", Value::Number((self.flaws.len() - shown) as u64)),
+            ("counted", counted),
+        ];
+        words.say("quality-line", &Params::from(params))
+    }
 }
 
 /// How much the captures allow to be judged.
@@ -98,6 +213,7 @@ pub(super) fn quality(conclusion: &Conclusion<'_>) -> Quality {
     let findings = conclusion.findings.iter().enumerate();
     let about_captures = findings.filter(|(_, finding)| finding.code.starts_with("quality."));
     remarks.0.extend(about_captures.map(|(place, _)| Remark::Finding(place)));
+    about_length(conclusion, &mut remarks);
     let nothing_judged = conclusion.tally.evaluable == 0;
     if nothing_judged {
         why_nothing_was_judged(conclusion, &mut remarks);
@@ -110,7 +226,61 @@ pub(super) fn quality(conclusion: &Conclusion<'_>) -> Quality {
     } else {
         Grade::Limited
     };
-    Quality { verdict, remarks: remarks.0 }
+    let flaws = flaws(conclusion, &remarks.0);
+    let counted = |capture: &CaptureNotes| capture.dropped.kernel.is_some();
+    let loss_is_counted = !conclusion.case.captures.is_empty() && conclusion.case.captures.iter().all(counted);
+    Quality { verdict, remarks: remarks.0, flaws, loss_is_counted }
+}
+
+/// What the remarks come to, in a word each, the worst first.
+fn flaws(conclusion: &Conclusion<'_>, remarks: &[Remark]) -> Vec<(Flaw, Params)> {
+    let flaw = |remark: &Remark| match remark {
+        Remark::Finding(place) => Flaw::of(conclusion.findings[*place].code),
+        Remark::Fact { key, .. } => Flaw::of(key),
+    };
+    let flaws: BTreeSet<Flaw> = remarks.iter().filter_map(flaw).collect();
+    flaws.into_iter().map(|flaw| (flaw, extent(flaw, conclusion))).collect()
+}
+
+/// How large a flaw is, where that can be told in a number.
+fn extent(flaw: Flaw, conclusion: &Conclusion<'_>) -> Params {
+    let captures = &conclusion.case.captures;
+    let ledger = conclusion.judge.ledger;
+    let sum = |of: fn(&CaptureNotes) -> u64| captures.iter().map(of).sum::<u64>();
+    let packets = sum(|notes| notes.packets);
+    let share = |part: u64, whole: u64| if whole == 0 { Value::Number(0) } else { Value::Share { part, whole } };
+    let percent = match flaw {
+        Flaw::Lost => {
+            let lost =
+                sum(|notes| notes.dropped.kernel.unwrap_or(0).saturating_add(notes.dropped.interface.unwrap_or(0)));
+            match lost {
+                // Nobody counted them; the sequence numbers tell.
+                0 => share(ledger.holes.missing, ledger.holes.missing.saturating_add(ledger.holes.there)),
+                _ => share(lost, packets.saturating_add(lost)),
+            }
+        }
+        Flaw::OneDirection => {
+            let seen = ledger.visibility.all;
+            share(seen.one, seen.one + seen.both)
+        }
+        Flaw::Cut => share(sum(|notes| notes.truncated_packets), packets),
+        Flaw::Duplicated => share(ledger.duplicates, ledger.flow_packets),
+        _ => return Params::default(),
+    };
+    Params::from([("percent", percent)])
+}
+
+/// A capture that ends before silence means anything. Where attempts were still waiting then, a finding says so.
+fn about_length(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
+    let captures = &conclusion.case.captures;
+    let first = captures.iter().filter_map(|capture| capture.first).min();
+    let last = captures.iter().filter_map(|capture| capture.last).max();
+    let Some((first, last)) = first.zip(last) else { return };
+    let waiting = conclusion.findings.iter().any(|finding| finding.code == "quality.ends-early");
+    if conclusion.tally.flows > 0 && last - first < GRACE && !waiting {
+        let params = [("duration", Value::Duration(last - first)), ("grace", Value::Duration(GRACE))];
+        remarks.add("about-short", params);
+    }
 }
 
 /// What no other remark tells: packets of other kinds only, or conversations of which too little is seen.
@@ -261,7 +431,19 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
         let steps = ("steps", Value::Number(clock.steps_back));
         remarks.add("about-steps-back", [steps, ("largest", Value::Duration(clock.largest_step))]);
     }
+    for leap in conclusion.case.leaps() {
+        let watched = ("watched", Value::Word(if leap.watched { "yes" } else { "no" }));
+        remarks
+            .add("about-leap", [("from", Value::Moment(leap.from)), ("duration", Value::Duration(leap.span)), watched]);
+    }
     remarks.add_packets("about-late-packets", clock.held);
+    about_half_seen(conclusion, remarks);
+    if ledger.holes.are_many() {
+        let Holes { flows, carrying, missing, there } = ledger.holes;
+        let percent = Value::Share { part: missing, whole: missing.saturating_add(there) };
+        let params = [("flows", Value::Number(flows)), ("carrying", Value::Number(carrying)), ("percent", percent)];
+        remarks.add("about-holes", params);
+    }
     if ledger.duplicates * 50 > ledger.flow_packets {
         let share = Value::Share { part: ledger.duplicates, whole: ledger.flow_packets };
         remarks.add("about-duplicates", [("percent", share)]);
@@ -269,6 +451,16 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     if conclusion.case.overlapping > 0 {
         let captures = Value::Number(conclusion.case.overlapping as u64);
         remarks.add("about-overlap", [("captures", captures)]);
+    }
+}
+
+/// Hosts between which one direction is missing, where that is no finding about the whole capture.
+fn about_half_seen(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
+    // A single flow may have lost what is missing, or lie at the edge of the capture.
+    let half = |directions: &Directions| directions.is_half_seen() && directions.one > 1;
+    let pairs = conclusion.judge.ledger.visibility.hosts().iter().filter(|(_, directions)| half(directions)).count();
+    if pairs > 0 && !conclusion.findings.iter().any(|finding| finding.code == "quality.one-direction") {
+        remarks.add("about-half-seen", [("pairs", Value::Number(pairs as u64))]);
     }
 }
 
@@ -298,3 +490,41 @@ const EARLIEST: Timestamp = Timestamp(631_152_000 * SECOND);
 
 /// 2100-01-01.
 const LATEST: Timestamp = Timestamp(4_102_444_800 * SECOND);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::CHECKS;
+
+    #[test]
+    fn every_remark_says_what_is_wrong() {
+        let catalogue = include_str!("../words/en.ftl");
+        let keys = catalogue.lines().filter_map(|line| line.split_once(" =")).map(|(key, _)| key);
+        let about = keys.filter(|key| key.starts_with("about-") && *key != "about-finding");
+        let codes = CHECKS.into_iter().flatten().map(|check| check.code).filter(|code| code.starts_with("quality."));
+        for key in about.chain(codes) {
+            assert!(Flaw::of(key).is_some(), "{key} is not among the flaws of a capture");
+        }
+        assert_eq!(Flaw::of("about-finding"), None);
+    }
+
+    fn line(verdict: Grade, flaws: &[Flaw], loss_is_counted: bool) -> String {
+        let percent = |flaw| (flaw, Params::from([("percent", Value::Share { part: 3, whole: 100 })]));
+        let flaws = flaws.iter().copied().map(percent).collect();
+        Quality { verdict, remarks: Vec::new(), flaws, loss_is_counted }.line(&Words::default())
+    }
+
+    #[test]
+    fn one_line_tells_the_worst_first() {
+        assert_eq!(line(Grade::Good, &[], true), "Capture good: nothing lost or cut.");
+        assert_eq!(line(Grade::Good, &[], false), "Capture good: nothing cut, and no sign of loss.");
+        let two = line(Grade::Limited, &[Flaw::Lost, Flaw::StartsInMiddle], true);
+        assert_eq!(two, "Capture limited: 3 % of the packets lost, starts in the middle.");
+        let many = [Flaw::OneDirection, Flaw::Damaged, Flaw::Clock, Flaw::EndsEarly, Flaw::Odd, Flaw::Unclear];
+        let told = line(Grade::Poor, &many, false);
+        let expected = "Capture poor: one direction only of 3 % of the connections, the file is damaged, its clock is not even, ends too \
+                        early and 2 more.";
+        assert_eq!(told, expected);
+        assert!(many.is_sorted());
+    }
+}

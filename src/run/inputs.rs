@@ -146,6 +146,15 @@ impl Inputs {
     }
 }
 
+impl Queue {
+    /// A single capture that was opened before, because it was looked at to find out what it is.
+    pub fn of_opened(path: &Path, file: CaptureFile) -> Queue {
+        let waiting =
+            Waiting { path: path.into(), capture: 0, first: None, size: None, opened: Some(file), filter: None };
+        Queue { waiting: vec![waiting], failed: Vec::new(), precious: Vec::new(), left_out: LeftOut::default() }
+    }
+}
+
 /// Captures in the order of their first packets, then of their paths: never in that of the command line.
 pub(super) struct Queue {
     pub waiting: Vec<Waiting>,

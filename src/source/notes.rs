@@ -50,6 +50,8 @@ pub struct CaptureNotes {
     pub damage: Option<Damage>,
     /// How often something was damaged.
     pub damages: u64,
+    /// The latest moment before each damage behind which reading went on, at most 1000: packets are missing there.
+    pub broken: Vec<Timestamp>,
     /// What is odd but did not hinder the reading, one entry a kind.
     pub oddities: Vec<Oddity>,
     /// When a watched interface was not there or not up, the first [`INTERRUPTION_LIMIT`] times.
@@ -72,6 +74,9 @@ pub struct FilterNote {
 
 /// Maximum number of interruptions that are listed.
 pub const INTERRUPTION_LIMIT: usize = 100;
+
+/// Maximum number of damaged places whose times are kept.
+const BROKEN_LIMIT: usize = 1_000;
 
 /// A time in which nothing was captured from an interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -181,8 +186,15 @@ impl CaptureNotes {
     }
 
     /// Whether packets were lost between two moments, or may have been: without times any loss counts for the whole
-    /// capture.
+    /// capture. So does what a damaged place held, or came while an interface was away, up to four seconds after the second moment: an
+    /// answer that is waited for comes later than the last try.
     pub fn may_have_lost(&self, from: Timestamp, to: Timestamp) -> bool {
+        let until = to + AFTER;
+        let away = |one: &Interruption| one.from <= until && one.to.is_none_or(|back| from <= back);
+        let broken = |&at: &Timestamp| from <= at + Span::seconds(1) && at <= until;
+        if self.interruptions.iter().any(away) || self.broken.iter().any(broken) {
+            return true;
+        }
         if !self.lossy_seconds.is_empty() {
             let second = Span::seconds(1);
             return self.lossy_seconds.iter().any(|&lossy| lossy <= to && from <= lossy + second);
@@ -225,6 +237,9 @@ impl CaptureNotes {
     #[cold]
     pub(super) fn damaged(&mut self, position: u64, kind: DamageKind, what: String, resumed: Option<u64>) {
         self.damages += 1;
+        if let Some(last) = self.last.filter(|_| resumed.is_some() && self.broken.len() < BROKEN_LIMIT) {
+            self.broken.push(last);
+        }
         let packet = self.packets;
         self.damage.get_or_insert(Damage { position, packet, kind, what, resumed });
     }
@@ -281,6 +296,8 @@ impl OddityKind {
     }
 }
 
+/// How long an answer is waited for (facts GRACE-01).
+const AFTER: Span = Span::seconds(4);
 /// Maximum numbers of link types, interfaces and comments in the notes of one capture, and of bytes of all its comments.
 const LINK_TYPES_KEPT: usize = 64;
 const INTERFACES_KEPT: usize = 1_000;
@@ -326,6 +343,23 @@ mod tests {
         notes.lossy_seconds = vec![at(40)];
         assert!(!notes.may_have_lost(at(20), at(30)));
         assert!(notes.may_have_lost(at(41), at(50)) && notes.may_have_lost(at(20), at(40)));
+    }
+
+    #[test]
+    fn a_damaged_place_and_an_interface_that_was_away_have_lost() {
+        let at = |seconds| Timestamp::new(seconds, 0);
+        let mut notes = CaptureNotes { first: Some(at(0)), last: Some(at(50)), ..CaptureNotes::default() };
+        notes.damaged(10, DamageKind::Broken, "one".into(), Some(20));
+        assert!(notes.may_have_lost(at(48), at(49)) && notes.may_have_lost(at(51), at(60)));
+        assert!(!notes.may_have_lost(at(10), at(45)) && !notes.may_have_lost(at(52), at(60)));
+        notes.damaged(30, DamageKind::CutOff, "two".into(), None);
+        assert_eq!(notes.broken, [at(50)], "behind the end nothing is missing");
+        let what = String::from("eth0 went down");
+        notes.interruptions = vec![Interruption { what: what.clone(), from: at(20), to: Some(at(30)) }];
+        assert!(notes.may_have_lost(at(10), at(17)) && notes.may_have_lost(at(30), at(40)));
+        assert!(!notes.may_have_lost(at(10), at(15)) && !notes.may_have_lost(at(31), at(40)));
+        notes.interruptions = vec![Interruption { what, from: at(20), to: None }];
+        assert!(notes.may_have_lost(at(31), at(40)));
     }
 
     #[test]

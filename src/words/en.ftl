@@ -106,6 +106,8 @@ remark-answers-unknown = More paths were answered than are kept, so an answer to
 remark-one-direction = The capture holds one direction only here, so the answer may also have been a refusal.
 remark-host-down = Nobody answered when the link was asked for { $server } (ARP or neighbour discovery): the host is down, or not in that
     network.
+remark-clock-leaps = Right after the first of these tries nothing at all was captured for a while, or the clock of the capture leapt, so they were
+    watched for less than it seems.
 remark-lossy = The capture lost packets in that time, so an answer may have been lost as well.
 
 
@@ -247,7 +249,10 @@ unexpected-scan =
     .meaning = It made { tries-in-all } at { scan-ports } of the port map ({ $port_list }) on { scan-hosts }, and no session came of any. { $through ->
         [elsewhere] To other hosts it has sessions on the same port, so its ways to these are blocked, or these hosts are down.
        *[nowhere] That is how a port scanner, a vulnerability scanner or an inventory works.
-    } These tries are told here once, and not as blocks.
+    } { $seen ->
+        [in-part] The capture lacks packets of that time, so answers may be missing. These
+       *[whole] These
+    } tries are told here once, and not as blocks.
     .remedy = Find out what { $clients } ran at that time. If it is a Citrix component that has to reach these hosts, all its ways to them are
         blocked: start with one of them.
 
@@ -829,6 +834,17 @@ about-loss = { $capture }: { $who ->
         [interface] its interface
        *[kernel] the capturing system
     } lost { packets }, so a missing answer may have been lost as well.
+about-half-seen = Between { $pairs ->
+        [one] { $pairs } pair
+       *[other] { $pairs } pairs
+    } of hosts only one direction was captured, although the other plainly answered. Whether anything was blocked there cannot be told.
+about-holes = { $flows ->
+        [one] { $flows } TCP flow
+       *[other] { $flows } TCP flows
+    } of the { $carrying } that carry payload have holes: of what was sent at least { $percent ->
+        [0] a part
+       *[other] { $percent } %
+    } is not in the capture. The capture or the mirror port lost packets, so a missing answer may have been lost as well.
 about-missing-times = { $capture }: { packets } without a time got the time of the packet before.
 about-wrong-clock = { $capture }: packets have times before 1990 or after 2100; the clock that wrote them was wrong.
 about-future-clock = { $capture }: its last packet has a time { $ahead } after the clock of this computer; one of the two clocks is wrong.
@@ -862,6 +878,11 @@ about-steps-back = The clock of the capture steps back { $steps ->
         [one] { $steps } time
        *[other] { $steps } times
     }, by up to { $largest }; times after such a step are held, or moved forward where they stay behind.
+about-leap = From { $from } nothing at all was captured for { $duration }{ $watched ->
+        [yes] : the clock leapt, or this computer slept
+       *[no] , although much was before and after: the capture stood still, or its clock leapt
+    }. What was not answered then is not called blocked for sure.
+about-short = The capture is { $duration } long. Before { $grace } no attempt without an answer is called blocked.
 about-late-packets = { packets } came a few moments later than their times say; short times such as round trips may be wrong.
 about-duplicates = { $percent } % of the packets are in the capture twice; they were not taken for retransmissions.
 about-overlap = More captures overlap in time than are merged at once: { $captures ->
@@ -894,6 +915,43 @@ skipped = { $packets } { $why ->
         [fragment_without_start] fragments whose start is missing
         [icmp_other] ICMP messages that belong to no conversation
        *[other] { $capitals }
+    }
+
+
+## What captures are good for, in one line
+
+quality-line = { $verdict ->
+        [good] Capture good: { $counted ->
+            [yes] nothing lost or cut
+           *[no] nothing cut, and no sign of loss
+        }
+       *[other] Capture { $verdict }{ $named ->
+            [0] {""}
+           *[other] : { $flaws }{ $more ->
+                [0] {""}
+               *[other] {" "}and { $more } more
+            }
+        }
+    }.
+flaw-no-packets = no packets
+flaw-one-direction = one direction only of { percent-of } connections
+flaw-damaged = the file is damaged
+flaw-lost = { percent-of } packets lost
+flaw-interrupted = nothing captured for a while
+flaw-clock = its clock is not even
+flaw-cut = { percent-of } packets cut
+flaw-starts-in-middle = starts in the middle
+flaw-too-short = too short to call anything silent
+flaw-ends-early = ends too early
+flaw-duplicated = { percent-of } packets twice
+flaw-filtered = filtered
+flaw-not-read = some packets are of kinds that are not read
+flaw-not-kept = more in it than is kept
+flaw-odd = odd in places
+flaw-unclear = too little of each conversation
+percent-of = { $percent ->
+        [0] less than 1 % of the
+       *[other] { $percent } % of the
     }
 
 
@@ -940,6 +998,92 @@ about-interruption = { $what } at { $from }: { $back ->
        *[no] nothing was captured there afterwards.
     }
 about-interruptions = { $capture } ended { $times } times; the first { $listed } are told.
+
+
+## Two reports side by side
+
+diff-before = Before:
+diff-after = After:
+diff-heading = { $name }{ $named ->
+        [yes] {" "}({ $captures })
+       *[no] {""}
+    }: { packets }{ $first ->
+        [none] {""}
+       *[other] , from { $first } UTC
+    }
+diff-nothing-in-common = There is nothing to compare: no server stands in both. Wrong were { $was } in the earlier capture and { $is } in the
+    later one; --format json lists them.
+diff-findings-only = One of the two reports knows no problems, so findings are compared.
+diff-verdict = { $all ->
+        [0] Nothing is wrong in either.
+       *[other] { $worse ->
+            [0] Nothing got worse:
+           *[other] Something got worse:
+        }
+    }
+diff-count = { $number } { $state ->
+        [new] new
+        [worse] worse
+        [gone] gone
+        [better] better
+        [same] the same
+       *[not_evaluable] not seen again
+    }
+diff-state = { $state ->
+        [new] NEW
+        [worse] WORSE
+        [gone] GONE
+        [better] BETTER
+        [same] THE SAME
+       *[not_evaluable] NOT SEEN AGAIN
+    }
+diff-further = { $number } more; --format json tells them all.
+
+diff-new = { $basis ->
+        [worked-before] It worked before: { $working } of { paths } got an answer in the earlier capture.
+        [tried-before] It was tried before as well, and nothing was told of it.
+       *[not-tried-before] Nobody tried it in the earlier capture, so it may have been so before.
+    } { diff-hit }
+diff-hit = { $clients_is ->
+        [one] { $clients_is } client
+       *[other] { $clients_is } clients
+    }, { $servers_is ->
+        [one] { $servers_is } server
+       *[other] { $servers_is } servers
+    }.
+diff-gone = { $basis ->
+        [works-now] It was tried again and works: { $working } of { paths } get an answer now.
+        [not-there-now] It was tried again, and it is not there any more.
+       *[did-not-happen-again] It did not happen again. Nothing says that it will not.
+    }
+diff-not-evaluable = { $basis ->
+        [others-only] That is no all-clear: others get an answer there, but none of those who were hit tried again.
+        [part-only] That is no all-clear for all: { $working } of { paths } get an answer now, and the rest was not tried again or came to nothing.
+        [not-decided] That is no all-clear: it was tried, and the later capture does not show that it works.
+        [flows-left-out] That is no all-clear: the later report does not list all flows, so what was tried is not known.
+       *[not-tried] That is no all-clear: nobody tried it in the later capture.
+    }
+diff-changed = { $clients_was ->
+        [one] { $clients_was } client
+       *[other] { $clients_was } clients
+    } -> { $clients_is }, { $servers_was ->
+        [one] { $servers_was } server
+       *[other] { $servers_was } servers
+    } -> { $servers_is }{ $severity_change ->
+        [no] {""}
+       *[other] , { $severity_was } -> { $severity_is }
+    }{ $sureness_change ->
+        [surer] , surer than before
+        [less-sure] , less sure than before
+       *[no] {""}
+    }{ $working ->
+        [0] {""}
+       *[other] ; { $working } of { paths } get an answer now
+    }.
+paths = { $paths ->
+        [one] { $paths } path
+       *[other] { $paths } paths
+    }
 
 
 ## The report to be read

@@ -92,9 +92,13 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-filter-link", &["capture", "link", "what"]),
     ("about-finding", &["meaning", "title"]),
     ("about-flow-limit", &["flows"]),
+    ("about-half-seen", &["pairs"]),
+    ("about-holes", &["carrying", "flows", "percent"]),
     ("about-interruption", &["back", "from", "to", "what"]),
     ("about-interruptions", &["capture", "listed", "times"]),
     ("about-late-packets", &["packets"]),
+    ("about-leap", &["duration", "from", "watched"]),
+    ("about-short", &["duration", "grace"]),
     ("about-future-clock", &["ahead", "capture"]),
     ("about-links", &["links", "names", "packets"]),
     ("about-live-filter", &["capture", "filter"]),
@@ -113,8 +117,21 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-unlisted", &["flows"]),
     ("about-unlisted-ways", &[]),
     ("about-wrong-clock", &["capture"]),
+    ("diff-changed", CHANGED),
+    ("diff-count", &["number", "state"]),
+    ("diff-further", &["number"]),
+    ("diff-gone", CHANGED),
+    ("diff-heading", &["captures", "first", "name", "named", "packets"]),
+    ("diff-new", CHANGED),
+    ("diff-not-evaluable", CHANGED),
+    ("diff-nothing-in-common", &["is", "was"]),
+    ("diff-state", &["state"]),
+    ("diff-verdict", &["all", "worse"]),
+    ("diff-", &[]),
     ("duration", &["number", "unit"]),
     ("explain-", EXPLAINED),
+    ("flaw-", &["percent"]),
+    ("quality-line", &["counted", "flaws", "more", "named", "verdict"]),
     ("hosts", &["count", "first", "more", "second", "third"]),
     ("hosts-among", &["covered", "ranges", "told"]),
     ("hosts-and-others", &["hosts"]),
@@ -219,6 +236,21 @@ fn texts_of(cause: Cause) -> impl Iterator<Item = String> {
     let texts = ["title", "meaning", "remedy"].into_iter().filter(move |_| cause != Cause::Single);
     texts.map(move |text| format!("problem-{}.{text}", cause.name()))
 }
+
+/// What is told of something that two reports are compared by.
+const CHANGED: &[&str] = &[
+    "basis",
+    "clients_is",
+    "clients_was",
+    "paths",
+    "servers_is",
+    "servers_was",
+    "severity_change",
+    "severity_is",
+    "severity_was",
+    "sureness_change",
+    "working",
+];
 
 fn checks() -> impl Iterator<Item = &'static Check> {
     CHECKS.into_iter().flatten()
@@ -500,7 +532,7 @@ fn people_read_durations_in_words() {
 
 #[test]
 fn no_text_adds_a_unit_to_a_duration() {
-    let durations = ["after_longest", "after_shortest", "ahead", "duration", "idle", "largest", "watched"];
+    let durations = ["after_longest", "after_shortest", "ahead", "duration", "grace", "idle", "largest", "watched"];
     for name in durations {
         assert!(!LANGUAGES[0].catalogue.contains(&format!("{{ ${name} }} s")), "{name} comes with its unit");
     }

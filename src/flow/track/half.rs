@@ -182,7 +182,16 @@ impl Half {
             retransmissions: self.retransmissions,
             duplicates: self.duplicates,
             ttl: self.ttl,
+            missing_bytes: self.missing_bytes(),
         }
+    }
+
+    /// What the sequence numbers ran through and no packet brought. They wrap around, which hides some; a packet with a number made up,
+    /// which would show too many, counts for no more than all the others.
+    fn missing_bytes(self) -> u64 {
+        // A FIN has a number as well.
+        let sent = u64::from(if self.started { self.next.wrapping_sub(self.start) } else { 0 }).saturating_sub(1);
+        if sent > u64::from(u32::MAX / 2) { 0 } else { sent.saturating_sub(self.payload_bytes).min(self.payload_bytes) }
     }
 }
 

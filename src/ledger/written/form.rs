@@ -61,6 +61,7 @@ pub(super) enum Line {
     Paths(PathsLine),
     Generic(Vec<(PathForm, AnswersForm)>),
     Strangers(Vec<(ByName<Stranger>, u64)>),
+    Holes((u64, u64, u64, u64)),
     Neighbours(Vec<NeighbourRow>),
     Deaths(Vec<DeathRow>),
     Named(Vec<(ByName<Address>, ByName<CitrixName>)>),

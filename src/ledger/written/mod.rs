@@ -68,6 +68,8 @@
 //!   for rows that have none. Flows that worked and flows that were only answered are two rows of one path.
 //! - `generic`: rows of path and answers, on ports that many programs use.
 //! - `strangers`: packets that are not read, by [`Stranger`](crate::packet::Stranger). Missing where there are none.
+//! - `holes`: payload that the captures lack: flows that lack something, flows that carried payload, bytes that are missing, bytes that are
+//!   there. Missing where no flow carried payload.
 //! - `neighbours`: rows of who was asked for by ARP or neighbour discovery, who asked, requests, answers, times.
 //! - `deaths`: sessions that died. Rows: as in a sighting, and then the number of those in which the client was not heard of
 //!   again, of those that were idle before, and the shortest and the longest of those times (or null).

@@ -153,6 +153,15 @@ impl Reader<'_> {
                 once(self.ledger.strangers.insert(stranger, packets).is_none(), "a kind of packets")
             }),
             Line::Voices(line) => self.voices(line),
+            Line::Holes((flows, carrying, missing, there)) => {
+                once(self.ledger.holes == crate::ledger::Holes::default(), "what is missing")?;
+                if (flows == 0) != (missing == 0) || flows > carrying || missing > there {
+                    return Err(Fault::Contradiction { what: "more is missing than there can be" });
+                }
+                let (carrying, there) = (self.some(carrying)?, self.some(there)?);
+                self.ledger.holes = crate::ledger::Holes { flows, carrying, missing, there };
+                Ok(())
+            }
             Line::Deaths(rows) => rows.into_iter().try_for_each(|row| self.death(row)),
             Line::Named(rows) => rows.into_iter().try_for_each(|(ByName(host), ByName(name))| {
                 once(self.ledger.hellos.name(host).is_none(), "a host with a name of Citrix")?;

@@ -270,6 +270,10 @@ impl<W: Write> Writer<'_, W> {
             let row = |(stranger, packets): (&Stranger, &u64)| (ByName(*stranger), *packets);
             self.line(&Line::Strangers(ledger.strangers.iter().map(row).collect()))?;
         }
+        if ledger.holes != crate::ledger::Holes::default() {
+            let crate::ledger::Holes { flows, carrying, missing, there } = ledger.holes;
+            self.line(&Line::Holes((flows, carrying, missing, there)))?;
+        }
         let rows: Vec<_> = ledger.neighbours.iter().collect();
         for rows in rows.chunks(ROWS) {
             let row = |&(&(asked, asker), called): &(&(Address, Address), &Called)| {
