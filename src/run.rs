@@ -45,6 +45,8 @@ impl Exit {
         match error {
             // It can be read, and says what is not allowed: a mistake of whoever wrote it, like one on the command line.
             Error::PortMap { .. } => Exit::Wrong,
+            // What was found decides what can be asked for.
+            Error::NoProblem { .. } => Exit::Wrong,
             #[cfg(feature = "live")]
             Error::Live(LiveError::Filter { .. }) => Exit::Wrong,
             #[cfg(not(feature = "live"))]
