@@ -151,7 +151,8 @@ impl<'a> Scene<'a> {
             let Some(seen) = crowd.seen() else { continue };
             // All of them together count once; each client is named.
             for (place, &client) in crowd.hosts().iter().enumerate() {
-                let share = if place == 0 { seen.clone() } else { Seen { flows: 0, tries: 0, ..seen.clone() } };
+                let share =
+                    if place == 0 { seen.clone() } else { Seen { flows: 0, tries: 0, begun: 0, ..seen.clone() } };
                 self.add_to_groups(&mut groups, sign, &target.sighting(client), &share);
             }
             if let Some(group) = groups.get_mut(&(sign, target.server, target.protocol, target.port)) {
@@ -206,6 +207,8 @@ impl<'a> Scene<'a> {
             flows: working.flows,
             first: working.first,
             latest: Few::of([Reverse(working.began)], 1),
+            // When those between the first and the last began is not kept.
+            begun: i128::from(working.first.0) * i128::from(working.flows),
             last: working.last,
             watched: working.last - working.first,
             evidence: Few::of([working.opener], NAMED_LIMIT),

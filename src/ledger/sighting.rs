@@ -36,6 +36,8 @@ pub struct Seen {
     pub first: Timestamp,
     /// When the last flows began, the latest [`LATEST_LIMIT`] of them, the last first.
     pub latest: Few<Reverse<Timestamp>>,
+    /// The sum of the moments at which the flows began, in nanoseconds since 1970: it tells whether most of them began early or late.
+    pub begun: i128,
     /// The last packet of the last flow.
     pub last: Timestamp,
     /// The longest time that one of the flows was watched.
@@ -342,6 +344,7 @@ impl Seen {
             flows: 1,
             first: flow.first,
             latest: Few::of([Reverse(flow.first)], LATEST_LIMIT),
+            begun: i128::from(flow.first.0),
             last: flow.last,
             watched: flow.watched(),
             evidence: Few::of(flow.evidence.iter().copied(), NAMED_LIMIT),
@@ -394,10 +397,11 @@ impl AddAssign<&Sightings> for Sightings {
 impl AddAssign<&Seen> for Seen {
     fn add_assign(&mut self, other: &Seen) {
         let Seen { flows, first, latest, last, watched, evidence, openers, client_ports, tries, errors, .. } = other;
-        let Seen { signs, reset_after, vlans, .. } = other;
+        let Seen { begun, signs, reset_after, vlans, .. } = other;
         self.flows += flows;
         self.first = self.first.min(*first);
         self.latest.join(latest, LATEST_LIMIT);
+        self.begun += begun;
         self.last = self.last.max(*last);
         self.watched = self.watched.max(*watched);
         self.evidence.join(evidence, NAMED_LIMIT);

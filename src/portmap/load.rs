@@ -130,6 +130,7 @@ fn service(
         }
     }
     let session = block.flag("session");
+    let short = block.text_if("short").map(|short| short.value);
     let blocked = block.text_if("blocked").map(|blocked| blocked.value);
     let own = name.and_then(|name| names.find(&name.value));
     let instead = block.block_if("instead").map(|block| instead(&block, own.map(ServiceId), names));
@@ -137,6 +138,7 @@ fn service(
     Some(Service {
         name: name?.value.clone(),
         title: title?.value,
+        short,
         proved_by: by.map(|by| by.value),
         speaks,
         session,
@@ -445,6 +447,7 @@ cited = "Somebody"
         let nothing_known = Service {
             name: "ica".into(),
             title: "ICA".into(),
+            short: None,
             proved_by: None,
             speaks: None,
             session: false,

@@ -94,6 +94,12 @@ impl PortMap {
         &self.service(service).name
     }
 
+    /// A service in few words: "session reliability".
+    pub fn service_short(&self, service: ServiceId) -> &str {
+        let Service { title, short, .. } = self.service(service);
+        short.as_deref().unwrap_or_else(|| title.split_once(" (").map_or(title.as_str(), |(start, _)| start))
+    }
+
     /// The service of that name.
     pub fn service_named(&self, name: &str) -> Option<ServiceId> {
         self.services.iter().position(|service| service.name == name).map(|place| ServiceId(small(place)))

@@ -69,6 +69,8 @@ pub struct Service {
     pub name: String,
     /// The name for people, for example "CGP (session with session reliability)".
     pub title: String,
+    /// A shorter name for titles, where the title up to its first bracket will not do: "session reliability".
+    pub short: Option<String>,
     /// The protocol whose first bytes prove this service. No other service of the map has it.
     pub proved_by: Option<Protocol>,
     /// The protocols that may be heard on its ports; another one there contradicts the rule. `None`: the service is not

@@ -119,6 +119,16 @@ impl Range {
         (number(self.last) - number(self.first)).saturating_add(1)
     }
 
+    /// True where it is one of these.
+    pub fn holds(&self, address: Address) -> bool {
+        self.first <= address && address <= self.last
+    }
+
+    /// The other begins where this ends.
+    pub fn touches(&self, other: &Range) -> bool {
+        same_family(self.last, other.first) && number(other.first).checked_sub(number(self.last)) == Some(1)
+    }
+
     /// The length of the prefix that holds exactly these, if there is one: 24 for `10.0.0.0` to `10.0.0.255`.
     pub fn prefix(&self) -> Option<u32> {
         let count = self.addresses();

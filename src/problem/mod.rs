@@ -1,14 +1,21 @@
 //! Findings with one cause are one problem: what they have in common, whom it hits, what still works, and who is behind it. Facts only:
 //! the sentences stand in the catalogue of words.
 
+mod cause;
+mod contrast;
+mod group;
 mod hosts;
+mod identity;
+mod made;
+mod replies;
+mod trend;
 
 use crate::finding::{Confidence, Finding, Params, Scene, Severity};
 use crate::packet::Address;
 use crate::time::Timestamp;
 use crate::transport::Transport;
+use replies::Replies;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 pub use hosts::{Hosts, Range, Ranges};
 
@@ -102,6 +109,30 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every cause.
+    pub const ALL: [Cause; 20] = [
+        Cause::NoAnswer,
+        Cause::Refused,
+        Cause::Prohibited,
+        Cause::HalfOpen,
+        Cause::Cut,
+        Cause::HostDown,
+        Cause::ServiceDown,
+        Cause::SubnetAgainstPort,
+        Cause::Scan,
+        Cause::Flood,
+        Cause::Fallback,
+        Cause::LaunchFailed,
+        Cause::Exposed,
+        Cause::FromInternet,
+        Cause::ForeignProtocol,
+        Cause::OtherPort,
+        Cause::OtherTransport,
+        Cause::SessionDied,
+        Cause::IdleTimeout,
+        Cause::Single,
+    ];
+
     /// The name in the report.
     pub fn name(self) -> &'static str {
         match self {
@@ -253,48 +284,23 @@ impl Suspect {
 }
 
 /// The problems behind findings, the worst first. What is about the capture itself is no problem: its quality tells it.
-pub fn problems(_scene: &Scene<'_>, findings: &[Finding]) -> Vec<Problem> {
-    let mut groups = BTreeMap::<_, Vec<usize>>::new();
-    for (place, finding) in findings.iter().enumerate().filter(|(_, finding)| !finding.code.starts_with("quality.")) {
-        groups.entry((finding.code, finding.port)).or_default().push(place);
+///
+/// Each other finding is in exactly one of them. A cause that explains others absorbs them: see [`Cause`].
+pub fn problems(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Problem> {
+    if findings.iter().all(|finding| finding.code.starts_with("quality.")) {
+        return Vec::new();
     }
-    let mut problems: Vec<Problem> = groups.into_values().filter_map(|places| problem(findings, places)).collect();
-    problems.sort_by_key(|problem| (Reverse(problem.severity), Reverse(problem.clients.count()), problem.id.clone()));
+    let replies = Replies::of(scene, findings);
+    let mut problems: Vec<Problem> = group::groups(scene, findings, &replies)
+        .into_iter()
+        .map(|group| made::problem(scene, findings, &replies, group))
+        .collect();
+    problems.sort_by(|one, other| rank(one).cmp(&rank(other)));
+    identity::tell_twins_apart(&mut problems);
     problems
 }
 
-fn problem(findings: &[Finding], places: Vec<usize>) -> Option<Problem> {
-    let of: Vec<&Finding> = places.iter().map(|&place| &findings[place]).collect();
-    let leading = *of.first()?;
-    let cause = match leading.code {
-        "blocked.silent" => Cause::NoAnswer,
-        "blocked.refused" => Cause::Refused,
-        "blocked.prohibited" => Cause::Prohibited,
-        _ => Cause::Single,
-    };
-    let hosts = |of_finding: fn(&Finding) -> &[Address]| {
-        Hosts::of(of.iter().flat_map(|finding| of_finding(finding).iter().copied()))
-    };
-    let more = of.iter().any(|finding| finding.more_clients);
-    Some(Problem {
-        id: format!("p-{}", leading.id.trim_start_matches("f-")),
-        severity: of.iter().map(|finding| finding.severity).max()?,
-        confidence: of.iter().map(|finding| finding.confidence).max()?,
-        cause,
-        ports: leading.port.into_iter().collect(),
-        service: leading.service.clone(),
-        clients: hosts(|finding| &finding.clients).with_more(more),
-        servers: hosts(|finding| &finding.servers),
-        attempts: of.iter().map(|finding| finding.flow_count).sum(),
-        first: of.iter().filter_map(|finding| finding.first).min(),
-        last: of.iter().filter_map(|finding| finding.last).max(),
-        trend: None,
-        works: Vec::new(),
-        works_complete: false,
-        servers_answered: None,
-        networks: Vec::new(),
-        culprit: None,
-        params: Params::default(),
-        findings: places,
-    })
+/// The worst first, then by people hit, then by what it came to.
+fn rank(problem: &Problem) -> impl Ord + use<'_> {
+    (Reverse(problem.severity), Reverse(problem.clients.count()), Reverse(problem.attempts), &problem.id)
 }

@@ -37,7 +37,7 @@ pub fn write_json(out: &mut impl Write, report: &Report<'_>, words: &Words) -> i
         services: &report.services,
         rule_sets: rule_sets::named(report),
         problems: (0..report.problems.len()).map(|place| told_problem(report, place, words)).collect(),
-        findings: report.findings.iter().map(|line| told_in(report, line, words)).collect(),
+        findings: told_findings(report, words).collect(),
         flows: &report.flows,
     };
     write_document(out, &document)
@@ -62,8 +62,8 @@ pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>, words: &Words) ->
     for flow in report.flows.lines() {
         write_flow(out, &flow)?;
     }
-    for finding in &report.findings {
-        line(out, "finding", &told_in(report, finding, words))?;
+    for finding in told_findings(report, words) {
+        line(out, "finding", &finding)?;
     }
     write_problems(out, report, words)?;
     write_end(out, report, words, &report.totals)
@@ -80,8 +80,10 @@ pub fn write_ndjson_without_flows(
     is_new: impl Fn(&Finding) -> bool,
 ) -> io::Result<()> {
     write_captures(out, report)?;
-    for finding in report.findings.iter().filter(|line| is_new(line.finding)) {
-        write_finding(out, finding, words)?;
+    for (finding, problem) in report.findings.iter().zip(problems_of_findings(report)) {
+        if is_new(finding.finding) {
+            line(out, "finding", &ToldFinding { problem: Some(problem), ..told(finding, words) })?;
+        }
     }
     write_problems(out, report, words)?;
     write_end(out, report, words, &Totals { flows_left_out: None, ..report.totals })
@@ -228,6 +230,9 @@ struct ToldQuality {
 struct ToldFinding<'a> {
     /// Stands for the same thing in every run.
     id: &'a str,
+    /// The problem that it belongs to; null for what is about the capture. Missing where a live audit tells a finding by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Option<&'a str>>,
     code: &'a str,
     severity: &'a str,
     confidence: &'a str,
@@ -303,6 +308,12 @@ struct ToldProblem<'a> {
     last: Option<String>,
     trend: Option<&'a str>,
     works: Vec<ToldWorks<'a>>,
+    /// Every path that was answered is known: where `works` is empty nothing worked.
+    works_complete: bool,
+    /// How many of its servers answered anybody on its ports, at whatever time; null where that is not known.
+    servers_answered: Option<usize>,
+    /// The networks that it hits as wholes, where that is its cause.
+    networks: Vec<String>,
     culprit: Option<ToldCulprit<'a>>,
     title: String,
     meaning: String,
@@ -320,6 +331,8 @@ struct ToldHosts {
     ranges: Vec<String>,
     /// The ranges hold no others.
     exact: bool,
+    /// How many addresses the ranges hold, as text: there may be more than a number in JSON can say.
+    covered: String,
 }
 
 #[derive(Serialize)]
@@ -367,6 +380,22 @@ fn quality(quality: &Quality, report: &Report<'_>, words: &Words) -> ToldQuality
     ToldQuality { verdict: quality.verdict.name(), remarks }
 }
 
+/// Every finding with the problem that it belongs to.
+fn told_findings<'a>(report: &'a Report<'a>, words: &Words) -> impl Iterator<Item = ToldFinding<'a>> {
+    let problems = problems_of_findings(report);
+    let findings = report.findings.iter().zip(problems);
+    findings.map(|(line, problem)| ToldFinding { problem: Some(problem), ..told_in(report, line, words) })
+}
+
+/// The id of the problem of each finding.
+fn problems_of_findings<'a>(report: &'a Report<'a>) -> Vec<Option<&'a str>> {
+    let mut problems = vec![None; report.findings.len()];
+    for problem in report.problems {
+        problem.findings.iter().for_each(|&place| problems[place] = Some(problem.id.as_str()));
+    }
+    problems
+}
+
 /// The same in a document that lists shared rules once.
 fn told_in<'a>(report: &Report<'_>, line: &'a FindingLine<'a>, words: &Words) -> ToldFinding<'a> {
     let rule_set = rule_sets::of_finding(line.finding, report.flows.judge.map);
@@ -384,6 +413,7 @@ fn told<'a>(FindingLine { finding, flows }: &'a FindingLine<'a>, words: &Words) 
     let texts = words.finding(finding);
     ToldFinding {
         id: &finding.id,
+        problem: None,
         code: finding.code,
         severity: finding.severity.name(),
         confidence: finding.confidence.name(),
@@ -423,8 +453,7 @@ const RANGES: usize = 100;
 fn told_problem<'a>(report: &'a Report<'_>, place: usize, words: &Words) -> ToldProblem<'a> {
     let problem = &report.problems[place];
     let findings = report.findings.iter().map(|line| line.finding);
-    let texts = words.problem(problem, findings.clone());
-    let ids: Vec<&str> = findings.map(|finding| finding.id.as_str()).collect();
+    let texts = words.problem(problem, findings);
     let works = |works: &'a Works| ToldWorks {
         contrast: works.contrast.name(),
         protocol: works.port.0.name(),
@@ -439,7 +468,7 @@ fn told_problem<'a>(report: &'a Report<'_>, place: usize, words: &Words) -> Told
         severity: problem.severity.name(),
         confidence: problem.confidence.name(),
         cause: problem.cause.name(),
-        findings: problem.findings.iter().map(|&place| ids[place]).collect(),
+        findings: problem.findings.iter().map(|&place| report.findings[place].finding.id.as_str()).collect(),
         service: problem.service.as_deref(),
         protocol: problem.ports.first().map(|(transport, _)| transport.name()),
         port: problem.ports.first().map(|(_, port)| *port),
@@ -451,6 +480,9 @@ fn told_problem<'a>(report: &'a Report<'_>, place: usize, words: &Words) -> Told
         last: problem.last.map(Timestamp::rfc3339),
         trend: problem.trend.map(Trend::name),
         works: problem.works.iter().map(works).collect(),
+        works_complete: problem.works_complete,
+        servers_answered: problem.servers_answered,
+        networks: problem.networks.iter().map(Range::to_string).collect(),
         culprit: problem.culprit.as_ref().map(|culprit| told_culprit(culprit, words)),
         title: texts.title,
         meaning: texts.meaning,
@@ -460,9 +492,9 @@ fn told_problem<'a>(report: &'a Report<'_>, place: usize, words: &Words) -> Told
 }
 
 fn told_hosts(hosts: &Hosts) -> ToldHosts {
-    let Ranges { ranges, exact, .. } = hosts.ranges(RANGES);
+    let Ranges { ranges, exact, covered } = hosts.ranges(RANGES);
     let ranges = ranges.iter().map(Range::to_string).collect();
-    ToldHosts { count: hosts.count(), complete: !hosts.more, ranges, exact }
+    ToldHosts { count: hosts.count(), complete: !hosts.more, ranges, exact, covered: covered.to_string() }
 }
 
 fn told_culprit<'a>(culprit: &'a Culprit, words: &Words) -> ToldCulprit<'a> {

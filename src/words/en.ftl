@@ -263,19 +263,314 @@ quality-ends-early =
     .remedy = Let the capture run for at least half a minute after the failure.
 
 
-## Problems: what findings have in common
+## Problems: what findings have in common. Three texts for each cause, as findings have them. They may name the parameters of the
+## problem, and { $clients } and { $server } (in short: all of them), their numbers, { $ports } and more: `named_in_problem` says what.
 
-problem-attempts = { $number ->
-        [one] { $told } attempt
-       *[other] { $told } attempts
+problem-no-answer =
+    .title = { problem-place }: no answer{ problem-standing }
+    .meaning = { problem-tried }, and nothing came back. A firewall drops the packets, or { $server_count ->
+            [one] the server is
+           *[other] the servers are
+        } down. { $remarks }{ problem-follows }
+    .remedy = { $standing ->
+        [over] { problem-at-times }
+        [neighbour] { problem-not-citrix }
+        [public] { problem-public }
+       *[failing] { problem-first-sure }Allow { $ports } from { $clients } to { $server }, or check that { problem-servers-are } up.
     }
-problem-servers = { at-least-hosts }{ $number ->
+
+problem-refused =
+    .title = { problem-place }: refused{ problem-standing }
+    .meaning = { problem-tried }, and a reset answered. The way there is open, but nothing listens on this port, or a firewall answers in
+        place of { $server_count ->
+            [one] the server
+           *[other] the servers
+        }. { $remarks }{ problem-follows }
+    .remedy = { $standing ->
+        [over] { problem-at-times }
+        [neighbour] { problem-not-citrix }
+        [public] { problem-public }
+       *[failing] Check that the service runs and listens on { $ports } of { $server }: { listens }. If it does, look for a firewall on the
+            way that answers with resets.
+    }
+
+problem-prohibited =
+    .title = { problem-place }: { $cause ->
+        [nothing-listens] nothing listens
+        [host-unreachable] { $server_count ->
+            [one] host unreachable
+           *[other] hosts unreachable
+        }
+        [server-policy] rejected by the server
+       *[device-policy] rejected on the way
+    }{ problem-standing }
+    .meaning = { problem-tried }, and { $senders } answered with an ICMP error. { $cause ->
+        [nothing-listens] The host is reachable, but no program listens on this port.
+        [host-unreachable] The packets do not get to the host: it is down, or there is no route to it.
+        [server-policy] A rule on the server itself forbids it.
+       *[device-policy] A firewall or router on the way forbids it.
+    } { $remarks }{ problem-follows }
+    .remedy = { $standing ->
+        [over] { problem-at-times }
+        [neighbour] { problem-not-citrix }
+        [public] { problem-public }
+       *[failing] { $cause ->
+            [nothing-listens] Check that the service runs and listens on { $ports } of { $server }: { listens }.
+            [host-unreachable] Check that { $server } { $server_count ->
+                    [one] is up and has this address
+                   *[other] are up and have these addresses
+                }, then the routes from { $clients }.
+            [server-policy] Allow { $ports } from { $clients } in the firewall on { $server } itself.
+           *[device-policy] Allow { $ports } from { $clients } to { $server } on { $senders }, which sent the errors.
+        }
+    }
+
+problem-half-open =
+    .title = { problem-place }: answers do not arrive{ problem-standing }
+    .meaning = { problem-tried }. { $server } answered each SYN and repeated the answer, but no handshake was completed: the way back to the
+        clients is blocked or leads elsewhere. { $remarks }{ problem-follows }
+    .remedy = { $standing ->
+        [over] { problem-at-times }
+        [neighbour] { problem-not-citrix }
+        [public] { problem-public }
+       *[failing] Check routes and firewalls from { $server } back to { $clients }: the answers of { $ports } leave and do not arrive.
+    }
+
+problem-cut =
+    .title = { problem-place }: cut after the handshake{ problem-standing }
+    .meaning = { problem-tried }, and each connection was reset before the server said anything. A firewall that looks into the traffic, a
+        TLS inspection, or the service itself ends it. { $remarks }{ problem-follows }
+    .remedy = { $standing ->
+        [over] { problem-at-times }
+        [neighbour] { problem-not-citrix }
+        [public] { problem-public }
+       *[failing] Exempt { $ports } between { $clients } and { $server } from content or TLS inspection, then look at the event log of the
+            service.
+    }
+
+problem-host-down =
+    .title = { problem-hosts }: { $proof ->
+        [unanswered-arp] { $server_count ->
+            [one] host is down
+           *[other] hosts are down
+        }
+       *[no-sign-of-life] no sign of life
+    }
+    .meaning = { problem-tried } on { $ports }, and nothing came back. { $proof ->
+        [unanswered-arp] The link was asked for { $server } (ARP or neighbour discovery), and nobody answered: down, or not in that network.
+       *[no-sign-of-life] Nothing else was heard of { $server } either, while other servers in the same network answer the same clients:
+            down, or a firewall drops all that goes there.
+    }{ problem-follows }
+    .remedy = Check that { problem-servers-are } up and connected: { $server }. { $proof ->
+        [unanswered-arp] Nothing has to be opened in a firewall before that.
+       *[no-sign-of-life] If so, allow { $ports } from { $clients } to { $server }.
+    }
+
+problem-service-down =
+    .title = { problem-hosts }: session service is down
+    .meaning = { problem-tried } on { $ports }, and nobody got a session on any of these ports. { $proof ->
+        [refused] Resets say that nothing listens there.
+       *[silent] The host is up, and others in the same network answer the same clients there.
+    } The service that takes sessions does not run, or a firewall on the host blocks all its ports.{ problem-follows }
+    .remedy = Check that the Citrix services on { $server } run and listen: { listens }. Restart them, and look at the event log of the
+        host.
+
+problem-subnet-against-port =
+    .title = { problem-place }: blocked for { $network_count ->
+        [one] { $networks }
+       *[other] { $network_count } networks
+    }
+    .meaning = None of { client-count } seen from { $networks } got an answer on { $ports } of { $server } ({ attempts-in-all }), while other
+        clients are answered there at the same time. A rule on the way does not let { $network_count ->
+            [one] this network
+           *[other] these networks
+        } through. { $remarks }{ problem-follows }
+    .remedy = Allow { $ports } from { $networks } to { $server } in the firewalls between them. The servers need no change: others reach them.
+
+problem-scan =
+    .title = { $client_count ->
+        [one] Scan by { $clients }
+       *[other] Scans by { client-count }
+    }: { $ports ->
+        [one] { $ports } port
+       *[other] { at-least }{ $ports } ports
+    }, { server-count }
+    .meaning = { $client_count ->
+        [one] { $clients } made
+       *[other] { client-count } made
+    } { attempts-in-all } at { server-count } (ports { $port_list }), and no session came of any. { $through ->
+        [elsewhere] To other hosts there are sessions on the same port, so the ways to these are blocked, or these hosts are down.
+       *[nowhere] That is how a port scanner, a vulnerability scanner or an inventory works.
+    }
+    .remedy = Find out what { $clients } ran at that time. If it is a Citrix component that has to reach these hosts, all its ways to them are
+        blocked: start with one of them.
+
+problem-flood =
+    .title = { problem-place }: flood of single tries
+    .meaning = { $origin ->
+        [forged] { at-least }{ $client_told } sources tried once each ({ attempts-in-all }), and their addresses look forged.
+       *[one] { $clients } tried again and again, many times a second, without waiting for an answer ({ attempts-in-all }).
+    } Real attempts in between are judged as always.
+    .remedy = Find where the packets enter the network: their hardware addresses name the port of the switch. Until then limit new connections
+        to { $ports } of { $server }.
+
+problem-fallback =
+    .title = Sessions on { $ports } instead of { $blocked_transport } { $blocked_port }
+    .meaning = { client-count } could not use { $blocked_transport } { $blocked_port } to { $server } and took { $ports } ({ $attempts ->
+        [one] 1 session
+       *[other] { $attempts_told } sessions
+    }). Sessions work, but not the way they should.
+    .remedy = Allow { $blocked_transport } { $blocked_port } from { $clients } to { $server }.
+
+problem-launch-failed =
+    .title = Launches failed for { client-count }
+    .meaning = { client-count } tried to start sessions ({ attempts-in-all }), and none came about.
+    .remedy = Look at the first step that failed, in the findings of this problem.
+
+problem-exposed =
+    .title = { problem-place }: answers to the internet
+    .meaning = { client-count } reached { $server } from public addresses ({ attempts-in-all }). { $server_range ->
+        [public] The servers have public addresses as well; if all of that is one network of your own, this is no problem.
+       *[private] Session traffic there is not protected by TLS unless that was set up on the server, and anyone can try to log on.
+    }
+    .remedy = Close { $ports } of { $server } to the internet and let users in through Citrix Gateway on TCP and UDP 443.
+
+problem-from-internet =
+    .title = { problem-place }: tried from the internet, in vain
+    .meaning = { client-count } tried { $server } from public addresses ({ attempts-in-all }) and got no session. Firewall or servers turned
+        these away, as they should.
+    .remedy = Nothing has to be opened. Users from outside come in through Citrix Gateway on TCP and UDP 443.
+
+problem-foreign-protocol =
+    .title = { problem-place }: { $heard } is spoken there
+    .meaning = { client-count } and { server-count } speak { $heard } on the port of Citrix ({ attempts-in-all }). The Citrix service of that
+        port cannot run beside it, and a firewall rule made for Citrix lets something else through.
+    .remedy = Find the program with `netstat -ano | findstr :{ $port }` on { $server }, and move or remove it. If nobody knows it, treat it
+        as a way around the firewall.
+
+problem-other-port =
+    .title = { $heard } is spoken on { $ports }, not its port
+    .meaning = { client-count } reached Citrix sessions on { $server } on a port that the map does not know ({ attempts-in-all }). A changed
+        listener port or the multi-port policy may be the reason. Firewall rules and monitoring for TCP 1494 and 2598 do not cover it.
+    .remedy = Check the listener port and the Multi-Port policy on { $server }. If the port is wanted, document it and add it to a port map
+        of your own (--port-map); if not, go back to TCP 1494 and 2598.
+
+problem-other-transport =
+    .title = { problem-place }: answers, but is known over { $known_transport }
+    .meaning = { client-count } and { server-count } talk over the wrong transport for this port ({ attempts-in-all }). It is another program,
+        or a firewall rule that was opened for the wrong protocol is being used.
+    .remedy = Find out what listens on { $ports } of { $server }, and check that the firewall rule says { $known_transport } { $port }.
+
+problem-session-died =
+    .title = { problem-place }: sessions died
+    .meaning = { problem-died }. A closed laptop, a lost radio link and a killed host look the same.
+    .remedy = Ask what happened to the side that fell silent. If many users are concerned, look for a device on the way that forgets sessions
+        or was switched over.
+
+problem-idle-timeout =
+    .title = { problem-place }: idle sessions die after { $idle_longest }
+    .meaning = { problem-died }. Each time nothing had been said for about { $idle_longest } before: a firewall or load balancer on the way
+        may forget idle sessions after that time.
+    .remedy = Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make them
+        longer, or keep-alives shorter.
+
+problem-died = { $attempts ->
+        [one] One session
+       *[other] { $attempts_told } sessions
+    } between { client-count } and { server-count } died: one side repeated its data in vain, and the other was not heard of again
+
+problem-place = { $ports }{ $service_known ->
+        [yes] {" "}({ $service_title })
+       *[no] {""}
+    }
+problem-hosts = { $server_count ->
+        [one] { $server }
+       *[other] { $server_told } servers
+    }
+problem-standing = { $standing ->
+        [over] , works again
+        [public] , between public addresses
+        [unsure] , not certain
+        [neighbour] , likely not Citrix
+       *[failing] {""}
+    }
+problem-tried = { client-count } tried { $server_count ->
+        [one] { $server }
+       *[other] { $server_told } servers
+    } ({ attempts-in-all })
+problem-servers-are = { $server_count ->
+        [one] this server is
+       *[other] these { $server_told } servers are
+    }
+problem-first-sure = { $standing ->
+        [unsure] First make sure: the capture may have missed the answers.{" "}
+       *[failing] {""}
+    }
+problem-at-times = No firewall rule is missing now. Look at { $server } at that time: restarted, overloaded, or at a limit of connections?
+    Was a rule changed since?
+problem-not-citrix = Nothing has to be done for Citrix.
+problem-public = If { $clients } and { $server } are both yours, allow { $ports } between them. If not, there is nothing to do: session ports
+    must not be open to the internet.
+problem-follows = { $instead ->
+        [0] {""}
+       *[other] {" "}{ $instead ->
+            [one] { $instead } session runs
+           *[other] { $instead } sessions run
+        } { $instead_where ->
+            [one-port] on { $instead_transport } { $instead_port }
+           *[several-ports] over { $instead_transport }
+        } instead.
+    }{ $launch_clients ->
+        [0] {""}
+        [one] {" "}Launches failed for { $launch_clients } client.
+       *[other] {" "}Launches failed for { $launch_clients } clients.
+    }
+client-count = { at-least-hosts }{ $client_count ->
+        [one] { $client_told } client
+       *[other] { $client_told } clients
+    }
+server-count = { $server_count ->
+        [one] { $server_told } server
+       *[other] { $server_told } servers
+    }
+attempts-in-all = { $attempts ->
+        [one] { $attempts_told } attempt
+       *[other] { $attempts_told } attempts
+    }
+these-clients = { $number ->
+        [one] this client
+       *[other] these { $told } clients
+    }
+these-servers = { $number ->
+        [one] this server
+       *[other] these { $told } servers
+    }
+
+problem-attempts = { $what ->
+        [sessions] { $number ->
+            [one] { $told } session
+           *[other] { $told } sessions
+        }
+        [flows] { $number ->
+            [one] { $told } flow
+           *[other] { $told } flows
+        }
+       *[attempts] { $number ->
+            [one] { $told } attempt
+           *[other] { $told } attempts
+        }
+    }
+problem-servers = { $number ->
         [one] { $told } server
        *[other] { $told } servers
     }{ over-cover }{ $answered ->
         [none] { $number ->
-            [one] , never answered
+            [one] , which never answered
            *[other] , none ever answered
+        }
+        [some] { $number ->
+            [one] , which answered others or at other times
+           *[other] , { $answered_told } of them answered others or at other times
         }
        *[unsaid] {""}
     }
@@ -287,8 +582,9 @@ at-least-hosts = { $more ->
         [more] at least{" "}
        *[all] {""}
     }
-over-cover = { $exact ->
+over-cover = { $extent ->
         [over] {" "}among { $covered } addresses
+        [networks] , all that were seen from there
        *[exact] {""}
     }
 problem-when = { $first }{ $last ->
@@ -304,9 +600,9 @@ problem-when = { $first }{ $last ->
     }
 problem-works = { $contrast ->
         [other-clients] from { $clients }: { works-flows } on the same servers and port
-        [other-servers] { $servers }: { works-flows } of the same clients on the same port
-        [other-port] { $transport } { $port }: { works-flows } of the same clients on the same servers
-       *[elsewhere] { $servers }: { works-flows } of others on the same port
+        [other-servers] { $servers }: { works-flows } of the same clients on { port }
+        [other-port] { port }: { works-flows } of the same clients on the same servers
+       *[elsewhere] { $servers }: { works-flows } of others on { port }
     }
 works-flows = { $number ->
         [one] { $told } flow

@@ -2,7 +2,8 @@
 
 use super::{Texts, Words};
 use crate::finding::{Finding, Params, Value};
-use crate::problem::{Hosts, Problem, Range, Ranges, Works};
+use crate::problem::{Cause, Hosts, Problem, Range, Ranges, Works};
+use crate::transport::Transport;
 
 /// The facts of a problem, each as one piece of text for whoever lays them out.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -30,36 +31,114 @@ pub struct HostLine {
 
 /// Maximum number of ranges in a line, where the caller has no better idea.
 const RANGES: usize = 6;
+/// Maximum number of ranges inside a sentence.
+const SHORT: usize = 2;
 
 impl Words {
     /// The texts of a problem; `findings` are all findings of its report.
     pub fn problem<'a>(&self, problem: &Problem, mut findings: impl Iterator<Item = &'a Finding>) -> Texts {
-        let leading = problem.findings.first().and_then(|&place| findings.nth(place));
-        leading.map_or_else(Texts::default, |finding| self.finding(finding))
+        let lacks = |name| problem.params.get(name).is_none();
+        // A code that came later than these texts is told as its finding is.
+        if problem.cause == Cause::Single || problem.cause == Cause::Fallback && lacks("blocked_port") {
+            let leading = problem.findings.first().and_then(|&place| findings.nth(place));
+            return leading.map_or_else(Texts::default, |finding| self.finding(finding));
+        }
+        let key = format!("problem-{}", problem.cause.name());
+        let args = self.args(&self.named_in_problem(problem));
+        let text = |attribute| self.text(&key, Some(attribute), &args);
+        Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
+    }
+
+    /// What the texts of a problem may name: its parameters, and the fields that it has.
+    fn named_in_problem(&self, problem: &Problem) -> Params {
+        let Problem { clients, servers, attempts, networks, .. } = problem;
+        let networks_told = networks.iter().map(Range::short).collect::<Vec<_>>().join(", ");
+        let from =
+            if networks.is_empty() { self.named_or_counted("these-clients", clients) } else { networks_told.clone() };
+        let (transport, port) = problem.ports.first().copied().unwrap_or((Transport::Tcp, 0));
+        let mut params = problem.params.clone();
+        for (name, value) in [
+            ("attempts", Value::Number(*attempts)),
+            ("attempts_told", Value::Text(grouped(*attempts))),
+            ("client_count", Value::Number(clients.count() as u64)),
+            ("client_told", Value::Text(grouped(clients.count() as u64))),
+            ("clients", Value::Text(from)),
+            ("more", Value::Word(if clients.more { "more" } else { "all" })),
+            ("network_count", Value::Number(networks.len() as u64)),
+            ("networks", Value::Text(networks_told)),
+            ("port", Value::Number(port.into())),
+            ("port_count", Value::Number(problem.ports.len() as u64)),
+            ("server", Value::Text(self.named_or_counted("these-servers", servers))),
+            ("server_count", Value::Number(servers.count() as u64)),
+            ("server_told", Value::Text(grouped(servers.count() as u64))),
+            ("servers_known", Value::Word(if servers.is_empty() { "no" } else { "yes" })),
+            ("service_known", Value::Word(if is_known(problem) { "yes" } else { "no" })),
+            ("ports", Value::Text(self.ports_told(&problem.ports))),
+            ("transport", Value::Transport(transport)),
+        ] {
+            // A scan counts its ports.
+            if params.get(name).is_none() {
+                params = params.with(name, value);
+            }
+        }
+        params
+    }
+
+    /// Hosts by their addresses where that is short, else by their number: `these 40 servers`.
+    fn named_or_counted(&self, key: &str, hosts: &Hosts) -> String {
+        let found = hosts.ranges(SHORT);
+        if found.exact && !hosts.more && !hosts.is_empty() {
+            return listed(&found);
+        }
+        self.say(key, &counted(hosts.count() as u64))
+    }
+
+    /// `TCP 1494 and 2598, UDP 2598`.
+    fn ports_told(&self, ports: &[(Transport, u16)]) -> String {
+        let each = |of: &[(Transport, u16)]| {
+            let numbers: Vec<u16> = of.iter().map(|(_, port)| *port).collect();
+            let told = self.ports(&numbers);
+            format!("{} {told}", self.named_word("transport", of[0].0.name()))
+        };
+        ports.chunk_by(|one, other| one.0 == other.0).map(each).collect::<Vec<_>>().join(", ")
     }
 
     /// The facts of a problem as lines, each list of hosts as at most `ranges` ranges (of each family of addresses one more).
     pub fn problem_lines(&self, problem: &Problem, ranges: usize) -> ProblemLines {
-        let number =
-            |number: u64| Params::from([("number", Value::Number(number)), ("told", Value::Text(grouped(number)))]);
-        let host_line = |key: &str, hosts: &Hosts, extra: &'static str| {
+        let host_line = |key: &str, hosts: &Hosts, networks: &[Range], answered: (&'static str, u64)| {
             let found = hosts.ranges(ranges);
-            let params = number(hosts.count() as u64)
+            let covered = u64::try_from(found.covered).map_or_else(|_| "2^64".into(), grouped);
+            let extent = match () {
+                () if !networks.is_empty() => "networks",
+                () if found.exact => "exact",
+                () => "over",
+            };
+            let params = counted(hosts.count() as u64)
                 .with("more", Value::Word(if hosts.more { "more" } else { "all" }))
-                .with("exact", Value::Word(if found.exact { "exact" } else { "over" }))
-                .with("covered", Value::Text(grouped(u64::try_from(found.covered).unwrap_or(u64::MAX))))
-                .with("answered", Value::Word(extra));
-            let line = || HostLine { hosts: listed(&found), remark: self.say(key, &params) };
-            (!hosts.is_empty()).then(line)
+                .with("extent", Value::Word(extent))
+                .with("covered", Value::Text(covered))
+                .with("answered", Value::Word(answered.0))
+                .with("answered_told", Value::Text(grouped(answered.1)));
+            let told = || match networks {
+                [] => listed(&found),
+                networks => networks.iter().map(Range::short).collect::<Vec<_>>().join(", "),
+            };
+            (!hosts.is_empty()).then(|| HostLine { hosts: told(), remark: self.say(key, &params) })
+        };
+        let unanswered = match problem.cause {
+            Cause::NoAnswer | Cause::HostDown | Cause::Prohibited | Cause::SubnetAgainstPort => true,
+            _ => false,
         };
         let answered = match problem.servers_answered {
-            Some(0) => "none",
-            _ => "unsaid",
+            Some(0) if unanswered => ("none", 0),
+            Some(some @ 1..) if unanswered => ("some", some as u64),
+            _ => ("unsaid", 0),
         };
+        let attempts = counted(problem.attempts).with("what", Value::Word(what(problem.cause)));
         ProblemLines {
-            attempts: self.say("problem-attempts", &number(problem.attempts)),
-            servers: host_line("problem-servers", &problem.servers, answered),
-            clients: host_line("problem-clients", &problem.clients, answered),
+            attempts: self.say("problem-attempts", &attempts),
+            servers: host_line("problem-servers", &problem.servers, &[], answered),
+            clients: host_line("problem-clients", &problem.clients, &problem.networks, answered),
             when: self.problem_when(problem),
             works: problem.works.iter().map(|works| self.problem_works(works)).collect(),
         }
@@ -73,7 +152,9 @@ impl Words {
     fn problem_when(&self, problem: &Problem) -> Option<String> {
         let (first, last) = problem.first.zip(problem.last)?;
         let zone = self.zone();
-        let (from, to) = (zone.time_of_day(first), zone.time_of_day(last));
+        let one_day = zone.date(first) == zone.date(last);
+        let told = |at| if one_day { zone.time_of_day(at) } else { zone.date_and_time(at) };
+        let (from, to) = (told(first), told(last));
         let trend = problem.trend.map_or("unsaid", |trend| trend.name());
         let params = Params::from([
             ("first", Value::Text(from.clone())),
@@ -100,6 +181,24 @@ impl Words {
 
 fn listed(ranges: &Ranges) -> String {
     ranges.ranges.iter().map(Range::short).collect::<Vec<_>>().join(", ")
+}
+
+/// A number for the choice of a word, and as it is told.
+fn counted(number: u64) -> Params {
+    Params::from([("number", Value::Number(number)), ("told", Value::Text(grouped(number)))])
+}
+
+fn is_known(problem: &Problem) -> bool {
+    matches!(problem.params.get("service_title"), Some(Value::Service(Some(_))))
+}
+
+/// What the flows of a problem are.
+fn what(cause: Cause) -> &'static str {
+    match cause {
+        Cause::SessionDied | Cause::IdleTimeout => "sessions",
+        Cause::Exposed | Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport | Cause::Fallback => "flows",
+        _ => "attempts",
+    }
 }
 
 /// A number in groups of three digits: `1,800`.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::finding::{CHECKS, Check, Confidence, IcmpFamily, Severity};
+use crate::problem::Cause;
 use crate::transport::Transport;
 use fluent_syntax::ast::{CallArguments, Entry, Expression, InlineExpression, Pattern, PatternElement};
 use std::collections::BTreeMap;
@@ -59,13 +60,15 @@ const NAMED: &[(&str, &[&str])] = &[
     ("note-", &["number"]),
     ("packets", &["packets"]),
     ("ports", &["list", "more"]),
-    ("problem-attempts", &["number", "told"]),
-    ("problem-clients", &["answered", "covered", "exact", "more", "number", "told"]),
-    ("problem-servers", &["answered", "covered", "exact", "more", "number", "told"]),
+    ("problem-attempts", &["number", "told", "what"]),
+    ("problem-clients", &["answered", "answered_told", "covered", "extent", "more", "number", "told"]),
+    ("problem-servers", &["answered", "answered_told", "covered", "extent", "more", "number", "told"]),
     ("problem-when", &["first", "last", "trend"]),
     ("problem-works", &["clients", "contrast", "number", "port", "servers", "told", "transport"]),
     ("protocol", &["capitals", "name"]),
     ("skipped", &["capitals", "packets", "why"]),
+    ("these-clients", &["number", "told"]),
+    ("these-servers", &["number", "told"]),
     ("text-captures", &["captures", "facts"]),
     ("text-capture", &["facts", "format", "links", "name"]),
     ("text-comment-packet", &["packet"]),
@@ -115,6 +118,57 @@ const NAMED: &[(&str, &[&str])] = &[
     ("detail-hosts", &["told", "number"]),
     ("detail-", &[]),
 ];
+
+/// What a problem's texts may name besides the parameters of its cause.
+const OF_PROBLEMS: [&str; 25] = [
+    "attempts",
+    "attempts_told",
+    "client_count",
+    "client_told",
+    "clients",
+    "instead",
+    "instead_port",
+    "instead_transport",
+    "instead_where",
+    "launch_clients",
+    "more",
+    "network_count",
+    "networks",
+    "port",
+    "port_count",
+    "ports",
+    "remarks",
+    "server",
+    "server_count",
+    "server_told",
+    "servers_known",
+    "service_known",
+    "service_title",
+    "standing",
+    "transport",
+];
+
+/// The parameters of a cause that its texts name.
+fn of_cause(cause: Cause) -> &'static [&'static str] {
+    match cause {
+        Cause::Prohibited => &["cause", "senders"],
+        Cause::HostDown | Cause::ServiceDown => &["proof"],
+        // What they have in common with findings has other names there.
+        Cause::Scan => &["count", "port_list", "ports", "through"],
+        Cause::Flood => &["count", "origin"],
+        Cause::Fallback => &["blocked_port", "blocked_transport"],
+        Cause::ForeignProtocol | Cause::OtherPort => &["heard"],
+        Cause::OtherTransport => &["known_transport"],
+        Cause::Exposed => &["server_range"],
+        Cause::SessionDied | Cause::IdleTimeout => &["idle_longest"],
+        _ => &[],
+    }
+}
+
+fn texts_of(cause: Cause) -> impl Iterator<Item = String> {
+    let texts = ["title", "meaning", "remedy"].into_iter().filter(move |_| cause != Cause::Single);
+    texts.map(move |text| format!("problem-{}.{text}", cause.name()))
+}
 
 fn checks() -> impl Iterator<Item = &'static Check> {
     CHECKS.into_iter().flatten()
@@ -251,6 +305,19 @@ fn every_finding_has_its_texts_and_they_name_what_it_has() {
 }
 
 #[test]
+fn every_cause_has_its_texts_and_they_name_what_it_has() {
+    let catalogue = catalogue();
+    for cause in Cause::ALL {
+        for key in texts_of(cause) {
+            for fact in facts(&key, &catalogue, &mut BTreeSet::new()) {
+                let known = of_cause(cause).contains(&fact.as_str()) || OF_PROBLEMS.contains(&fact.as_str());
+                assert!(known, "{key} names {fact}, which the problem does not have");
+            }
+        }
+    }
+}
+
+#[test]
 fn remarks_name_what_every_finding_with_remarks_has() {
     let catalogue = catalogue();
     for remark in catalogue.keys().filter(|key| key.starts_with("remark-")) {
@@ -271,6 +338,9 @@ fn no_text_is_unused_and_each_names_what_it_is_given() {
         for text in ["title", "meaning", "remedy"] {
             facts(&format!("{}.{text}", check.code.replace('.', "-")), &catalogue, &mut used);
         }
+    }
+    for key in Cause::ALL.into_iter().flat_map(texts_of) {
+        facts(&key, &catalogue, &mut used);
     }
     let files = code("src");
     let asked: BTreeSet<&str> = files.iter().flat_map(|(_, code)| literals(code)).collect();

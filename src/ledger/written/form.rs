@@ -165,8 +165,9 @@ pub(super) type PathForm = (u8, u16, ByName<Address>, ByName<Address>);
 pub(super) type TimesForm = (i64, u64);
 /// When the first flow began in nanoseconds since 1970, and how much later the last one began and the last one ended.
 pub(super) type FlowTimesForm = (i64, u64, u64);
-/// When the first flow began in nanoseconds since 1970, and how much later the last ones began and the last one ended.
-pub(super) type LatestForm = (i64, Vec<u64>, u64);
+/// When the first flow began in nanoseconds since 1970, and how much later the last ones began, the last one ended, and, added up, each
+/// of them began.
+pub(super) type LatestForm = (i64, Vec<u64>, u64, u128);
 /// Path, what is known of it.
 pub(super) type SightingRow = (PathForm, SeenForm);
 /// Flows, times, longest time watched in nanoseconds, tries, packets by capture, client ports, ICMP errors, shortest and

@@ -51,7 +51,7 @@
 //!   [`Latency::counts`](super::Latency::counts) gives them.
 //! - `hosts` and `networks`: visibility. Rows: a pair, and flows with both directions and flows with one.
 //! - `sightings`: `showing` and `matching` hold for all `rows`: path, and what was *seen*: flows, flow times (of the last ones
-//!   that began a list, the last first), the longest
+//!   that began a list, the last first; as a fourth number the sum of how much later than the first each flow began), the longest
 //!   time watched, tries, packets, the client's ports, ICMP errors (ICMPv6 or not, type, code, sender), the
 //!   shortest and the longest time from a handshake to the server's reset in nanoseconds (or null), VLAN ids. The
 //!   packets are, for each capture: its name, evidence (packet, note), first packets of flows, signs (first packet of the
@@ -110,7 +110,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 /// The form and its version.
-pub const SCHEMA: &str = "cap-audit/ledger/2";
+pub const SCHEMA: &str = "cap-audit/ledger/3";
 
 /// Maximum length of a line, in bytes. A distribution of round trips in which every step is taken is the longest.
 pub const LINE_LIMIT: usize = 1 << 20;

@@ -289,6 +289,7 @@ impl Reader<'_> {
 
     fn seen(&mut self, form: SeenForm) -> Result<Seen, Fault> {
         let (flows, times, watched, tries, packets, client_ports, errors, reset_after, vlans) = form;
+        let later = times.3;
         let (first, latest, last) = latest_of(times)?;
         let (mut evidence, mut openers, mut signs) = (Vec::new(), Vec::new(), Vec::new());
         for (name, shown, opening, signed) in packets {
@@ -308,6 +309,7 @@ impl Reader<'_> {
             flows: self.some(flows)?,
             first,
             latest,
+            begun: begun_of((first, last), (flows, later))?,
             last,
             watched: length_of(watched)?,
             evidence: few(evidence, NAMED_LIMIT, "packets that show a sighting")?,
@@ -486,7 +488,7 @@ fn pair_of((ByName(one), ByName(other)): PairForm) -> Result<Pair, Fault> {
     whole.then_some(pair).ok_or(Fault::Contradiction { what: "a pair does not have the lower one first" })
 }
 
-fn latest_of((first, latest, length): LatestForm) -> Result<(Timestamp, Few<Reverse<Timestamp>>, Timestamp), Fault> {
+fn latest_of((first, latest, length, _): LatestForm) -> Result<(Timestamp, Few<Reverse<Timestamp>>, Timestamp), Fault> {
     if latest.is_empty() || latest.iter().any(|&began| began > length) {
         return Err(Fault::Contradiction { what: "the last flow began after all had ended" });
     }
@@ -494,6 +496,14 @@ fn latest_of((first, latest, length): LatestForm) -> Result<(Timestamp, Few<Reve
     let latest = few(began.collect::<Result<_, Fault>>()?, LATEST_LIMIT, "beginnings of a sighting")?;
     let (first, last) = times_of((first, length))?;
     Ok((first, latest, last))
+}
+
+/// The sum of the moments at which flows began, of which none began before the first or after the end of the last.
+fn begun_of((first, last): (Timestamp, Timestamp), (flows, later): (u64, u128)) -> Result<i128, Fault> {
+    let fits = later <= u128::from(last.0.abs_diff(first.0)) * u128::from(flows);
+    let later = i128::try_from(later).ok().filter(|_| fits);
+    let later = later.ok_or(Fault::Contradiction { what: "flows began after all had ended" })?;
+    Ok(i128::from(first.0) * i128::from(flows) + later)
 }
 
 fn flow_times_of((first, began, length): FlowTimesForm) -> Result<(Timestamp, Timestamp, Timestamp), Fault> {

@@ -287,7 +287,7 @@ impl<'a> Naming<'a> {
 
     fn seen(&self, seen: &Seen) -> Result<SeenForm, WriteError> {
         let Seen { flows, first, latest, last, watched, evidence, openers, client_ports, tries, errors, .. } = seen;
-        let Seen { signs, reset_after, vlans, .. } = seen;
+        let Seen { begun, signs, reset_after, vlans, .. } = seen;
         let mut packets: BTreeMap<u32, PacketsForm> = BTreeMap::new();
         for Evidence { at, note } in evidence {
             self.of(at, &mut packets)?.1.push((at.packet, ByName(*note)));
@@ -304,7 +304,7 @@ impl<'a> Naming<'a> {
         let errors = errors.iter().map(|&(v6, kind, code, sender)| (v6, kind, code, ByName(sender))).collect();
         Ok((
             *flows,
-            latest_form(*first, latest, *last)?,
+            latest_form((*first, latest, *last), (*flows, *begun))?,
             length(*watched)?,
             *tries,
             packets.into_values().collect(),
@@ -378,10 +378,15 @@ fn times(first: Timestamp, last: Timestamp) -> Result<TimesForm, WriteError> {
     Ok((first.0, last.0.abs_diff(first.0)))
 }
 
-fn latest_form(first: Timestamp, latest: &[Reverse<Timestamp>], last: Timestamp) -> Result<LatestForm, WriteError> {
+fn latest_form(
+    (first, latest, last): (Timestamp, &[Reverse<Timestamp>], Timestamp),
+    (flows, begun): (u64, i128),
+) -> Result<LatestForm, WriteError> {
+    let later = begun - i128::from(first.0) * i128::from(flows);
+    let later = u128::try_from(later).map_err(|_| WriteError::Backwards)?;
     let began = latest.iter().map(|began| Ok(times(first, began.0)?.1)).collect::<Result<_, WriteError>>()?;
     let (first, last) = times(first, last)?;
-    Ok((first, began, last))
+    Ok((first, began, last, later))
 }
 
 fn flow_times(first: Timestamp, began: Timestamp, last: Timestamp) -> Result<FlowTimesForm, WriteError> {

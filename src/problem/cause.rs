@@ -1,0 +1,373 @@
+//! Causes that explain several findings: a host that is down, a service that is down, a network that is not let through. Each needs
+//! evidence of its own; without it the plain cause stands.
+
+use super::Cause;
+use super::group::{Key, Standing};
+use super::hosts::Range;
+use super::replies::{Replies, Reply, numbers};
+use crate::finding::{Confidence, Finding, Scene, Value};
+use crate::packet::Address;
+use crate::time::Timestamp;
+use crate::transport::Transport;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What is known of a problem with such a cause.
+#[derive(Default)]
+pub(super) struct Special {
+    /// How sure the cause is at most; none where it is as sure as its findings.
+    pub confidence: Option<Confidence>,
+    /// The networks that are hit as wholes.
+    pub networks: Vec<Range>,
+}
+
+/// Finds such causes and changes the keys of the findings that they explain.
+pub(super) fn find(
+    scene: &Scene<'_>,
+    findings: &[Finding],
+    replies: &Replies,
+    keys: &mut BTreeMap<usize, Key>,
+) -> BTreeMap<Key, Special> {
+    let mut special = BTreeMap::new();
+    let blocks = Blocks::of(scene, findings, replies, keys);
+    if blocks.of_server.is_empty() {
+        return special;
+    }
+    for (&server, places) in &blocks.of_server {
+        if let Some(proof) = blocks.host_down(server, places) {
+            let confidence = if proof == "unanswered-arp" { Confidence::High } else { Confidence::Medium };
+            blocks.absorb(places, (Cause::HostDown, proof, confidence), keys, &mut special);
+        } else if let Some((proof, confidence, explained)) = blocks.service_down(server, places) {
+            blocks.absorb(&explained, (Cause::ServiceDown, proof, confidence), keys, &mut special);
+        }
+    }
+    blocks.find_subnets(keys, &mut special);
+    special
+}
+
+/// Blocked findings that such causes may explain: nothing speaks against them.
+struct Blocks<'a> {
+    scene: &'a Scene<'a>,
+    findings: &'a [Finding],
+    replies: &'a Replies,
+    /// By their server.
+    of_server: BTreeMap<Address, Vec<usize>>,
+    /// When a client was last answered by any server of a network on one of the ports that are blocked somewhere, and when on a session
+    /// port.
+    near: HashMap<(Address, Address), Timestamp>,
+    near_session: HashMap<(Address, Address), Timestamp>,
+    session_ports: BTreeSet<(Transport, u16)>,
+}
+
+impl<'a> Blocks<'a> {
+    fn of(
+        scene: &'a Scene<'a>,
+        findings: &'a [Finding],
+        replies: &'a Replies,
+        keys: &BTreeMap<usize, Key>,
+    ) -> Blocks<'a> {
+        let session_ports: BTreeSet<(Transport, u16)> = [Transport::Tcp, Transport::Udp]
+            .into_iter()
+            .flat_map(|transport| scene.map.session_ports(transport).into_iter().map(move |port| (transport, port)))
+            .collect();
+        let mut of_server: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
+        let mut ports = BTreeSet::new();
+        for (&place, key) in keys.iter().filter(|(_, key)| is_plain(key)) {
+            if let [server] = findings[place].servers[..] {
+                of_server.entry(server).or_default().push(place);
+                ports.extend(key.port.and_then(numbers));
+            }
+        }
+        let networks: BTreeSet<Address> = of_server.keys().map(|server| server.network()).collect();
+        let session_numbers: BTreeSet<(u8, u16)> = session_ports.iter().filter_map(|&port| numbers(port)).collect();
+        let (mut near, mut near_session) = (HashMap::new(), HashMap::new());
+        for port in ports {
+            for reply in replies.at_port(port).iter().filter(|reply| networks.contains(&reply.path.server.network())) {
+                let Some(answers) = reply.answers else { continue };
+                let at = (reply.path.server.network(), reply.path.client);
+                let add = |to: &mut HashMap<_, Timestamp>| {
+                    let last = to.entry(at).or_insert(answers.last);
+                    *last = answers.last.max(*last);
+                };
+                add(&mut near);
+                if session_numbers.contains(&port) {
+                    add(&mut near_session);
+                }
+            }
+        }
+        Blocks { scene, findings, replies, of_server, near, near_session, session_ports }
+    }
+
+    /// Gives findings about one server another key.
+    fn absorb(
+        &self,
+        places: &[usize],
+        (cause, proof, confidence): (Cause, &'static str, Confidence),
+        keys: &mut BTreeMap<usize, Key>,
+        special: &mut BTreeMap<Key, Special>,
+    ) {
+        let Some(severity) = places.iter().map(|&place| self.findings[place].severity).max() else { return };
+        let standing = Standing::Failing;
+        let key = Key { cause, code: "", port: None, service: None, severity, standing, word: proof.into() };
+        special.entry(key.clone()).or_insert_with(|| Special { confidence: Some(confidence), networks: Vec::new() });
+        keys.extend(places.iter().map(|&place| (place, key.clone())));
+    }
+
+    /// A server that was silent on all that was tried, and of which nothing else was heard since: nobody answered when the link was asked
+    /// for it, or it is silent on several ports while its neighbours answer one of the same clients.
+    fn host_down(&self, server: Address, places: &[usize]) -> Option<&'static str> {
+        let all = || places.iter().map(|&place| &self.findings[place]);
+        if all().any(|finding| finding.code != "blocked.silent") {
+            return None;
+        }
+        let first = all().filter_map(|finding| finding.first).min()?;
+        let heard = self.replies.heard(server);
+        let asked = |finding: &Finding| matches!(finding.params.get("unanswered_arp"), Some(Value::Number(1..)));
+        let is_unknown = |at: Timestamp| at.0 == i64::MAX;
+        if all().any(asked) && heard.is_none_or(|at| at < first || is_unknown(at)) {
+            return Some("unanswered-arp");
+        }
+        let ports: BTreeSet<(Transport, u16)> = all().filter_map(|finding| finding.port).collect();
+        let silent = heard.is_none_or(|at| at < first);
+        (ports.len() > 1 && silent && self.neighbours_answer(server, places, &self.near)).then_some("no-sign-of-life")
+    }
+
+    /// Another server in the same network answered one of the clients after it had begun to fail.
+    fn neighbours_answer(
+        &self,
+        server: Address,
+        places: &[usize],
+        near: &HashMap<(Address, Address), Timestamp>,
+    ) -> bool {
+        let network = server.network();
+        places.iter().map(|&place| &self.findings[place]).any(|finding| {
+            let answered = |client: &Address| near.get(&(network, *client)).copied();
+            finding.clients.iter().filter_map(answered).any(|last| finding.first.is_some_and(|first| last >= first))
+        })
+    }
+
+    /// A server that is up and has no session for anybody on any session port, and two at least were tried. Where they are silent only,
+    /// its neighbours have to answer there: else a rule in a firewall is more likely. Gives the findings that this explains.
+    fn service_down(&self, server: Address, places: &[usize]) -> Option<(&'static str, Confidence, Vec<usize>)> {
+        let explained: Vec<usize> = places
+            .iter()
+            .copied()
+            .filter(|&place| self.findings[place].port.is_some_and(|port| self.session_ports.contains(&port)))
+            .collect();
+        let all = || explained.iter().map(|&place| &self.findings[place]);
+        let tcp: BTreeSet<u16> = all()
+            .filter_map(|finding| finding.port)
+            .filter(|(transport, _)| *transport == Transport::Tcp)
+            .map(|(_, port)| port)
+            .collect();
+        let first = all().filter_map(|finding| finding.first).min().filter(|_| tcp.len() > 1)?;
+        let answered = |&port: &(Transport, u16)| {
+            let rows = numbers(port).map_or(&[][..], |port| self.replies.at_server(port, server));
+            rows.iter().any(|reply| reply.answers.is_some_and(|answers| answers.last >= first))
+        };
+        if self.session_ports.iter().any(answered) || all().any(|finding| !says_nothing_listens(finding)) {
+            return None;
+        }
+        // A refusal is no sign of life by itself: a firewall can send it as well.
+        let alive =
+            self.replies.of_server(server).any(|reply| reply.answers.is_some_and(|answers| answers.last >= first));
+        let refused = |port: u16| {
+            all().any(|finding| finding.code != "blocked.silent" && finding.port == Some((Transport::Tcp, port)))
+        };
+        if tcp.iter().all(|&port| refused(port)) {
+            let confidence = if alive { Confidence::High } else { Confidence::Medium };
+            return Some(("refused", confidence, explained));
+        }
+        let heard = self.replies.heard(server).is_some_and(|at| at >= first && at.0 != i64::MAX);
+        let contrast = self.neighbours_answer(server, &explained, &self.near_session);
+        (heard && contrast).then_some(("silent", Confidence::Medium, explained))
+    }
+
+    /// Networks whose clients are all silent on a port of servers that answer others there at the same time.
+    fn find_subnets(&self, keys: &mut BTreeMap<usize, Key>, special: &mut BTreeMap<Key, Special>) {
+        let mut by_port: BTreeMap<((Transport, u16), Option<String>), Vec<usize>> = BTreeMap::new();
+        for &place in self.of_server.values().flatten() {
+            let finding = &self.findings[place];
+            let plain = keys.get(&place).is_some_and(|key| is_plain(key) && key.cause == Cause::NoAnswer);
+            // Where clients are not named it is not known whether they lie in that network.
+            if let Some(port) = finding.port.filter(|_| plain && !finding.more_clients) {
+                by_port.entry((port, finding.service.clone())).or_default().push(place);
+            }
+        }
+        for ((port, service), places) in by_port {
+            let generic =
+                places.iter().any(|place| keys.get(place).is_some_and(|key| key.standing == Standing::Generic));
+            // An answer that was left out may have been one to a client of that network.
+            if self.scene.ledger.paths.may_lack_answers(generic) {
+                continue;
+            }
+            let (mut networks, mut working, mut clients) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+            let (mut explained, mut open) = (Vec::new(), Vec::new());
+            for place in places {
+                let finding = &self.findings[place];
+                let answered = self.answered(port, finding);
+                match failing_networks(&finding.clients, &answered) {
+                    Some(found) => {
+                        networks.extend(found);
+                        working.extend(answered);
+                        explained.push(place);
+                    }
+                    None if answered.is_empty() => open.push(place),
+                    None => {}
+                }
+            }
+            let networks = joined(networks);
+            // The same network fails at servers that nobody else tried: that is explained as well.
+            let inside = |client: &Address| networks.iter().any(|network| network.holds(*client));
+            explained.extend(open.into_iter().filter(|&place| self.findings[place].clients.iter().all(inside)));
+            let Some(severity) = explained.iter().map(|&place| self.findings[place].severity).max() else { continue };
+            clients.extend(explained.iter().flat_map(|&place| self.findings[place].clients.iter().copied()));
+            let many = clients.len() >= MANY && working.len() >= MANY;
+            let confidence = Some(if many { Confidence::High } else { Confidence::Medium });
+            let standing = if generic { Standing::Generic } else { Standing::Failing };
+            let cause = Cause::SubnetAgainstPort;
+            let key = Key { cause, code: "", port: Some(port), service, severity, standing, word: String::new() };
+            keys.extend(explained.into_iter().map(|place| (place, key.clone())));
+            special.insert(key, Special { confidence, networks });
+        }
+    }
+
+    /// The clients that the server of a finding answered on this port while the finding lasted, in order.
+    fn answered(&self, port: (Transport, u16), finding: &Finding) -> Vec<Address> {
+        let (Some(first), Some(last)) = (finding.first, finding.last) else { return Vec::new() };
+        let rows = numbers(port)
+            .into_iter()
+            .flat_map(|port| finding.servers.iter().flat_map(move |&server| self.replies.at_server(port, server)));
+        rows.filter(|reply: &&Reply| reply.within(first, last)).map(|reply| reply.path.client).collect()
+    }
+}
+
+/// Nothing speaks against a block, and nothing special explains it yet.
+fn is_plain(key: &Key) -> bool {
+    let blocked =
+        matches!(key.cause, Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut);
+    blocked && matches!(key.standing, Standing::Failing | Standing::Generic)
+}
+
+/// Silence, a refusal, or an ICMP error that says that no program listens.
+fn says_nothing_listens(finding: &Finding) -> bool {
+    let error = || matches!(finding.params.get("cause"), Some(Value::Word("nothing-listens")));
+    matches!(finding.code, "blocked.silent" | "blocked.refused") || finding.code == "blocked.prohibited" && error()
+}
+
+/// Minimum number of clients that fail, and of clients that do not, that leave little to chance.
+const MANY: usize = 5;
+/// Bits of a prefix, counted from the start of the sixteen bytes: an IPv4 address is mapped into IPv6.
+const V4: u32 = 96;
+
+/// The networks that failing clients are all of, if no client of these networks works: prefixes of /24 (IPv6: /64), joined where both
+/// halves of a larger one are hit. Where a client within the /24 works, the widest prefix without one, no longer than /28 (IPv6: /68),
+/// and only for four clients. Two clients at least share a prefix in which nobody works. None where one of the clients belongs to no such
+/// network, or where nobody works: then there is no contrast.
+fn failing_networks(failing: &[Address], working: &[Address]) -> Option<Vec<Range>> {
+    if working.is_empty() || failing.iter().any(|client| working.binary_search(client).is_ok()) {
+        return None;
+    }
+    // The widest prefix around a client that holds nobody who works, of a /16 (IPv6: /48) at most: further apart, clients have little in
+    // common. Clients with the same one are a group.
+    let widest = |&client: &Address| {
+        let place = working.partition_point(|works| *works < client);
+        let beside = working[place.saturating_sub(1)..].iter().take(2);
+        let shortest = if client.is_v4() { V4 + 16 } else { 48 };
+        let length = beside.map(|works| common(client, *works) + 1).max().unwrap_or(0).max(shortest);
+        (length, block(client, length))
+    };
+    let mut groups: BTreeMap<(u32, Range), Vec<Address>> = BTreeMap::new();
+    for client in failing {
+        let (length, range) = widest(client);
+        groups.entry((length, range)).or_default().push(*client);
+    }
+    let mut networks = Vec::new();
+    for ((length, range), clients) in groups {
+        let usual = if range.first.is_v4() { V4 + 24 } else { 64 };
+        let enough = match length {
+            length if length <= usual => 2,
+            length if length <= usual + 4 => 4,
+            _ => return None,
+        };
+        if clients.len() < enough {
+            return None;
+        }
+        networks.extend(clients.into_iter().map(|client| block(client, length.max(usual))));
+    }
+    Some(joined(networks))
+}
+
+/// Each network once, and two halves of a larger one as one.
+fn joined(mut networks: Vec<Range>) -> Vec<Range> {
+    networks.sort_unstable();
+    networks.dedup();
+    let mut joined: Vec<Range> = Vec::new();
+    for network in networks {
+        if joined.last().is_some_and(|last| last.holds(network.first)) {
+            continue;
+        }
+        joined.push(network);
+        while let [.., one, other] = joined[..] {
+            let together = Range { first: one.first, last: other.last };
+            if !one.touches(&other) || together.prefix().is_none() {
+                break;
+            }
+            joined.truncate(joined.len() - 2);
+            joined.push(together);
+        }
+    }
+    joined
+}
+
+/// How many bits two addresses have in common.
+fn common(one: Address, other: Address) -> u32 {
+    (u128::from_be_bytes(one.0) ^ u128::from_be_bytes(other.0)).leading_zeros()
+}
+
+/// The addresses that share the first bits with one.
+fn block(address: Address, bits: u32) -> Range {
+    let hosts = u128::MAX.checked_shr(bits).unwrap_or(0);
+    let number = u128::from_be_bytes(address.0);
+    let of = |number: u128| Address(number.to_be_bytes());
+    Range { first: of(number & !hosts), last: of(number | hosts) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    fn addresses(texts: &[&str]) -> Vec<Address> {
+        let mut all: Vec<Address> =
+            texts.iter().map(|text| text.parse::<IpAddr>().expect("a literal of this test").into()).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn networks(failing: &[&str], working: &[&str]) -> Option<Vec<String>> {
+        let found = failing_networks(&addresses(failing), &addresses(working))?;
+        Some(found.iter().map(Range::to_string).collect())
+    }
+
+    #[test]
+    fn a_network_is_one_in_which_nobody_works() {
+        let told = |found: &[&str]| Some(found.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(networks(&["10.64.0.5", "10.64.0.9"], &["10.65.0.1"]), told(&["10.64.0.0/24"]));
+        let halves = ["10.64.0.5", "10.64.1.9", "10.64.7.1"];
+        assert_eq!(networks(&halves, &["10.65.0.1"]), told(&["10.64.0.0/23", "10.64.7.0/24"]));
+        assert_eq!(networks(&["fd00::5", "fd00::9"], &["fd00:0:0:1::1"]), told(&["fd00::/64"]));
+        // Half of a /24, where four fail.
+        let upper = ["10.64.0.129", "10.64.0.140", "10.64.0.150", "10.64.0.160"];
+        assert_eq!(networks(&upper, &["10.64.0.3"]), told(&["10.64.0.128/25"]));
+        assert_eq!(networks(&upper[..3], &["10.64.0.3"]), None, "three may be chance");
+    }
+
+    #[test]
+    fn no_network_without_contrast_or_with_a_client_that_works() {
+        assert_eq!(networks(&["10.64.0.5", "10.64.0.9"], &[]), None);
+        assert_eq!(networks(&["10.64.0.5", "10.64.0.9"], &["10.64.0.7", "10.64.0.9"]), None);
+        assert_eq!(networks(&["10.64.0.5", "10.64.0.9"], &["10.64.0.7"]), None, "between them one works");
+        assert_eq!(networks(&["10.64.0.5"], &["10.65.0.1"]), None, "one client is no network");
+        assert_eq!(networks(&["10.64.0.5", "10.16.0.9"], &["192.168.0.1"]), None, "two that have nothing in common");
+    }
+}

@@ -1,0 +1,225 @@
+//! A problem, made of a group of findings.
+
+use super::group::{Group, Standing};
+use super::replies::Replies;
+use super::{Cause, Hosts, Problem, Trend, contrast, identity, trend};
+use crate::finding::{Confidence, Finding, Params, Scene, Severity, Value};
+use crate::ledger::Seen;
+use crate::packet::Address;
+use crate::time::Span;
+use crate::transport::Transport;
+use std::collections::BTreeSet;
+
+/// Puts a problem together.
+pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies, group: Group) -> Problem {
+    let Group { key, own, absorbed, special } = group;
+    let of: Vec<&Finding> = own.iter().map(|&place| &findings[place]).collect();
+    let all = own.iter().chain(&absorbed).map(|&place| &findings[place]);
+    let hosts = |of_finding: fn(&Finding) -> &[Address]| {
+        Hosts::of(of.iter().flat_map(|finding| of_finding(finding).iter().copied()))
+    };
+    let ports: BTreeSet<(Transport, u16)> = of.iter().filter_map(|finding| finding.port).collect();
+    let more = of.iter().any(|finding| finding.more_clients);
+    let confidence = of.iter().map(|finding| finding.confidence).max().unwrap_or(Confidence::Low);
+    let services: BTreeSet<&String> = of.iter().filter_map(|finding| finding.service.as_ref()).collect();
+    let generic = of.iter().any(|finding| Standing::of(finding) == Standing::Generic);
+    let mut problem = Problem {
+        id: identity::id(&key),
+        severity: all.map(|finding| finding.severity).max().unwrap_or(Severity::Info),
+        confidence: special.confidence.map_or(confidence, |most| most.min(confidence)),
+        cause: key.cause,
+        ports: ports.into_iter().collect(),
+        service: services.first().filter(|_| services.len() == 1).map(|service| (*service).clone()),
+        clients: hosts(|finding| &finding.clients).with_more(more),
+        servers: hosts(|finding| &finding.servers),
+        attempts: of.iter().map(|finding| finding.flow_count).sum(),
+        first: of.iter().filter_map(|finding| finding.first).min(),
+        last: of.iter().filter_map(|finding| finding.last).max(),
+        trend: trend_of(key.cause, key.standing, &of),
+        works: Vec::new(),
+        works_complete: !scene.ledger.paths.may_lack_answers(generic),
+        servers_answered: None,
+        networks: special.networks,
+        culprit: None,
+        params: Params::default(),
+        findings: Vec::new(),
+    };
+    if is_block(key.cause) {
+        problem.works = contrast::works(replies, &problem, key.cause == Cause::Cut);
+        problem.servers_answered = contrast::servers_answered(replies, &problem);
+    }
+    let following: Vec<&Finding> = absorbed.iter().map(|&place| &findings[place]).collect();
+    problem.params = params(scene, &problem, (key.standing, &key.word), &of, &following);
+    problem.findings = own.into_iter().chain(absorbed).collect();
+    problem
+}
+
+/// What is wanted and does not come about, so that it matters what does.
+fn is_block(cause: Cause) -> bool {
+    match cause {
+        Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut => true,
+        Cause::HostDown | Cause::ServiceDown | Cause::SubnetAgainstPort => true,
+        Cause::Scan | Cause::Flood | Cause::Fallback | Cause::LaunchFailed | Cause::Exposed | Cause::FromInternet => {
+            false
+        }
+        Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
+        Cause::SessionDied | Cause::IdleTimeout | Cause::Single => false,
+    }
+}
+
+fn trend_of(cause: Cause, standing: Standing, of: &[&Finding]) -> Option<Trend> {
+    // When sessions that took another way began is kept of the first and the last only.
+    if matches!(cause, Cause::Fallback | Cause::LaunchFailed) {
+        return None;
+    }
+    if standing == Standing::Over {
+        return Some(Trend::Over);
+    }
+    let mut seen = of.iter().filter_map(|finding| finding.seen.as_deref());
+    let mut sum: Seen = seen.next()?.clone();
+    // Only the times matter here.
+    for one in seen {
+        sum.flows += one.flows;
+        sum.first = sum.first.min(one.first);
+        sum.begun += one.begun;
+        sum.latest.join(&one.latest, 1);
+    }
+    trend::trend(&sum)
+}
+
+/// What the texts name: the service, what speaks for or against it, what follows from it.
+fn params(
+    scene: &Scene<'_>,
+    problem: &Problem,
+    (standing, word): (Standing, &str),
+    of: &[&Finding],
+    following: &[&Finding],
+) -> Params {
+    let sum = |name: &str| of.iter().filter_map(|finding| number(finding, name)).sum::<u64>();
+    let flows = |theme: &str| {
+        let theirs = following.iter().filter(|finding| finding.code.starts_with(theme));
+        theirs.map(|finding| finding.flow_count).sum::<u64>()
+    };
+    let launches = following.iter().filter(|finding| finding.code.starts_with("launch."));
+    let launch_clients: BTreeSet<Address> = launches.flat_map(|finding| finding.clients.iter().copied()).collect();
+    let mut params = Params::from([
+        ("standing", Value::Word(standing.name())),
+        ("service_title", Value::Service(short_title(scene, problem))),
+        ("launches", Value::Number(flows("launch."))),
+        ("launch_clients", Value::Number(launch_clients.len() as u64)),
+        ("instead", Value::Number(flows("fallback."))),
+    ]);
+    let ways: BTreeSet<(Transport, u16)> = following
+        .iter()
+        .filter(|finding| finding.code.starts_with("fallback."))
+        .filter_map(|finding| finding.port)
+        .collect();
+    if let Some(&(transport, port)) = ways.first() {
+        let where_to = if ways.len() == 1 { "one-port" } else { "several-ports" };
+        params = params.with("instead_transport", Value::Transport(transport));
+        params = params.with("instead_port", Value::Number(port.into())).with("instead_where", Value::Word(where_to));
+    }
+    let leading = of.first();
+    let mut take = |name: &'static str| {
+        if let Some(value) = leading.and_then(|finding| finding.params.get(name)) {
+            params = std::mem::take(&mut params).with(name, value.clone());
+        }
+    };
+    match problem.cause {
+        Cause::NoAnswer | Cause::Refused | Cause::HalfOpen | Cause::Cut | Cause::SubnetAgainstPort => {
+            take("consequence")
+        }
+        Cause::Prohibited => ["consequence", "cause"].into_iter().for_each(take),
+        Cause::HostDown | Cause::ServiceDown => {}
+        Cause::Scan => ["count", "port_list", "ports", "through"].into_iter().for_each(take),
+        Cause::Flood => ["count", "origin"].into_iter().for_each(take),
+        Cause::Fallback => ["blocked_port", "blocked_transport"].into_iter().for_each(take),
+        Cause::ForeignProtocol | Cause::OtherPort => take("heard"),
+        Cause::OtherTransport => take("known_transport"),
+        Cause::Exposed => take("server_range"),
+        Cause::SessionDied => ["gone", "idle"].into_iter().for_each(take),
+        Cause::IdleTimeout => {}
+        Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
+    }
+    match problem.cause {
+        Cause::HostDown | Cause::ServiceDown => {
+            let proof = match word {
+                "unanswered-arp" => "unanswered-arp",
+                "refused" => "refused",
+                "silent" => "silent",
+                _ => "no-sign-of-life",
+            };
+            params = params.with("proof", Value::Word(proof));
+        }
+        Cause::Prohibited => {
+            let senders: BTreeSet<Address> = of.iter().flat_map(|finding| senders(finding)).collect();
+            params = params.with("senders", Value::Addresses(senders.into_iter().collect()));
+        }
+        Cause::SessionDied | Cause::IdleTimeout => {
+            let times = |name: &'static str| {
+                of.iter().filter_map(move |finding| match finding.params.get(name) {
+                    Some(Value::Duration(span)) => Some(*span),
+                    _ => None,
+                })
+            };
+            let shortest: Option<Span> = times("idle_shortest").min();
+            params = params.with("idle_shortest", Value::Duration(shortest.unwrap_or_default()));
+            params = params.with("idle_longest", Value::Duration(times("idle_longest").max().unwrap_or_default()));
+        }
+        _ => {}
+    }
+    if is_block(problem.cause) {
+        params = params.with("worked", Value::Number(sum("worked"))).with("again", Value::Number(sum("again")));
+        let remarks = remarks(problem, of, &params);
+        params = params.with("remarks", Value::Remarks(remarks));
+    }
+    params
+}
+
+/// The remarks of the findings that hold for the problem, in the order of these.
+fn remarks(problem: &Problem, of: &[&Finding], params: &Params) -> Vec<&'static str> {
+    let mut remarks: Vec<&'static str> = Vec::new();
+    for finding in of {
+        let Some(Value::Remarks(codes)) = finding.params.get("remarks") else { continue };
+        for &code in codes {
+            let fits = match code {
+                "consequence" => params.get("consequence").is_some(),
+                // Told in other words, or a cause of its own.
+                "host-down" | "service-fails" => false,
+                "generic-port" => problem.cause != Cause::HostDown,
+                _ => true,
+            };
+            if fits && !remarks.contains(&code) {
+                remarks.push(code);
+            }
+        }
+    }
+    remarks
+}
+
+fn senders(finding: &Finding) -> impl Iterator<Item = Address> + use<'_> {
+    let senders = match finding.params.get("senders") {
+        Some(Value::Addresses(senders)) => &senders[..],
+        _ => &[],
+    };
+    senders.iter().copied()
+}
+
+fn number(finding: &Finding, name: &str) -> Option<u64> {
+    match finding.params.get(name) {
+        Some(Value::Number(number)) => Some(*number),
+        _ => None,
+    }
+}
+
+/// Maximum number of bytes of the joined names of services that share a port, in a title.
+const JOINED: usize = 30;
+
+/// "session reliability"; none where the map knows no service, or too many.
+fn short_title(scene: &Scene<'_>, problem: &Problem) -> Option<String> {
+    let service = problem.service.as_ref()?;
+    match scene.map.service_named(service) {
+        Some(service) => Some(scene.map.service_short(service).to_string()),
+        None => Some(service.clone()).filter(|names| names.len() <= JOINED),
+    }
+}
