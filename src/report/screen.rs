@@ -200,6 +200,12 @@ impl<W: Write> Page<'_, W> {
         if columns(&plain) + 3 + columns(&extent) <= self.look.width {
             return vec![format!("{styled}   {extent}")];
         }
+        // The marks of the problems say how bad they are where all are the same.
+        if let ([(severity, _)], true) =
+            (counts.as_slice(), columns(&problems) + 3 + columns(&extent) <= self.look.width)
+        {
+            return vec![format!("{}   {extent}", self.styled(severity_style(*severity), &problems))];
+        }
         let extent = self.wrap(&extent, "  ", "  ");
         std::iter::once(styled).chain(extent.lines().map(String::from)).collect()
     }
@@ -383,77 +389,84 @@ impl<W: Write> Page<'_, W> {
     /// From whom, to whom and when.
     fn parties(&self, problem: &Problem, when: &str) -> Vec<String> {
         let room = self.look.width.saturating_sub(INDENT + LABEL);
-        let [servers, clients] = self.both_hosts(problem, room);
-        if let (Some(server), Some(client)) = (&servers, &clients)
-            && [&problem.servers, &problem.clients].iter().all(|hosts| hosts.count() == 1 && !hosts.more)
-            && problem.servers_answered != Some(0)
-        {
+        let servers =
+            self.host_line(&problem.servers, room, |ranges| self.words.problem_lines(problem, ranges).servers);
+        let clients =
+            self.host_line(&problem.clients, room, |ranges| self.words.problem_lines(problem, ranges).clients);
+        let of_two = [&problem.servers, &problem.clients].iter().all(|hosts| hosts.count() == 1 && !hosts.more);
+        if let (Some(server), Some(client), true) = (&servers, &clients, of_two) {
             let pair = [("client", Value::Text(client.hosts.clone())), ("server", Value::Text(server.hosts.clone()))];
-            let pair = self.say("screen-pair", pair);
-            let together = [pair.as_str(), when].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>();
-            let together = together.join(", ");
+            let mut pair = self.say("screen-pair", pair);
+            pair.extend(beyond_number(&server.remark));
+            let together = if when.is_empty() { pair.clone() } else { format!("{pair}; {when}") };
             if columns(&together) <= room {
                 return self.row("screen-from", &together);
             }
-            return [("screen-from", pair.as_str()), ("screen-when", when)]
-                .into_iter()
-                .flat_map(|(key, text)| self.row(key, text))
-                .collect();
+            let rows = [("screen-from", pair.as_str()), ("screen-when", when)];
+            return rows.into_iter().flat_map(|(key, text)| self.row(key, text)).collect();
         }
         // Remarks stand under each other where there is room for it.
         let widest = [&servers, &clients].into_iter().flatten().map(|line| columns(&line.hosts)).max().unwrap_or(0);
-        let line = |line: HostLine| {
-            if line.remark.is_empty() {
-                return line.hosts;
+        let told = |line: HostLine, hosts: &Hosts| {
+            let remark = match hosts.count() {
+                1 if !hosts.more => {
+                    beyond_number(&line.remark).unwrap_or_default().trim_start_matches(", ").to_string()
+                }
+                _ => line.remark,
+            };
+            if remark.is_empty() {
+                return [line.hosts, String::new()];
             }
-            let wide = widest + 2 + columns(&line.remark) <= room;
-            let blanks = if wide { widest - columns(&line.hosts) } else { 0 };
-            format!("{}{}  {}", line.hosts, " ".repeat(blanks), line.remark)
+            let used = columns(&line.hosts) + 2 + columns(&remark);
+            match () {
+                () if widest + 2 + columns(&remark) <= room => {
+                    [format!("{}{}  {remark}", line.hosts, " ".repeat(widest - columns(&line.hosts))), String::new()]
+                }
+                () if used <= room => [format!("{}  {remark}", line.hosts), String::new()],
+                () => [line.hosts, remark],
+            }
         };
-        let mut rows = Vec::new();
-        rows.extend(servers.map(|hosts| self.row("screen-to", &line(hosts))).into_iter().flatten());
-        rows.extend(clients.map(|hosts| self.row("screen-from", &line(hosts))).into_iter().flatten());
-        rows.extend(self.row("screen-when", when));
-        rows
+        let rows = |key: &str, [hosts, remark]: [String; 2]| {
+            let mut rows = self.row(key, &hosts);
+            rows.extend(self.row("", &remark));
+            rows
+        };
+        let servers = servers.map(|line| rows("screen-to", told(line, &problem.servers)));
+        let clients = clients.map(|line| rows("screen-from", told(line, &problem.clients)));
+        [servers, clients, Some(self.row("screen-when", when))].into_iter().flatten().flatten().collect()
     }
 
-    /// Servers and clients of a problem, each in as many ranges as fit into a line.
-    fn both_hosts(&self, problem: &Problem, room: usize) -> [Option<HostLine>; 2] {
-        let told: Vec<_> = (1..=RANGES).rev().map(|ranges| self.words.problem_lines(problem, ranges)).collect();
+    /// Hosts in a line: every range of them where these fit, or few others among them; else in as many ranges as fit.
+    fn host_line(&self, hosts: &Hosts, room: usize, told: impl Fn(usize) -> Option<HostLine>) -> Option<HostLine> {
         let fits = |line: &HostLine| columns(&line.hosts) + 2 + columns(&line.remark) <= room;
-        let best = |lines: Vec<HostLine>, hosts: &Hosts| {
-            let best = lines.iter().find(|line| fits(line)).or(lines.last()).cloned();
-            best.map(|line| match hosts.addresses() {
-                [one] if !hosts.more => HostLine { hosts: one.to_string(), ..line },
-                // Ranges of long addresses: one of them, and how many there are.
-                [first, ..] if !fits(&line) => HostLine {
-                    hosts: self.say("screen-first-host", [("first", Value::Text(first.to_string()))]),
-                    ..line
-                },
-                _ => line,
-            })
-        };
-        let one = |line: HostLine, hosts: &Hosts, remark: bool| match hosts.count() {
-            1 if !hosts.more && !remark => HostLine { remark: String::new(), ..line },
-            _ => line,
-        };
-        let servers = best(told.iter().filter_map(|lines| lines.servers.clone()).collect(), &problem.servers);
-        let clients = best(told.iter().filter_map(|lines| lines.clients.clone()).collect(), &problem.clients);
-        [
-            servers.map(|line| one(line, &problem.servers, problem.servers_answered == Some(0))),
-            clients.map(|line| one(line, &problem.clients, false)),
-        ]
+        let all = told(usize::MAX)?;
+        let in_a_line = || (1..=RANGES).rev().find_map(|ranges| told(ranges).filter(fits).map(|line| (ranges, line)));
+        let is_dense = |ranges: usize| hosts.ranges(ranges).covered <= 2 * hosts.count() as u128;
+        if fits(&all) {
+            return Some(all);
+        }
+        match in_a_line() {
+            Some((ranges, line)) if is_dense(ranges) => Some(line),
+            // What is said of them stands in the next line.
+            _ if columns(&all.hosts) <= room => Some(all),
+            Some((_, line)) => Some(line),
+            // Long addresses: one of them, and how many there are.
+            None => {
+                let first = Value::Text(hosts.iter().next()?.to_string());
+                Some(HostLine { hosts: self.say("screen-first-host", [("first", first)]), ..all })
+            }
+        }
     }
 
     /// From when to when, and how it goes on. The date stands there where the report is about more than one day.
     pub(super) fn when_told(&self, problem: &Problem, report: &Report<'_>) -> Option<String> {
-        let (first, last) = self.period(problem.first?, problem.last?, report);
-        let last = match last {
-            Value::Text(last) if last.contains(' ') || first.contains(' ') => Value::Text(format!(" {last}")),
-            same => same,
-        };
-        let first =
-            if matches!(&last, Value::Text(last) if last.starts_with(' ')) { format!("{first} ") } else { first };
+        let (mut first, mut last) = self.period(problem.first?, problem.last?, report);
+        if let Value::Text(last) = &mut last
+            && first.contains(' ')
+        {
+            first.push(' ');
+            last.insert(0, ' ');
+        }
         let trend = problem.trend.map_or("unsaid", |trend| trend.name());
         Some(self.say("problem-when", [("first", Value::Text(first)), ("last", last), ("trend", Value::Word(trend))]))
     }
@@ -531,12 +544,12 @@ impl<W: Write> Page<'_, W> {
         format!("{mark}{}  {told}", self.styled(severity_style(problem.severity), &severity))
     }
 
-    /// A fact under a problem, behind its label. Nothing where there is no text.
+    /// A fact under a problem, behind its label, if it has one. Nothing where there is no text.
     pub(super) fn row(&self, key: &str, text: &str) -> Vec<String> {
         if text.is_empty() {
             return Vec::new();
         }
-        let label = self.label(key);
+        let label = if key.is_empty() { String::new() } else { self.label(key) };
         let lines = self.wrap_within(text, self.look.width.saturating_sub(INDENT + LABEL));
         let style = if key == "screen-do" { BOLD } else { DIM };
         let blanks = " ".repeat(INDENT);
@@ -681,6 +694,11 @@ fn clients_seen(report: &Report<'_>, hit: &BTreeSet<Address>) -> Option<usize> {
     clients.extend(sightings.iter().map(|(sighting, _)| sighting.path.client));
     clients.extend(hit);
     Some(clients.len())
+}
+
+/// What is said of hosts beyond their number: `, none ever answered` of `40 servers, none ever answered`.
+fn beyond_number(remark: &str) -> Option<String> {
+    remark.split_once(", ").map(|(_, beyond)| format!(", {beyond}"))
 }
 
 /// The folder, with a slash at its end, that the names of all captures begin with.
