@@ -13,15 +13,18 @@ use cap_audit::flow::{
 };
 use cap_audit::judge::{Judge, Judgement, Outcome, Sign, Verdict};
 use cap_audit::ledger::written::{CaptureNames, ReadError};
-use cap_audit::ledger::{HOSTS_NAMED, Ledger, PAIR_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Sighting};
+use cap_audit::ledger::{Few, HOSTS_NAMED, Ledger, PAIR_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Seen, Sighting};
 use cap_audit::matching::Matching;
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Options, Sweep};
+use cap_audit::problem::Problem;
 use cap_audit::report::{Remark, Report};
 use cap_audit::signature::{Protocol, Strength};
 use cap_audit::time::{Span, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use support::scene::{Scene, later, link, moment, scene};
 use support::*;
 
@@ -149,10 +152,28 @@ proptest! {
         let then = audit_with(later(&packets, YEAR), with(1, Sweep::EveryBatch), BATCH);
         let earlier: Vec<Finding> = findings_of(&then).into_iter().map(a_year_earlier).collect();
         prop_assert_eq!(findings_of(&now), earlier);
+        let earlier: Vec<Problem> = problems_of(&then).into_iter().map(|problem| Problem {
+            first: problem.first.map(back),
+            last: problem.last.map(back),
+            ..problem
+        }).collect();
+        prop_assert_eq!(problems_of(&now), earlier);
         prop_assert_eq!(now.tally(), then.tally());
         prop_assert_eq!(now.services(), then.services());
         let earlier: Vec<JudgedFlow> = then.flows.into_iter().map(a_year_younger).collect();
         prop_assert_eq!(now.flows, earlier);
+    }
+
+    #[test]
+    fn every_finding_is_in_one_problem(scene in scene()) {
+        let audited = audit(scene.packets());
+        let (findings, problems) = (findings_of(&audited), problems_of(&audited));
+        let mut told: Vec<usize> = problems.iter().flat_map(|problem| problem.findings.iter().copied()).collect();
+        told.sort_unstable();
+        let about = |place: &usize| !findings[*place].code.starts_with("quality.");
+        prop_assert_eq!(told, (0..findings.len()).filter(about).collect::<Vec<_>>());
+        let ids: BTreeSet<&String> = problems.iter().map(|problem| &problem.id).collect();
+        prop_assert_eq!(ids.len(), problems.len());
     }
 
     #[test]
@@ -381,7 +402,12 @@ fn back(at: Timestamp) -> Timestamp {
 }
 
 fn a_year_earlier(finding: Finding) -> Finding {
-    Finding { first: finding.first.map(back), last: finding.last.map(back), ..finding }
+    let seen = finding.seen.map(|seen| {
+        let begun = seen.begun - i128::from(YEAR.0) * i128::from(seen.flows);
+        let latest = Few::of(seen.latest.iter().map(|began| Reverse(back(began.0))), seen.latest.len());
+        Box::new(Seen { first: back(seen.first), latest, begun, last: back(seen.last), ..*seen })
+    });
+    Finding { first: finding.first.map(back), last: finding.last.map(back), seen, ..finding }
 }
 
 fn a_year_younger(flow: JudgedFlow) -> JudgedFlow {

@@ -274,7 +274,7 @@ fn failing_networks(failing: &[Address], working: &[Address]) -> Option<Vec<Rang
         let beside = working[place.saturating_sub(1)..].iter().take(2);
         let shortest = if client.is_v4() { V4 + 16 } else { 48 };
         let length = beside.map(|works| common(client, *works) + 1).max().unwrap_or(0).max(shortest);
-        (length, block(client, length))
+        (length, Range::block(client, length))
     };
     let mut groups: BTreeMap<(u32, Range), Vec<Address>> = BTreeMap::new();
     for client in failing {
@@ -292,7 +292,7 @@ fn failing_networks(failing: &[Address], working: &[Address]) -> Option<Vec<Rang
         if clients.len() < enough {
             return None;
         }
-        networks.extend(clients.into_iter().map(|client| block(client, length.max(usual))));
+        networks.extend(clients.into_iter().map(|client| Range::block(client, length.max(usual))));
     }
     Some(joined(networks))
 }
@@ -322,14 +322,6 @@ fn joined(mut networks: Vec<Range>) -> Vec<Range> {
 /// How many bits two addresses have in common.
 fn common(one: Address, other: Address) -> u32 {
     (u128::from_be_bytes(one.0) ^ u128::from_be_bytes(other.0)).leading_zeros()
-}
-
-/// The addresses that share the first bits with one.
-fn block(address: Address, bits: u32) -> Range {
-    let hosts = u128::MAX.checked_shr(bits).unwrap_or(0);
-    let number = u128::from_be_bytes(address.0);
-    let of = |number: u128| Address(number.to_be_bytes());
-    Range { first: of(number & !hosts), last: of(number | hosts) }
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 use super::replies::{Replies, Reply, numbers};
 use super::{Contrast, Hosts, Problem, Works};
 use crate::packet::{Address, protocol};
+use crate::time::Span;
 use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum number of entries.
 const MOST: usize = 3;
+/// How long before a problem and after it others may have worked to be told beside it.
+const NEAR: Span = Span::seconds(60);
 
 /// Flows that worked.
 #[derive(Default)]
@@ -31,15 +34,21 @@ type Port = (Transport, u16);
 /// A session has to come of it where the handshake is not what fails.
 pub(super) fn works(replies: &Replies, problem: &Problem, needs_session: bool) -> Vec<Works> {
     let Some((first, last)) = problem.first.zip(problem.last) else { return Vec::new() };
-    let counts = |reply: &&Reply| {
+    // At the same place only what was answered in between counts: before it may have been whole, and afterwards repaired.
+    let counts = |reply: &Reply, same_place: bool| {
         let session = !needs_session || reply.worked.is_some_and(|began| began >= first);
-        reply.within(first, last) && session && !replies.is_hit(&reply.path)
+        let near = if same_place { Span::default() } else { NEAR };
+        let in_time = reply.within(first + Span(-near.0), last + near);
+        in_time && session && !replies.is_hit(&reply.path)
     };
     let mut sums: BTreeMap<(Contrast, Port), Sum> = BTreeMap::new();
     for &port in &problem.ports {
         let Some(number) = numbers(port) else { continue };
-        for reply in replies.at_port(number).iter().filter(counts) {
+        for reply in replies.at_port(number) {
             let same_server = problem.servers.contains(reply.path.server);
+            if !counts(reply, same_server) {
+                continue;
+            }
             let same_client = problem.clients.contains(reply.path.client);
             let contrast = match (same_server, same_client) {
                 (true, false) => Contrast::OtherClients,
@@ -56,7 +65,8 @@ pub(super) fn works(replies: &Replies, problem: &Problem, needs_session: bool) -
         }
     }
     let others = problem.servers.iter().flat_map(|server| replies.of_server(server));
-    for reply in others.filter(counts).filter(|reply| problem.clients.contains(reply.path.client)) {
+    let by_same_client = |reply: &&Reply| problem.clients.contains(reply.path.client) && counts(reply, false);
+    for reply in others.filter(by_same_client) {
         let transport = if reply.path.protocol == protocol::UDP { Transport::Udp } else { Transport::Tcp };
         let port = (transport, reply.path.port);
         if !problem.ports.contains(&port) {
@@ -70,8 +80,8 @@ pub(super) fn works(replies: &Replies, problem: &Problem, needs_session: bool) -
             best.insert(contrast, (port, sum));
         }
     }
-    // What works for others elsewhere says nothing more where nearer things work.
-    if best.len() > 1 && (best.contains_key(&Contrast::OtherClients) || best.contains_key(&Contrast::OtherServers)) {
+    // What works for others elsewhere says nothing more where it works for others here.
+    if best.contains_key(&Contrast::OtherClients) {
         best.remove(&Contrast::Elsewhere);
     }
     let entry = |(contrast, (port, sum)): (Contrast, (Port, Sum))| {

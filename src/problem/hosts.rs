@@ -73,44 +73,94 @@ impl Hosts {
         self.addresses.binary_search(&address).is_ok()
     }
 
-    /// The fewest ranges that hold exactly these hosts; where that are more than `most`, no more than `most` ranges that hold others as
-    /// well, as few others as this way of joining gives: the smallest gaps are closed first. `most` is at least 1; an address of IPv4 and
-    /// one of IPv6 are never in one range, so that there may be one range more than `most`.
+    /// The fewest ranges that hold exactly these hosts; where that are more than `most`, no more than `most` prefixes that hold others as
+    /// well: of these the fewest that hold hardly more than the best do. `most` is at least 1; an address of IPv4 and one of IPv6 are
+    /// never in one range, so that there may be one range more than `most`.
     pub fn ranges(&self, most: usize) -> Ranges {
         let mut ranges: Vec<Range> = Vec::new();
         for &address in &self.addresses {
+            let next = Range { first: address, last: address };
             match ranges.last_mut() {
-                Some(range) if number(address) - number(range.last) == 1 && same_family(range.last, address) => {
-                    range.last = address;
-                }
-                _ => ranges.push(Range { first: address, last: address }),
+                Some(range) if range.touches(&next) => range.last = address,
+                _ => ranges.push(next),
             }
         }
         let exact = ranges.len() <= most.max(1);
         if !exact {
-            let gap = |pair: &[Range]| number(pair[1].first) - number(pair[0].last);
-            let mut gaps: Vec<(u128, usize)> = ranges
-                .windows(2)
-                .enumerate()
-                .filter(|(_, pair)| same_family(pair[0].last, pair[1].first))
-                .map(|(place, pair)| (gap(pair), place))
-                .collect();
-            gaps.sort_unstable();
-            gaps.truncate(ranges.len() - most.max(1));
-            let mut closed: Vec<usize> = gaps.into_iter().map(|(_, place)| place).collect();
-            closed.sort_unstable();
-            let mut joined: Vec<Range> = Vec::new();
-            for (place, range) in ranges.iter().enumerate() {
-                match joined.last_mut() {
-                    Some(last) if place > 0 && closed.binary_search(&(place - 1)).is_ok() => last.last = range.last,
-                    _ => joined.push(*range),
-                }
-            }
-            ranges = joined;
+            ranges = self.prefixes(most.clamp(1, MOST_PREFIXES));
         }
-        let covered = ranges.iter().map(Range::addresses).sum();
+        let covered = ranges.iter().map(Range::addresses).fold(0, u128::saturating_add);
         Ranges { ranges, exact, covered }
     }
+
+    /// A few prefixes that hold all of them, of each family on its own.
+    fn prefixes(&self, most: usize) -> Vec<Range> {
+        // As numbers, those of IPv4 lie between those of IPv6.
+        let (v4, v6): (Vec<Address>, Vec<Address>) = self.addresses.iter().partition(|address| address.is_v4());
+        let each = if v4.is_empty() || v6.is_empty() { most } else { most.div_ceil(2) };
+        let mut prefixes = Vec::new();
+        for addresses in [v4, v6].iter().filter(|addresses| !addresses.is_empty()) {
+            let best = costs(addresses);
+            let enough = |cost: u128| cost - cost / 5 <= best[each - 1];
+            let few = (1..each).find(|&few| enough(best[few - 1])).unwrap_or(each);
+            cover(addresses, few, &mut prefixes);
+        }
+        prefixes.sort_unstable();
+        prefixes
+    }
+}
+
+/// Maximum number of prefixes that are told in place of more ranges.
+const MOST_PREFIXES: usize = 8;
+
+/// How many addresses the best one, two, three, ... prefixes hold that hold all of these, which are in order and not none.
+fn costs(addresses: &[Address]) -> [u128; MOST_PREFIXES] {
+    let whole = common_block(addresses).addresses();
+    let mut best = [whole; MOST_PREFIXES];
+    if addresses.len() > 1 {
+        let (left, right) = halves(addresses);
+        let (left, right) = (costs(left), costs(right));
+        for few in 2..=MOST_PREFIXES {
+            let split = (1..few).map(|on_left| left[on_left - 1].saturating_add(right[few - on_left - 1])).min();
+            best[few - 1] = best[few - 2].min(split.unwrap_or(whole));
+        }
+    }
+    best
+}
+
+/// The best prefixes, at most so many.
+fn cover(addresses: &[Address], most: usize, to: &mut Vec<Range>) {
+    let whole = common_block(addresses);
+    if most > 1 && addresses.len() > 1 {
+        let (left, right) = halves(addresses);
+        let (of_left, of_right) = (costs(left), costs(right));
+        let cost = |on_left: usize| of_left[on_left - 1].saturating_add(of_right[most - on_left - 1]);
+        let best = (1..most).min_by_key(|&on_left| cost(on_left)).filter(|&on_left| cost(on_left) < whole.addresses());
+        if let Some(on_left) = best {
+            cover(left, on_left, to);
+            cover(right, most - on_left, to);
+            return;
+        }
+    }
+    to.push(whole);
+}
+
+/// The smallest block that holds all.
+fn common_block(addresses: &[Address]) -> Range {
+    match addresses {
+        [first, .., last] => Range::block(*first, (number(*first) ^ number(*last)).leading_zeros()),
+        [one] => Range { first: *one, last: *one },
+        [] => Range { first: Address::default(), last: Address::default() },
+    }
+}
+
+/// Those in the lower half of the smallest block that holds all, and those in the upper one. There are two at least.
+fn halves(addresses: &[Address]) -> (&[Address], &[Address]) {
+    let (first, last) = (number(addresses[0]), number(addresses[addresses.len() - 1]));
+    // Where they first differ the upper half begins.
+    let upper = u128::MAX.checked_shr((first ^ last).leading_zeros() + 1).unwrap_or(0);
+    let middle = last & !upper;
+    addresses.split_at(addresses.partition_point(|address| number(*address) < middle))
 }
 
 impl Range {
@@ -119,9 +169,16 @@ impl Range {
         (number(self.last) - number(self.first)).saturating_add(1)
     }
 
+    /// The addresses that share their first bits with this one, counted over all sixteen bytes.
+    pub(super) fn block(address: Address, bits: u32) -> Range {
+        let hosts = u128::MAX.checked_shr(bits).unwrap_or(0);
+        let of = |number: u128| Address(number.to_be_bytes());
+        Range { first: of(number(address) & !hosts), last: of(number(address) | hosts) }
+    }
+
     /// True where it is one of these.
     pub fn holds(&self, address: Address) -> bool {
-        self.first <= address && address <= self.last
+        same_family(self.first, address) && self.first <= address && address <= self.last
     }
 
     /// The other begins where this ends.
@@ -131,21 +188,19 @@ impl Range {
 
     /// The length of the prefix that holds exactly these, if there is one: 24 for `10.0.0.0` to `10.0.0.255`.
     pub fn prefix(&self) -> Option<u32> {
-        let count = self.addresses();
-        let fits = count.is_power_of_two() && number(self.first).is_multiple_of(count);
+        let hosts = number(self.last) - number(self.first);
+        let fits = hosts & hosts.wrapping_add(1) == 0 && number(self.first) & hosts == 0;
         let bits = if self.first.is_v4() { 32 } else { 128 };
-        fits.then(|| bits - count.trailing_zeros())
+        fits.then(|| bits - hosts.count_ones())
     }
 }
 
 impl Range {
     /// The same in less room, for people: `10.1.9.1-40` where only the last byte differs.
     pub fn short(&self) -> String {
-        let (first, last) = (self.first.wire_bytes(), self.last.wire_bytes());
-        match (self.prefix(), last) {
-            (None, [.., last_byte]) if self.first.is_v4() && first[..3] == last[..3] => {
-                format!("{}-{last_byte}", self.first)
-            }
+        let is_block = self.prefix().is_some() && self.addresses() != 2;
+        match (self.first.wire_bytes(), self.last.wire_bytes()) {
+            ([a, b, c, _], [d, e, f, last]) if !is_block && [a, b, c] == [d, e, f] => format!("{}-{last}", self.first),
             _ => self.to_string(),
         }
     }
@@ -173,6 +228,8 @@ fn same_family(one: Address, other: Address) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
     use std::net::IpAddr;
 
     fn hosts(texts: &[&str]) -> Hosts {
@@ -195,12 +252,101 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_holes_are_closed_first_and_that_is_said() {
+    fn too_many_ranges_become_prefixes_and_that_is_said() {
         let some = hosts(&["10.0.0.1", "10.0.0.3", "10.0.0.9", "10.9.0.1"]);
         let ranges = some.ranges(2);
-        assert_eq!(shown(&ranges), ["10.0.0.1-10.0.0.9", "10.9.0.1"]);
+        assert_eq!(shown(&ranges), ["10.0.0.0/28", "10.9.0.1"]);
         assert!(!ranges.exact);
-        assert_eq!(ranges.covered, 10);
+        assert_eq!(ranges.covered, 17);
         assert_eq!(shown(&hosts(&["10.0.0.1", "fd00::1"]).ranges(1)), ["10.0.0.1", "fd00::1"]);
+        // Every third host of twenty networks: a /20 and a /22 hold them, and more prefixes would hold hardly less.
+        let hosts =
+            (0..20).flat_map(|network| (1..250).step_by(3).map(move |host| Address::v4([10, 64, network, host])));
+        let ranges = Hosts::of(hosts).ranges(6);
+        assert_eq!(shown(&ranges), ["10.64.0.0/20", "10.64.16.0/22"]);
+        assert_eq!((ranges.exact, ranges.covered), (false, 4_096 + 1_024));
+    }
+
+    #[test]
+    fn in_short_only_the_last_byte_is_told_twice() {
+        let short = |texts: &[&str]| hosts(texts).ranges(9).ranges.iter().map(Range::short).collect::<Vec<_>>();
+        assert_eq!(short(&["10.1.9.1", "10.1.9.2", "10.1.9.3"]), ["10.1.9.1-3"]);
+        assert_eq!(short(&["10.1.9.255", "10.1.10.0", "10.1.10.1"]), ["10.1.9.255-10.1.10.1"]);
+        assert_eq!(short(&["10.1.9.6", "10.1.9.7", "fd00::1", "fd00::2"]), ["10.1.9.6-7", "fd00::1-fd00::2"]);
+    }
+
+    /// Addresses that lie close together and far apart, of both families.
+    fn any_hosts() -> impl Strategy<Value = Vec<Address>> {
+        let v4 = (0_u8..3, 0_u8..4, any::<u8>()).prop_map(|(a, b, c)| Address::v4([10, a * 77, b, c]));
+        let near = (0_u8..2, 0_u8..40).prop_map(|(net, host)| Address::v4([10, 0, net, host]));
+        let v6 = (any::<bool>(), 0_u8..30).prop_map(|(far, host)| {
+            let mut bytes = [0; 16];
+            (bytes[0], bytes[15]) = (if far { 0xfd } else { 0 }, host);
+            Address(bytes)
+        });
+        proptest::collection::vec(prop_oneof![3 => v4, 6 => near, 2 => v6], 0..60)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Exact means these and no others; otherwise they are all held, and what is said of the others is true.
+        #[test]
+        fn ranges_hold_what_they_say(addresses in any_hosts(), most in 1_usize..12) {
+            let hosts = Hosts::of(addresses.iter().copied());
+            let known: BTreeSet<u128> = addresses.iter().map(|address| number(*address)).collect();
+            let Ranges { ranges, exact, covered } = hosts.ranges(most);
+            prop_assert!(ranges.len() <= most + 1);
+            prop_assert!(ranges.is_sorted());
+            prop_assert_eq!(covered, ranges.iter().map(Range::addresses).fold(0, u128::saturating_add));
+            for range in &ranges {
+                prop_assert!(range.first <= range.last && range.first.is_v4() == range.last.is_v4());
+                prop_assert!(exact || range.prefix().is_some());
+            }
+            for address in hosts.iter() {
+                prop_assert_eq!(ranges.iter().filter(|range| range.holds(address)).count(), 1);
+            }
+            // Runs, counted without ranges.
+            let runs = known.iter().filter(|&&it| {
+                let before = Address(it.wrapping_sub(1).to_be_bytes());
+                let same = before.is_v4() == Address(it.to_be_bytes()).is_v4();
+                !(it > 0 && same && known.contains(&(it - 1)))
+            });
+            let runs = runs.count();
+            prop_assert_eq!(exact, runs <= most);
+            if exact {
+                prop_assert_eq!((covered, ranges.len()), (known.len() as u128, runs));
+            } else {
+                prop_assert!(covered > known.len() as u128 || ranges.len() >= runs);
+            }
+        }
+
+        /// No few prefixes hold fewer: all ways to cut the addresses into blocks are tried.
+        #[test]
+        fn prefixes_are_the_best(hosts in proptest::collection::btree_set(0_u8..64, 2..9), most in 1_usize..4) {
+            let addresses: Vec<Address> = hosts.iter().map(|&host| Address::v4([10, 0, 0, host])).collect();
+            let mut found = Vec::new();
+            cover(&addresses, most, &mut found);
+            prop_assert!(found.len() <= most);
+            let told: u128 = found.iter().map(Range::addresses).sum();
+            prop_assert_eq!(told, costs(&addresses)[most - 1]);
+            prop_assert_eq!(told, u128::from(least(&hosts, 0, 256, most).expect("one block holds all")));
+        }
+    }
+
+    /// The fewest addresses that so many blocks within one block hold, if they hold all hosts in it.
+    fn least(hosts: &BTreeSet<u8>, from: u16, size: u16, most: usize) -> Option<u16> {
+        let inside = hosts.iter().filter(|&&host| (from..from + size).contains(&u16::from(host))).count();
+        if inside == 0 {
+            return Some(0);
+        }
+        if most == 0 {
+            return None;
+        }
+        let split = (0..=most).filter(|_| size > 1).filter_map(|left| {
+            let half = size / 2;
+            Some(least(hosts, from, half, left)? + least(hosts, from + half, half, most - left)?)
+        });
+        split.chain([size]).min()
     }
 }

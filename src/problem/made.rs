@@ -49,7 +49,9 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
         problem.servers_answered = contrast::servers_answered(replies, &problem);
     }
     let following: Vec<&Finding> = absorbed.iter().map(|&place| &findings[place]).collect();
+    let up = if is_block(key.cause) { replies.up(&problem) } else { "unsaid" };
     problem.params = params(scene, &problem, (key.standing, &key.word), &of, &following);
+    problem.params = std::mem::take(&mut problem.params).with("servers_up", Value::Word(up));
     problem.findings = own.into_iter().chain(absorbed).collect();
     problem
 }
@@ -217,9 +219,15 @@ const JOINED: usize = 30;
 
 /// "session reliability"; none where the map knows no service, or too many.
 fn short_title(scene: &Scene<'_>, problem: &Problem) -> Option<String> {
-    let service = problem.service.as_ref()?;
-    match scene.map.service_named(service) {
+    let names = match (&problem.service, &problem.ports[..]) {
+        (Some(service), _) => service,
+        (None, &[(transport, port)]) if problem.cause != Cause::OtherPort => {
+            &scene.map.at(scene.map.place(transport, port)?).service
+        }
+        (None, _) => return None,
+    };
+    match scene.map.service_named(names) {
         Some(service) => Some(scene.map.service_short(service).to_string()),
-        None => Some(service.clone()).filter(|names| names.len() <= JOINED),
+        None => Some(names.clone()).filter(|names| !names.is_empty() && names.len() <= JOINED),
     }
 }

@@ -1,5 +1,6 @@
 //! Who was answered where, as far as problems ask for it: the contrast to what fails, and signs of life of servers.
 
+use super::Problem;
 use crate::finding::{Finding, Scene};
 use crate::flow::Showing;
 use crate::ledger::{Answers, Pair, Path};
@@ -156,6 +157,19 @@ impl Replies {
     /// When a server that findings are about was last heard of.
     pub fn heard(&self, server: Address) -> Option<Timestamp> {
         self.heard.get(&server).copied()
+    }
+
+    /// Whether the servers of a problem gave a sign of life since it began: `all`, `some` or `none` of them.
+    pub fn up(&self, problem: &Problem) -> &'static str {
+        let is_up = |server: &Address| {
+            let heard = self.heard(*server).filter(|at| at.0 != i64::MAX);
+            heard.zip(problem.first).is_some_and(|(heard, first)| heard >= first)
+        };
+        match problem.servers.iter().filter(is_up).count() {
+            0 => "none",
+            all if all == problem.servers.count() => "all",
+            _ => "some",
+        }
     }
 
     /// Somebody was answered there at some time, or it cannot be said that nobody was.

@@ -268,15 +268,25 @@ quality-ends-early =
 
 problem-no-answer =
     .title = { problem-place }: no answer{ problem-standing }
-    .meaning = { problem-tried }, and nothing came back. A firewall drops the packets, or { $server_count ->
-            [one] the server is
-           *[other] the servers are
-        } down. { $remarks }{ problem-follows }
+    .meaning = { problem-tried }, and nothing came back. { $servers_up ->
+            [all] { $server_count ->
+                [one] The server is
+               *[other] The servers are
+            } up, so a firewall drops the packets, or nothing listens there: a Windows firewall answers that with
+                silence.
+           *[other] A firewall drops the packets, or { $server_count ->
+                [one] the server is
+               *[other] the servers are
+            } down.
+        } { $remarks }{ problem-follows }
     .remedy = { $standing ->
         [over] { problem-at-times }
         [neighbour] { problem-not-citrix }
         [public] { problem-public }
-       *[failing] { problem-first-sure }Allow { $ports } from { $clients } to { $server }, or check that { problem-servers-are } up.
+       *[failing] { problem-first-sure }Allow { $ports } from { $clients } to { $server }, { $servers_up ->
+            [all] and check that the service listens: { listens }.
+           *[other] or check that { problem-servers-are } up.
+        }
     }
 
 problem-refused =
@@ -526,11 +536,11 @@ problem-follows = { $instead ->
        *[other] {" "}Launches failed for { $launch_clients } clients.
     }
 client-count = { at-least-hosts }{ $client_count ->
-        [one] { $client_told } client
+        [one] { $clients }
        *[other] { $client_told } clients
     }
 server-count = { $server_count ->
-        [one] { $server_told } server
+        [one] { $server }
        *[other] { $server_told } servers
     }
 attempts-in-all = { $attempts ->

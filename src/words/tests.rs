@@ -120,7 +120,7 @@ const NAMED: &[(&str, &[&str])] = &[
 ];
 
 /// What a problem's texts may name besides the parameters of its cause.
-const OF_PROBLEMS: [&str; 25] = [
+const OF_PROBLEMS: [&str; 26] = [
     "attempts",
     "attempts_told",
     "client_count",
@@ -142,6 +142,7 @@ const OF_PROBLEMS: [&str; 25] = [
     "server_count",
     "server_told",
     "servers_known",
+    "servers_up",
     "service_known",
     "service_title",
     "standing",

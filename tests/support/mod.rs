@@ -18,6 +18,7 @@ use cap_audit::matching::ServiceRef;
 use cap_audit::packet::{Address, LinkType, TcpFlags, protocol};
 use cap_audit::pipeline::{Harvest, Options, run};
 use cap_audit::portmap::PortMap;
+use cap_audit::problem::Problem;
 use cap_audit::source::{Fractions, MemorySource, PcapWriter};
 use cap_audit::time::{Span, Timestamp};
 use std::collections::BTreeMap;
@@ -566,6 +567,12 @@ pub fn flow_to(audited: &Audited, port: u16) -> &JudgedFlow {
 /// What the checks find in what an audit saw.
 pub fn findings_of(audited: &Audited) -> Vec<Finding> {
     findings_in(&audited.ledger)
+}
+
+/// The problems behind what an audit saw.
+pub fn problems_of(audited: &Audited) -> Vec<Problem> {
+    let case = Case { ledger: audited.ledger.clone(), ..Case::new(citrix()) };
+    case.conclude().problems
 }
 
 /// What the checks find in a ledger.

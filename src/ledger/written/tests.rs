@@ -322,7 +322,8 @@ fn what_a_ledger_cannot_hold_is_refused() {
         (r#"["10.0.0.0","10.0.1.0"]"#, r#"["10.0.1.0","10.0.0.0"]"#, 11, "a pair does not have the lower one first"),
         ("[[6,2598,", "[[6,80,", 12, "a sighting is on a port of another place"),
         (",189000000000,", ",9223372036854775808,", 12, "a time is too long"),
-        (",9000000000]", ",9223372036854775807]", 12, "a time lies too far ahead"),
+        (",9000000000,0]", ",9223372036854775807,0]", 12, "a time lies too far ahead"),
+        (",9000000000,0]", ",9000000000,9000000001]", 12, "flows began after all had ended"),
         (r#"[7,"syn:2"]"#, r#"[4,"syn:1"]"#, 12, "packets that show a sighting stands there for the second time"),
         ("[127,128]", "[128,127]", 13, "a path was not answered, or in no capture, or at no distance"),
         (

@@ -1,0 +1,399 @@
+//! Findings with one cause are one problem: what they have in common, whom it hits and whom not, and since when. Expected values come
+//! from how the traffic was made.
+
+mod support;
+
+use cap_audit::bench::{Conduct, Mix, SERVICES};
+use cap_audit::finding::{Confidence, Finding, Severity, Value};
+use cap_audit::packet::{LinkType, protocol};
+use cap_audit::pipeline::{Options, run};
+use cap_audit::problem::{Cause, Contrast, Hosts, Problem, Range, Trend, Works};
+use cap_audit::source::MemorySource;
+use cap_audit::time::{Span, Timestamp};
+use cap_audit::transport::Transport;
+use cap_audit::words::{Texts, Words};
+use std::collections::BTreeSet;
+use support::*;
+
+const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000_000);
+const CGP: u16 = 2598;
+const ICA: u16 = 1494;
+const CGP_GREETING: &[u8] = b"\x1aCGP/01\x00\x16Citrix.TcpProxyService";
+
+fn at(seconds: i64) -> Timestamp {
+    BEGIN + Span::seconds(seconds)
+}
+
+fn talk(from: &str, client_port: u16, to: &str, port: u16) -> Talk {
+    Talk::between(client(from, client_port), server(to, port)).at(BEGIN)
+}
+
+/// Three SYNs within nine seconds and no answer.
+fn silent(talk: Talk) -> Vec<Captured> {
+    talk.syn().wait(Span::seconds(3)).syn_again().wait(Span::seconds(6)).syn_again().packets()
+}
+
+fn refused(talk: Talk) -> Vec<Captured> {
+    talk.syn().refused().packets()
+}
+
+/// A connection that carries nothing.
+fn opened(talk: Talk) -> Vec<Captured> {
+    talk.opened().wait(Span::seconds(5)).closed().packets()
+}
+
+fn session(talk: Talk) -> Vec<Captured> {
+    talk.opened().says(CGP_GREETING).answers(CGP_GREETING).wait(Span::seconds(5)).closed().packets()
+}
+
+/// Requests for a host by ARP, a second apart, and no answer (RFC 826).
+fn asked_in_vain(host: [u8; 4], times: i64) -> Vec<Captured> {
+    let request = |time: i64| {
+        let mut frame = vec![0xff; 6];
+        frame.extend([2, 0, 0, 0, 0, 9, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 9, 10, 1, 9, 254]);
+        frame.extend([0; 6]);
+        frame.extend(host);
+        (at(time), LinkType::ETHERNET, frame.len() as u32, frame)
+    };
+    (0..times).map(request).collect()
+}
+
+/// An audit of these talks, the capture going on for three minutes.
+fn audited(talks: impl IntoIterator<Item = Vec<Captured>>) -> Audited {
+    audit(merge(talks.into_iter().chain([meanwhile(at(180))])))
+}
+
+fn problems(talks: impl IntoIterator<Item = Vec<Captured>>) -> Vec<Problem> {
+    let audited = audited(talks);
+    let (findings, problems) = (findings_of(&audited), problems_of(&audited));
+    each_finding_once(&findings, &problems);
+    for problem in &problems {
+        let Texts { title, meaning, remedy } = Words::default().problem(problem, findings.iter());
+        assert!(!title.is_empty() && !meaning.is_empty() && !remedy.is_empty(), "{problem:#?}");
+        assert!(title.chars().count() <= 60, "{title}");
+    }
+    problems
+}
+
+fn each_finding_once(findings: &[Finding], problems: &[Problem]) {
+    let mut told: Vec<usize> = problems.iter().flat_map(|problem| problem.findings.iter().copied()).collect();
+    told.sort_unstable();
+    let about = |place: &usize| !findings[*place].code.starts_with("quality.");
+    assert_eq!(told, (0..findings.len()).filter(about).collect::<Vec<_>>());
+}
+
+fn shown(hosts: &Hosts) -> Vec<String> {
+    let ranges = hosts.ranges(20);
+    assert!(ranges.exact);
+    ranges.ranges.iter().map(Range::short).collect()
+}
+
+fn causes(problems: &[Problem]) -> Vec<(Cause, Severity)> {
+    problems.iter().map(|problem| (problem.cause, problem.severity)).collect()
+}
+
+fn vda(number: u8) -> String {
+    format!("10.1.9.{number}")
+}
+
+fn user(number: u8) -> String {
+    format!("10.64.0.{number}")
+}
+
+#[test]
+fn forty_servers_without_an_answer_are_one_problem() {
+    let blocked = (1..=40).map(|it| silent(talk(&user(it % 20 + 1), 50_000, &vda(it), CGP).at(at(i64::from(it)))));
+    let works = (1..=10).map(|it| session(talk(&user(it), 50_001, &format!("10.1.0.{it}"), CGP)));
+    let found = problems(blocked.chain(works));
+    let [problem] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!(
+        (problem.cause, problem.severity, problem.id.as_str()),
+        (Cause::NoAnswer, Severity::Error, "p-no-answer-tcp-2598-cgp")
+    );
+    assert_eq!(shown(&problem.servers), ["10.1.9.1-40"]);
+    assert_eq!(shown(&problem.clients), ["10.64.0.1-20"]);
+    assert_eq!((problem.attempts, problem.servers_answered, problem.works_complete), (40, Some(0), true));
+    assert_eq!((problem.first, problem.last), (Some(at(1)), Some(at(49))));
+    assert_eq!(problem.trend, Some(Trend::Steady));
+    let [Works { contrast, clients, servers, port, flows }] = &problem.works[..] else { panic!("{problem:#?}") };
+    assert_eq!((*contrast, *port, *flows), (Contrast::OtherServers, (Transport::Tcp, CGP), 10));
+    assert_eq!((shown(clients), shown(servers)), (vec!["10.64.0.1-10".to_string()], vec!["10.1.0.1-10".to_string()]));
+    let words = Words::default();
+    let lines = words.problem_lines(problem, 6);
+    assert_eq!(lines.attempts, "40 attempts");
+    let [servers, clients] = [lines.servers, lines.clients].map(|line| line.expect("it has hosts"));
+    assert_eq!((servers.hosts.as_str(), servers.remark.as_str()), ("10.1.9.1-40", "40 servers, none ever answered"));
+    assert_eq!((clients.hosts.as_str(), clients.remark.as_str()), ("10.64.0.1-20", "20 clients"));
+    assert_eq!(lines.when.as_deref(), Some("22:13:21-22:14:09, steady"));
+    assert_eq!(lines.works, ["10.1.0.1-10: 10 flows of the same clients on TCP 2598"]);
+    let texts = words.problem(problem, [].iter());
+    assert_eq!(texts.title, "TCP 2598 (session reliability): no answer");
+    assert_eq!(texts.remedy, "Allow TCP 2598 from 10.64.0.1-20 to 10.1.9.1-40, or check that these 40 servers are up.");
+}
+
+#[test]
+fn one_dead_host_among_forty_servers_is_a_problem_of_its_own() {
+    let to_dead = [CGP, ICA].map(|port| silent(talk(&user(3), 50_000 + port, &vda(7), port)));
+    // TCP 2598 is blocked to nine others, and the rest works.
+    let blocked = (1..=9).filter(|&it| it != 7).map(|it| silent(talk(&user(4), 51_000, &vda(it), CGP)));
+    let works = (10..=40).map(|it| session(talk(&user(3), 50_001, &vda(it), CGP)));
+    let alive = (1..=9).filter(|&it| it != 7).map(|it| session(talk(&user(4), 52_000, &vda(it), ICA)));
+    let found = problems(to_dead.into_iter().chain(blocked).chain(works).chain(alive));
+    assert_eq!(causes(&found), [(Cause::NoAnswer, Severity::Error), (Cause::HostDown, Severity::Error)]);
+    let [blocked, down] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((shown(&down.servers), down.ports.len(), down.findings.len()), (vec!["10.1.9.7".to_string()], 2, 2));
+    assert_eq!(
+        (down.confidence, down.params.get("proof")),
+        (Confidence::Medium, Some(&Value::Word("no-sign-of-life")))
+    );
+    assert_eq!(shown(&blocked.servers), ["10.1.9.1-6", "10.1.9.8-9"]);
+    // The servers are up, and the sessions that they have on the other port tell it.
+    assert_eq!(blocked.params.get("servers_up"), Some(&Value::Word("all")));
+    assert!(
+        blocked.works.iter().any(|works| works.contrast == Contrast::OtherPort && works.flows == 8),
+        "{blocked:#?}"
+    );
+}
+
+#[test]
+fn a_host_that_nobody_finds_on_its_link_is_down_for_certain() {
+    let found = problems([silent(talk(&user(3), 50_000, &vda(7), CGP)), asked_in_vain([10, 1, 9, 7], 5)]);
+    let [down] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((down.cause, down.id.as_str()), (Cause::HostDown, "p-host-down-unanswered-arp"));
+    assert_eq!(Words::default().problem(down, [].iter()).title, "10.1.9.7: host is down");
+    // The same without the question is no more than silence.
+    assert_eq!(causes(&problems([silent(talk(&user(3), 50_000, &vda(7), CGP))])), [(Cause::NoAnswer, Severity::Error)]);
+}
+
+#[test]
+fn silence_on_both_ports_alone_is_no_dead_host() {
+    let both = || [CGP, ICA].map(|port| silent(talk(&user(3), 50_000 + port, &vda(7), port)));
+    let plain = [(Cause::NoAnswer, Severity::Error); 2];
+    assert_eq!(causes(&problems(both())), plain, "a firewall may drop both");
+    // It is up: it answered elsewhere after that, or opens connections itself.
+    let works = || session(talk(&user(3), 50_001, &vda(8), CGP));
+    let elsewhere = opened(talk("10.70.0.1", 50_009, &vda(7), 3389).at(at(30)));
+    let up = [(Cause::ServiceDown, Severity::Error)];
+    assert_eq!(causes(&problems(both().into_iter().chain([works(), elsewhere]))), up);
+    let itself = opened(talk(&vda(7), 50_009, "10.1.8.1", 80).at(at(30)));
+    assert_eq!(causes(&problems(both().into_iter().chain([works(), itself]))), up);
+    assert_eq!(causes(&problems(both().into_iter().chain([works()])))[..1], [(Cause::HostDown, Severity::Error)]);
+}
+
+#[test]
+fn a_server_that_refuses_both_session_ports_has_no_service() {
+    let to = |port| refused(talk(&user(3), 50_000 + port, &vda(7), port));
+    let rdp = opened(talk(&user(9), 50_001, &vda(7), 3389));
+    let found = problems([to(CGP), to(ICA), rdp]);
+    let [down] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((down.cause, down.id.as_str()), (Cause::ServiceDown, "p-service-down-refused"));
+    assert_eq!((down.findings.len(), down.attempts), (2, 2));
+    assert_eq!(Words::default().problem(down, [].iter()).title, "10.1.9.7: session service is down");
+    assert_eq!(causes(&problems([to(CGP)])), [(Cause::Refused, Severity::Error)], "one port is not all");
+    // Somebody else has sessions there: then it is no service that is down.
+    let other = session(talk("10.70.0.1", 50_009, &vda(7), CGP));
+    assert_eq!(causes(&problems([to(CGP), to(ICA), other])), [(Cause::Refused, Severity::Error); 2]);
+}
+
+#[test]
+fn a_server_that_is_silent_on_its_session_ports_and_lives_has_no_service() {
+    let to_dead = || [CGP, ICA].map(|port| silent(talk(&user(3), 50_000 + port, &vda(7), port)));
+    let lives = || opened(talk("10.70.0.1", 50_009, &vda(7), 80).at(at(20)));
+    let beside = session(talk(&user(3), 50_001, &vda(8), CGP));
+    let found = problems(to_dead().into_iter().chain([lives(), beside]));
+    assert_eq!(causes(&found), [(Cause::ServiceDown, Severity::Error)]);
+    // Without a neighbour that answers this client a rule in a firewall is as likely.
+    let found = problems(to_dead().into_iter().chain([lives()]));
+    assert_eq!(causes(&found), [(Cause::NoAnswer, Severity::Error); 2]);
+}
+
+#[test]
+fn a_network_that_is_not_let_through_is_told_with_those_who_are() {
+    let hit = (1..=6).map(|it| silent(talk(&format!("10.64.7.{it}"), 50_000, &vda(it % 3 + 1), CGP)));
+    let works = (1..=9).map(|it| session(talk(&format!("10.4.0.{it}"), 50_001, &vda(it % 3 + 1), CGP)));
+    let found = problems(hit.chain(works));
+    let [problem] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((problem.cause, problem.id.as_str()), (Cause::SubnetAgainstPort, "p-subnet-against-port-tcp-2598-cgp"));
+    assert_eq!(problem.networks.iter().map(Range::short).collect::<Vec<_>>(), ["10.64.7.0/24"]);
+    assert_eq!(
+        (shown(&problem.clients), shown(&problem.servers)),
+        (vec!["10.64.7.1-6".to_string()], vec!["10.1.9.1-3".to_string()])
+    );
+    assert_eq!((problem.confidence, problem.servers_answered), (Confidence::High, Some(3)));
+    let [works] = &problem.works[..] else { panic!("{problem:#?}") };
+    assert_eq!(
+        (works.contrast, works.flows, shown(&works.clients)),
+        (Contrast::OtherClients, 9, vec!["10.4.0.1-9".to_string()])
+    );
+    let texts = Words::default().problem(problem, [].iter());
+    assert_eq!(texts.title, "TCP 2598 (session reliability): blocked for 10.64.7.0/24");
+    assert!(texts.remedy.starts_with("Allow TCP 2598 from 10.64.7.0/24 to 10.1.9.1-3"), "{}", texts.remedy);
+    let lines = Words::default().problem_lines(problem, 6);
+    assert_eq!(lines.works, ["from 10.4.0.1-9: 9 flows on the same servers and port"]);
+    let clients = lines.clients.expect("it has clients");
+    assert_eq!(
+        (clients.hosts.as_str(), clients.remark.as_str()),
+        ("10.64.7.0/24", "6 clients, all that were seen from there")
+    );
+}
+
+#[test]
+fn one_client_of_the_network_that_works_is_enough_against_it() {
+    let hit = || (1..=6).map(|it| silent(talk(&format!("10.64.7.{it}"), 50_000, &vda(1), CGP)));
+    let from = |address: &str| session(talk(address, 50_001, &vda(1), CGP));
+    let found = problems(hit().chain([from("10.4.0.1"), from("10.64.7.4")]));
+    assert_eq!(found[0].cause, Cause::NoAnswer, "one of those that are hit works as well");
+    let found = problems(hit().chain([from("10.4.0.1"), from("10.64.7.3"), from("10.64.7.9")]));
+    assert_eq!(found[0].cause, Cause::NoAnswer);
+    // Whoever was answered before it began, or after it was over, is no contrast.
+    let before = session(talk("10.4.0.1", 50_001, &vda(1), CGP).at(at(-300)));
+    let found = problems(hit().chain([before]));
+    assert_eq!((found[0].cause, found[0].works.len()), (Cause::NoAnswer, 0));
+}
+
+#[test]
+fn what_works_again_is_over_and_no_error_is_made_of_it() {
+    let over = silent(talk(&user(1), 50_000, &vda(1), CGP));
+    let again = session(talk(&user(1), 50_001, &vda(1), CGP).at(at(40)));
+    let failing = silent(talk(&user(2), 50_000, &vda(2), CGP));
+    let found = problems([over, again, failing]);
+    assert_eq!(causes(&found), [(Cause::NoAnswer, Severity::Error), (Cause::NoAnswer, Severity::Warning)]);
+    assert_eq!((found[0].trend, found[1].trend), (Some(Trend::Once), Some(Trend::Over)));
+    assert_eq!((shown(&found[0].servers), shown(&found[1].servers)), (vec![vda(2)], vec![vda(1)]));
+    assert_eq!(found[1].id, "p-no-answer-tcp-2598-cgp-over");
+    let texts = Words::default().problem(&found[1], [].iter());
+    assert_eq!(texts.title, "TCP 2598 (session reliability): no answer, works again");
+    assert!(texts.remedy.starts_with("No firewall rule is missing now."), "{}", texts.remedy);
+}
+
+#[test]
+fn a_scan_is_one_problem_and_hides_no_block() {
+    let scan = (1..=90).map(|it| refused(talk("10.0.0.66", 40_001, &format!("10.0.3.{it}"), CGP)));
+    let blocked = silent(talk(&user(1), 50_000, &vda(1), CGP));
+    let found = problems(scan.chain([blocked]));
+    assert_eq!(causes(&found), [(Cause::NoAnswer, Severity::Error), (Cause::Scan, Severity::Warning)]);
+    assert_eq!((found[1].attempts, shown(&found[1].servers)), (90, vec!["10.0.3.1-90".to_string()]));
+    assert_eq!(Words::default().problem(&found[1], [].iter()).title, "Scan by 10.0.0.66: 1 port, 90 servers");
+}
+
+#[test]
+fn a_fallback_is_part_of_its_block() {
+    let blocked = silent(talk(&user(1), 50_000, &vda(1), CGP));
+    let ica = talk(&user(1), 50_001, &vda(1), ICA).at(at(12)).opened();
+    let ica = ica.answers(b"\x7f\x7fICA\0").says(b"\x7f\x7fICA\0").wait(Span::seconds(20)).closed().packets();
+    let audited = audited([blocked, ica]);
+    let (findings, problems) = (findings_of(&audited), problems_of(&audited));
+    let [problem] = &problems[..] else { panic!("{problems:#?}") };
+    let codes: Vec<&str> = problem.findings.iter().map(|&place| findings[place].code).collect();
+    assert_eq!(codes, ["blocked.silent", "fallback.cgp-to-ica"]);
+    assert_eq!(problem.attempts, 1, "a session that took another way is no attempt of the block");
+    let texts = Words::default().problem(problem, findings.iter());
+    assert!(texts.meaning.ends_with("1 session runs on TCP 1494 instead."), "{}", texts.meaning);
+}
+
+#[test]
+fn a_trend_needs_many_moments() {
+    let tries = |moments: &[i64]| {
+        let each = |(number, &moment): (usize, &i64)| {
+            refused(talk(&user(1), 50_000 + number as u16, &vda(1), CGP).at(at(moment)))
+        };
+        let found = problems(moments.iter().enumerate().map(each));
+        assert_eq!(found.len(), 1);
+        found[0].trend
+    };
+    let even: Vec<i64> = (0..24).map(|it| it * 5).collect();
+    let late: Vec<i64> = [0].into_iter().chain((0..23).map(|it| 97 + it)).collect();
+    let early: Vec<i64> = (0..23).chain([120]).collect();
+    assert_eq!(tries(&[7]), Some(Trend::Once));
+    assert_eq!(tries(&even), Some(Trend::Steady));
+    assert_eq!(tries(&late), Some(Trend::Growing));
+    assert_eq!(tries(&early), Some(Trend::Fading));
+    assert_eq!(tries(&late[..6]), None, "six say nothing");
+}
+
+#[test]
+fn ids_stay_when_the_capture_grows() {
+    let blocked = |range: std::ops::RangeInclusive<u8>| {
+        range.flat_map(|it| {
+            let (from, to) = (user(it), vda(it));
+            [silent(talk(&from, 50_000, &to, CGP)), refused(talk(&from, 50_000, &vda(it + 100), ICA))]
+        })
+    };
+    let ids = |problems: &[Problem]| problems.iter().map(|problem| problem.id.clone()).collect::<BTreeSet<_>>();
+    let small = ids(&problems(blocked(1..=2)));
+    assert_eq!(small, ["p-no-answer-tcp-2598-cgp", "p-refused-tcp-1494-ica"].map(String::from).into());
+    let open = session(talk(&user(60), 50_001, &vda(60), CGP).at(at(60)));
+    let over = silent(talk(&user(60), 50_000, &vda(60), CGP));
+    let large = ids(&problems(blocked(1..=30).chain([over, open])));
+    assert!(large.is_superset(&small) && large.len() == 3, "{large:?}");
+}
+
+#[test]
+fn the_order_is_severity_then_people_then_attempts() {
+    let many = (1..=9).map(|it| refused(talk(&user(it), 50_000, &vda(1), ICA)));
+    let few = (0..20).map(|it| refused(talk(&user(1), 51_000 + it, &vda(2), 7_279)));
+    let generic = (1..=30).map(|it| silent(talk(&user(it), 50_000, &vda(3), 443)));
+    let found = problems(many.chain(few).chain(generic));
+    let told: Vec<(Severity, usize)> =
+        found.iter().map(|problem| (problem.severity, problem.clients.count())).collect();
+    assert_eq!(told, [(Severity::Error, 9), (Severity::Error, 1), (Severity::Warning, 30)]);
+}
+
+/// A mix with what its maker says: silence on 2598 of 10.1.9.x, refusals on 1494 of 10.1.10.x, and nothing else wrong.
+#[test]
+fn a_mix_has_the_two_problems_that_were_made() {
+    for seed in 1..=5 {
+        let mix = Mix { packets: 36_000, flows: 6_000, seed, ..Mix::default() };
+        let mut traffic = mix.traffic().expect("the mix is possible");
+        let mut packets: Vec<Captured> = Vec::new();
+        while let Some((at, bytes)) = traffic.packet() {
+            packets.push((at, LinkType::ETHERNET, bytes.len() as u32, bytes.to_vec()));
+        }
+        let flows_of = |conduct: Conduct| traffic.promise().flows_that(|known| known == conduct);
+        let mut told = Vec::new();
+        for workers in [1, 3] {
+            let options = Options { workers, ..keeping() };
+            let mut source = [MemorySource::new(packets.clone(), 256)];
+            let audited = Audited::of(run(&mut source, &citrix(), options).expect("memory can be read"));
+            let (findings, problems) = (findings_of(&audited), problems_of(&audited));
+            each_finding_once(&findings, &problems);
+            let hosts = |port: u16, network: u8| -> (BTreeSet<_>, BTreeSet<_>) {
+                let of = audited
+                    .flows
+                    .iter()
+                    .map(|flow| &flow.record)
+                    .filter(|flow| flow.server.port == port && flow.server.address.wire_bytes()[2] == network);
+                of.map(|flow| (flow.client.address, flow.server.address)).unzip()
+            };
+            let [silent, refused] = &problems[..] else { panic!("seed {seed}: {problems:#?}") };
+            assert_eq!((silent.cause, refused.cause), (Cause::NoAnswer, Cause::Refused));
+            for (problem, conduct, port, network) in
+                [(silent, Conduct::Silent, CGP, 9), (refused, Conduct::Refused, ICA, 10)]
+            {
+                assert_eq!(SERVICES[usize::from(network)].conduct, conduct);
+                let (clients, servers) = hosts(port, network);
+                assert_eq!(problem.attempts, flows_of(conduct), "seed {seed}");
+                assert!(problem.clients.iter().eq(clients) && problem.servers.iter().eq(servers), "seed {seed}");
+                assert_eq!((problem.ports.clone(), problem.severity), (vec![(Transport::Tcp, port)], Severity::Error));
+                assert_eq!(problem.trend, Some(Trend::Steady));
+                // The same clients have sessions on the same port of the servers of that service that works.
+                let working = if port == CGP { 0 } else { 1 };
+                let (mut same, mut others) = (0, 0);
+                for flow in audited.flows.iter().map(|flow| &flow.record).filter(|flow| flow.protocol == protocol::TCP)
+                {
+                    if flow.server.port == port && flow.server.address.wire_bytes()[2] == working {
+                        *(if problem.clients.contains(flow.client.address) { &mut same } else { &mut others }) += 1;
+                    }
+                }
+                let mut expected = vec![(Contrast::OtherServers, same), (Contrast::Elsewhere, others)];
+                expected.retain(|(_, flows)| *flows > 0);
+                let works: Vec<(Contrast, u64)> = problem.works.iter().map(|it| (it.contrast, it.flows)).collect();
+                assert_eq!(works, expected, "seed {seed}");
+                let servers = problem.works.iter().flat_map(|works| works.servers.iter());
+                assert!(servers.map(|server| server.wire_bytes()[2]).all(|network| network == working));
+            }
+            told.push(problems);
+        }
+        assert!(told[0] == told[1], "the number of workers changes nothing");
+    }
+}
