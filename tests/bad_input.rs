@@ -683,7 +683,7 @@ fn a_report_that_cannot_be_written_is_told() {
     let report = case.file("report.txt", b"of yesterday");
     let told = cap_audit([OsStr::new("-o"), report.as_os_str(), case.0.path().as_os_str()]);
     assert_eq!(told.code, Some(0), "{}", told.err);
-    assert!(fs::read_to_string(&report).expect("it was written").starts_with("cap-audit "));
+    assert!(fs::read_to_string(&report).expect("it was written").contains("Nothing wrong in "));
 }
 
 #[cfg(target_os = "linux")]

@@ -243,7 +243,8 @@ fn the_text_begins_with_what_is_wrong() {
             0 if report["totals"]["evaluable"] == 0 => "Nothing could be judged".to_string(),
             0 if report["services"].as_array().is_some_and(Vec::is_empty) => "No Citrix traffic was recognised".into(),
             0 => "Nothing wrong in ".into(),
-            problems => format!("{}: {}", plural(problems, "PROBLEM"), counts.join(", ")),
+            1 => format!("1 PROBLEM: {}", counts.join(", ")),
+            problems => format!("{problems} PROBLEMS: {}", counts.join(", ")),
         };
         for arguments in [&[][..], &["-v"]] {
             let text = flat(&file(arguments, &fixture(folder)).out);

@@ -457,7 +457,7 @@ fn program() -> Command {
 
 fn run<A: AsRef<std::ffi::OsStr>>(width: usize, arguments: &[&str], captures: &[A]) -> Told {
     let mut command = program();
-    let output = command.env("COLUMNS", width.to_string()).args(["file", "-q"]).args(arguments).args(captures).output();
+    let output = command.env("COLUMNS", width.to_string()).args(["file"]).args(arguments).args(captures).output();
     let output = output.expect("the program runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is text");
     Told { code: output.status.code().expect("it ends"), out: text(output.stdout), err: text(output.stderr) }

@@ -149,26 +149,26 @@ impl<W: Write> Page<'_, W> {
         std::iter::once(name).chain(facts.lines().map(String::from)).collect()
     }
 
-    /// Several captures: as many names as fit into a line.
+    /// Several captures: the folder that they are in and as many names as fit into a line. Where all can be named, names come first.
     fn names_of(&self, report: &Report<'_>, captures: &[CaptureLine]) -> String {
         let folder = common_folder(captures);
-        let told = |named: usize| {
+        let told = |named: usize, folder: &str| {
             let names: Vec<&str> = (0..captures.len().min(named)).map(|at| short_name(report, at)).collect();
+            let word = |text: String| if text.is_empty() { Value::Word("none") } else { Value::Text(text) };
             let params = [
                 ("captures", Value::Text(names::number(captures.len() as u64))),
-                ("folder", if folder.is_empty() { Value::Word("none") } else { Value::Text(folder.into()) }),
-                ("names", if names.is_empty() { Value::Word("none") } else { Value::Text(names.join(", ")) }),
+                ("folder", word(folder.into())),
+                ("names", word(names.join(", "))),
                 ("more", Value::Number((captures.len() - names.len()) as u64)),
             ];
             self.say("screen-captures", params)
         };
-        let told = (0..=CAPTURES_NAMED).rev().map(told);
-        let mut told: Vec<String> = told.skip_while(|text| columns(text) > self.look.width).collect();
-        if told.is_empty() {
-            fitted(&self.counted("screen-capture-count", captures.len() as u64), self.look.width)
-        } else {
-            told.swap_remove(0)
-        }
+        let [with, without] = [folder, ""].map(|folder| (0..=CAPTURES_NAMED).rev().map(move |named| (named, folder)));
+        let all_named = captures.len() <= CAPTURES_NAMED;
+        let mut ways: Vec<(usize, &str)> = with.chain(without).collect();
+        ways.sort_by_key(|&(named, _)| std::cmp::Reverse(if all_named { named } else { 0 }));
+        let mut told = ways.into_iter().map(|(named, folder)| told(named, folder));
+        told.find(|text| columns(text) <= self.look.width).unwrap_or_default()
     }
 
     /// How bad it is, in a line.

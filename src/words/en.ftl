@@ -969,7 +969,6 @@ screen-captures = { $captures } captures{ $folder ->
            *[other] {" "}and { $more } more
         }
     }
-screen-capture-count = { $told } captures
 screen-packets = { $number ->
         [one] { $told } packet
        *[other] { $told } packets

@@ -90,7 +90,6 @@ const NAMED: &[(&str, &[&str])] = &[
     ("text-", &[]),
     ("transport", &["name"]),
     ("screen-all-remarks", &["remarks"]),
-    ("screen-capture-count", &["number", "told"]),
     ("screen-captures", &["captures", "folder", "more", "names"]),
     ("screen-comments", &["number", "told"]),
     ("screen-doubt", &["doubt"]),
