@@ -113,10 +113,10 @@ impl<'a> Blocks<'a> {
     }
 
     /// A server that was silent on all that was tried, and of which nothing else was heard since: nobody answered when the link was asked
-    /// for it, or it is silent on several ports while its neighbours answer one of the same clients.
+    /// for it, or it is silent on several ports, or a router does not find it, while its neighbours answer one of the same clients.
     fn host_down(&self, server: Address, places: &[usize]) -> Option<&'static str> {
         let all = || places.iter().map(|&place| &self.findings[place]);
-        if all().any(|finding| finding.code != "blocked.silent") {
+        if all().any(|finding| finding.code != "blocked.silent" && !says_unreachable(finding)) {
             return None;
         }
         let first = all().filter_map(|finding| finding.first).min()?;
@@ -128,7 +128,8 @@ impl<'a> Blocks<'a> {
         }
         let ports: BTreeSet<(Transport, u16)> = all().filter_map(|finding| finding.port).collect();
         let silent = heard.is_none_or(|at| at < first);
-        (ports.len() > 1 && silent && self.neighbours_answer(server, places, &self.near)).then_some("no-sign-of-life")
+        let proof = if all().any(says_unreachable) { "unreachable" } else { "no-sign-of-life" };
+        (ports.len() > 1 && silent && self.neighbours_answer(server, places, &self.near)).then_some(proof)
     }
 
     /// Another server in the same network answered one of the clients after it had begun to fail.
@@ -200,27 +201,36 @@ impl<'a> Blocks<'a> {
             if self.scene.ledger.paths.may_lack_answers(generic) {
                 continue;
             }
-            let (mut networks, mut working, mut clients) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-            let (mut explained, mut open) = (Vec::new(), Vec::new());
-            for place in places {
-                let finding = &self.findings[place];
-                let answered = self.answered(port, finding);
-                match failing_networks(&finding.clients, &answered) {
-                    Some(found) => {
-                        networks.extend(found);
-                        working.extend(answered);
-                        explained.push(place);
+            let of = |place: usize| &self.findings[place];
+            let tried: Vec<(usize, Vec<Address>)> =
+                places.into_iter().map(|place| (place, self.answered(port, of(place)))).collect();
+            let working: BTreeSet<Address> = tried.iter().flat_map(|(_, answered)| answered).copied().collect();
+            let with_contrast = tried.iter().filter(|(_, answered)| !answered.is_empty());
+            let failing: BTreeSet<Address> =
+                with_contrast.clone().flat_map(|(place, _)| of(*place).clients.iter().copied()).collect();
+            // Over all these servers together, and where some of the clients work at one of them, at each by itself.
+            let mut networks = failing_networks(&Vec::from_iter(failing), &Vec::from_iter(working.iter().copied()));
+            for (place, answered) in with_contrast {
+                if of(*place).clients.iter().any(|client| working.contains(client)) {
+                    let own = failing_networks(&of(*place).clients, answered);
+                    if of(*place).clients.iter().all(|client| own.iter().any(|network| network.holds(*client))) {
+                        networks.extend(own);
                     }
-                    None if answered.is_empty() => open.push(place),
-                    None => {}
                 }
             }
             let networks = joined(networks);
             // The same network fails at servers that nobody else tried: that is explained as well.
-            let inside = |client: &Address| networks.iter().any(|network| network.holds(*client));
-            explained.extend(open.into_iter().filter(|&place| self.findings[place].clients.iter().all(inside)));
+            let fails_there = |(place, answered): &(usize, Vec<Address>)| {
+                let inside = |client: &Address| networks.iter().any(|network| network.holds(*client));
+                of(*place).clients.iter().all(inside) && !answered.iter().any(inside)
+            };
+            let explained: Vec<usize> = tried.iter().filter(|it| fails_there(it)).map(|(place, _)| *place).collect();
+            let clients: BTreeSet<Address> =
+                explained.iter().flat_map(|&place| of(place).clients.iter().copied()).collect();
+            // Of the networks those that are hit at these servers.
+            let networks: Vec<Range> =
+                networks.into_iter().filter(|network| clients.iter().any(|client| network.holds(*client))).collect();
             let Some(severity) = explained.iter().map(|&place| self.findings[place].severity).max() else { continue };
-            clients.extend(explained.iter().flat_map(|&place| self.findings[place].clients.iter().copied()));
             let many = clients.len() >= MANY && working.len() >= MANY;
             let confidence = Some(if many { Confidence::High } else { Confidence::Medium });
             let standing = if generic { Standing::Generic } else { Standing::Failing };
@@ -254,22 +264,29 @@ fn says_nothing_listens(finding: &Finding) -> bool {
     matches!(finding.code, "blocked.silent" | "blocked.refused") || finding.code == "blocked.prohibited" && error()
 }
 
+/// A router does not find the host: host unreachable or unknown (RFC 1812, 5.2.7.1), address unreachable (RFC 4443, 3.1). That a whole
+/// network is unreachable says nothing of the host.
+fn says_unreachable(finding: &Finding) -> bool {
+    let errors = || finding.seen.iter().flat_map(|seen| seen.errors.iter());
+    let host = |&(v6, _, code, _): &(bool, u8, u8, Address)| if v6 { code == 3 } else { matches!(code, 1 | 7) };
+    finding.code == "blocked.prohibited" && errors().next().is_some() && errors().all(host)
+}
+
 /// Minimum number of clients that fail, and of clients that do not, that leave little to chance.
 const MANY: usize = 5;
 /// Bits of a prefix, counted from the start of the sixteen bytes: an IPv4 address is mapped into IPv6.
 const V4: u32 = 96;
 
-/// The networks that failing clients are all of, if no client of these networks works: prefixes of /24 (IPv6: /64), joined where both
-/// halves of a larger one are hit. Where a client within the /24 works, the widest prefix without one, no longer than /28 (IPv6: /68),
-/// and only for four clients. Two clients at least share a prefix in which nobody works. None where one of the clients belongs to no such
-/// network, or where nobody works: then there is no contrast.
-fn failing_networks(failing: &[Address], working: &[Address]) -> Option<Vec<Range>> {
-    if working.is_empty() || failing.iter().any(|client| working.binary_search(client).is_ok()) {
-        return None;
+/// The networks that are hit as wholes: prefixes of /24 (IPv6: /64), joined where both halves of a larger one are hit. Where a client
+/// within the /24 works, the widest prefix without one, no longer than /28 (IPv6: /68), and only for four clients. Otherwise two at least
+/// share a prefix in which nobody works. None where nobody works at all: then there is no contrast. Clients come in order.
+fn failing_networks(failing: &[Address], working: &[Address]) -> Vec<Range> {
+    if working.is_empty() {
+        return Vec::new();
     }
     // The widest prefix around a client that holds nobody who works, of a /16 (IPv6: /48) at most: further apart, clients have little in
     // common. Clients with the same one are a group.
-    let widest = |&client: &Address| {
+    let widest = |client: Address| {
         let place = working.partition_point(|works| *works < client);
         let beside = working[place.saturating_sub(1)..].iter().take(2);
         let shortest = if client.is_v4() { V4 + 16 } else { 48 };
@@ -277,9 +294,8 @@ fn failing_networks(failing: &[Address], working: &[Address]) -> Option<Vec<Rang
         (length, Range::block(client, length))
     };
     let mut groups: BTreeMap<(u32, Range), Vec<Address>> = BTreeMap::new();
-    for client in failing {
-        let (length, range) = widest(client);
-        groups.entry((length, range)).or_default().push(*client);
+    for &client in failing.iter().filter(|client| working.binary_search(client).is_err()) {
+        groups.entry(widest(client)).or_default().push(client);
     }
     let mut networks = Vec::new();
     for ((length, range), clients) in groups {
@@ -287,14 +303,13 @@ fn failing_networks(failing: &[Address], working: &[Address]) -> Option<Vec<Rang
         let enough = match length {
             length if length <= usual => 2,
             length if length <= usual + 4 => 4,
-            _ => return None,
+            _ => continue,
         };
-        if clients.len() < enough {
-            return None;
+        if clients.len() >= enough {
+            networks.extend(clients.into_iter().map(|client| Range::block(client, length.max(usual))));
         }
-        networks.extend(clients.into_iter().map(|client| Range::block(client, length.max(usual))));
     }
-    Some(joined(networks))
+    joined(networks)
 }
 
 /// Each network once, and two halves of a larger one as one.
@@ -336,30 +351,31 @@ mod tests {
         all
     }
 
-    fn networks(failing: &[&str], working: &[&str]) -> Option<Vec<String>> {
-        let found = failing_networks(&addresses(failing), &addresses(working))?;
-        Some(found.iter().map(Range::to_string).collect())
+    fn networks(failing: &[&str], working: &[&str]) -> Vec<String> {
+        failing_networks(&addresses(failing), &addresses(working)).iter().map(Range::to_string).collect()
     }
 
     #[test]
     fn a_network_is_one_in_which_nobody_works() {
-        let told = |found: &[&str]| Some(found.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(networks(&["10.64.0.5", "10.64.0.9"], &["10.65.0.1"]), told(&["10.64.0.0/24"]));
+        assert_eq!(networks(&["10.64.0.5", "10.64.0.9"], &["10.65.0.1"]), ["10.64.0.0/24"]);
         let halves = ["10.64.0.5", "10.64.1.9", "10.64.7.1"];
-        assert_eq!(networks(&halves, &["10.65.0.1"]), told(&["10.64.0.0/23", "10.64.7.0/24"]));
-        assert_eq!(networks(&["fd00::5", "fd00::9"], &["fd00:0:0:1::1"]), told(&["fd00::/64"]));
+        assert_eq!(networks(&halves, &["10.65.0.1"]), ["10.64.0.0/23", "10.64.7.0/24"]);
+        assert_eq!(networks(&["fd00::5", "fd00::9"], &["fd00:0:0:1::1"]), ["fd00::/64"]);
         // Half of a /24, where four fail.
         let upper = ["10.64.0.129", "10.64.0.140", "10.64.0.150", "10.64.0.160"];
-        assert_eq!(networks(&upper, &["10.64.0.3"]), told(&["10.64.0.128/25"]));
-        assert_eq!(networks(&upper[..3], &["10.64.0.3"]), None, "three may be chance");
+        assert_eq!(networks(&upper, &["10.64.0.3"]), ["10.64.0.128/25"]);
+        assert!(networks(&upper[..3], &["10.64.0.3"]).is_empty(), "three may be chance");
+        // One network does not hide another.
+        assert_eq!(networks(&["10.64.0.5", "10.64.0.9", "10.70.0.1"], &["10.65.0.1"]), ["10.64.0.0/24"]);
     }
 
     #[test]
     fn no_network_without_contrast_or_with_a_client_that_works() {
-        assert_eq!(networks(&["10.64.0.5", "10.64.0.9"], &[]), None);
-        assert_eq!(networks(&["10.64.0.5", "10.64.0.9"], &["10.64.0.7", "10.64.0.9"]), None);
-        assert_eq!(networks(&["10.64.0.5", "10.64.0.9"], &["10.64.0.7"]), None, "between them one works");
-        assert_eq!(networks(&["10.64.0.5"], &["10.65.0.1"]), None, "one client is no network");
-        assert_eq!(networks(&["10.64.0.5", "10.16.0.9"], &["192.168.0.1"]), None, "two that have nothing in common");
+        let none = |failing: &[&str], working: &[&str]| networks(failing, working).is_empty();
+        assert!(none(&["10.64.0.5", "10.64.0.9"], &[]));
+        assert!(none(&["10.64.0.5", "10.64.0.9"], &["10.64.0.7", "10.64.0.9"]));
+        assert!(none(&["10.64.0.5", "10.64.0.9"], &["10.64.0.7"]), "between them one works");
+        assert!(none(&["10.64.0.5"], &["10.65.0.1"]), "one client is no network");
+        assert!(none(&["10.64.0.5", "10.16.0.9"], &["192.168.0.1"]), "two that have nothing in common");
     }
 }

@@ -147,6 +147,7 @@ fn params(
         Cause::HostDown | Cause::ServiceDown => {
             let proof = match word {
                 "unanswered-arp" => "unanswered-arp",
+                "unreachable" => "unreachable",
                 "refused" => "refused",
                 "silent" => "silent",
                 _ => "no-sign-of-life",

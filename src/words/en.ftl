@@ -364,16 +364,19 @@ problem-host-down =
             [one] host is down
            *[other] hosts are down
         }
+        [unreachable] not found by the router
        *[no-sign-of-life] no sign of life
     }
-    .meaning = { problem-tried } on { $ports }, and nothing came back. { $proof ->
+    .meaning = { problem-tried } on { $ports }, and no answer came back. { $proof ->
         [unanswered-arp] The link was asked for { $server } (ARP or neighbour discovery), and nobody answered: down, or not in that network.
+        [unreachable] A router does not find { $server } (ICMP host unreachable), while other servers in the same network answer the same
+            clients: down, or not in that network.
        *[no-sign-of-life] Nothing else was heard of { $server } either, while other servers in the same network answer the same clients:
             down, or a firewall drops all that goes there.
     }{ problem-follows }
     .remedy = Check that { problem-servers-are } up and connected: { $server }. { $proof ->
-        [unanswered-arp] Nothing has to be opened in a firewall before that.
-       *[no-sign-of-life] If so, allow { $ports } from { $clients } to { $server }.
+        [no-sign-of-life] If so, allow { $ports } from { $clients } to { $server }.
+       *[other] Nothing has to be opened in a firewall before that.
     }
 
 problem-service-down =
