@@ -4,7 +4,7 @@ use super::Report;
 use super::text::{BOLD, DIM, Look, Page, columns, severity_style, severity_word, unsure};
 use crate::finding::{Finding, Value};
 use crate::packet::Address;
-use crate::problem::{Hosts, Problem, Range};
+use crate::problem::{Culprit, Hosts, Problem, Range};
 use crate::transport::Transport;
 use crate::words::{Texts, Words};
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,10 +99,32 @@ impl<W: Write> Page<'_, W> {
         for (index, works) in lines.works.iter().enumerate() {
             self.told(if index == 0 { "detail-works" } else { "" }, works)?;
         }
+        if let Some(culprit) = &problem.culprit {
+            self.who(culprit)?;
+        }
         if lines.works.is_empty() && problem.works_complete && !problem.ports.is_empty() {
             self.told("detail-works", &self.label("detail-no-contrast"))?;
         }
         Ok(())
+    }
+
+    /// Who is behind it, every sign of that, and who else it may be.
+    fn who(&mut self, culprit: &Culprit) -> io::Result<()> {
+        let told = self.culprit(&Culprit { signs: Vec::new(), ..culprit.clone() });
+        self.told("screen-who", &told)?;
+        for sign in &culprit.signs {
+            let told = self.words.say(sign.code, &sign.params);
+            self.told("", &told)?;
+        }
+        let others = culprit.not_excluded.iter().map(|suspect| {
+            self.say("detail-suspect", [("suspect", Value::Word(suspect.name())), ("address", Value::Word("unknown"))])
+        });
+        let others = others.collect::<Vec<_>>().join(", ");
+        if others.is_empty() {
+            return Ok(());
+        }
+        let told = self.say("detail-not-excluded", [("suspects", Value::Text(others))]);
+        self.told("", &told)
     }
 
     /// Every range of hosts. One that is longer than a line stands there with blanks, at which it can be broken.

@@ -5,8 +5,9 @@ use super::text::{BOLD, DIM, Page, columns, fitted, goes_on, good, severity_styl
 use super::{CaptureLine, Grade, Remark, Report, ServiceLine, names};
 use crate::finding::{Finding, Params, Severity, Value};
 use crate::flow::PacketRef;
+use crate::outside::printable;
 use crate::packet::Address;
-use crate::problem::{Hosts, Problem};
+use crate::problem::{Culprit, Hosts, Problem};
 use crate::words::HostLine;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -29,7 +30,7 @@ const CAPTURES_NAMED: usize = 3;
 /// The maximum number of captures that are named with a problem.
 const CAPTURES_OF_PROBLEM: usize = 2;
 /// The maximum number of lines for what the captures are good for, where there are problems.
-const QUALITY_LINES: usize = 3;
+const QUALITY_LINES: usize = 2;
 
 /// The maximum number of lines for one thing below the problems.
 const TAIL_LINES: usize = 3;
@@ -140,11 +141,11 @@ impl<W: Write> Page<'_, W> {
             facts.push(self.say("text-time", [duration, ("first", Value::Text(first_told))]));
         }
         let facts = facts.join("  ");
-        let one_line = format!("{}  {facts}", crate::outside::printable(&name));
+        let one_line = format!("{}  {facts}", printable(&name));
         if columns(&one_line) <= self.look.width {
-            return vec![format!("{}  {facts}", self.styled(BOLD, &crate::outside::printable(&name)))];
+            return vec![format!("{}  {facts}", self.styled(BOLD, &printable(&name)))];
         }
-        let name = self.styled(BOLD, &end_of(&crate::outside::printable(&name), self.look.width));
+        let name = self.styled(BOLD, &end_of(&printable(&name), self.look.width));
         let facts = self.wrap(&facts, "  ", "  ");
         std::iter::once(name).chain(facts.lines().map(String::from)).collect()
     }
@@ -302,13 +303,17 @@ impl<W: Write> Page<'_, W> {
         for place in 0..serious {
             let block = self.block(report, place);
             let fits = |block: &Block| used + block.len() + others(place + 1) <= room;
-            let block = if place == 0 || fits(&block) {
+            let block = if fits(&block) {
                 block
             } else {
                 whole = false;
                 let brief = |remedy| block.in_brief(self.one_line(report, place), remedy, self.look.width);
-                let Some(brief) = [2, 1].map(brief).into_iter().find(fits) else { break };
-                brief
+                match [2, 1].map(brief).into_iter().find(fits) {
+                    Some(brief) => brief,
+                    // The first is told whatever becomes of the others.
+                    None if place == 0 => block,
+                    None => break,
+                }
             };
             used += block.len();
             shown.push(block);
@@ -382,8 +387,22 @@ impl<W: Write> Page<'_, W> {
         let mut facts = self.parties(problem, &when);
         let parties = facts.len();
         facts.extend(lines.works.first().map(|works| self.row("screen-works", works)).into_iter().flatten());
+        facts.extend(problem.culprit.iter().flat_map(|culprit| self.row("screen-who", &self.culprit(culprit))));
         facts.extend(self.doubts_of(problem, report).iter().flat_map(|doubt| self.row("screen-but", doubt)));
         Block { head, facts, parties, remedy: self.row("screen-do", &texts.remedy) }
+    }
+
+    /// Who is behind a problem, and the sign that tells most.
+    pub(super) fn culprit(&self, culprit: &Culprit) -> String {
+        let address = culprit.address.map_or(Value::Word("unknown"), |address| Value::Text(address.to_string()));
+        let suspect = ("suspect", Value::Word(culprit.kind.name()));
+        let sure = ("confidence", Value::Word(culprit.confidence.name()));
+        let mut told = self.say("screen-culprit", [suspect, ("address", address), sure]);
+        if let Some(sign) = culprit.signs.first() {
+            told.push(' ');
+            told.push_str(&self.words.say(sign.code, &sign.params));
+        }
+        told
     }
 
     /// From whom, to whom and when.
@@ -528,7 +547,8 @@ impl<W: Write> Page<'_, W> {
     fn one_line(&self, report: &Report<'_>, place: usize) -> String {
         let problem = &report.problems[place];
         let texts = self.words.problem(problem, report.findings.iter().map(|line| line.finding));
-        let title = crate::outside::printable(&texts.title).into_owned();
+        let sure = unsure(problem.confidence, self.words).map_or_else(String::new, |sure| format!(" {sure}"));
+        let title = printable(&texts.title).into_owned() + &sure;
         let severity = severity_word(problem.severity, self.words);
         let severity = self.in_column(severity, report);
         let mark = format!("{} ", place + 1);

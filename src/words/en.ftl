@@ -999,6 +999,8 @@ screen-to = to
 screen-from = from
 screen-when = when
 screen-works = works
+screen-who = who
+screen-culprit = { detail-suspect } ({ $confidence } confidence).
 screen-but = but
 screen-do = DO
 screen-pair = { $client } to { $server }
@@ -1074,6 +1076,18 @@ detail-works = works
 detail-no-contrast = nothing near it was seen to work
 detail-wireshark = Wireshark
 detail-selects-more = (selects also what else passed there; the filters below select each finding)
+detail-suspect = { $suspect ->
+        [server] the server or its service
+        [host_firewall] a firewall on the server
+        [middlebox] a device on the way
+        [client_host] the client, or a firewall on it
+        [network_path] the network between them
+       *[unknown] not to be told
+    }{ $address ->
+        [unknown] {""}
+       *[known] , { $address }
+    }
+detail-not-excluded = Not excluded: { $suspects }.
 detail-rules = rules
 detail-sources = sources
 detail-what = what
