@@ -23,8 +23,10 @@ const LINES_WHERE_NARROW: usize = 30;
 #[test]
 fn every_fixture_is_one_screen_that_counts_every_problem() {
     for folder in fixtures() {
+        let capture = capture_of(&folder);
+        let report = json(&[&capture]);
         for width in [60, 80, 120, 200] {
-            check_screen(width, &[capture_of(&folder).as_os_str()]);
+            check_screen_of(&report, width, &[capture.as_os_str()]);
         }
     }
 }
@@ -37,7 +39,7 @@ fn a_directory_of_cases_is_one_screen_and_says_which() {
         assert!(screen.starts_with("35 captures in "), "{screen}");
     }
     let screen = shown(80, &["office", "refused"].map(|name| capture_of(&all.join(name))));
-    assert!(screen.starts_with("2 captures in "), "{screen}");
+    assert!(screen.starts_with("2 captures"), "{screen}");
     assert!(screen.contains("office/capture.pcap, refused/capture.pcap"), "{screen}");
     assert!(screen.contains("in office/capture.pcap"), "a problem says where it is: {screen}");
 }
@@ -127,7 +129,8 @@ fn long_addresses_and_long_names_break_no_line() {
         assert!(screen.contains("20 clients"), "{screen}");
         for page in [&["--problem", "1"][..], &["--by", "client"], &["--by", "server"], &["-v"]] {
             let told = run(width, page, &[capture.as_os_str()]).out;
-            for line in told.lines().filter(|line| !line.contains("a_long_name") && !line.contains("addr==")) {
+            // A single word is not broken where people search for it: a rule's id, a name, a piece of a filter.
+            for line in told.lines().filter(|line| line.split_whitespace().count() > 1) {
                 assert!(line.chars().count() <= width, "{page:?} at {width}: {line}");
             }
         }
@@ -330,6 +333,7 @@ fn the_rows_of_a_table_add_up_to_the_totals() {
             let short = run(80, &["--by", by], &[capture.as_os_str()]).out;
             assert!(short.lines().count() <= LINES, "{short}");
             if short.lines().count() < told.out.lines().count() {
+                let short = flat(&short);
                 assert!(short.contains("... and ") && short.contains("-v lists all"), "{short}");
             }
         }
@@ -367,6 +371,10 @@ fn colours_change_nothing_but_colours() {
 
 /// What stands on the screen at this width, after everything that holds of every screen was looked at.
 fn check_screen(width: usize, captures: &[&std::ffi::OsStr]) -> String {
+    check_screen_of(&json(captures), width, captures)
+}
+
+fn check_screen_of(report: &Value, width: usize, captures: &[&std::ffi::OsStr]) -> String {
     let screen = run(width, &[], captures).out;
     let most = if width < 80 { LINES_WHERE_NARROW } else { LINES };
     assert!(screen.lines().count() <= most, "{} lines at {width}:\n{screen}", screen.lines().count());
@@ -374,7 +382,6 @@ fn check_screen(width: usize, captures: &[&std::ffi::OsStr]) -> String {
         assert!(line.chars().count() <= width.max(60), "{width}: {line}\n{screen}");
         assert_eq!(line, line.trim_end(), "{screen}");
     }
-    let report = json(captures);
     let problems: Vec<&Value> =
         report["problems"].as_array().into_iter().flatten().filter(|problem| problem["severity"] != "info").collect();
     let told = |place: usize| {

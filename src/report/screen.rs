@@ -7,7 +7,7 @@ use crate::finding::{Finding, Params, Severity, Value};
 use crate::flow::PacketRef;
 use crate::outside::printable;
 use crate::packet::Address;
-use crate::problem::{Culprit, Hosts, Problem};
+use crate::problem::{Cause, Culprit, Hosts, Problem};
 use crate::words::HostLine;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -87,6 +87,20 @@ impl Block {
 /// A problem that a person has to do something about.
 pub(super) fn is_serious(problem: &&Problem) -> bool {
     problem.severity > Severity::Info
+}
+
+/// Whether something does not work for the clients of a problem. Who scans, floods or speaks something else is not hit.
+fn hits_its_clients(problem: &Problem) -> bool {
+    !matches!(
+        problem.cause,
+        Cause::Scan
+            | Cause::Flood
+            | Cause::Exposed
+            | Cause::FromInternet
+            | Cause::ForeignProtocol
+            | Cause::OtherPort
+            | Cause::OtherTransport
+    )
 }
 
 impl<W: Write> Page<'_, W> {
@@ -220,9 +234,10 @@ impl<W: Write> Page<'_, W> {
             let flows = [("number", Value::Number(tally.flows)), ("told", Value::Text(names::number(tally.flows)))];
             parts.push(self.say("screen-failed", [failed, flows[0].clone(), flows[1].clone()]));
         }
-        let hit: BTreeSet<Address> = serious.iter().flat_map(|problem| problem.clients.iter()).collect();
+        let suffered = || serious.iter().filter(|problem| hits_its_clients(problem));
+        let hit: BTreeSet<Address> = suffered().flat_map(|problem| problem.clients.iter()).collect();
         if !hit.is_empty() {
-            let more = serious.iter().any(|problem| problem.clients.more);
+            let more = suffered().any(|problem| problem.clients.more);
             let of = if more { None } else { clients_seen(report, &hit) };
             let number = of.unwrap_or(hit.len()) as u64;
             let params = [
