@@ -72,6 +72,13 @@
 //! ([`report`]), and the sentences for people, one file a language (`words/en.ftl`).
 //! Each stands in one place; a new entry is a line there and at most one new file.
 //!
+//! # Problems
+//!
+//! What findings have in common is told once: a [`problem::Problem`] is made of findings of one kind, port and service that are equally
+//! certain. A [`problem::Cause`] that explains findings of several kinds (`problem/cause.rs`) needs evidence of its own, and takes them out of
+//! their plain groups; what rests on another finding goes where that goes. A new cause is a value of that enum, its place in
+//! `problem/group.rs` or its evidence in `problem/cause.rs`, and its texts.
+//!
 //! # Words
 //!
 //! A [`packet::RawPacket`] is bytes as captured; a [`packet::PacketBatch`] is many of them on their way; a [`packet::Packet`] is what was

@@ -97,3 +97,17 @@ fn a_syn_ack_that_nobody_acknowledges_answers_no_path() {
     let greeting = seen(&audited.ledger).signs.iter().any(|sign| sign.what == Reply::Greeting);
     assert!(greeting, "who answered is kept all the same");
 }
+
+#[test]
+fn a_sighting_keeps_the_mean_of_the_moments_at_which_its_flows_began() {
+    let began = [0, 7, 8];
+    let refused = |(number, &at): (usize, &i64)| to_cgp(40_001 + number as u16).at(START + Span::seconds(at)).syn();
+    let parts: Vec<_> = began.iter().enumerate().map(|it| refused(it).refused().packets()).collect();
+    let whole = audit(merge(parts.clone()));
+    let seen_in_all = seen(&whole.ledger);
+    assert_eq!((seen_in_all.flows, seen_in_all.first), (3, START));
+    assert_eq!(seen_in_all.begun, i128::from(START.0) * 3 + 15_000_000_000);
+    let mut sum = Ledger::default();
+    parts.into_iter().rev().for_each(|part| sum += &audit(part).ledger);
+    assert_eq!(seen(&sum).begun, seen_in_all.begun);
+}

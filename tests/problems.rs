@@ -312,6 +312,17 @@ fn a_trend_needs_many_moments() {
 }
 
 #[test]
+fn what_is_not_tried_again_for_long_has_ceased() {
+    let tries = || (0..3).map(|it| silent(talk(&user(1), 50_000 + it, &vda(1), CGP).at(at(20 * i64::from(it)))));
+    let later = |seconds: i64| session(talk(&user(1), 51_000, &vda(2), CGP).at(at(seconds)));
+    let trend = |found: &[Problem]| found[0].trend;
+    assert_eq!(trend(&problems(tries().chain([later(700)]))), Some(Trend::Ceased));
+    assert_eq!(trend(&problems(tries().chain([later(500)]))), None, "that is not long");
+    let other = session(talk(&user(2), 51_000, &vda(2), CGP).at(at(900)));
+    assert_eq!(trend(&problems(tries().chain([other]))), None, "somebody else went on");
+}
+
+#[test]
 fn ids_stay_when_the_capture_grows() {
     let blocked = |range: std::ops::RangeInclusive<u8>| {
         range.flat_map(|it| {
@@ -395,5 +406,64 @@ fn a_mix_has_the_two_problems_that_were_made() {
             told.push(problems);
         }
         assert!(told[0] == told[1], "the number of workers changes nothing");
+    }
+}
+
+/// A session that says nothing for a time; then the client repeats what it says in vain.
+fn dies(number: u8, idle: i64) -> Vec<Captured> {
+    let mut talk = talk(&user(number), 50_000, &vda(number), CGP).opened().says(CGP_GREETING).answers(CGP_GREETING);
+    talk = talk.wait(Span::seconds(idle)).says(b"key");
+    for pause in [300, 600, 1_200, 2_400, 4_800, 9_600] {
+        talk = talk.wait(Span::millis(pause)).repeats(Who::Client);
+    }
+    talk.packets()
+}
+
+#[test]
+fn sessions_of_different_servers_that_die_after_the_same_time_point_to_a_timer() {
+    let found = |idle: &[i64]| {
+        let talks = idle.iter().zip(1..).map(|(&idle, number)| dies(number, idle));
+        let audited = audit(merge(talks.chain([meanwhile(at(7_200))])));
+        let (findings, problems) = (findings_of(&audited), problems_of(&audited));
+        each_finding_once(&findings, &problems);
+        let title = |problem: &Problem| Words::default().problem(problem, findings.iter()).title;
+        problems.iter().map(|problem| (problem.cause, problem.attempts, title(problem))).collect::<Vec<_>>()
+    };
+    let timer = "TCP 2598 (session reliability): idle sessions die after 30 min".to_string();
+    assert_eq!(found(&[1_800, 1_810, 1_790]), [(Cause::IdleTimeout, 3, timer.clone())]);
+    let died = "TCP 2598 (session reliability): sessions died".to_string();
+    assert_eq!(found(&[1_800, 3_000]), [(Cause::SessionDied, 2, died.clone())], "two times are no timer");
+    let both = found(&[1_800, 1_810, 600, 3_000]);
+    assert_eq!(both, [(Cause::IdleTimeout, 2, timer), (Cause::SessionDied, 2, died)]);
+}
+
+/// In JSON findings name their problems and problems their findings, for every fixture.
+#[test]
+fn findings_and_problems_name_each_other_in_json() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    for folder in std::fs::read_dir(root).expect("the fixtures are there") {
+        let folder = folder.expect("it can be listed").path();
+        let captures = ["capture.pcap", "capture.pcapng"].map(|name| folder.join(name));
+        let Some(capture) = captures.iter().find(|path| path.exists()) else { continue };
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_cap-audit"));
+        let output = program.args(["file", "--format", "json"]).arg(capture).output().expect("the program runs");
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the report is JSON");
+        let list = |name: &str| told[name].as_array().expect("a list").clone();
+        let mut ids = BTreeSet::new();
+        for (place, problem) in list("problems").iter().enumerate() {
+            assert_eq!(problem["rank"], place + 1);
+            assert!(ids.insert(problem["id"].to_string()), "{}: {}", folder.display(), problem["id"]);
+        }
+        for finding in list("findings") {
+            let named: Vec<serde_json::Value> = list("problems")
+                .into_iter()
+                .filter(|problem| problem["findings"].as_array().expect("a list").contains(&finding["id"]))
+                .map(|problem| problem["id"].clone())
+                .collect();
+            let of_capture = finding["code"].as_str().is_some_and(|code| code.starts_with("quality."));
+            let expected = if of_capture { Vec::new() } else { vec![finding["problem"].clone()] };
+            assert_eq!(named, expected, "{}: {}", folder.display(), finding["id"]);
+            assert!(of_capture == finding["problem"].is_null() && finding.get("problem").is_some());
+        }
     }
 }

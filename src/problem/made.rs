@@ -14,7 +14,9 @@ use std::collections::BTreeSet;
 pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies, group: Group) -> Problem {
     let Group { key, own, absorbed, special } = group;
     let of: Vec<&Finding> = own.iter().map(|&place| &findings[place]).collect();
-    let all = own.iter().chain(&absorbed).map(|&place| &findings[place]);
+    // What came of it makes it no worse where it works again.
+    let following = absorbed.iter().filter(|_| key.standing != Standing::Over);
+    let all = own.iter().chain(following).map(|&place| &findings[place]);
     let hosts = |of_finding: fn(&Finding) -> &[Address]| {
         Hosts::of(of.iter().flat_map(|finding| of_finding(finding).iter().copied()))
     };
@@ -47,6 +49,9 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
     if is_block(key.cause) {
         problem.works = contrast::works(replies, &problem, key.cause == Cause::Cut);
         problem.servers_answered = contrast::servers_answered(replies, &problem);
+        if has_ceased(replies, &problem) {
+            problem.trend = Some(Trend::Ceased);
+        }
     }
     let following: Vec<&Finding> = absorbed.iter().map(|&place| &findings[place]).collect();
     let up = if is_block(key.cause) { replies.up(&problem) } else { "unsaid" };
@@ -67,6 +72,17 @@ fn is_block(cause: Cause) -> bool {
         Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
         Cause::SessionDied | Cause::IdleTimeout | Cause::Single => false,
     }
+}
+
+/// How long nothing may come of a problem before it is said to have ceased; longer where it lasted longer.
+const LONG: Span = Span::seconds(600);
+
+/// It happened more than once, and then no more for long, while the clients went on.
+fn has_ceased(replies: &Replies, problem: &Problem) -> bool {
+    let Some((first, last)) = problem.first.zip(problem.last) else { return false };
+    let long = LONG.max(last - first);
+    let is_open = !matches!(problem.trend, Some(Trend::Once | Trend::Over));
+    is_open && replies.go_on(problem, last + long)
 }
 
 fn trend_of(cause: Cause, standing: Standing, of: &[&Finding]) -> Option<Trend> {
@@ -98,24 +114,21 @@ fn params(
     following: &[&Finding],
 ) -> Params {
     let sum = |name: &str| of.iter().filter_map(|finding| number(finding, name)).sum::<u64>();
-    let flows = |theme: &str| {
-        let theirs = following.iter().filter(|finding| finding.code.starts_with(theme));
-        theirs.map(|finding| finding.flow_count).sum::<u64>()
-    };
-    let launches = following.iter().filter(|finding| finding.code.starts_with("launch."));
-    let launch_clients: BTreeSet<Address> = launches.flat_map(|finding| finding.clients.iter().copied()).collect();
+    let launches: Vec<&&Finding> = following.iter().filter(|finding| finding.code.starts_with("launch.")).collect();
+    let launch_clients: BTreeSet<Address> =
+        launches.iter().flat_map(|finding| finding.clients.iter().copied()).collect();
+    // Sessions that took another way; sound that did has no session of its own.
+    let instead: Vec<&&Finding> =
+        following.iter().filter(|finding| finding.params.get("blocked_port").is_some()).collect();
+    let flows = |of: &[&&Finding]| Value::Number(of.iter().map(|finding| finding.flow_count).sum());
     let mut params = Params::from([
         ("standing", Value::Word(standing.name())),
         ("service_title", Value::Service(short_title(scene, problem))),
-        ("launches", Value::Number(flows("launch."))),
+        ("launches", flows(&launches)),
         ("launch_clients", Value::Number(launch_clients.len() as u64)),
-        ("instead", Value::Number(flows("fallback."))),
+        ("instead", flows(&instead)),
     ]);
-    let ways: BTreeSet<(Transport, u16)> = following
-        .iter()
-        .filter(|finding| finding.code.starts_with("fallback."))
-        .filter_map(|finding| finding.port)
-        .collect();
+    let ways: BTreeSet<(Transport, u16)> = instead.iter().filter_map(|finding| finding.port).collect();
     if let Some(&(transport, port)) = ways.first() {
         let where_to = if ways.len() == 1 { "one-port" } else { "several-ports" };
         params = params.with("instead_transport", Value::Transport(transport));

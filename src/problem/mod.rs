@@ -173,6 +173,8 @@ pub enum Trend {
     Fading,
     /// It was, and what was tried since works.
     Over,
+    /// It was not tried again for long, although the same clients went on with other things.
+    Ceased,
 }
 
 impl Trend {
@@ -184,6 +186,7 @@ impl Trend {
             Trend::Growing => "growing",
             Trend::Fading => "fading",
             Trend::Over => "over",
+            Trend::Ceased => "ceased",
         }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Replies {
     of_server: BTreeMap<Address, Vec<usize>>,
     /// When a server that findings are about was last heard of, whatever it said. The end of time where that is not known.
     heard: HashMap<Address, Timestamp>,
+    /// When clients that are hit were last answered, by whomever.
+    active: HashMap<Address, Timestamp>,
     /// Servers that spoke on a port although no path of it was answered as it should be.
     spoke: HashSet<(u8, u16, Address)>,
     /// Paths that are blocked, for whatever reason.
@@ -42,12 +44,14 @@ impl Replies {
             rows: Vec::new(),
             of_server: BTreeMap::new(),
             heard: HashMap::new(),
+            active: HashMap::new(),
             spoke: HashSet::new(),
             hit: blocked().flat_map(paths).collect(),
         };
         if servers.is_empty() {
             return replies;
         }
+        let clients: HashSet<Address> = blocked().flat_map(|finding| finding.clients.iter().copied()).collect();
         let paths = &scene.ledger.paths;
         let specific = paths.iter().map(|(path, answered)| {
             let (began, ended) = answered.working.map(|working| (working.began, working.last)).unzip();
@@ -64,6 +68,10 @@ impl Replies {
             let of_server = servers.contains(&server);
             if protocol == protocol::TCP && (of_server || servers.contains(&client)) {
                 *known.entry(Pair::of(server, client)).or_default() += reply.answers.map_or(0, |answers| answers.flows);
+            }
+            if let Some(answers) = reply.answers.filter(|_| clients.contains(&client)) {
+                let last = replies.active.entry(client).or_insert(answers.last);
+                *last = answers.last.max(*last);
             }
             if of_server || ports.contains(&(protocol, port)) {
                 replies.rows.push(reply);
@@ -170,6 +178,13 @@ impl Replies {
             all if all == problem.servers.count() => "all",
             _ => "some",
         }
+    }
+
+    /// At least half of the clients of a problem were answered, by whomever, after this moment.
+    pub fn go_on(&self, problem: &Problem, after: Timestamp) -> bool {
+        let goes_on = |client: &Address| self.active.get(client).is_some_and(|last| *last > after);
+        let active = problem.clients.iter().filter(goes_on).count();
+        active > 0 && active * 2 >= problem.clients.count()
     }
 
     /// Somebody was answered there at some time, or it cannot be said that nobody was.

@@ -348,6 +348,11 @@ struct ToldWorks<'a> {
     port: u16,
     clients: Vec<String>,
     servers: Vec<String>,
+    /// How many hosts these are, and whether the ranges hold no others.
+    client_count: usize,
+    clients_exact: bool,
+    server_count: usize,
+    servers_exact: bool,
     flows: u64,
 }
 
@@ -454,13 +459,20 @@ fn told_problem<'a>(report: &'a Report<'_>, place: usize, words: &Words) -> Told
     let problem = &report.problems[place];
     let findings = report.findings.iter().map(|line| line.finding);
     let texts = words.problem(problem, findings);
-    let works = |works: &'a Works| ToldWorks {
-        contrast: works.contrast.name(),
-        protocol: works.port.0.name(),
-        port: works.port.1,
-        clients: told_hosts(&works.clients).ranges,
-        servers: told_hosts(&works.servers).ranges,
-        flows: works.flows,
+    let works = |works: &'a Works| {
+        let (clients, servers) = (told_hosts(&works.clients), told_hosts(&works.servers));
+        ToldWorks {
+            contrast: works.contrast.name(),
+            protocol: works.port.0.name(),
+            port: works.port.1,
+            client_count: clients.count,
+            clients_exact: clients.exact,
+            server_count: servers.count,
+            servers_exact: servers.exact,
+            clients: clients.ranges,
+            servers: servers.ranges,
+            flows: works.flows,
+        }
     };
     ToldProblem {
         id: &problem.id,

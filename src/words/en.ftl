@@ -550,6 +550,8 @@ attempts-in-all = { $attempts ->
         [one] { $attempts_told } attempt
        *[other] { $attempts_told } attempts
     }
+# Hosts as ranges that hold others as well.
+hosts-among = { $told } hosts in { $ranges } ({ $covered } addresses)
 these-clients = { $number ->
         [one] this client
        *[other] these { $told } clients
@@ -609,6 +611,7 @@ problem-when = { $first }{ $last ->
         [growing] , growing
         [fading] , fading
         [over] , over
+        [ceased] , not tried again since
        *[unsaid] {""}
     }
 problem-works = { $contrast ->

@@ -146,7 +146,13 @@ impl Words {
 
     /// Hosts as ranges, at most six of them, and where these hold others how many addresses that are.
     pub fn hosts_told(&self, hosts: &Hosts) -> String {
-        listed(&hosts.ranges(RANGES))
+        let found = hosts.ranges(RANGES);
+        if found.exact {
+            return listed(&found);
+        }
+        let covered = u64::try_from(found.covered).map_or_else(|_| "2^64".into(), grouped);
+        let params = [("ranges", listed(&found)), ("told", grouped(hosts.count() as u64)), ("covered", covered)];
+        self.say("hosts-among", &Params::from(params.map(|(name, text)| (name, Value::Text(text)))))
     }
 
     fn problem_when(&self, problem: &Problem) -> Option<String> {

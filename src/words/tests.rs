@@ -44,6 +44,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-wrong-clock", &["capture"]),
     ("duration", &["number", "unit"]),
     ("hosts", &["count", "first", "more", "second", "third"]),
+    ("hosts-among", &["covered", "ranges", "told"]),
     ("hosts-and-others", &["hosts"]),
     ("icmp-error", &["code", "error", "family", "type"]),
     ("news-because", &["because", "id"]),
