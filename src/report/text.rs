@@ -8,6 +8,7 @@ use crate::outside::printable;
 use crate::time::{Span, Timestamp};
 use crate::words::Words;
 use anstyle::{AnsiColor, Style};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -440,8 +441,7 @@ impl<W: Write> Page<'_, W> {
     /// The lines of a text in so many columns; a word that is longer is broken.
     pub fn wrap_within(&self, text: &str, width: usize) -> Vec<String> {
         let options = textwrap::Options::new(width.max(1)).word_splitter(textwrap::WordSplitter::NoHyphenation);
-        let lines = textwrap::wrap(&printable(text), options).into_iter().map(|line| line.into_owned()).collect();
-        lines
+        textwrap::wrap(&printable(text), options).into_iter().map(Cow::into_owned).collect()
     }
 
     /// Lines of one style, which are wrapped before they are styled.
