@@ -129,8 +129,8 @@ fn long_addresses_and_long_names_break_no_line() {
         assert!(screen.contains("20 clients"), "{screen}");
         for page in [&["--problem", "1"][..], &["--by", "client"], &["--by", "server"], &["-v"]] {
             let told = run(width, page, &[capture.as_os_str()]).out;
-            // A single word is not broken where people search for it: a rule's id, a name, a piece of a filter.
-            for line in told.lines().filter(|line| line.split_whitespace().count() > 1) {
+            // What people search for or paste is not broken: the id of a rule, a name, a comparison in a filter.
+            for line in told.lines().filter(|line| line.split_whitespace().count() > 1 && !line.contains("addr==")) {
                 assert!(line.chars().count() <= width, "{page:?} at {width}: {line}");
             }
         }
