@@ -238,6 +238,38 @@ fn a_network_that_is_not_let_through_is_told_with_those_who_are() {
 }
 
 #[test]
+fn a_network_is_found_over_all_servers_together() {
+    // One client of the network at each server, and a seventh server that nobody else tried.
+    let hit = (1..=7).map(|it| silent(talk(&format!("10.64.7.{it}"), 50_000, &vda(it), CGP)));
+    let works = || (1..=6).map(|it| session(talk("10.4.0.1", 50_001, &vda(it), CGP)));
+    let found = problems(hit.clone().chain(works()));
+    let [problem] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((problem.cause, shown(&problem.servers)), (Cause::SubnetAgainstPort, vec!["10.1.9.1-7".to_string()]));
+    assert_eq!((problem.servers_answered, problem.confidence), (Some(6), Confidence::Medium));
+    // A client of another network that fails at a server that answers others is no part of it.
+    let stranger = silent(talk("10.70.3.1", 50_000, &vda(9), CGP));
+    let other = session(talk("10.4.0.1", 50_001, &vda(9), CGP));
+    let found = problems(hit.chain(works()).chain([stranger, other]));
+    assert_eq!(causes(&found), [(Cause::SubnetAgainstPort, Severity::Error), (Cause::NoAnswer, Severity::Error)]);
+}
+
+#[test]
+fn a_host_that_a_router_does_not_find_is_down_where_its_neighbours_answer() {
+    let told = |code: u8, port: u16| {
+        let talk = talk(&user(3), 50_000 + port, &vda(7), port).syn().error_about(Who::Client, "10.64.0.254", 3, code);
+        talk.wait(Span::seconds(3)).syn_again().error_about(Who::Client, "10.64.0.254", 3, code).packets()
+    };
+    let beside = || session(talk(&user(3), 50_001, &vda(8), CGP));
+    let found = problems([told(1, CGP), told(1, ICA), beside()]);
+    assert_eq!(causes(&found), [(Cause::HostDown, Severity::Error)]);
+    assert_eq!(found[0].id, "p-host-down-unreachable");
+    // A whole network without a route, or no neighbour that answers, is no dead host.
+    let plain = [(Cause::Prohibited, Severity::Error); 2];
+    assert_eq!(causes(&problems([told(0, CGP), told(0, ICA), beside()])), plain);
+    assert_eq!(causes(&problems([told(1, CGP), told(1, ICA)])), plain);
+}
+
+#[test]
 fn one_client_of_the_network_that_works_is_enough_against_it() {
     let hit = || (1..=6).map(|it| silent(talk(&format!("10.64.7.{it}"), 50_000, &vda(1), CGP)));
     let from = |address: &str| session(talk(address, 50_001, &vda(1), CGP));

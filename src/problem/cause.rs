@@ -9,6 +9,7 @@ use crate::finding::{Confidence, Finding, Scene, Value};
 use crate::packet::Address;
 use crate::time::Timestamp;
 use crate::transport::Transport;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is known of a problem with such a cause.
@@ -43,6 +44,9 @@ pub(super) fn find(
     blocks.find_subnets(keys, &mut special);
     special
 }
+
+/// A port and its service.
+type Served = ((Transport, u16), Option<String>);
 
 /// Blocked findings that such causes may explain: nothing speaks against them.
 struct Blocks<'a> {
@@ -108,7 +112,9 @@ impl<'a> Blocks<'a> {
         let Some(severity) = places.iter().map(|&place| self.findings[place].severity).max() else { return };
         let standing = Standing::Failing;
         let key = Key { cause, code: "", port: None, service: None, severity, standing, word: proof.into() };
-        special.entry(key.clone()).or_insert_with(|| Special { confidence: Some(confidence), networks: Vec::new() });
+        let known = special.entry(key.clone()).or_default();
+        // As sure as the least sure of these servers.
+        known.confidence = Some(known.confidence.map_or(confidence, |known| known.min(confidence)));
         keys.extend(places.iter().map(|&place| (place, key.clone())));
     }
 
@@ -185,7 +191,7 @@ impl<'a> Blocks<'a> {
 
     /// Networks whose clients are all silent on a port of servers that answer others there at the same time.
     fn find_subnets(&self, keys: &mut BTreeMap<usize, Key>, special: &mut BTreeMap<Key, Special>) {
-        let mut by_port: BTreeMap<((Transport, u16), Option<String>), Vec<usize>> = BTreeMap::new();
+        let mut by_port: BTreeMap<Served, Vec<usize>> = BTreeMap::new();
         for &place in self.of_server.values().flatten() {
             let finding = &self.findings[place];
             let plain = keys.get(&place).is_some_and(|key| is_plain(key) && key.cause == Cause::NoAnswer);
@@ -213,7 +219,7 @@ impl<'a> Blocks<'a> {
             for (place, answered) in with_contrast {
                 if of(*place).clients.iter().any(|client| working.contains(client)) {
                     let own = failing_networks(&of(*place).clients, answered);
-                    if of(*place).clients.iter().all(|client| own.iter().any(|network| network.holds(*client))) {
+                    if of(*place).clients.iter().all(|client| holding(&own, *client).is_some()) {
                         networks.extend(own);
                     }
                 }
@@ -221,15 +227,15 @@ impl<'a> Blocks<'a> {
             let networks = joined(networks);
             // The same network fails at servers that nobody else tried: that is explained as well.
             let fails_there = |(place, answered): &(usize, Vec<Address>)| {
-                let inside = |client: &Address| networks.iter().any(|network| network.holds(*client));
+                let inside = |client: &Address| holding(&networks, *client).is_some();
                 of(*place).clients.iter().all(inside) && !answered.iter().any(inside)
             };
             let explained: Vec<usize> = tried.iter().filter(|it| fails_there(it)).map(|(place, _)| *place).collect();
             let clients: BTreeSet<Address> =
                 explained.iter().flat_map(|&place| of(place).clients.iter().copied()).collect();
             // Of the networks those that are hit at these servers.
-            let networks: Vec<Range> =
-                networks.into_iter().filter(|network| clients.iter().any(|client| network.holds(*client))).collect();
+            let hit: BTreeSet<Range> = clients.iter().filter_map(|&client| holding(&networks, client)).collect();
+            let networks: Vec<Range> = hit.into_iter().collect();
             let Some(severity) = explained.iter().map(|&place| self.findings[place].severity).max() else { continue };
             let many = clients.len() >= MANY && working.len() >= MANY;
             let confidence = Some(if many { Confidence::High } else { Confidence::Medium });
@@ -312,10 +318,15 @@ fn failing_networks(failing: &[Address], working: &[Address]) -> Vec<Range> {
     joined(networks)
 }
 
-/// Each network once, and two halves of a larger one as one.
+/// Which of these networks, in order and without overlap, holds a client.
+fn holding(networks: &[Range], client: Address) -> Option<Range> {
+    let before = networks.partition_point(|network| network.first <= client).checked_sub(1)?;
+    Some(networks[before]).filter(|network| network.holds(client))
+}
+
+/// Each network once, none inside of another, and two halves of a larger one as one.
 fn joined(mut networks: Vec<Range>) -> Vec<Range> {
-    networks.sort_unstable();
-    networks.dedup();
+    networks.sort_unstable_by_key(|network| (network.first, Reverse(network.last)));
     let mut joined: Vec<Range> = Vec::new();
     for network in networks {
         if joined.last().is_some_and(|last| last.holds(network.first)) {

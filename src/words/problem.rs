@@ -125,10 +125,8 @@ impl Words {
             };
             (!hosts.is_empty()).then(|| HostLine { hosts: told(), remark: self.say(key, &params) })
         };
-        let unanswered = match problem.cause {
-            Cause::NoAnswer | Cause::HostDown | Cause::Prohibited | Cause::SubnetAgainstPort => true,
-            _ => false,
-        };
+        let unanswered =
+            matches!(problem.cause, Cause::NoAnswer | Cause::HostDown | Cause::Prohibited | Cause::SubnetAgainstPort);
         let answered = match problem.servers_answered {
             Some(0) if unanswered => ("none", 0),
             Some(some @ 1..) if unanswered => ("some", some as u64),
