@@ -55,23 +55,19 @@ impl Cli {
 
     /// What each option cannot know of the others.
     fn fits_together(&self) -> Result<(), clap::Error> {
-        #[cfg(feature = "live")]
-        if let Command::Live(args) = &self.command {
+        let (name, fits) = match &self.command {
+            Command::File(args) => ("file", args.fits_together()),
+            #[cfg(feature = "live")]
+            Command::Live(args) => ("live", args.fits_together()),
+            Command::Diff(args) => ("diff", args.fits_together()),
+            Command::Explain(_) | Command::Ports(_) | Command::Bench(_) => return Ok(()),
+        };
+        fits.map_err(|why| {
             let mut command = Cli::command();
             command.build();
-            let live = command.find_subcommand_mut("live").expect("it is one of the commands");
-            return args.fits_together().map_err(|why| live.error(ErrorKind::ArgumentConflict, why));
-        }
-        if let Command::Diff(DiffArgs { before, after, .. }) = &self.command
-            && [before, after].iter().all(|path| path.as_os_str() == "-")
-        {
-            let mut command = Cli::command();
-            command.build();
-            let diff = command.find_subcommand_mut("diff").expect("it is one of the commands");
-            let why = "'-' is standard input, which can be read once; name a file for one of the two";
-            return Err(diff.error(ErrorKind::ArgumentConflict, why));
-        }
-        Ok(())
+            let command = command.find_subcommand_mut(name).expect("it is one of the commands");
+            command.error(ErrorKind::ArgumentConflict, why)
+        })
     }
 }
 
@@ -116,6 +112,7 @@ impl Mistyped {
 const EXAMPLES: &str = "\
 Examples:
   cap-audit file case.pcapng                     what is wrong in this capture?
+  cap-audit file --problem 1 case.pcapng         everything about the worst of it
   cap-audit file --format json -o case.json dir  every capture in a directory, as JSON
   cap-audit diff before.pcap after.pcap          did the change help?
   cap-audit ports 2598                           which rules concern port 2598?
@@ -293,6 +290,12 @@ pub struct LiveArgs {
     /// Stay root, and keep every system call and file within reach
     #[arg(long)]
     pub no_sandbox: bool,
+    /// Not for a live audit: which number a problem has is known when it is over. Here to say so.
+    #[arg(long, value_name = "N", hide = true)]
+    pub problem: Option<String>,
+    /// Not for a live audit. Here to say so.
+    #[arg(long, value_name = "WHAT", hide = true)]
+    pub by: Option<String>,
     /// The rest.
     #[command(flatten)]
     pub audit: AuditArgs,
@@ -312,9 +315,16 @@ impl LiveArgs {
                 printable(other)
             ));
         }
+        for (option, typed) in [("--problem", &self.problem), ("--by", &self.by)] {
+            if typed.is_some() {
+                return Err(format!(
+                    "'{option}' looks into a finished capture, and a live audit has none; use '-v' to have everything told at the end, or \
+                     capture to a file with tcpdump and use 'cap-audit file {option} ...'"
+                ));
+            }
+        }
         if self.interval.is_some() && !self.audit.format.repeats() {
-            let format =
-                self.audit.format.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
+            let format = self.audit.format.name();
             let why = if self.audit.format.streams() {
                 "tells findings and flows as they come"
             } else {
@@ -340,6 +350,12 @@ pub struct FileArgs {
     /// Audit only what this filter lets through, in the language of pcap-filter(7); tagged packets need "vlan and ..."
     #[arg(long, value_name = "BPF")]
     pub filter: Option<String>,
+    /// Show everything of one problem, by its number or its id: hosts, packets, filter, rules, sources
+    #[arg(long, value_name = "N", conflicts_with_all = ["by", "flows"])]
+    pub problem: Option<String>,
+    /// Show a table of all clients, servers or services, the worst first
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with = "flows")]
+    pub by: Option<By>,
     /// The rest.
     #[command(flatten)]
     pub audit: AuditArgs,
@@ -413,6 +429,43 @@ pub enum ExplainFormat {
     Json,
 }
 
+impl DiffArgs {
+    /// Why these cannot be typed together.
+    fn fits_together(&self) -> Result<(), String> {
+        let is_input = |path: &PathBuf| path.as_os_str() == "-";
+        if is_input(&self.before) && is_input(&self.after) {
+            return Err("'-' is standard input, which can be read once; name a file for one of the two".into());
+        }
+        Ok(())
+    }
+}
+
+impl FileArgs {
+    /// Why these cannot be typed together.
+    fn fits_together(&self) -> Result<(), String> {
+        let option = [("--problem", self.problem.is_some()), ("--by", self.by.is_some())];
+        let Some((option, _)) = option.into_iter().find(|(_, typed)| *typed) else { return Ok(()) };
+        match self.audit.format {
+            Format::Text => Ok(()),
+            Format::Json | Format::Ndjson | Format::Csv => Err(format!(
+                "'{option}' is a page for people, and '--format {}' writes everything for programs; leave one of the two out",
+                self.audit.format.name()
+            )),
+        }
+    }
+}
+
+/// What a table has a line for.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// Each host that asked
+    Client,
+    /// Each host that was asked
+    Server,
+    /// Each service
+    Service,
+}
+
 /// What every audit can be told, wherever its packets come from.
 #[derive(Args, Debug)]
 pub struct AuditArgs {
@@ -446,7 +499,7 @@ pub struct AuditArgs {
     /// No progress, no status line and no remarks on standard error; errors are still told
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Name all rules, products and sources of each finding, not only the first, and tell what is being done
+    /// Tell everything in the text report, not only its first screen, and what is being done
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -466,6 +519,11 @@ pub enum Format {
 }
 
 impl Format {
+    /// As it is typed.
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
+    }
+
     /// The report lists every flow, so flows must be kept until it is written.
     pub fn lists_flows(self) -> bool {
         match self {

@@ -112,6 +112,13 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
+    /// No problem has the number, or the id, that was asked for.
+    NoProblem {
+        /// As it was typed.
+        asked: String,
+        /// How many problems there are.
+        problems: usize,
+    },
     /// The report could not be written.
     Write {
         /// Where to.
@@ -285,6 +292,14 @@ impl fmt::Display for Error {
                     advice(error, "name another file with --write")
                 )
             }
+            Error::NoProblem { asked, problems } => {
+                let there = match problems {
+                    0 => "there is none in these captures".to_string(),
+                    1 => "there is one in these captures, number 1".to_string(),
+                    _ => format!("there are {problems} in these captures, numbers 1 to {problems}"),
+                };
+                write!(f, "cannot show problem {asked}: {there}; leave out --problem to see the list")
+            }
             Error::Write { target, error } => {
                 write!(f, "cannot write the report to {target}: {}", advice(error, "name another file with -o"))
             }
@@ -348,6 +363,7 @@ impl error::Error for Error {
             | Error::Precious { .. }
             | Error::NoFlow { .. }
             | Error::ReadOnce { .. }
+            | Error::NoProblem { .. }
             | Error::NoFolder { .. } => None,
         }
     }

@@ -49,6 +49,8 @@ impl Exit {
             Error::PortMap { .. } => Exit::Wrong,
             // What was typed names nothing that can be explained.
             Error::NoFlow { .. } | Error::ReadOnce { .. } => Exit::Wrong,
+            // What was found decides what can be asked for.
+            Error::NoProblem { .. } => Exit::Wrong,
             #[cfg(feature = "live")]
             Error::Live(LiveError::Filter { .. }) => Exit::Wrong,
             #[cfg(not(feature = "live"))]

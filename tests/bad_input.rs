@@ -495,7 +495,8 @@ fn a_silence_that_goes_on_in_the_next_file_is_found() {
     let captures: Vec<u64> =
         finding["evidence"].as_array().into_iter().flatten().filter_map(|at| at["capture"].as_u64()).collect();
     assert!(captures.contains(&0) && captures.contains(&1), "the tries are in both files: {captures:?}");
-    let text = flat(&cap_audit([&first, &second]).out);
+    let problem = ["--problem", "1"].map(OsStr::new);
+    let text = flat(&cap_audit(problem.into_iter().chain([first.as_os_str(), second.as_os_str()])).out);
     assert!(text.contains("ring_00001.pcap:1 (SYN, first try)"), "{text}");
 }
 
@@ -682,7 +683,7 @@ fn a_report_that_cannot_be_written_is_told() {
     let report = case.file("report.txt", b"of yesterday");
     let told = cap_audit([OsStr::new("-o"), report.as_os_str(), case.0.path().as_os_str()]);
     assert_eq!(told.code, Some(0), "{}", told.err);
-    assert!(fs::read_to_string(&report).expect("it was written").starts_with("cap-audit "));
+    assert!(fs::read_to_string(&report).expect("it was written").contains("Nothing wrong in "));
 }
 
 #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 fn a_wrong_command_line_ends_with_2_and_says_why() {
     let office = fixture("office");
     let office = office.to_str().expect("the path is text");
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 25] = [
         (&[], "Usage: cap-audit"),
         (&["file"], "<CAPTURE>"),
         (&["fiel", office], "similar subcommand exists: 'file'"),
@@ -25,6 +25,15 @@ fn a_wrong_command_line_ends_with_2_and_says_why() {
         (&["file", "--fail-on", "info", office], "error, warning, never"),
         (&["file", "--color", "green", office], "auto, always, never"),
         (&["file", "-q", "-v", office], "cannot be used with"),
+        (&["file", "--problem", "1", "--by", "client", office], "'--problem <N>' cannot be used with '--by <WHAT>'"),
+        (&["file", "--problem", "1", "--flows", office], "'--problem <N>' cannot be used with '--flows'"),
+        (&["file", "--by", "server", "--flows", office], "'--by <WHAT>' cannot be used with '--flows'"),
+        (&["file", "--by", "host", office], "client, server, service"),
+        (&["file", "--problem", "1", "--format", "json", office], "'--problem' is a page for people"),
+        (&["file", "--by", "client", "--format", "csv", office], "'--by' is a page for people"),
+        (&["file", "--problem", "4", office], "cannot show problem 4: there are 3 in these captures, numbers 1 to 3"),
+        (&["file", "--problem", "p-nothing", office], "cannot show problem p-nothing: there are 3"),
+        (&["file", "--problem", "0", office], "cannot show problem 0: there are 3"),
         (&["ports", "--port", "0"], "--port"),
         (&["ports", "--port", "65536"], "--port"),
         (&["ports", "--protocol", "sctp"], "tcp, udp, icmp"),
@@ -58,6 +67,8 @@ fn help_names_every_option_and_fits_the_terminal() {
                 "warning",
                 "never",
                 "--flows",
+                "--problem",
+                "--by",
                 "--color",
                 "auto",
                 "always",
@@ -217,23 +228,28 @@ fn flows_are_listed_when_they_are_asked_for() {
 fn the_text_begins_with_what_is_wrong() {
     for folder in FOLDERS {
         let report = report(folder);
-        let text = flat(&file(&[], &fixture(folder)).out);
         let number = |severity: &str| {
-            let all = report["findings"].as_array().expect("findings are a list");
-            all.iter().filter(|finding| finding["severity"] == severity).count()
+            let all = report["problems"].as_array().expect("problems are a list");
+            all.iter().filter(|problem| problem["severity"] == severity).count()
         };
         let plural = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-        let expected = match (number("error"), number("warning")) {
-            (0, 0) if report["totals"]["evaluable"] == 0 => "Nothing could be judged".to_string(),
-            (0, 0) if report["services"].as_array().is_some_and(Vec::is_empty) => {
-                "No Citrix traffic was recognised".into()
-            }
-            (0, 0) => "Nothing wrong in ".into(),
-            (errors, 0) => format!("Found: {}.", plural(errors, "error")),
-            (0, warnings) => format!("Found: {}.", plural(warnings, "warning")),
-            (errors, warnings) => format!("Found: {}, {}.", plural(errors, "error"), plural(warnings, "warning")),
+        let (errors, warnings) = (number("error"), number("warning"));
+        let counts: Vec<String> = [(errors, "error"), (warnings, "warning")]
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| plural(number, what))
+            .collect();
+        let expected = match errors + warnings {
+            0 if report["totals"]["evaluable"] == 0 => "Nothing could be judged".to_string(),
+            0 if report["services"].as_array().is_some_and(Vec::is_empty) => "No Citrix traffic was recognised".into(),
+            0 => "Nothing wrong in ".into(),
+            1 => format!("1 PROBLEM: {}", counts.join(", ")),
+            problems => format!("{problems} PROBLEMS: {}", counts.join(", ")),
         };
-        assert!(text.contains(&expected), "{folder}: {expected}: {text}");
+        for arguments in [&[][..], &["-v"]] {
+            let text = flat(&file(arguments, &fixture(folder)).out);
+            assert!(text.contains(&expected), "{folder}: {expected}: {text}");
+        }
     }
 }
 

@@ -123,7 +123,7 @@ fn the_text_names_the_same_findings() {
     for folder in folders() {
         let capture = capture(&folder);
         let told = report(&["--format", "json"], &capture);
-        let output = cap_audit(&[], &capture);
+        let output = cap_audit(&["-v"], &capture);
         let text = String::from_utf8(output.stdout).expect("the report is text");
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for finding in told["findings"].as_array().expect("findings are a list") {

@@ -192,7 +192,7 @@ fn a_flow_that_has_ended_is_a_line_at_once_and_only_once() {
 #[test]
 fn reports_in_between_come_at_intervals_and_the_last_is_complete() {
     let Some(net) = Net::new() else { return };
-    let mut watch = Watch::new(&net, &["one", "--interval", "1"]);
+    let mut watch = Watch::new(&net, &["one", "--interval", "1", "-v"]);
     session(&net, 2598);
     let until = Instant::now() + PATIENCE;
     for report in 1..=3 {
@@ -233,7 +233,8 @@ fn on_a_terminal_findings_wrap_and_the_status_line_is_gone_before_the_report() {
         thread::sleep(Duration::from_millis(2_500));
     });
     assert_eq!(code, Some(1), "{said}");
-    let (before, report) = said.split_once("cap-audit 0").unwrap_or_else(|| panic!("there is a report: {said}"));
+    let (before, report) = said.split_once("1 PROBLEM").unwrap_or_else(|| panic!("there is a report: {said}"));
+    assert!(!report.contains("--problem"), "it is over, and cannot be asked again: {report}");
     // How long it has been going on, and how things stand.
     assert!(before.contains("0:00:02, ") && before.contains(", 1 finding, 0 lost"), "{before}");
     // The line is erased (CSI 2 K) before the report, and none is written after that.

@@ -5,7 +5,7 @@ use cap_audit::case::Case;
 use cap_audit::outside::{is_unseen, printable};
 use cap_audit::pipeline::{self, Options};
 use cap_audit::portmap::PortMap;
-use cap_audit::report::{self, Look, Report};
+use cap_audit::report::{self, By, Look, Report};
 use cap_audit::source::{CaptureFile, Comment, Damage, DamageKind};
 use cap_audit::words::Words;
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
 const HOSTILE: &str =
-    "a\x1b[2J\x1b]0;owned\x07\r\n2. ERROR forged\u{2028}\u{202E}gpj\u{200B}\u{9b}31m=cmd|' /C calc'!A0\t;";
+    "a\x1b[2J\x1b]0;owned\x07\r\n2 ERROR  forged\u{2028}\u{202E}gpj\u{200B}\u{9b}31m=cmd|' /C calc'!A0\t;";
 const LOOK: Look = Look { width: 80, color: false, flows: true, verbose: true };
 
 /// The case of a capture with healthy and blocked flows, and another with a port map that calls everything by this text.
@@ -60,6 +60,29 @@ fn written(case: &Case) -> [String; 4] {
     out.map(|bytes| String::from_utf8(bytes).expect("reports are text"))
 }
 
+/// The first screen, narrow and wide, each problem, and each table.
+fn pages(case: &Case) -> Vec<String> {
+    let conclusion = case.conclude();
+    let report = Report::new(&conclusion);
+    let words = Words::default();
+    let mut pages: Vec<Vec<u8>> = Vec::new();
+    let mut page = |write: &dyn Fn(&mut Vec<u8>, Look) -> std::io::Result<()>| {
+        for width in [60, 120] {
+            let mut out = Vec::new();
+            write(&mut out, Look { width, verbose: false, flows: false, ..LOOK }).expect("memory takes everything");
+            pages.push(out);
+        }
+    };
+    page(&|out, look| report::write_text(out, &report, &words, look));
+    for place in 0..report.problems.len() {
+        page(&|out, look| report::write_problem(out, place, &report, &words, look));
+    }
+    for by in [By::Client, By::Server, By::Service] {
+        page(&|out, look| report::write_by(out, by, &report, &words, look));
+    }
+    pages.into_iter().map(|bytes| String::from_utf8(bytes).expect("pages are text")).collect()
+}
+
 fn unseen(text: &str) -> Option<char> {
     text.chars().find(|&c| c != '\n' && is_unseen(c))
 }
@@ -71,8 +94,13 @@ fn check(hostile: &str) {
         assert_eq!(unseen(shown), None, "{hostile:?}");
     }
     // Comments may have lines; they stand indented.
-    let forged = text.lines().filter(|line| line.starts_with("2. ")).count();
+    let forged = text.lines().filter(|line| line.starts_with("2 ")).count();
     assert_eq!(forged, 1, "{hostile:?}: {text}");
+    for page in pages(&with(hostile)) {
+        assert_eq!(unseen(&page), None, "{hostile:?}");
+        let forged = page.lines().filter(|line| line.starts_with("2 ERROR  forged")).count();
+        assert_eq!(forged, 0, "{hostile:?}: {page}");
+    }
     assert_eq!(ndjson.lines().count(), ndjson_before.lines().count(), "{hostile:?}");
     assert_eq!(csv.lines().count(), csv_before.lines().count(), "{hostile:?}");
     let told: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
@@ -86,7 +114,7 @@ fn check(hostile: &str) {
 #[test]
 fn hostile_names_reach_no_terminal_through_any_writer() {
     check(HOSTILE);
-    check("\n2. ERROR forged\n");
+    check("\n2 ERROR  forged\n");
     check("\u{2066}\u{85}\u{E0041}");
 }
 
@@ -105,7 +133,7 @@ fn hostile_texts_of_a_port_map_reach_no_terminal() {
     report::ports::write_json(json, &map, &rules).expect("memory takes everything");
     for shown in shown.into_iter().map(|bytes| String::from_utf8(bytes).expect("text")).chain(written(&office(map))) {
         assert_eq!(unseen(&shown), None);
-        assert!(!shown.lines().any(|line| line.starts_with("2. ERROR forged")));
+        assert!(!shown.lines().any(|line| line.starts_with("2 ERROR  forged")));
     }
 }
 

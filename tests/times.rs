@@ -38,18 +38,22 @@ fn told(zone: &str, arguments: &[&str], capture: &Path) -> String {
 fn each_finding_says_when_and_how_often_in_the_zone_of_the_user() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let path = capture(directory.path(), &silent(MORNING));
-    let utc = told("UTC", &[], &path);
+    let screen = told("UTC", &[], &path);
+    assert!(screen.contains("30 s from 2025-07-14 08:00:03 UTC\n") && screen.contains("08:00:03-08:00:12"), "{screen}");
+    let utc = told("UTC", &["-v"], &path);
     assert!(utc.contains("30 s from 2025-07-14 08:00:03"), "{utc}");
     assert!(utc.contains("\nTimes are in UTC.\n"), "{utc}");
     assert!(utc.contains("   When:      3 tries from 08:00:03 to 08:00:12\n"), "{utc}");
     assert!(utc.contains("   VLAN:      100.20\n"), "{utc}");
     // POSIX zones need no database: two hours east of Greenwich.
-    let east = told("XST-2", &[], &path);
+    let east = told("XST-2", &["-v"], &path);
     assert!(east.contains("\nTimes are in UTC+02:00.\n"), "{east}");
     assert!(east.contains("3 tries from 10:00:03 to 10:00:12\n"), "{east}");
-    assert_eq!(told("XST-2", &["--utc"], &path), utc);
+    assert!(told("XST-2", &[], &path).contains("30 s from 2025-07-14 10:00:03 UTC+02:00\n"));
+    assert_eq!(told("XST-2", &["--utc", "-v"], &path), utc);
+    assert_eq!(told("XST-2", &["--utc"], &path), screen);
     if Zone::named("Europe/Paris").is_some() {
-        let paris = told("Europe/Paris", &[], &path);
+        let paris = told("Europe/Paris", &["-v"], &path);
         assert!(paris.contains("\nTimes are in Europe/Paris (UTC+02:00).\n"), "{paris}");
         assert!(paris.contains("3 tries from 10:00:03 to 10:00:12\n"), "{paris}");
     }
@@ -67,9 +71,11 @@ fn the_date_stands_there_where_a_report_is_about_several_days() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     // Midnight of Greenwich passes between the second and the third try: 23:59:55.
     let path = capture(directory.path(), &silent(Timestamp(1_752_537_595 * SECOND)));
-    let utc = told("UTC", &[], &path);
+    let screen = told("UTC", &[], &path);
+    assert!(screen.contains("2025-07-14 23:59:55 - 2025-07-15 00:00:04"), "{screen}");
+    let utc = told("UTC", &["-v"], &path);
     assert!(utc.contains("3 tries from 2025-07-14 23:59:55 to 2025-07-15 00:00:04\n"), "{utc}");
-    let east = told("XST-2", &[], &path);
+    let east = told("XST-2", &["-v"], &path);
     assert!(east.contains("3 tries from 01:59:55 to 02:00:04\n"), "it is one day there: {east}");
 }
 
@@ -88,7 +94,7 @@ fn a_clock_in_the_future_is_told() {
     let ahead = |hours: i64| {
         let at = Timestamp::of_this_computer() + Span::seconds(hours * 3_600);
         let path = capture(directory.path(), &silent(at));
-        told("UTC", &[], &path).split_whitespace().collect::<Vec<_>>().join(" ")
+        told("UTC", &["-v"], &path).split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let told = ahead(72);
     let expected = "case.pcap: its last packet has a time 3 days after the clock of this computer; one of the two clocks is wrong.";

@@ -155,17 +155,16 @@ impl<'a> Launch<'a> {
         let mut tries: Vec<(Timestamp, Timestamp, (u8, u16))> = self.blocked.iter().flat_map(tries).collect();
         tries.sort_unstable();
         let mut longest = None;
-        let mut launch: Option<(Timestamp, Timestamp, BTreeSet<(u8, u16)>)> = None;
+        let &(mut since, mut until, _) = tries.first()?;
+        let mut ways = BTreeSet::new();
         for (began, end, way) in tries {
-            launch = match launch.take() {
-                Some((since, until, mut ways)) if began <= until + SAME_LAUNCH => {
-                    ways.insert(way);
-                    Some((since, until.max(end), ways))
-                }
-                _ => Some((began, end, BTreeSet::from([way]))),
-            };
-            let whole = launch.as_ref().filter(|(.., ways)| ways.len() >= 2).map(|(since, until, _)| *until - *since);
-            longest = longest.max(whole);
+            if began > until + SAME_LAUNCH {
+                (since, until) = (began, end);
+                ways.clear();
+            }
+            until = until.max(end);
+            ways.insert(way);
+            longest = longest.max((ways.len() >= 2).then(|| until - since));
         }
         longest
     }

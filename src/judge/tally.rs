@@ -1,6 +1,7 @@
 //! Sums over all flows, by what is held of them and by service.
 
-use super::{Judge, Judgement, Verdict};
+use super::{Judge, Judgement, Reason, Verdict};
+use crate::flow::Doubt;
 use crate::ledger::{Carried, Kind, Latency, Sighting};
 use crate::matching::{Basis, ServiceRef};
 use crate::portmap::RuleSet;
@@ -33,6 +34,8 @@ pub struct ServiceTally<'l> {
     pub carried: Carried,
     /// Blocked flows.
     pub blocked: u64,
+    /// Flows of which the capture does not show enough.
+    pub unclear: u64,
     /// Rules that name the ports.
     pub rules: RuleSet,
     /// Handshake round trips, if there were any.
@@ -62,6 +65,30 @@ impl<'l> Judge<'_, 'l> {
         })
     }
 
+    /// Why flows could not be judged, and how many.
+    pub fn doubts(&self) -> BTreeMap<Doubt, u64> {
+        let mut doubts: BTreeMap<Doubt, u64> = BTreeMap::new();
+        let doubt = |judgement: &Judgement<'_>| match judgement.reason {
+            Some(Reason::Doubt(doubt)) if judgement.verdict == Verdict::NotEvaluable => Some(doubt),
+            _ => None,
+        };
+        for (kind, carried) in self.ledger.kinds.iter() {
+            if let Some(doubt) = doubt(&self.kind(kind)) {
+                *doubts.entry(doubt).or_default() += carried.flows;
+            }
+        }
+        for (by_kind, by_hosts, flows) in self.moved() {
+            if let Some(known) = doubt(&by_kind).and_then(|doubt| doubts.get_mut(&doubt)) {
+                *known = known.saturating_sub(flows);
+            }
+            if let Some(doubt) = doubt(&by_hosts) {
+                *doubts.entry(doubt).or_default() += flows;
+            }
+        }
+        doubts.retain(|_, flows| *flows > 0);
+        doubts
+    }
+
     /// Adds up what was seen of each service; `None` is everything that belongs to none.
     pub fn services(&self) -> BTreeMap<Option<ServiceRef>, ServiceTally<'l>> {
         let mut services: BTreeMap<Option<ServiceRef>, ServiceTally<'l>> = BTreeMap::new();
@@ -77,6 +104,12 @@ impl<'l> Judge<'_, 'l> {
             }
             if by_hosts.outcome.is_blocked() {
                 service.blocked += flows;
+            }
+            if by_kind.verdict == Verdict::NotEvaluable {
+                service.unclear = service.unclear.saturating_sub(flows);
+            }
+            if by_hosts.verdict == Verdict::NotEvaluable {
+                service.unclear += flows;
             }
         }
         for (service, latency) in &self.ledger.round_trips {
@@ -115,6 +148,9 @@ impl ServiceTally<'_> {
         self.carried += carried;
         if judgement.outcome.is_blocked() {
             self.blocked += carried.flows;
+        }
+        if judgement.verdict == Verdict::NotEvaluable {
+            self.unclear += carried.flows;
         }
         if judgement.basis != Basis::None {
             self.rules.extend(judgement.rules);

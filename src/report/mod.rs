@@ -1,6 +1,8 @@
 //! How it is told: `Report` holds values, no words; each format is one file, which takes its words from the catalogue.
 
+mod by;
 mod csv_flows;
+mod detail;
 mod diff;
 pub mod explain;
 mod json;
@@ -10,12 +12,15 @@ mod plain;
 pub mod ports;
 mod quality;
 mod rule_sets;
+mod screen;
 mod tables;
 mod text;
 mod told;
 
 pub use crate::outside::printable;
+pub use by::{By, write_by};
 pub use csv_flows::write_csv;
+pub use detail::{find_problem, write_problem};
 pub use diff::{Basis as DiffBasis, Captures, Diff, Entry, Side, State, write_diff_json, write_diff_text};
 pub use json::{
     write_document, write_finding, write_flow, write_json, write_ndjson, write_ndjson_without_flows, write_rule_sets,
@@ -241,6 +246,9 @@ pub struct ServiceLine {
     pub bytes: u64,
     /// Blocked flows.
     pub blocked: u64,
+    /// Flows of which the capture does not show enough.
+    #[serde(skip)]
+    pub unclear: u64,
     /// TCP handshake round trips.
     pub handshake_rtt_us: RttLine,
 }
@@ -458,6 +466,7 @@ fn service_line(service: ServiceRef, tally: &ServiceTally<'_>, map: &PortMap) ->
         packets: tally.carried.packets,
         bytes: tally.carried.bytes,
         blocked: tally.blocked,
+        unclear: tally.unclear,
         handshake_rtt_us: tally.round_trips.map_or_else(RttLine::default, rtt_line),
     }
 }

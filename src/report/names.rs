@@ -7,6 +7,19 @@ pub fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
+/// A number of things with its digits in groups of three: 950, 1,800, 4,000,000. Not for what is typed elsewhere, such as ports and packets.
+pub fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// A number of bytes in the unit that reads best: 950 B, 61.2 kB, 97.6 MB.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -42,6 +55,7 @@ mod tests {
             [0, 999, 1_000, 61_234, 999_960, 97_623_110].map(bytes),
             ["0 B", "999 B", "1.0 kB", "61.2 kB", "1.0 MB", "97.6 MB"]
         );
+        assert_eq!([0, 999, 1_800, 12_345, 4_000_000].map(number), ["0", "999", "1,800", "12,345", "4,000,000"]);
         assert_eq!(
             [410, 9_800, 98_000, 1_200_000].map(Span::micros).map(short),
             ["0.41 ms", "9.80 ms", "98.0 ms", "1.20 s"]

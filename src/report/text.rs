@@ -1,12 +1,14 @@
-//! The report to be read: what is wrong first, then what was seen of each service, then what could not be judged.
+//! The report to be read, and what its pages share. The first screen stands in `screen.rs`; here is the whole report, which `-v` asks
+//! for: the problems with their findings, then what was seen of each service, then what could not be judged.
 
-use super::{CaptureLine, EndpointLine, FindingLine, FlowLine, Remark, Report, ServiceLine, names, tables};
+use super::{CaptureLine, EndpointLine, FlowLine, Remark, Report, ServiceLine, names, tables};
 use crate::finding::{Confidence, Finding, Params, Severity, Value};
 use crate::flow::Evidence;
 use crate::outside::printable;
 use crate::time::{Span, Timestamp};
 use crate::words::Words;
 use anstyle::{AnsiColor, Style};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -19,22 +21,26 @@ pub struct Look {
     pub color: bool,
     /// List every flow.
     pub flows: bool,
-    /// Name all rules and products of each finding, not only the first few.
+    /// Everything, not only the first screen.
     pub verbose: bool,
 }
 
-/// Writes the report.
+/// Writes the report: its first screen, or all of it.
 ///
 /// # Errors
 /// What writing gives.
 pub fn write_text(out: &mut impl Write, report: &Report<'_>, words: &Words, look: Look) -> io::Result<()> {
     let mut page = Page::new(out, words, look);
-    page.heading(report)?;
-    page.findings(report)?;
-    page.inventory(report)?;
-    page.services(report)?;
-    page.not_judged(report)?;
-    page.comments(report)?;
+    if look.verbose {
+        page.heading(report)?;
+        page.all_problems(report)?;
+        page.inventory(report)?;
+        page.services(report)?;
+        page.not_judged(report)?;
+        page.comments(report)?;
+    } else {
+        page.screen(report)?;
+    }
     if look.flows {
         page.flows(report)?;
     }
@@ -47,9 +53,6 @@ pub(super) struct Page<'w, W: Write> {
     pub look: Look,
 }
 
-/// The maximum number of findings that are written out; nobody reads more at once.
-const FINDINGS_SHOWN: usize = 20;
-
 /// The number of captures that stand before the verdict; more are listed after the findings.
 const CAPTURES_FIRST: usize = 3;
 /// The maximum number of captures that are listed.
@@ -57,8 +60,6 @@ const CAPTURES_SHOWN: usize = 50;
 /// Columns of the table of services before those with times.
 const WITHOUT_TIMES: usize = 5;
 
-/// Stands for the counts in a text.
-const PARTS: &str = "{}";
 pub(super) const BOLD: Style = Style::new().bold();
 /// Stands for a blank that no line ends at, between a number and its unit.
 const UNBROKEN: &str = "\u{a0}";
@@ -81,17 +82,7 @@ impl<'w, W: Write> Page<'w, W> {
 
 impl<W: Write> Page<'_, W> {
     fn heading(&mut self, report: &Report<'_>) -> io::Result<()> {
-        let map = &report.port_map;
-        let title = self.say(
-            "text-program",
-            [
-                ("version", Value::Text(report.program.version.into())),
-                ("map", Value::Text(map.name.clone())),
-                ("map_version", Value::Text(map.version.clone())),
-                ("rules", Value::Number(map.rules as u64)),
-            ],
-        );
-        let title = self.wrapped(DIM, &title);
+        let title = self.wrapped(DIM, &self.program(report));
         writeln!(self.out, "{title}")?;
         match report.captures.as_slice() {
             few if few.len() <= CAPTURES_FIRST => self.captures(few)?,
@@ -107,8 +98,22 @@ impl<W: Write> Page<'_, W> {
             writeln!(self.out, "{zone}")?;
         }
         writeln!(self.out)?;
-        let verdict = self.verdict(report);
-        writeln!(self.out, "{verdict}")
+        let headline = self.headline(report);
+        headline.iter().try_for_each(|line| writeln!(self.out, "{line}"))
+    }
+
+    /// The program and the map that it judges by.
+    pub(super) fn program(&self, report: &Report<'_>) -> String {
+        let map = &report.port_map;
+        self.say(
+            "text-program",
+            [
+                ("version", Value::Text(report.program.version.into())),
+                ("map", Value::Text(map.name.clone())),
+                ("map_version", Value::Text(map.version.clone())),
+                ("rules", Value::Number(map.rules as u64)),
+            ],
+        )
     }
 
     /// What all captures come to.
@@ -169,30 +174,8 @@ impl<W: Write> Page<'_, W> {
         Ok(())
     }
 
-    fn verdict(&self, report: &Report<'_>) -> String {
-        let number = |severity: Severity| {
-            let told = |line: &&FindingLine<'_>| {
-                line.finding.severity == severity && (severity > Severity::Info || !is_about_capture(line.finding))
-            };
-            report.findings.iter().filter(told).count() as u64
-        };
-        let severities = [Severity::Error, Severity::Warning, Severity::Info];
-        let [errors, warnings, infos] = severities.map(number);
-        if errors + warnings == 0 {
-            return self.nothing_wrong(report);
-        }
-        let counts = severities.into_iter().zip([errors, warnings, infos]).filter(|(_, count)| *count > 0);
-        let part = |(severity, count): (Severity, u64)| {
-            let number = ("number", Value::Number(count));
-            let text = self.say("text-count", [("severity", Value::Word(severity.name())), number]);
-            self.styled(severity_style(severity), &text)
-        };
-        let parts = counts.map(part).collect::<Vec<_>>().join(", ");
-        // The colours are ours; what a text is given is made safe, and would lose them.
-        self.say("text-found", [("parts", Value::Word(PARTS))]).replace(PARTS, &parts)
-    }
-
-    fn nothing_wrong(&self, report: &Report<'_>) -> String {
+    /// What is said where there is no error and no warning.
+    pub(super) fn nothing_wrong(&self, report: &Report<'_>) -> String {
         if report.totals.tally.evaluable == 0 {
             return self.wrapped(BOLD, &self.label("text-nothing-judged"));
         }
@@ -211,37 +194,32 @@ impl<W: Write> Page<'_, W> {
         } else {
             self.say("text-nothing-wrong-in-part", [flows, ("unclear", Value::Number(unclear))])
         };
-        self.wrapped(if citrix > unclear { AnsiColor::Green.on_default().bold() } else { BOLD }, &text)
+        self.wrapped(if citrix > unclear { good() } else { BOLD }, &text)
     }
 
-    fn findings(&mut self, report: &Report<'_>) -> io::Result<()> {
-        let findings: Vec<&Finding> = report.findings.iter().map(|line| line.finding).collect();
-        let findings: Vec<&Finding> = findings.into_iter().filter(|finding| !is_about_capture(finding)).collect();
-        let shown = if self.look.verbose { findings.len() } else { findings.len().min(FINDINGS_SHOWN) };
-        for (index, finding) in findings[..shown].iter().enumerate() {
+    /// Each problem with its findings.
+    fn all_problems(&mut self, report: &Report<'_>) -> io::Result<()> {
+        for (place, problem) in report.problems.iter().enumerate() {
             writeln!(self.out)?;
-            self.finding(index + 1, finding, report)?;
-        }
-        if shown < findings.len() {
-            let more = Value::Number((findings.len() - shown) as u64);
-            let text = self.say("text-more-findings", [("findings", more)]);
-            writeln!(self.out)?;
-            self.paragraph(&text, "", "")?;
+            let block = self.block(report, place);
+            let several = problem.findings.len() > 1;
+            let lines = block.head.iter().chain(&block.facts).chain(block.remedy.iter().filter(|_| several));
+            lines.into_iter().try_for_each(|line| writeln!(self.out, "{line}"))?;
+            for (index, &finding) in problem.findings.iter().enumerate() {
+                writeln!(self.out)?;
+                self.finding(&format!("{}.{}", place + 1, index + 1), report.findings[finding].finding, report)?;
+            }
         }
         Ok(())
     }
 
-    fn finding(&mut self, number: usize, finding: &Finding, report: &Report<'_>) -> io::Result<()> {
+    /// A finding with all that is known of it.
+    pub(super) fn finding(&mut self, number: &str, finding: &Finding, report: &Report<'_>) -> io::Result<()> {
         let texts = self.words.finding(finding);
         let severity = self.styled(severity_style(finding.severity), &severity_word(finding.severity, self.words));
         let code = self.styled(DIM, finding.code);
-        let sure = match finding.confidence {
-            Confidence::High => String::new(),
-            confidence @ (Confidence::Medium | Confidence::Low) => {
-                format!(" {}", self.say("text-confidence", [("confidence", Value::Word(confidence.name()))]))
-            }
-        };
-        writeln!(self.out, "{number}. {severity} {code}{sure}")?;
+        let sure = unsure(finding.confidence, self.words).map_or_else(String::new, |sure| format!(" {sure}"));
+        writeln!(self.out, "{number} {severity} {code}{sure}")?;
         let title = self.wrap(&texts.title, "   ", "   ");
         for line in title.lines() {
             let line = self.styled(BOLD, line);
@@ -253,8 +231,7 @@ impl<W: Write> Page<'_, W> {
             self.labelled("text-when", &when)?;
         }
         if !finding.vlans.is_empty() {
-            let vlans: Vec<String> = finding.vlans.iter().map(|vlans| tags(vlans.ids())).collect();
-            self.labelled("text-vlans", &vlans.join(", "))?;
+            self.labelled("text-vlans", &self.vlans(finding))?;
         }
         let evidence = self.evidence(finding, report);
         if !evidence.is_empty() {
@@ -263,40 +240,21 @@ impl<W: Write> Page<'_, W> {
         if !finding.wireshark_filter.is_empty() {
             self.labelled("text-wireshark", &finding.wireshark_filter)?;
         }
-        let few = !self.look.verbose;
         if !finding.products.is_empty() {
-            let products = match finding.products.len() {
-                count @ 6.. if few => self.say("text-products", [("products", Value::Number(count as u64))]),
-                _ => finding.products.join(", "),
-            };
-            let rules = match finding.rules.len() {
-                count @ 2.. if few => self.say("text-rules", [("rules", Value::Number(count as u64))]),
-                _ => finding.rules.join(", "),
-            };
+            let (products, rules) = (finding.products.join(", "), finding.rules.join(", "));
             self.labelled("text-concerns", &format!("{products}: {rules}"))?;
         }
-        let sources = match finding.sources.as_slice() {
-            [first, _, more @ ..] if few => {
-                let more = ("sources", Value::Number(more.len() as u64 + 1));
-                self.say("text-more-sources", [("first", Value::Text(first.clone())), more])
-            }
-            all => all.join("; "),
-        };
-        self.labelled("text-source", &sources)
+        self.labelled("text-source", &finding.sources.join("; "))
+    }
+
+    /// The VLANs of its flows.
+    pub(super) fn vlans(&self, finding: &Finding) -> String {
+        finding.vlans.iter().map(|vlans| tags(vlans.ids())).collect::<Vec<_>>().join(", ")
     }
 
     /// How often, and from when to when. The date stands there where the report is about more than one day.
-    fn when(&self, finding: &Finding, report: &Report<'_>) -> Option<String> {
-        let (first, last) = finding.first.zip(finding.last)?;
-        let zone = self.words.zone();
-        let days = report.captures.iter().flat_map(|capture| [capture.first, capture.last]).flatten();
-        let one_day = days.map(|at| zone.date(at)).collect::<BTreeSet<_>>().len() < 2;
-        let first_told = if one_day { zone.time_of_day(first) } else { zone.date_and_time(first) };
-        let last_told = match () {
-            () if zone.date_and_time(first) == zone.date_and_time(last) => Value::Word("same"),
-            () if zone.date(first) == zone.date(last) => Value::Text(zone.time_of_day(last)),
-            () => Value::Text(zone.date_and_time(last)),
-        };
+    pub(super) fn when(&self, finding: &Finding, report: &Report<'_>) -> Option<String> {
+        let (first_told, last_told) = self.period(finding.first?, finding.last?, report);
         let period = [("first", Value::Text(first_told)), ("last", last_told)];
         Some(match finding.params.get("tries") {
             Some(tries) => self.words.say("text-when-tries", &Params::from(period).with("tries", tries.clone())),
@@ -307,8 +265,22 @@ impl<W: Write> Page<'_, W> {
         })
     }
 
+    /// From when to when. The date stands there where the report is about more than one day; the same moment is a word.
+    pub(super) fn period(&self, first: Timestamp, last: Timestamp, report: &Report<'_>) -> (String, Value) {
+        let zone = self.words.zone();
+        let days = report.captures.iter().flat_map(|capture| [capture.first, capture.last]).flatten();
+        let one_day = days.map(|at| zone.date(at)).collect::<BTreeSet<_>>().len() < 2;
+        let first_told = if one_day { zone.time_of_day(first) } else { zone.date_and_time(first) };
+        let last_told = match () {
+            () if zone.date_and_time(first) == zone.date_and_time(last) => Value::Word("same"),
+            () if zone.date(first) == zone.date(last) => Value::Text(zone.time_of_day(last)),
+            () => Value::Text(zone.date_and_time(last)),
+        };
+        (first_told, last_told)
+    }
+
     /// The packets that show it, by capture where there are several.
-    fn evidence(&self, finding: &Finding, report: &Report<'_>) -> String {
+    pub(super) fn evidence(&self, finding: &Finding, report: &Report<'_>) -> String {
         let one = |&Evidence { at, note }: &Evidence| {
             let note = self.words.note(note);
             match report.captures.as_slice() {
@@ -466,6 +438,12 @@ impl<W: Write> Page<'_, W> {
         textwrap::fill(&printable(text), options).replace(UNBROKEN, " ")
     }
 
+    /// The lines of a text in so many columns; a word that is longer is broken.
+    pub fn wrap_within(&self, text: &str, width: usize) -> Vec<String> {
+        let options = textwrap::Options::new(width.max(1)).word_splitter(textwrap::WordSplitter::NoHyphenation);
+        textwrap::wrap(&printable(text), options).into_iter().map(Cow::into_owned).collect()
+    }
+
     /// Lines of one style, which are wrapped before they are styled.
     fn wrapped(&self, style: Style, text: &str) -> String {
         let lines = self.wrap(text, "", "");
@@ -482,6 +460,51 @@ impl<W: Write> Page<'_, W> {
 
     pub fn label(&self, key: &str) -> String {
         self.words.say(key, &Params::default())
+    }
+}
+
+/// All is well.
+pub(super) fn good() -> Style {
+    AnsiColor::Green.on_default().bold()
+}
+
+/// Columns that a text takes on a terminal.
+pub(super) fn columns(text: &str) -> usize {
+    textwrap::core::display_width(text)
+}
+
+/// A text in so many columns at most. Where it is longer, three dots stand at its end.
+pub(super) fn fitted(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.into();
+    }
+    let mut fitted = String::new();
+    for c in text.chars() {
+        if columns(&fitted) + columns(c.encode_utf8(&mut [0; 4])) + 3 > width {
+            break;
+        }
+        fitted.push(c);
+    }
+    format!("{}...", fitted.trim_end_matches([' ', '.']))
+}
+
+/// A line with a sign that it goes on, without the words that leave no room for that.
+pub(super) fn goes_on(line: &str, width: usize) -> String {
+    let mut line = line.trim_end();
+    while columns(line) + 4 > width {
+        let Some(end) = line.trim_end().rfind(' ') else { return fitted(line, width) };
+        line = line[..end].trim_end();
+    }
+    format!("{line} ...")
+}
+
+/// How sure something is, where that is not very.
+pub(super) fn unsure(confidence: Confidence, words: &Words) -> Option<String> {
+    match confidence {
+        Confidence::High => None,
+        confidence @ (Confidence::Medium | Confidence::Low) => {
+            Some(words.say("text-confidence", &[("confidence", Value::Word(confidence.name()))].into()))
+        }
     }
 }
 

@@ -7,14 +7,14 @@ use super::inputs::{Inputs, Queue};
 use super::line::{Line, Stretch};
 use super::ports::{map_in_use, port_map, remark_on_map};
 use super::progress::Progress;
-use super::telling::Telling;
+use super::telling::{Page, Telling};
 use crate::audit::Flows;
 use crate::case::Case;
-use crate::cli::{AuditArgs, FileArgs};
+use crate::cli::{self, AuditArgs, FileArgs};
 use crate::error::{Error, Output, Precious};
 use crate::pipeline::{Options, run_all};
 use crate::portmap::PortMap;
-use crate::report::count;
+use crate::report::{By, count};
 #[cfg(feature = "live")]
 use crate::source::BpfFilter;
 use crate::source::CaptureNotes;
@@ -23,13 +23,23 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) fn audit_files(FileArgs { captures, max_depth, filter, audit: args }: &FileArgs) -> Result<Exit, Error> {
+pub(super) fn audit_files(
+    FileArgs { captures, max_depth, filter, problem, by, audit: args }: &FileArgs,
+) -> Result<Exit, Error> {
     let map = Arc::new(port_map(args.port_map.as_deref())?);
     let quiet = Quiet::of(args.quiet);
     remark_on_map(&map, args.port_map.as_deref(), quiet);
     check_filter(filter.as_deref())?;
     let inputs = Inputs::named(captures, max_depth.map(usize::from), quiet);
-    let options = options(args);
+    let by = by.map(|by| match by {
+        cli::By::Client => By::Client,
+        cli::By::Server => By::Server,
+        cli::By::Service => By::Service,
+    });
+    let mut options = options(args);
+    if by.is_some_and(By::needs_flows) {
+        options.flows = Flows::First(args.max_flows as usize);
+    }
     let mut progress = Progress::new(&inputs.files, quiet);
     let mut queue = inputs.in_time_order(quiet);
     let left_out = std::mem::take(&mut queue.left_out);
@@ -53,7 +63,12 @@ pub(super) fn audit_files(FileArgs { captures, max_depth, filter, audit: args }:
     if audited.read == 0 {
         return Ok(Exit::Unreadable);
     }
-    let telling = Telling::of(args, args.output.as_deref().map_or(Target::Standard, Target::File));
+    let page = match (problem, by) {
+        (Some(asked), _) => Page::Problem(asked),
+        (None, Some(by)) => Page::Table(by),
+        (None, None) => Page::Report,
+    };
+    let telling = Telling { page, ..Telling::of(args, args.output.as_deref().map_or(Target::Standard, Target::File)) };
     let exit = telling.conclude(&audited.case)?;
     Ok(if audited.failed.is_empty() { exit } else { Exit::Unreadable })
 }

@@ -5,7 +5,7 @@ use super::console::{Paper, Target, is_dumb, tell, write_to};
 use crate::case::{Case, Conclusion};
 use crate::cli::{AuditArgs, Color, FailOn, Format};
 use crate::error::Error;
-use crate::report::{self, Look, Report};
+use crate::report::{self, By, Look, Report};
 use crate::time::Zone;
 use crate::words::Words;
 
@@ -18,12 +18,24 @@ pub(super) struct Telling<'a> {
     pub color: Color,
     pub verbose: bool,
     pub utc: bool,
+    pub page: Page<'a>,
+}
+
+/// What of the text report is shown.
+#[derive(Clone, Copy)]
+pub(super) enum Page<'a> {
+    /// The report.
+    Report,
+    /// One problem, by its number or its id.
+    Problem(&'a str),
+    /// A table.
+    Table(By),
 }
 
 impl<'a> Telling<'a> {
     pub fn of(args: &AuditArgs, output: Target<'a>) -> Telling<'a> {
         let AuditArgs { format, fail_on, flows, color, verbose, utc, .. } = *args;
-        Telling { format, output, fail_on, flows, color, verbose, utc }
+        Telling { format, output, fail_on, flows, color, verbose, utc, page: Page::Report }
     }
 
     /// How text looks on this paper.
@@ -34,7 +46,7 @@ impl<'a> Telling<'a> {
     /// Concludes a case, writes the report, and says how the command ends.
     ///
     /// # Errors
-    /// [`Error::Write`].
+    /// [`Error::Write`]; [`Error::NoProblem`].
     pub fn conclude(&self, case: &Case) -> Result<Exit, Error> {
         self.tell(&case.conclude())
     }
@@ -42,7 +54,7 @@ impl<'a> Telling<'a> {
     /// Writes the report of a conclusion, and says how the command ends.
     ///
     /// # Errors
-    /// [`Error::Write`].
+    /// [`Error::Write`]; [`Error::NoProblem`].
     pub fn tell(&self, conclusion: &Conclusion<'_>) -> Result<Exit, Error> {
         let report = Report::new(conclusion);
         // Programs get UTC.
@@ -51,8 +63,20 @@ impl<'a> Telling<'a> {
         if let (Format::Csv, Some(flows @ 1..)) = (self.format, report.totals.flows_left_out) {
             tell(&format!("{} are counted, but not listed; --max-flows lists more", report::count(flows, "flow")));
         }
+        // Before anything is written.
+        let problem = match self.page {
+            Page::Problem(asked) => {
+                let none = || Error::NoProblem { asked: asked.into(), problems: report.problems.len() };
+                report::find_problem(report.problems, asked).ok_or_else(none)?
+            }
+            Page::Report | Page::Table(_) => 0,
+        };
         write_to(self.output, |out, paper| match self.format {
-            Format::Text => report::write_text(out, &report, &words, self.look(paper)),
+            Format::Text => match self.page {
+                Page::Report => report::write_text(out, &report, &words, self.look(paper)),
+                Page::Problem(_) => report::write_problem(out, problem, &report, &words, self.look(paper)),
+                Page::Table(by) => report::write_by(out, by, &report, &words, self.look(paper)),
+            },
             Format::Json => report::write_json(out, &report, &words),
             Format::Ndjson => report::write_ndjson(out, &report, &words),
             Format::Csv => report::write_csv(out, &report),

@@ -1128,10 +1128,6 @@ text-confidence = ({ $confidence ->
         [medium] medium
        *[high] high
     } confidence)
-text-more-findings = { $findings ->
-        [one] { $findings } finding
-       *[other] { $findings } findings
-    } more, no worse than these: -v shows them, --format json as well.
 
 text-do = Do:
 text-packets = Packets:
@@ -1147,16 +1143,7 @@ text-wireshark = Wireshark:
 text-concerns = Concerns:
 text-more-packets = and more
 text-source = Source:
-text-more-sources = { $first }; { $sources } more with -v
 text-next-time = Next time:
-text-products = { $products ->
-        [one] { $products } Citrix product
-       *[other] { $products } Citrix products
-    }
-text-rules = { $rules ->
-        [one] { $rules } rule
-       *[other] { $rules } rules
-    } (-v names them)
 
 text-services = Services
 text-no-service = No flow belongs to a service of the map.
@@ -1696,7 +1683,7 @@ culprit = { $kind ->
            *[other] not to be told: { $suspects } may be
         }
        *[other] { $suspects } ({ $confidence } confidence)
-    }. { $sign }
+    }.
 suspect = { $suspect ->
         [server] the server itself
         [host_firewall] a firewall on the server
@@ -1778,3 +1765,154 @@ clients-by-number = { $others ->
         [one] { $others } other client
        *[other] { $others } other clients
     }
+
+
+## The first screen, one problem, and the tables by host
+
+screen-captures = { $captures } captures{ $folder ->
+        [none] {""}
+       *[other] {" "}in { $folder }
+    }{ $names ->
+        [none] {""}
+       *[some] : { $names }{ $more ->
+            [0] {""}
+           *[other] {" "}and { $more } more
+        }
+    }
+screen-packets = { $number ->
+        [one] { $told } packet
+       *[other] { $told } packets
+    }
+screen-problems = { $number ->
+        [one] { $told } PROBLEM
+       *[other] { $told } PROBLEMS
+    }
+screen-failed = { $failed } of { screen-connections } failed
+screen-connections = { $number ->
+        [one] { $told } connection
+       *[other] { $told } connections
+    }
+screen-hit = { $more ->
+        [more] at least { $hit }
+       *[all] { $hit }
+    } { $of ->
+        [unknown] {""}
+       *[other] of { $of }{" "}
+    }{ $number ->
+        [one] client
+       *[other] clients
+    } hit
+screen-to = to
+screen-from = from
+screen-when = when
+screen-works = works
+screen-who = who
+screen-but = but
+screen-do = DO
+screen-pair = { $client } to { $server }
+screen-first-host = { $first } and others:
+screen-in = in { $names }{ $more ->
+        [unknown] {" "}and perhaps others
+        [0] {""}
+       *[other] {" "}and { $more } more
+    }
+screen-all-remarks = (-v: { $remarks ->
+        [one] { $remarks } remark
+       *[other] { $remarks } remarks
+    } in full)
+screen-more-problems = { $told } more{ $errors ->
+        [0] , no error among them
+        [one] , { $errors } error among them
+       *[other] , { $errors } errors among them
+    }: { $live ->
+        [live] -v
+       *[file] --problem N, or -v
+    }
+screen-also = also
+screen-infos = { $number ->
+        [one] 1 remark ({ $first }): { $title }.
+       *[other] { $number } remarks ({ $first }-{ $last }): { $title }, and others.
+    }
+screen-comments = { $number ->
+        [one] { $told } comment
+       *[other] { $told } comments
+    } in the capture (-v).
+screen-ok = OK
+screen-others = { $number ->
+        [one] { $told } other connection
+       *[other] { $told } other connections
+    }: nothing ties { $number ->
+        [one] it
+       *[other] them
+    } to Citrix.
+screen-unclear = UNCLEAR
+screen-unclear-flows = { $number ->
+        [one] { $told } Citrix connection
+       *[other] { $told } Citrix connections
+    } (-v): { $why }
+screen-doubt = { $doubt ->
+        [capture-too-short] the capture ended too early
+        [too-few-tries] too few tries
+        [one-direction] one direction only was captured
+        [sent-to-many] sent to many, who do not answer
+        [reset-only] only a reset was captured
+        [quoted-only] known from an ICMP error only
+        [no-clear-answer] no clear answer
+       *[flow-limit] more at once than is followed
+    }
+screen-more = More:
+screen-ways = { $live ->
+        [live] with -v all findings and services, with -o FILE and --format json a report for programs
+       *[file] { $problems ->
+            [some] --problem 1 (hosts, packets, filter)  --by client  -v (all)  --format json
+           *[none] -v (services, round trips)  --by client  --format json
+        }
+    }
+
+detail-head = PROBLEM { $rank } of { $all }
+detail-servers = servers
+detail-clients = clients
+detail-hosts = { $told }
+detail-and-others = {" "}and others, who are not named
+detail-when = when
+detail-works = works
+detail-no-contrast = nothing near it was seen to work
+detail-wireshark = Wireshark
+detail-selects-more = (selects also what else passed there; the filters below select each finding)
+detail-rules = rules
+detail-sources = sources
+detail-what = what
+detail-means = means
+detail-vlans = VLAN
+detail-packets = packets
+
+by-column-name = { $by ->
+        [client] client
+        [server] server
+       *[service] service
+    }
+by-column-connections = connections
+by-column-failed = failed
+by-column-problems = in problem
+by-column-unclear = unclear
+by-what = { $by ->
+        [client] { $rows ->
+            [one] client
+           *[other] clients
+        }
+        [server] { $rows ->
+            [one] server
+           *[other] servers
+        }
+       *[service] { $rows ->
+            [one] service
+           *[other] services
+        }
+    }
+by-rest = ... and { $rows_told } more { by-what }: { screen-connections }, { $failed } failed, { $unclear } unclear, in problem { $problems }; -v lists all.
+by-others = Other traffic, which nothing ties to Citrix: { screen-connections }, { $failed } failed, { $unclear } unclear.
+by-all = All { $rows_told } { by-what }: { screen-connections }, { $failed } failed, { $unclear } unclear.
+by-left-out = { $number ->
+        [one] { $told } connection is
+       *[other] { $told } connections are
+    } counted in the report and not in this table; --max-flows lets more in.

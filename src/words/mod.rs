@@ -114,6 +114,13 @@ impl Words {
 
     /// Who is behind a problem, how sure that is, and the sign that tells most; where nobody can be named, who is not excluded.
     pub fn culprit(&self, culprit: &Culprit) -> String {
+        let told = culprit.signs.first().or(culprit.doubts.first());
+        let sign = told.map(|told| self.say(told.code, &told.params));
+        [Some(self.suspected(culprit)), sign].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The same without the sign.
+    pub fn suspected(&self, culprit: &Culprit) -> String {
         let named = |suspect: &Suspect| {
             let address = culprit.address.filter(|_| *suspect == culprit.kind);
             let address = address.map_or_else(String::new, |address| address.to_string());
@@ -129,7 +136,6 @@ impl Words {
             Suspect::Unknown => culprit.not_excluded.iter().map(named).collect(),
             _ => vec![named(&culprit.kind)],
         };
-        let told = culprit.signs.first().or(culprit.doubts.first());
         self.say(
             "culprit",
             &Params::from([
@@ -137,7 +143,6 @@ impl Words {
                 ("number", Value::Number(suspects.len() as u64)),
                 ("confidence", Value::Word(culprit.confidence.name())),
                 ("kind", Value::Word(culprit.kind.name())),
-                ("sign", Value::Text(told.map_or_else(String::new, |told| self.say(told.code, &told.params)))),
             ]),
         )
     }
