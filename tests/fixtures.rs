@@ -77,7 +77,8 @@ fn differences(place: &str, pattern: &Value, report: &Value, found: &mut Vec<Str
         }
         (Value::Array(pattern), Value::Array(report)) => {
             if pattern.len() != report.len() {
-                found.push(format!("{place}: {} expected, {} told: {report:#?}", pattern.len(), report.len()));
+                let names: Vec<&Value> = report.iter().map(|one| one.get("title").unwrap_or(one)).collect();
+                found.push(format!("{place}: {} expected, {} told: {names:#?}", pattern.len(), report.len()));
             }
             for (index, (value, there)) in pattern.iter().zip(report).enumerate() {
                 differences(&format!("{place}[{index}]"), value, there, found);

@@ -352,7 +352,8 @@ def scan_subnet(site):
         time.sleep(4.0)
     there = [server.address for server in farm.seats]
     nobody = [target for target in targets if target not in there]
-    flows = [Told("tcp", scanner.address, target, 2598, "undecided", "S0", says_heard=False) for target in nobody]
+    flows = [blocked(scanner, Seat(router, target), 2598, "undecided", "S0", verdict="not_evaluable",
+                     reason="capture-too-short", basis=None) for target in nobody]
     flows += [Told("tcp", scanner.address, target, 2598, None, None, says_heard=False) for target in there]
     flows += [cgp(client, server) for server in farm.seats]
     scan = Found("unexpected.scan", "warning", protocol="tcp", port=2598)
