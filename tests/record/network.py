@@ -317,9 +317,14 @@ class Site:
 
     # Talking
 
-    def together(self, calls):
-        """Run these at the same time, and wait for their ends."""
-        for thread in [self.start(*call) for call in calls]:
+    def together(self, calls, spread=(), seconds=0.0):
+        """Run these calls at the same time, those of `spread` one after the other within so many seconds, and wait for
+        the ends of all."""
+        threads = [self.start(call) for call in calls]
+        for call in spread:
+            threads.append(self.start(call))
+            time.sleep(seconds / len(spread))
+        for thread in threads:
             thread.join(JOIN_PATIENCE)
 
     def start(self, action, *arguments, **named):

@@ -73,8 +73,8 @@ FIFTH_OF_FORTY = 25
 
 
 def without_one(site, net):
-    """Forty VDAs less one, eight clients that each have sessions with five of the others, and a controller that asks
-    three of those on TCP 80."""
+    """Forty VDAs less one, eight clients that each have sessions with five of the others, one after the other, and a
+    controller that asks three of those on TCP 80."""
     others = [number for number in FORTY if number != FIFTH_OF_FORTY]
     front, back, router, staff, farm = estate(site, net, range(11, 19), others)
     controller = site.settle("controller", f"10.78.{net}.5/24", on=front, via=f"10.78.{net}.1")
@@ -83,8 +83,9 @@ def without_one(site, net):
     served(site, farm, 80, talk.http_server)
     pairs = [(staff.seats[number % 8], server) for number, server in enumerate(farm.seats)]
     asked = farm.seats[:3]
-    calls = [[session(site, client, server)] for client, server in pairs]
-    calls += [[asks(site, controller, server)] for server in asked]
+    calls = [session(site, client, server) for client, server in pairs]
+    for number, server in enumerate(asked):
+        calls.insert(10 * number, asks(site, controller, server))
     flows = [cgp(client, server) for client, server in pairs] + [http(controller, server) for server in asked]
     return front, back, router, staff, controller, calls, flows
 
@@ -99,8 +100,8 @@ def one_host_down(site):
     dead = Seat(router, f"10.78.101.{FIFTH_OF_FORTY}")
     hit = staff.seats[:3]
     with site.watch(front, "lan"):
-        site.together(calls + [[given_up(site, client, dead, 2598, 1494)] for client in hit]
-                      + [[given_up(site, controller, dead, 80)]])
+        tries = [given_up(site, client, dead, 2598, 1494) for client in hit] + [given_up(site, controller, dead, 80)]
+        site.together(tries, calls, 2 * GIVES_UP)
     flows += [blocked(client, dead, port, "silent", "S0") for client in hit for port in (2598, 1494)]
     flows.append(Told("tcp", controller.address, dead.address, 80, "silent", "S0"))
     return Expected(1, flows, [
@@ -118,7 +119,7 @@ def one_host_unreachable(site):
     dead = Seat(router, f"10.78.102.{FIFTH_OF_FORTY}")
     hit = staff.seats[:2]
     with site.watch(front, "lan"):
-        site.together(calls + [[given_up(site, client, dead, 2598, 1494, expect="EHOSTUNREACH")] for client in hit])
+        site.together([given_up(site, client, dead, 2598, 1494, expect="EHOSTUNREACH") for client in hit], calls, 6.0)
     flows += [blocked(client, dead, port, "prohibited", "S0") for client in hit for port in (2598, 1494)]
     return Expected(1, flows, [
         found_all("blocked.prohibited", "error", hit, dead, "tcp", 1494, "ica", 2),
@@ -134,8 +135,8 @@ def one_service(site, net, outcome, state, expect):
     served(site, vda, 80, talk.http_server)
     hit = staff.seats[:3]
     with site.watch(front, "lan"):
-        site.together(calls + [[asks(site, controller, vda)]]
-                      + [[given_up(site, client, vda, 2598, 1494, expect=expect)] for client in hit])
+        site.together([given_up(site, client, vda, 2598, 1494, expect=expect) for client in hit],
+                      [*calls, asks(site, controller, vda)], 2 * GIVES_UP if outcome == "silent" else 4.0)
     flows += [blocked(client, vda, port, outcome, state) for client in hit for port in (2598, 1494)]
     flows.append(http(controller, vda))
     code = f"blocked.{outcome}"
@@ -172,7 +173,8 @@ def subnet_against_port(site):
     working = [(client, server) for client in near.seats for server in farm.seats]
     hit = [(client, farm.seats[(number + step) % 4]) for number, client in enumerate(far.seats) for step in (0, 1)]
     with site.watch(front, "lan"):
-        site.together([[session(site, *pair)] for pair in working] + [[given_up(site, *pair, 2598)] for pair in hit])
+        site.together([given_up(site, *pair, 2598) for pair in hit],
+                      [session(site, *pair) for pair in working], GIVES_UP)
     flows = [cgp(*pair) for pair in working] + [blocked(*pair, 2598, "silent", "S0") for pair in hit]
     per_server = [[client for client, server in hit if server.address == one.address] for one in farm.seats]
     return Expected(1, flows, [
@@ -268,7 +270,7 @@ def rule_added(site):
         time.sleep(1.5)
         router.run("nft", "add rule inet scene forward tcp dport 2598 drop")
         time.sleep(0.5)
-        site.together([[given_up(site, client, vda, 2598)] for client in late])
+        site.together([given_up(site, client, vda, 2598) for client in late])
         talking.join(30)
     for connection in sessions:
         connection.close()
@@ -300,7 +302,7 @@ def asymmetric_healthy(site):
     seen = list(zip(staff.seats[:3], near.seats))
     half = list(zip(staff.seats[3:], far.seats))
     with site.watch(router, "eth0"):
-        site.together([[session(site, *pair, exchanges=4)] for pair in seen + half])
+        site.together([session(site, *pair, exchanges=4) for pair in seen + half])
     one_way = dict(outcome="one_way", verdict="not_evaluable", reason="one-direction", basis=None)
     flows = [cgp(*pair) for pair in seen] + [cgp(*pair, "SH", **one_way) for pair in half]
     return Expected(0, flows, [Found("quality.one-direction", "info")], [])
@@ -321,7 +323,7 @@ def duplicated(site):
     probe = site.mirror(switch)
     with site.watch(probe):
         site.call(client, vda, 2598, talk.cgp_client)
-        site.together([[given_up(site, client, vda, 1494)]] * 2)
+        site.together([given_up(site, client, vda, 1494)] * 2)
     return Expected(1, [cgp(client, vda), blocked(client, vda, 1494, "silent", "S0", count=2)],
                     [found("blocked.silent", "error", client, vda, "tcp", 1494, "ica", 2)],
                     [problem("no-answer", "error", [client], [vda], "tcp", 1494, 2)], copies=True)
@@ -348,7 +350,7 @@ def scan_subnet(site):
             for number, target in enumerate(targets):
                 raw.sendto(talk.syn(scanner.address, target, 40000 + number, 2598), (target, 0))
                 time.sleep(0.01)
-        site.together([[session(site, client, server)] for server in farm.seats])
+        site.together([session(site, client, server) for server in farm.seats])
         time.sleep(4.0)
     there = [server.address for server in farm.seats]
     nobody = [target for target in targets if target not in there]
@@ -391,9 +393,8 @@ def double_hop_blocked(site):
     with site.watch(switch, "lan"):
         fronts = [site.start(session(site, client, first, exchanges=9, pause=1.0)) for client in clients]
         time.sleep(0.3)
-        session(site, direct, second)()
-        session(site, first, third, 1494, talk.ica_client, exchanges=3)()
-        site.together([[given_up(site, first, second, 2598)]] * 2)
+        others = [session(site, direct, second), session(site, first, third, 1494, talk.ica_client, exchanges=3)]
+        site.together([given_up(site, first, second, 2598)] * 2, [lambda: time.sleep(1.0), *others], 6.0)
         for one in fronts:
             one.join(20)
     flows = [cgp(client, first) for client in clients]
@@ -425,7 +426,7 @@ def nat(site):
     back, staff, shared, vda = translated(site, 16)
     served(site, vda)
     with site.watch(back, "lan"):
-        site.together([[session(site, client, vda)] for client in staff.seats])
+        site.together([], [session(site, client, vda) for client in staff.seats], 2.0)
     return Expected(0, [cgp(shared, vda) for _ in staff.seats], [], [])
 
 
@@ -436,7 +437,7 @@ def nat_blocked(site):
     back, staff, shared, vda = translated(site, 17)
     vda.filter("tcp dport 2598 drop")
     with site.watch(back, "lan"):
-        site.together([[given_up(site, client, vda, 2598)] for client in staff.seats])
+        site.together([], [given_up(site, client, vda, 2598) for client in staff.seats], 2.0)
     return Expected(1, [blocked(shared, vda, 2598, "silent", "S0") for _ in staff.seats],
                     [found("blocked.silent", "error", shared, vda, "tcp", 2598, "cgp", 40)],
                     [problem("no-answer", "error", [shared], [vda], "tcp", 2598, 40)])
@@ -450,7 +451,7 @@ def gateway_both_legs(site):
     switch, clients, gateway, virtual, subnet, core, farm = gateway_site(site, 18)
     served(site, farm)
     with site.watch(switch, "lan"):
-        site.together([[through_gateway(site, client, virtual, subnet, vda)]
+        site.together([through_gateway(site, client, virtual, subnet, vda)
                        for client, vda in zip(clients.seats, farm.seats)])
     flows = [leg for client in clients.seats for leg in front_legs(client, virtual)]
     return Expected(0, flows + [cgp(subnet, vda) for vda in farm.seats], [], [])
@@ -465,8 +466,9 @@ def gateway_backend_blocked(site):
     core.filter(f"ip daddr {farm.seats[1].address} tcp dport 2598 drop", hook="forward")
     served(site, farm)
     with site.watch(switch, "lan"):
-        site.together([[through_gateway(site, client, virtual, subnet, vda, stopped=number == 1)]
-                       for number, (client, vda) in enumerate(zip(clients.seats, farm.seats))])
+        sessions = [through_gateway(site, client, virtual, subnet, vda, stopped=number == 1)
+                    for number, (client, vda) in enumerate(zip(clients.seats, farm.seats))]
+        site.together(sessions[1:], [lambda: time.sleep(1.0), sessions[0]], 4.0)
     stopped = farm.seats[1]
     flows = [leg for client in clients.seats for leg in front_legs(client, virtual)]
     flows += [cgp(subnet, vda) for vda in farm.seats if vda.address != stopped.address]
