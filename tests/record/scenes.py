@@ -384,7 +384,7 @@ def half_open(site):
         time.sleep(3.0)
     return Expected(1, [blocked(client, vda, 2598, "half_open", "S1")],
                     [found("blocked.half-open", "error", client, vda, "tcp", 2598, "cgp", 1)],
-                    [problem("half-open", "error", [client], [vda], "tcp", 2598, 1)])
+                    [problem("half-open", "error", [client], [vda], "tcp", 2598, 1, "client_host")])
 
 
 @scene("reset-early")

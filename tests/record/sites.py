@@ -176,11 +176,115 @@ def subnet_against_port(site):
         site.together([given_up(site, *pair, 2598) for pair in hit],
                       [session(site, *pair) for pair in working], GIVES_UP)
     flows = [cgp(*pair) for pair in working] + [blocked(*pair, 2598, "silent", "S0") for pair in hit]
-    per_server = [[client for client, server in hit if server.address == one.address] for one in farm.seats]
+    return Expected(1, flows, silent_by_server(hit, farm.seats),
+                    [problem("subnet-against-port", "error", far.seats, farm.seats, "tcp", 2598, 12)])
+
+
+@scene("port-closed-to-all")
+def port_closed_to_all(site):
+    """The router drops TCP 2598 to all four VDAs, whoever asks: six clients of two networks try two VDAs each. Other sessions
+    run on TCP 1494 of the same VDAs, from clients that do not try TCP 2598. One rule, one problem; no
+    server and no service is down, and no network is worse off than another."""
+    front, _, router, near, farm = estate(site, 20, range(11, 17), range(21, 25), front_nets=(30,))
+    far = site.settle("branch", *addresses(30, range(11, 14)), on=front, via="10.78.30.1")
+    far.set("net.ipv4.tcp_syn_linear_timeouts", 0)
+    router.filter("tcp dport 2598 drop", hook="forward")
+    served(site, farm, 1494, talk.ica_server)
+    hit = [*near.seats[:3], *far.seats]
+    pairs = [(client, farm.seats[(number + step) % 4]) for number, client in enumerate(hit) for step in (0, 1)]
+    working = [(client, server) for client in near.seats[3:] for server in farm.seats]
+    with site.watch(front, "lan"):
+        site.together([given_up(site, *pair, 2598) for pair in pairs],
+                      [session(site, *pair, 1494, talk.ica_client) for pair in working], GIVES_UP)
+    flows = [ica(*pair) for pair in working] + [blocked(*pair, 2598, "silent", "S0") for pair in pairs]
+    return Expected(1, flows, silent_by_server(pairs, farm.seats),
+                    [problem("no-answer", "error", hit, farm.seats, "tcp", 2598, 12)])
+
+
+def silent_by_server(pairs, servers):
+    """The findings of silence on TCP 2598: one for each server."""
+    of = {one.address: [client for client, server in pairs if server.address == one.address] for one in servers}
+    return [found_all("blocked.silent", "error", of[one.address], one, "tcp", 2598, "cgp", len(of[one.address]))
+            for one in servers]
+
+
+@scene("farm-unreachable")
+def farm_unreachable(site):
+    """The router has no link to a network of twelve VDAs and says nothing about it. Four clients try three of them each on TCP
+    2598 and then TCP 1494. Another network of VDAs works for the same clients all the time. Twelve silent servers have one
+    cause, which is not twelve hosts that are down: what was played is a router without a link. Whether the ports are one
+    problem or two is left open."""
+    front, back, router, staff, farm = estate(site, 21, range(11, 15), range(21, 25))
+    router.filter("ip daddr 10.78.131.0/24 drop", hook="forward")
+    router.run("ip", "address", "add", "10.78.131.1/24", "dev", "eth1")
+    served(site, farm)
+    gone = [Seat(router, f"10.78.131.{number}") for number in range(21, 33)]
+    pairs = [(client, gone[3 * number + step]) for number, client in enumerate(staff.seats) for step in range(3)]
+    working = [(client, server) for client in staff.seats for server in farm.seats]
+    with site.watch(front, "lan"):
+        site.together([given_up(site, *pair, 2598, 1494) for pair in pairs],
+                      [session(site, *pair) for pair in working], 2 * GIVES_UP)
+    flows = [cgp(*pair) for pair in working]
+    flows += [blocked(*pair, port, "silent", "S0") for pair in pairs for port in (2598, 1494)]
     return Expected(1, flows, [
-        found_all("blocked.silent", "error", clients, server, "tcp", 2598, "cgp", len(clients))
-        for server, clients in zip(farm.seats, per_server)
-    ], [problem("subnet-against-port", "error", far.seats, farm.seats, "tcp", 2598, 12)])
+        found_all("blocked.silent", "error", [client], server, "tcp", port, service, 1)
+        for port, service in ((1494, "ica"), (2598, "cgp")) for client, server in pairs
+    ])
+
+
+@scene("host-hidden-from-branch")
+def host_hidden_from_branch(site):
+    """A VDA's packet filter drops all that comes from a branch network. Three clients of the branch try it on TCP 2598 and TCP
+    1494 and get nothing; they work on the three other VDAs, and clients of the main network work on all four. The host
+    is up: others are answered."""
+    front, back, router, near, farm = estate(site, 22, range(11, 15), range(21, 24), front_nets=(32,))
+    branch = site.settle("branch", *addresses(32, range(11, 14)), on=front, via="10.78.32.1")
+    branch.set("net.ipv4.tcp_syn_linear_timeouts", 0)
+    hiding = site.settle("hiding", "10.78.122.24/24", on=back, via="10.78.122.1")
+    hiding.filter("ip saddr 10.78.32.0/24 drop")
+    served(site, farm)
+    served(site, hiding)
+    working = [(client, server) for client in near.seats for server in (*farm.seats, hiding)]
+    working += [(client, server) for client in branch.seats for server in farm.seats]
+    with site.watch(front, "lan"):
+        site.together([given_up(site, client, hiding, 2598, 1494) for client in branch.seats],
+                      [session(site, *pair) for pair in working], 2 * GIVES_UP)
+    flows = [cgp(*pair) for pair in working]
+    flows += [blocked(client, hiding, port, "silent", "S0") for client in branch.seats for port in (2598, 1494)]
+    return Expected(1, flows, [
+        found_all("blocked.silent", "error", branch.seats, hiding, "tcp", port, service, 3)
+        for port, service in ((1494, "ica"), (2598, "cgp"))
+    ])
+
+
+@scene("two-causes")
+def two_causes(site):
+    """Two things at once. The router drops TCP 2598 from the branch to five VDAs, which clients of the main network reach; and a
+    sixth VDA is switched off, on which three clients of the main network try TCP 2598 and then TCP 1494. The same port
+    and the same silence, but two problems."""
+    front, back, router, near, farm = estate(site, 23, range(11, 17), range(21, 26), front_nets=(33,))
+    branch = site.settle("branch", *addresses(33, range(11, 17)), on=front, via="10.78.33.1")
+    branch.set("net.ipv4.tcp_syn_linear_timeouts", 0)
+    router.filter("ip saddr 10.78.33.0/24 tcp dport 2598 drop", hook="forward")
+    router.filter("icmp type destination-unreachable drop", hook="output")
+    served(site, farm)
+    dead, hit = Seat(router, "10.78.123.26"), near.seats[:3]
+    pairs = [(client, farm.seats[number % 5]) for number, client in enumerate(branch.seats)]
+    working = [(client, server) for server in farm.seats for client in near.seats]
+    with site.watch(front, "lan"):
+        site.together([given_up(site, *pair, 2598) for pair in pairs]
+                      + [given_up(site, client, dead, 2598, 1494) for client in hit],
+                      [session(site, *pair) for pair in working], GIVES_UP)
+    flows = [cgp(*pair) for pair in working] + [blocked(*pair, 2598, "silent", "S0") for pair in pairs]
+    flows += [blocked(client, dead, port, "silent", "S0") for client in hit for port in (2598, 1494)]
+    return Expected(1, flows, [
+        found_all("blocked.silent", "error", hit, dead, "tcp", 1494, "ica", 3),
+        found_all("blocked.silent", "error", hit, dead, "tcp", 2598, "cgp", 3),
+        *silent_by_server(pairs, farm.seats),
+    ], [
+        problem("host-down", "error", hit, [dead], attempts=6),
+        problem("subnet-against-port", "error", branch.seats, farm.seats, "tcp", 2598, 6),
+    ])
 
 
 # Who says no
