@@ -122,6 +122,7 @@ def both_dropped(site):
     ], [
         found("blocked.silent", "error", client, vda, "tcp", 1494, "ica", 2),
         found("blocked.silent", "error", client, vda, "tcp", 2598, "cgp", 2),
+        found("launch.failed", "error", client, vda, flows=4),
     ])
 
 
@@ -139,6 +140,7 @@ def refused(site):
     return Expected(1, [blocked(client, vda, 2598, "refused", "REJ"), blocked(client, vda, 1494, "refused", "REJ")], [
         found("blocked.refused", "error", client, vda, "tcp", 1494, "ica", 1),
         found("blocked.refused", "error", client, vda, "tcp", 2598, "cgp", 1),
+        found("launch.failed", "error", client, vda, flows=2),
     ], [problem("service-down", "error", [client], [vda], attempts=2)])
 
 

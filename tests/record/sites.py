@@ -65,6 +65,11 @@ def found_all(code, severity, clients, server, protocol=None, port=None, service
     return Found(code, severity, names[0], server.address, protocol, port, service, flows, names)
 
 
+def no_launch(clients, server):
+    """Each of them tried TCP 2598 and TCP 1494 of this server once, and got no session."""
+    return found_all("launch.failed", "error", clients, server, flows=2 * len(clients))
+
+
 # Which part of a site is hit
 
 
@@ -108,6 +113,7 @@ def one_host_down(site):
         found_all("blocked.silent", "warning", [controller], dead, "tcp", 80, flows=1),
         found_all("blocked.silent", "error", hit, dead, "tcp", 1494, "ica", 3),
         found_all("blocked.silent", "error", hit, dead, "tcp", 2598, "cgp", 3),
+        no_launch(hit, dead),
     ], [problem("host-down", "error", [controller, *hit], [dead], attempts=7)])
 
 
@@ -124,6 +130,7 @@ def one_host_unreachable(site):
     return Expected(1, flows, [
         found_all("blocked.prohibited", "error", hit, dead, "tcp", 1494, "ica", 2),
         found_all("blocked.prohibited", "error", hit, dead, "tcp", 2598, "cgp", 2),
+        no_launch(hit, dead),
     ], [problem("host-down", "error", hit, [dead], attempts=4)])
 
 
@@ -143,6 +150,7 @@ def one_service(site, net, outcome, state, expect):
     return Expected(1, flows, [
         found_all(code, "error", hit, vda, "tcp", 1494, "ica", 3),
         found_all(code, "error", hit, vda, "tcp", 2598, "cgp", 3),
+        no_launch(hit, vda),
     ], [problem("service-down", "error", hit, [vda], attempts=6)])
 
 
@@ -229,7 +237,7 @@ def farm_unreachable(site):
     return Expected(1, flows, [
         found_all("blocked.silent", "error", [client], server, "tcp", port, service, 1)
         for port, service in ((1494, "ica"), (2598, "cgp")) for client, server in pairs
-    ])
+    ] + [no_launch([client], server) for client, server in pairs])
 
 
 @scene("host-hidden-from-branch")
@@ -254,7 +262,7 @@ def host_hidden_from_branch(site):
     return Expected(1, flows, [
         found_all("blocked.silent", "error", branch.seats, hiding, "tcp", port, service, 3)
         for port, service in ((1494, "ica"), (2598, "cgp"))
-    ])
+    ] + [no_launch(branch.seats, hiding)])
 
 
 @scene("two-causes")
@@ -281,6 +289,7 @@ def two_causes(site):
         found_all("blocked.silent", "error", hit, dead, "tcp", 1494, "ica", 3),
         found_all("blocked.silent", "error", hit, dead, "tcp", 2598, "cgp", 3),
         *silent_by_server(pairs, farm.seats),
+        no_launch(hit, dead),
     ], [
         problem("host-down", "error", hit, [dead], attempts=6),
         problem("subnet-against-port", "error", branch.seats, farm.seats, "tcp", 2598, 6),

@@ -329,61 +329,6 @@ def tls_server(certificate, key):
     return talk
 
 
-HTTP_QUESTION = b"POST /Citrix/CdsController/ISessionManager HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
-HTTP_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n".ljust(106, b".")
-
-
-def http_client(connection):
-    connection.sendall(HTTP_QUESTION)
-    receive(connection, len(HTTP_ANSWER))
-
-
-def http_server(connection):
-    while receive(connection, len(HTTP_QUESTION)) is not None:
-        connection.sendall(HTTP_ANSWER)
-
-
-# DTLS 1.2 (RFC 6347): the first flights as far as they are in clear, then records of filler.
-
-
-def dtls_record(kind, epoch, number, body):
-    version = 0xFEFF if kind == 22 and not number else 0xFEFD
-    return struct.pack("!BHHHIH", kind, version, epoch, 0, number, len(body)) + body
-
-
-def dtls_message(kind, number, body):
-    length = len(body).to_bytes(3, "big")
-    return bytes([kind]) + length + struct.pack("!H", number) + bytes(3) + length + body
-
-
-def dtls_hello(number, cookie=b""):
-    suites = bytes.fromhex("c02fc030009c009d")
-    hello = b"\xfe\xfd" + filler(32, 1) + b"\0" + bytes([len(cookie)]) + cookie
-    hello += struct.pack("!H", len(suites)) + suites + b"\x01\0"
-    return dtls_record(22, 0, number, dtls_message(1, number, hello))
-
-
-def dtls_client(made, server, exchanges=10, pause=0.05):
-    made.connect((server.address, 443))
-    made.send(dtls_hello(0))
-    cookie = made.recv(2048)[28:48]
-    made.send(dtls_hello(1, cookie))
-    made.recv(2048)
-    for number in range(exchanges):
-        made.send(dtls_record(23, 1, number, filler(60, number)))
-        made.recv(2048)
-        time.sleep(pause)
-
-
-def dtls_server(datagram):
-    if datagram[0] == 23:
-        return [dtls_record(23, 1, int.from_bytes(datagram[7:11], "big"), filler(400, datagram[10]))]
-    if int.from_bytes(datagram[7:11], "big") == 0:
-        return [dtls_record(22, 0, 0, dtls_message(3, 0, b"\xfe\xff\x14" + filler(20, 2)))]
-    hello = b"\xfe\xfd" + filler(32, 3) + b"\0" + bytes.fromhex("c02f00")
-    return [dtls_record(22, 0, 1, dtls_message(2, 1, hello))]
-
-
 def syslog(number):
     return f"<134>Nov 22 09:00:{number:02} adc1 : default EVENT STATECHANGE {number} 0 : device up".encode()
 
@@ -446,3 +391,59 @@ def checksum(data):
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
+
+
+HTTP_QUESTION = b"POST /Citrix/CdsController/ISessionManager HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+HTTP_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n".ljust(106, b".")
+
+
+def http_client(connection):
+    connection.sendall(HTTP_QUESTION)
+    receive(connection, len(HTTP_ANSWER))
+
+
+def http_server(connection):
+    while receive(connection, len(HTTP_QUESTION)) is not None:
+        connection.sendall(HTTP_ANSWER)
+
+
+# DTLS 1.2 (RFC 6347): the first flights as far as they are in clear, then records of filler.
+
+
+def dtls_record(kind, epoch, number, body):
+    version = 0xFEFF if kind == 22 and not number else 0xFEFD
+    return struct.pack("!BHHHIH", kind, version, epoch, 0, number, len(body)) + body
+
+
+def dtls_message(kind, number, body):
+    length = len(body).to_bytes(3, "big")
+    return bytes([kind]) + length + struct.pack("!H", number) + bytes(3) + length + body
+
+
+def dtls_first(number, cookie=b""):
+    """A client hello, the first without and the second with the server's cookie."""
+    suites = bytes.fromhex("c02fc030009c009d")
+    hello = b"\xfe\xfd" + filler(32, 1) + b"\0" + bytes([len(cookie)]) + cookie
+    hello += struct.pack("!H", len(suites)) + suites + b"\x01\0"
+    return dtls_record(22, 0, number, dtls_message(1, number, hello))
+
+
+def dtls_client(made, server, exchanges=10, pause=0.05):
+    made.connect((server.address, 443))
+    made.send(dtls_first(0))
+    cookie = made.recv(2048)[28:48]
+    made.send(dtls_first(1, cookie))
+    made.recv(2048)
+    for number in range(exchanges):
+        made.send(dtls_record(23, 1, number, filler(60, number)))
+        made.recv(2048)
+        time.sleep(pause)
+
+
+def dtls_server(datagram):
+    if datagram[0] == 23:
+        return [dtls_record(23, 1, int.from_bytes(datagram[7:11], "big"), filler(400, datagram[10]))]
+    if int.from_bytes(datagram[7:11], "big") == 0:
+        return [dtls_record(22, 0, 0, dtls_message(3, 0, b"\xfe\xff\x14" + filler(20, 2)))]
+    hello = b"\xfe\xfd" + filler(32, 3) + b"\0" + bytes.fromhex("c02f00")
+    return [dtls_record(22, 0, 1, dtls_message(2, 1, hello))]
