@@ -61,7 +61,7 @@ fn sort_problems(report: &mut Value) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
         (text(&problem["cause"]), text(&problem["protocol"]), problem["port"].as_u64())
     };
-    if let Some(problems) = report["problems"].as_array_mut() {
+    if let Some(problems) = report.get_mut("problems").and_then(Value::as_array_mut) {
         problems.sort_by_key(key);
     }
 }
