@@ -16,7 +16,7 @@ fn folders() -> Vec<PathBuf> {
         .filter(|path| path.is_dir())
         .collect();
     folders.sort();
-    assert!(folders.len() >= 57, "fixtures are missing: {}", folders.len());
+    assert!(folders.len() >= 58, "fixtures are missing: {}", folders.len());
     folders
 }
 

@@ -111,6 +111,26 @@ fn nobody_is_blamed_who_can_be_seen_to_be_innocent() {
 }
 
 #[test]
+fn a_filter_on_the_server_is_not_blamed_on_the_way() {
+    // The branch reaches three other servers of the same network on the same port.
+    for problem in list(&report(&["host-hidden-from-branch"]), "problems") {
+        assert_ne!(problem["culprit"]["kind"], "middlebox", "{:#}", problem["culprit"]);
+    }
+}
+
+#[test]
+fn whoever_sent_something_was_not_unheard() {
+    // Resets to a scanner, answers to ARP.
+    for name in ["scan", "both-dropped", "dns-dropped"] {
+        for problem in list(&report(&[name]), "problems") {
+            for sign in list(&problem["culprit"], "signs") {
+                assert!(!sign.to_string().contains("sent was seen at all"), "{name}: {sign}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_server_that_answers_arp_is_not_down() {
     for name in ["both-dropped", "dns-dropped", "duplicated", "fallback-cgp-to-ica"] {
         for problem in list(&report(&[name]), "problems") {

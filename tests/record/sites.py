@@ -400,6 +400,37 @@ def talk_on(sessions, rounds):
         time.sleep(1.0)
 
 
+@scene("idle-timeout")
+def idle_timeout(site):
+    """A stateful firewall forgets sessions on TCP 2598 that are idle for some time and drops what belongs to none (the
+    kernel's connection tracking with `nf_conntrack_tcp_timeout_established` and without loose pick-up). Three sessions are quiet for half an
+    hour, most of which was moved, not waited for. When the users come back, the clients repeat their data for half a
+    minute and get no answer; new sessions work at once."""
+    front, _, router, staff, vda = estate(site, 24, (11, 12, 13), (21,))
+    router.filter("ct state established accept", "ct state new tcp flags & (syn | ack) == syn accept", "drop", hook="forward")
+    router.set("net.netfilter.nf_conntrack_tcp_loose", 0)
+    router.set("net.netfilter.nf_conntrack_tcp_timeout_established", 3)
+    over = threading.Event()
+    served(site, vda, 2598, talk.cgp_until(over))
+    with site.watch(front, "lan"):
+        sessions = [site.dial(client, vda, 2598) for client in staff.seats]
+        for connection in sessions:
+            talk.cgp_client(connection, exchanges=3, pause=0.1)
+        time.sleep(4.5)
+        site.pass_time(1795)
+        for connection in sessions:
+            connection.sendall(talk.filler(32, 7))
+        time.sleep(4.0)
+        again = [site.dial(client, vda, 2598) for client in staff.seats]
+        for connection in again:
+            talk.cgp_client(connection, exchanges=2, pause=0.1)
+        time.sleep(30.0)
+    over.set()
+    flows = [cgp(client, vda, "S1") for client in staff.seats for _ in range(2)]
+    return Expected(0, flows, [found_all("path.died", "warning", staff.seats, vda, "tcp", 2598, "cgp", 3)],
+                    [problem("idle-timeout", "warning", staff.seats, [vda], "tcp", 2598, 3)])
+
+
 @scene("asymmetric-healthy")
 def asymmetric_healthy(site):
     """Clients reach six VDAs through a first router, at whose interface was captured. Three of the VDAs answer through

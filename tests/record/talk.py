@@ -4,6 +4,7 @@ No Citrix software is involved. Greetings and headers follow public descriptions
 from a counter, never data of anybody's session.
 """
 
+import select
 import socket
 import ssl
 import struct
@@ -92,6 +93,27 @@ def cgp_speaks_on(gone, exchanges):
         gone.wait(20)
         connection.sendall(filler(300))
         time.sleep(32)
+
+    return conversation
+
+
+def cgp_until(over):
+    """A server that answers until the scene is over, however long a client is quiet."""
+
+    def conversation(connection):
+        if receive(connection, len(CGP_CLIENT)) is None:
+            return
+        connection.sendall(CGP_SERVER)
+        while not over.is_set():
+            if not select.select([connection], [], [], 0.2)[0]:
+                continue
+            head = receive(connection, 8)
+            if head is None:
+                return
+            length, answer = struct.unpack("!II", head)
+            receive(connection, length - 4)
+            if answer:
+                connection.sendall(struct.pack("!II", 4 + answer, 0) + filler(answer, answer))
 
     return conversation
 
