@@ -294,7 +294,7 @@ def on_a_trunk(site, net, tags):
         site.knock(client, vda, 1494, "ECONNREFUSED")
     return Expected(1, [cgp(client, vda), blocked(client, vda, 1494, "refused", "REJ")],
                     [found("blocked.refused", "error", client, vda, "tcp", 1494, "ica", 1)],
-                    [problem("refused", "error", [client], [vda], "tcp", 1494, 1, "server")])
+                    [problem("refused", "error", [client], [vda], "tcp", 1494, 1)])
 
 
 @scene("vlan")
