@@ -400,8 +400,8 @@ def talk_on(sessions, rounds):
         time.sleep(1.0)
 
 
-@scene("idle-timeout")
-def idle_timeout(site):
+@scene("idle-at-firewall")
+def idle_at_firewall(site):
     """A stateful firewall forgets sessions on TCP 2598 that are idle for some time and drops what belongs to none (the
     kernel's connection tracking with `nf_conntrack_tcp_timeout_established` and without loose pick-up). Three sessions are quiet for half an
     hour, most of which was moved, not waited for. When the users come back, the clients repeat their data for half a
