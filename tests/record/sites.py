@@ -427,7 +427,7 @@ def idle_at_firewall(site):
         time.sleep(30.0)
     over.set()
     flows = [cgp(client, vda, "S1") for client in staff.seats for _ in range(2)]
-    return Expected(0, flows, [found_all("path.died", "warning", staff.seats, vda, "tcp", 2598, "cgp", 3)],
+    return Expected(0, flows, [found_all("path.idle-timeout", "warning", staff.seats, vda, "tcp", 2598, "cgp", 3)],
                     [problem("idle-timeout", "warning", staff.seats, [vda], "tcp", 2598, 3)])
 
 
