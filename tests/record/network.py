@@ -95,6 +95,12 @@ class Host:
         for rule in rules:
             self.run("nft", f"add rule inet scene {hook} {rule}")
 
+    def masquerade(self, interface):
+        """Let what leaves by this interface carry its address."""
+        self.run("nft", "add table ip nat")
+        self.run("nft", "add chain ip nat out { type nat hook postrouting priority 100; }")
+        self.run("nft", f"add rule ip nat out oif {interface} masquerade")
+
     def inside(self, action):
         """Run `action` in a thread that has entered this namespace, and give back what it returns."""
         result = {}
@@ -135,6 +141,11 @@ class Host:
     def udp(self, port=0):
         return self.socket(socket.SOCK_DGRAM, port or self.site.next_port())
 
+    @property
+    def seats(self):
+        """Each of its addresses."""
+        return [Seat(self, address) for address in self.addresses]
+
     def raw(self):
         """A socket that sends IPv4 packets with whatever source they name."""
         made = self.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
@@ -152,6 +163,21 @@ class Host:
                     fcntl.ioctl(control, SIOCETHTOOL, request)
 
         self.inside(switch)
+
+
+class Seat:
+    """One address of a host that has several: a machine of its own to those that call it or that it calls."""
+
+    def __init__(self, host, address):
+        self.host = host
+        self.name = f"{host.name} {address}"
+        self.address = address
+
+    def socket(self, kind, port=0, address=None, keep=True):
+        return self.host.socket(kind, port, address or self.address, keep)
+
+    def udp(self, port=0):
+        return self.socket(socket.SOCK_DGRAM, port or self.host.site.next_port())
 
 
 class Site:
@@ -238,7 +264,69 @@ class Site:
         return (self.host("client", client, on=switch, offloads=offloads),
                 self.host("vda", vda, on=switch, offloads=offloads))
 
+    def router(self, name="router"):
+        """A host that forwards, with the TTL that network devices start with. `leg` gives it interfaces."""
+        router = self.machine(name)
+        router.set("net.ipv4.ip_forward", 1)
+        router.set("net.ipv4.ip_default_ttl", 255)
+        router.set("net.ipv4.conf.all.send_redirects", 0)
+        router.set("net.ipv4.conf.default.send_redirects", 0)
+        return router
+
+    def leg(self, router, interface, on, *gateways):
+        """An interface of a router on a switch, with one address for each network there."""
+        port = f"to-{router.name}"
+        self.join(router, interface, on, port)
+        on.run("ip", "link", "set", port, "master", "lan")
+        router.give(*gateways, interface=interface)
+
+    def settle(self, name, *addresses, on, via):
+        """A host with the TTL that Windows starts with, and a default route."""
+        host = self.host(name, *addresses, on=on)
+        host.set("net.ipv4.ip_default_ttl", 128)
+        host.run("ip", "route", "add", "default", "via", via)
+        return host
+
+    def mirror(self, switch):
+        """A mirror port of a switch that copies what each of its ports receives and what each of them sends, so that
+        a frame from one port to another comes out twice. Gives the host at that port; capture on its eth0."""
+        ports = set(switch.run("ls", "/sys/class/net/lan/brif").split())
+        probe = self.machine("probe")
+        self.join(probe, "eth0", switch, "mirror")
+        self.start(self._mirror, self.packets(switch), ports, self.packets(switch, "mirror"))
+        return probe
+
+    def _mirror(self, every, ports, target):
+        while not self.over.is_set():
+            if select.select([every], [], [], 0.1)[0]:
+                frame, where = every.recvfrom(65535)
+                if where[0] in ports:
+                    target.send(frame)
+
+    def packets(self, machine, interface=None):
+        """A socket that receives and sends whole frames at an interface, or receives at all of them."""
+
+        def make():
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            if interface:
+                made.bind((interface, ETH_P_ALL))
+            return made
+
+        made = machine.inside(make)
+        self.undo.callback(made.close)
+        return made
+
     # Talking
+
+    def together(self, calls, spread=(), seconds=0.0):
+        """Run these calls at the same time, those of `spread` one after the other within so many seconds, and wait for
+        the ends of all."""
+        threads = [self.start(call) for call in calls]
+        for call in spread:
+            threads.append(self.start(call))
+            time.sleep(seconds / len(spread))
+        for thread in threads:
+            thread.join(JOIN_PATIENCE)
 
     def start(self, action, *arguments, **named):
         """Run in the background; what goes wrong there fails the scene."""
@@ -346,7 +434,7 @@ class Site:
             command = ["dumpcap", "-q", "-i", interface, "-w", self.capture] + (["-f", only] if only else [])
             ready = "File:"
         else:
-            command = ["tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", "-i", interface, "-w", self.capture]
+            command = ["tcpdump", "-n", "-U", "-B", "4096", "--immediate-mode", "-Z", "root", "-i", interface, "-w", self.capture]
             command += ["-s", str(snap)] if snap else []
             command += ["-y", link] if link else []
             command += ["--time-stamp-precision", "nano"] if nano else []
@@ -380,9 +468,8 @@ class Site:
         heard = ""
         while time.monotonic() < deadline and watcher.poll() is None:
             if select.select([watcher.stderr], [], [], 0.2)[0]:
-                line = watcher.stderr.readline()
-                heard += line
-                if ready in line:
+                heard += os.read(watcher.stderr.fileno(), 4096).decode()  # two lines may come at once
+                if ready in heard:
                     time.sleep(0.3)  # the tool says so a moment before it does so
                     return
         raise RuntimeError(f"the capture did not start: {heard.strip()}")
@@ -413,14 +500,7 @@ class Trunk:
         return host
 
     def _open(self, interface):
-        def make():
-            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-            made.bind((interface, ETH_P_ALL))
-            return made
-
-        made = self.machine.inside(make)
-        self.site.undo.callback(made.close)
-        return made
+        return self.site.packets(self.machine, interface)
 
     def _forward(self, source, target, change):
         while not self.site.over.is_set():

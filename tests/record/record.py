@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True  # before our own files are imported: nothing but
 import expect
 import launches  # enters its scenes in the table
 import network
+import sites  # enters its scenes in the table
 from scenes import SCENES
 
 FIXTURES = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "fixtures"))
@@ -36,6 +37,8 @@ def arguments():
     actions = parser.add_subparsers(required=True)
     record = actions.add_parser("record", help="record scenes (all when none is named) into fixtures/")
     record.add_argument("scene", nargs="*", type=known, default=[], metavar="SCENE")
+    record.add_argument("--keep", action="store_true",
+                        help="keep the captures that are there: play the scene only for what it tells of them")
     record.add_argument("--jobs", type=int, default=8, help="scenes played at the same time (8)")
     record.set_defaults(action=record_all)
     check = actions.add_parser("check", help="hold the recorded files against their expected.json again")
@@ -69,13 +72,14 @@ def record_all(asked):
         raise SystemExit(f"recording needs root and these programs: {' '.join(missing) or 'all there'}")
     names = asked.scene or sorted(SCENES, key=lambda name: LONGEST_FIRST.index(name) if name in LONGEST_FIRST else 99)
     if len(names) == 1:
-        return record_one(names[0])
+        return record_one(names[0], asked.keep)
     waiting, running, failed = list(names), {}, []
     try:
         while waiting or running:
             while waiting and len(running) < asked.jobs:
                 name = waiting.pop(0)
-                running[name] = subprocess.Popen([sys.executable, os.path.abspath(__file__), "record", name])
+                command = [sys.executable, os.path.abspath(__file__), "record", name]
+                running[name] = subprocess.Popen(command + ["--keep"] * asked.keep)
             time.sleep(0.1)
             for name in [name for name, child in running.items() if child.poll() is not None]:
                 if running.pop(name).returncode != 0:
@@ -90,7 +94,7 @@ def record_all(asked):
     return 1 if failed else 0
 
 
-def record_one(name):
+def record_one(name, keep=False):
     signal.alarm(SCENE_PATIENCE)
     with tempfile.TemporaryDirectory(prefix=f"{network.PREFIX}-") as folder:
         site, told = played(name, folder)
@@ -99,13 +103,14 @@ def record_one(name):
             capture = network.to_pcapng(capture)
         if capture.endswith("pcapng"):
             network.forget_machine(capture)
-        pattern = expect.expected(capture, told)
         target = os.path.join(FIXTURES, name)
         os.makedirs(target, exist_ok=True)
-        for old in ("capture.pcap", "capture.pcapng"):
-            if os.path.exists(os.path.join(target, old)):
-                os.remove(os.path.join(target, old))
-        shutil.copyfile(capture, os.path.join(target, os.path.basename(capture)))
+        capture = recorded(target) if keep else capture
+        pattern = expect.expected(capture, told)
+        if not keep:
+            for old in captures(target):
+                os.remove(old)
+            shutil.copyfile(capture, os.path.join(target, os.path.basename(capture)))
         expect.write(pattern, os.path.join(target, "expected.json"))
         with open(os.path.join(target, "README.md"), "w") as handle:
             handle.write(read_me(name, site, pattern))
@@ -123,7 +128,7 @@ def played(name, folder, instead=None):
 
 
 def read_me(name, site, pattern):
-    hosts = [f"| {host.name} | {', '.join(host.addresses)} |" for host in site.hosts.values() if host.addresses]
+    hosts = [f"| {host.name} | {addresses(host)} |" for host in site.hosts.values() if host.addresses]
     codes = ", ".join(f"`{one['code']}`" for one in pattern["findings"]) or "none"
     return f"""# {name}
 
@@ -133,11 +138,25 @@ def read_me(name, site, pattern):
 |---|---|
 {chr(10).join(hosts) or "| none | |"}
 
-Findings: {codes}. Exit code {pattern["exit_code"]}.
+Findings: {codes}. {problems(pattern)}Exit code {pattern["exit_code"]}.
 
 Recorded from real kernel traffic between network namespaces; a stand-in sent the bytes that a real Citrix program
 would send; no Citrix software was involved. Again with: `tests/record/record.py record {name}`.
 """
+
+
+def addresses(host):
+    """All of a few addresses; of many the first and the last, and how many."""
+    if len(host.addresses) <= 4:
+        return ", ".join(host.addresses)
+    return f"{len(host.addresses)} from {host.addresses[0]} to {host.addresses[-1]}"
+
+
+def problems(pattern):
+    if "problems" not in pattern:
+        return ""
+    causes = ", ".join(f"`{one.get('cause', 'left open')}`" for one in pattern["problems"]) or "none"
+    return f"Problems: {causes}. "
 
 
 def check_all(_asked):
@@ -150,15 +169,26 @@ def check_all(_asked):
     return 1 if bad else 0
 
 
+def captures(folder):
+    """The captures of a fixture that are there."""
+    names = [os.path.join(folder, one) for one in ("capture.pcap", "capture.pcapng")]
+    return [name for name in names if os.path.exists(name)]
+
+
+def recorded(folder):
+    there = captures(folder)
+    if len(there) != 1:
+        raise SystemExit(f"{folder} does not hold one capture")
+    return there[0]
+
+
 def check_one(folder):
-    captures = [os.path.join(folder, one) for one in ("capture.pcap", "capture.pcapng")]
-    captures = [one for one in captures if os.path.exists(one)]
-    if len(captures) != 1 or not os.path.exists(os.path.join(folder, "README.md")):
+    if len(captures(folder)) != 1 or not os.path.exists(os.path.join(folder, "README.md")):
         return "is not complete"
     with open(os.path.join(folder, "expected.json")) as handle:
         pattern = json.load(handle)
     try:
-        expect.check(captures[0], pattern)
+        expect.check(recorded(folder), pattern)
     except expect.Misfit as misfit:
         return str(misfit)
     return None

@@ -9,7 +9,7 @@ import threading
 import time
 
 import talk
-from expect import Expected, Found, Told
+from expect import Expected, Found, Problem, Told
 from network import Trunk, run
 
 SCENES = {}
@@ -65,6 +65,11 @@ def fallback(name, client, server):
     return found(f"fallback.{name}", "warning", client, server)
 
 
+def problem(cause, severity, clients, servers, *rest, **named):
+    """A problem of these clients with these servers; see `Problem` for the rest."""
+    return Problem(cause, severity, [one.address for one in clients], [one.address for one in servers], *rest, **named)
+
+
 # Healthy
 
 
@@ -76,7 +81,7 @@ def cgp_healthy(site):
     site.serve(vda, 2598, talk.cgp_server)
     with site.watch(vda):
         site.call(client, vda, 2598, talk.cgp_client)
-    return Expected(0, [cgp(client, vda)])
+    return Expected(0, [cgp(client, vda)], [], [])
 
 
 @scene("fallback-cgp-to-ica")
@@ -95,7 +100,7 @@ def fallback_cgp_to_ica(site):
     return Expected(1, [blocked(client, vda, 2598, "silent", "S0"), ica(client, vda)], [
         found("blocked.silent", "error", client, vda, "tcp", 2598, "cgp", 1),
         fallback("cgp-to-ica", client, vda),
-    ])
+    ], [problem("no-answer", "error", [client], [vda], "tcp", 2598, 1)])
 
 
 @scene("both-dropped")
@@ -136,7 +141,7 @@ def refused(site):
         found("blocked.refused", "error", client, vda, "tcp", 1494, "ica", 1),
         found("blocked.refused", "error", client, vda, "tcp", 2598, "cgp", 1),
         found("launch.failed", "error", client, vda, flows=2),
-    ])
+    ], [problem("service-down", "error", [client], [vda], attempts=2)])
 
 
 @scene("prohibited")
@@ -150,7 +155,8 @@ def prohibited(site):
         time.sleep(1.5)
         site.knock(client, vda, 2598, "EHOSTUNREACH")
     return Expected(1, [blocked(client, vda, 2598, "prohibited", "S0", count=2)],
-                    [found("blocked.prohibited", "error", client, vda, "tcp", 2598, "cgp", 2)])
+                    [found("blocked.prohibited", "error", client, vda, "tcp", 2598, "cgp", 2)],
+                    [problem("prohibited", "error", [client], [vda], "tcp", 2598, 2, "host_firewall")])
 
 
 @scene("edt-port-unreachable")
@@ -164,7 +170,8 @@ def edt_port_unreachable(site):
             made.sendto(talk.udt_handshake(1, stamp=number * 1_100_000), (vda.address, 2598))
             time.sleep(1.1)
     return Expected(1, [edt(client, vda, "S0", outcome="prohibited")],
-                    [found("blocked.prohibited", "error", client, vda, "udp", 2598, "edt", 1)])
+                    [found("blocked.prohibited", "error", client, vda, "udp", 2598, "edt", 1)],
+                    [problem("prohibited", "error", [client], [vda], "udp", 2598, 1, "server")])
 
 
 @scene("edt-blocked")
@@ -183,7 +190,7 @@ def edt_blocked(site):
     return Expected(1, [edt(client, vda, "S0", outcome="silent"), cgp(client, vda)], [
         found("blocked.silent", "error", client, vda, "udp", 2598, "edt", 1),
         fallback("edt-to-tcp", client, vda),
-    ])
+    ], [problem("no-answer", "error", [client], [vda], "udp", 2598, 1)])
 
 
 @scene("ssh-on-1494")
@@ -196,7 +203,8 @@ def ssh_on_1494(site):
     flow = Told("tcp", client.address, server.address, 1494, "established", "SF", "unexpected", "foreign-protocol",
                 heard="ssh")
     return Expected(1, [flow],
-                    [found("unexpected.foreign-protocol", "error", client, server, "tcp", 1494, flows=1)])
+                    [found("unexpected.foreign-protocol", "error", client, server, "tcp", 1494, flows=1)],
+                    [problem("foreign-protocol", "error", [client], [server], "tcp", 1494)])
 
 
 @scene("ica-on-8494")
@@ -209,7 +217,8 @@ def ica_on_8494(site):
     flow = Told("tcp", client.address, vda.address, 8494, "established", "SF", "unexpected", "citrix-on-other-port",
                 "signature", heard="ica")
     return Expected(0, [flow],
-                    [found("unexpected.citrix-on-other-port", "warning", client, vda, "tcp", 8494, flows=1)])
+                    [found("unexpected.citrix-on-other-port", "warning", client, vda, "tcp", 8494, flows=1)],
+                    [problem("other-port", "warning", [client], [vda], "tcp", 8494)])
 
 
 @scene("pvs-boot")
@@ -235,7 +244,7 @@ def pvs_boot(site):
              ends_open=True),
         Told("udp", target.address, pvs.address, 6910, service="pvs-login", **told),
         Told("udp", target.address, pvs.address, 6911, service="pvs-stream", **told),
-    ])
+    ], [], [])
 
 
 @scene("audio")
@@ -257,7 +266,7 @@ def audio(site):
         session.join(20)
     sound = [Told("udp", client.address, vda.address, port, "answered", "SF", "expected", service="audio",
                   says_heard=False, direction="port_map") for port in (16500, 16501)]
-    return Expected(0, [ica(client, vda), *sound])
+    return Expected(0, [ica(client, vda), *sound], [], [])
 
 
 @scene("ipv6", ipv6=True)
@@ -271,7 +280,8 @@ def ipv6(site):
         site.call(client, vda, 2598, talk.cgp_client)
         site.knock(client, vda, 1494, "EACCES")
     return Expected(1, [cgp(client, vda), blocked(client, vda, 1494, "prohibited", "S0")],
-                    [found("blocked.prohibited", "error", client, vda, "tcp", 1494, "ica", 1)])
+                    [found("blocked.prohibited", "error", client, vda, "tcp", 1494, "ica", 1)],
+                    [problem("prohibited", "error", [client], [vda], "tcp", 1494, 1, "host_firewall")])
 
 
 def on_a_trunk(site, net, tags):
@@ -283,7 +293,8 @@ def on_a_trunk(site, net, tags):
         site.call(client, vda, 2598, talk.cgp_client)
         site.knock(client, vda, 1494, "ECONNREFUSED")
     return Expected(1, [cgp(client, vda), blocked(client, vda, 1494, "refused", "REJ")],
-                    [found("blocked.refused", "error", client, vda, "tcp", 1494, "ica", 1)])
+                    [found("blocked.refused", "error", client, vda, "tcp", 1494, "ica", 1)],
+                    [problem("refused", "error", [client], [vda], "tcp", 1494, 1)])
 
 
 @scene("vlan")
@@ -314,7 +325,7 @@ def cut_64(site):
         site.call(client, vda, 2598, talk.cgp_client)
         site.call(client, vda, 1494, talk.ica_client)
     deaf = dict(heard=None, basis="port")
-    return Expected(0, [cgp(client, vda, **deaf), ica(client, vda, **deaf)], [Found("quality.cut-packets", "info")])
+    return Expected(0, [cgp(client, vda, **deaf), ica(client, vda, **deaf)], [Found("quality.cut-packets", "info")], [])
 
 
 @scene("one-direction")
@@ -331,7 +342,7 @@ def one_direction(site):
     session.close()
     half = dict(outcome="one_way", verdict="not_evaluable", reason="one-direction", basis=None)
     return Expected(4, [cgp(client, vda, "SH", **half), ica(client, vda, "S0", **half)],
-                    [Found("quality.one-direction", "info")])
+                    [Found("quality.one-direction", "info")], [])
 
 
 @scene("ends-early")
@@ -344,7 +355,7 @@ def ends_early(site):
         time.sleep(0.5)
     flow = blocked(client, vda, 2598, "undecided", "S0", verdict="not_evaluable", reason="capture-too-short",
                    basis=None)
-    return Expected(4, [flow], [Found("quality.ends-early", "info")])
+    return Expected(4, [flow], [Found("quality.ends-early", "info")], [])
 
 
 @scene("midstream")
@@ -360,7 +371,7 @@ def midstream(site):
             time.sleep(0.1)
     session.close()
     flow = cgp(client, vda, "OTH", outcome="midstream", heard=None, basis="port", direction="port_map")
-    return Expected(0, [flow], [Found("quality.starts-in-middle", "info")])
+    return Expected(0, [flow], [Found("quality.starts-in-middle", "info")], [])
 
 
 @scene("half-open")
@@ -374,7 +385,8 @@ def half_open(site):
         site.knock(client, vda, 2598, "timeout", seconds=9.0)
         time.sleep(3.0)
     return Expected(1, [blocked(client, vda, 2598, "half_open", "S1")],
-                    [found("blocked.half-open", "error", client, vda, "tcp", 2598, "cgp", 1)])
+                    [found("blocked.half-open", "error", client, vda, "tcp", 2598, "cgp", 1)],
+                    [problem("half-open", "error", [client], [vda], "tcp", 2598, 1, "client_host")])
 
 
 @scene("reset-early")
@@ -388,7 +400,8 @@ def reset_early(site):
             session.sendall(talk.CGP_CLIENT)
             talk.expect_reset(session)
     return Expected(1, [blocked(client, vda, 2598, "reset_early", "RSTR", heard="cgp", basis="signature")],
-                    [found("blocked.reset-early", "error", client, vda, "tcp", 2598, "cgp", 1)])
+                    [found("blocked.reset-early", "error", client, vda, "tcp", 2598, "cgp", 1)],
+                    [problem("cut", "error", [client], [vda], "tcp", 2598, 1)])
 
 
 @scene("session-died")
@@ -406,7 +419,8 @@ def session_died(site):
             gone.set()
             time.sleep(31)
     return Expected(0, [cgp(client, vda, "S1")],
-                    [found("path.died", "warning", client, vda, "tcp", 2598, "cgp", 1)])
+                    [found("path.died", "warning", client, vda, "tcp", 2598, "cgp", 1)],
+                    [problem("session-died", "warning", [client], [vda], "tcp", 2598)])
 
 
 # Where it should not be
@@ -423,7 +437,8 @@ def other_transport(site):
         site.call(client, pvs, 6910, talk.parrot_client)
     flow = Told("tcp", client.address, pvs.address, 6910, "established", "SF", "unexpected", "other-transport",
                 says_heard=False)
-    return Expected(0, [flow], [found("unexpected.transport", "info", client, pvs, "tcp", 6910, flows=1)])
+    return Expected(0, [flow], [found("unexpected.transport", "info", client, pvs, "tcp", 6910, flows=1)],
+                    [problem("other-transport", "info", [client], [pvs], "tcp", 6910)])
 
 
 @scene("internet-exposed")
@@ -439,7 +454,8 @@ def internet_exposed(site):
     with site.watch(vda):
         site.call(client, vda, 1494, talk.ica_client)
     return Expected(1, [ica(client, vda)],
-                    [found("unexpected.internet-exposed", "error", client, vda, "tcp", 1494, flows=1)])
+                    [found("unexpected.internet-exposed", "error", client, vda, "tcp", 1494, flows=1)],
+                    [problem("exposed", "error", [client], [vda], "tcp", 1494)])
 
 
 @scene("from-internet")
@@ -454,7 +470,8 @@ def from_internet(site):
     with site.watch(vda):
         site.knock(client, vda, 1494, "timeout", seconds=8.5)
     return Expected(0, [blocked(client, vda, 1494, "silent", "S0")],
-                    [found("unexpected.from-internet", "info", client, vda, "tcp", 1494, flows=1)])
+                    [found("unexpected.from-internet", "info", client, vda, "tcp", 1494, flows=1)],
+                    [problem("from-internet", "info", [client], [vda], "tcp", 1494)])
 
 
 @scene("scan")
@@ -476,6 +493,9 @@ def scan(site):
     return Expected(1, [*refused, blocked(client, vda, 2598, "silent", "S0")], [
         found("blocked.silent", "error", client, vda, "tcp", 2598, "cgp", 1),
         found("unexpected.scan", "warning", scanner, vda, flows=len(SCANNED)),
+    ], [
+        problem("no-answer", "error", [client], [vda], "tcp", 2598, 1),
+        problem("scan", "warning", [scanner], [vda], attempts=len(SCANNED)),
     ])
 
 
@@ -505,7 +525,8 @@ def syn_flood(site):
     forged = [Told("tcp", source, vda.address, 1494, "half_open", "S1", basis="port", verdict="expected", service="ica")
               for source in sources]
     flood = Found("unexpected.flood", "warning", sources[0], vda.address, "tcp", 1494, None, len(sources), sources)
-    return Expected(0, [*forged, ica(client, vda)], [flood])
+    return Expected(0, [*forged, ica(client, vda)], [flood],
+                    [Problem("flood", "warning", sources, [vda.address], "tcp", 1494, len(sources))])
 
 
 def behind(site, router, name, address, gateway):
@@ -537,7 +558,7 @@ def prohibited_by_firewall(site):
     return Expected(1, [blocked(client, vda, 2598, "prohibited", "S0"), ica(client, vda)], [
         found("blocked.prohibited", "error", client, vda, "tcp", 2598, "cgp", 1),
         fallback("cgp-to-ica", client, vda),
-    ])
+    ], [problem("prohibited", "error", [client], [vda], "tcp", 2598, 1, "middlebox", "10.77.130.1")])
 
 
 # Odds and ends
@@ -549,7 +570,7 @@ def empty(site):
     switch = site.switch()
     with site.watch(switch, "lan"):
         time.sleep(0.2)
-    return Expected(4, [], [Found("quality.no-packets", "info")])
+    return Expected(4, [], [Found("quality.no-packets", "info")], [])
 
 
 @scene("syslog-unanswered")
@@ -567,7 +588,7 @@ def syslog_unanswered(site):
             traps.sendto(talk.trap(number), (collector.address, 162))
             time.sleep(1.0)
     told = dict(outcome="unanswered", state="S0", says_heard=False, direction=None)
-    return Expected(0, [Told("udp", adc.address, collector.address, port, **told) for port in (514, 162)])
+    return Expected(0, [Told("udp", adc.address, collector.address, port, **told) for port in (514, 162)], [], [])
 
 
 @scene("dns-dropped")
@@ -585,7 +606,8 @@ def dns_dropped(site):
             made.sendto(talk.dns_query(0x0A02, "vda1.corp.example", 28), (dns.address, 53))
             time.sleep(5.0 if number < 2 else 0.2)
     return Expected(0, [generic("udp", client, dns, 53, "silent", "S0", heard="dns")],
-                    [found("blocked.silent", "warning", client, dns, "udp", 53, flows=1)])
+                    [found("blocked.silent", "warning", client, dns, "udp", 53, flows=1)],
+                    [problem("no-answer", "warning", [client], [dns], "udp", 53, 1)])
 
 
 @scene("any-sll2")
@@ -598,7 +620,7 @@ def any_sll2(site):
     with site.watch(vda, "any", link="LINUX_SLL2"):
         site.call(client, vda, 2598, talk.cgp_client)
         site.call(client, vda, 1494, talk.ica_client)
-    return Expected(0, [cgp(client, vda), ica(client, vda)])
+    return Expected(0, [cgp(client, vda), ica(client, vda)], [], [])
 
 
 any_sll2.pcapng = True
@@ -612,7 +634,7 @@ def tso(site):
     site.serve(vda, 2598, talk.cgp_server)
     with site.watch(vda):
         site.call(client, vda, 2598, talk.cgp_client, exchanges=5, answer=32_000)
-    return Expected(0, [cgp(client, vda)])
+    return Expected(0, [cgp(client, vda)], [], [])
 
 
 @scene("edt-healthy")
@@ -628,7 +650,7 @@ def edt_healthy(site):
         time.sleep(0.5)
         site.call(client, vda, 2598, talk.nothing)
         session.join(20)
-    return Expected(0, [edt(client, vda), cgp(client, vda, heard=None, basis="port")])
+    return Expected(0, [edt(client, vda), cgp(client, vda, heard=None, basis="port")], [], [])
 
 
 @scene("refused-then-retry")
@@ -643,7 +665,8 @@ def refused_then_retry(site):
         site.serve(vda, 2598, talk.cgp_server)
         site.call(client, vda, 2598, talk.cgp_client)
     flows = [blocked(client, vda, 2598, "refused", "REJ", count=2), cgp(client, vda)]
-    return Expected(0, flows, [found("blocked.refused", "warning", client, vda, "tcp", 2598, "cgp", 2)])
+    return Expected(0, flows, [found("blocked.refused", "warning", client, vda, "tcp", 2598, "cgp", 2)],
+                    [problem("refused", "warning", [client], [vda], "tcp", 2598, 2, trend="over")])
 
 
 @scene("office")
@@ -729,6 +752,10 @@ def office(site):
         found("blocked.silent", "error", client3, vda2, "tcp", 2598, "cgp", 1),
         fallback("cgp-to-ica", client3, vda2),
         found("unexpected.foreign-protocol", "error", admin, stray, "tcp", 1494, flows=1),
+    ], [
+        problem("foreign-protocol", "error", [admin], [stray], "tcp", 1494),
+        problem("no-answer", "error", [client3], [vda2], "tcp", 2598, 1),
+        problem("refused", "error", [vda1], [licences], "tcp", 7279, 1, "server"),
     ])
 
 

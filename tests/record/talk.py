@@ -4,6 +4,7 @@ No Citrix software is involved. Greetings and headers follow public descriptions
 from a counter, never data of anybody's session.
 """
 
+import select
 import socket
 import ssl
 import struct
@@ -92,6 +93,27 @@ def cgp_speaks_on(gone, exchanges):
         gone.wait(20)
         connection.sendall(filler(300))
         time.sleep(32)
+
+    return conversation
+
+
+def cgp_until(over):
+    """A server that answers until the scene is over, however long a client is quiet."""
+
+    def conversation(connection):
+        if receive(connection, len(CGP_CLIENT)) is None:
+            return
+        connection.sendall(CGP_SERVER)
+        while not over.is_set():
+            if not select.select([connection], [], [], 0.2)[0]:
+                continue
+            head = receive(connection, 8)
+            if head is None:
+                return
+            length, answer = struct.unpack("!II", head)
+            receive(connection, length - 4)
+            if answer:
+                connection.sendall(struct.pack("!II", 4 + answer, 0) + filler(answer, answer))
 
     return conversation
 
@@ -299,7 +321,7 @@ def licence_server(connection):
         connection.sendall(b"\x57\x57\x00\x00\x00\x00" + filler(141, 29))
 
 
-def tls_client(name, requests=2):
+def tls_client(name, requests=2, pause=0.05):
     """A real TLS handshake with server name; the certificate is made for the recording and not checked."""
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -311,7 +333,7 @@ def tls_client(name, requests=2):
             for _ in range(requests):
                 secured.sendall(b"GET / HTTP/1.1\r\nHost: " + name.encode() + b"\r\n\r\n")
                 receive(secured, 1024)
-                time.sleep(0.05)
+                time.sleep(pause)
 
     return talk
 
@@ -408,3 +430,59 @@ def checksum(data):
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
+
+
+HTTP_QUESTION = b"POST /Citrix/CdsController/ISessionManager HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+HTTP_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n".ljust(106, b".")
+
+
+def http_client(connection):
+    connection.sendall(HTTP_QUESTION)
+    receive(connection, len(HTTP_ANSWER))
+
+
+def http_server(connection):
+    while receive(connection, len(HTTP_QUESTION)) is not None:
+        connection.sendall(HTTP_ANSWER)
+
+
+# DTLS 1.2 (RFC 6347): the first flights as far as they are in clear, then records of filler.
+
+
+def dtls_record(kind, epoch, number, body):
+    version = 0xFEFF if kind == 22 and not number else 0xFEFD
+    return struct.pack("!BHHHIH", kind, version, epoch, 0, number, len(body)) + body
+
+
+def dtls_message(kind, number, body):
+    length = len(body).to_bytes(3, "big")
+    return bytes([kind]) + length + struct.pack("!H", number) + bytes(3) + length + body
+
+
+def dtls_first(number, cookie=b""):
+    """A client hello, the first without and the second with the server's cookie."""
+    suites = bytes.fromhex("c02fc030009c009d")
+    hello = b"\xfe\xfd" + filler(32, 1) + b"\0" + bytes([len(cookie)]) + cookie
+    hello += struct.pack("!H", len(suites)) + suites + b"\x01\0"
+    return dtls_record(22, 0, number, dtls_message(1, number, hello))
+
+
+def dtls_client(made, server, exchanges=10, pause=0.05):
+    made.connect((server.address, 443))
+    made.send(dtls_first(0))
+    cookie = made.recv(2048)[28:48]
+    made.send(dtls_first(1, cookie))
+    made.recv(2048)
+    for number in range(exchanges):
+        made.send(dtls_record(23, 1, number, filler(60, number)))
+        made.recv(2048)
+        time.sleep(pause)
+
+
+def dtls_server(datagram):
+    if datagram[0] == 23:
+        return [dtls_record(23, 1, int.from_bytes(datagram[7:11], "big"), filler(400, datagram[10]))]
+    if int.from_bytes(datagram[7:11], "big") == 0:
+        return [dtls_record(22, 0, 0, dtls_message(3, 0, b"\xfe\xff\x14" + filler(20, 2)))]
+    hello = b"\xfe\xfd" + filler(32, 3) + b"\0" + bytes.fromhex("c02f00")
+    return [dtls_record(22, 0, 1, dtls_message(2, 1, hello))]
