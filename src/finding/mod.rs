@@ -9,6 +9,7 @@ mod path;
 mod quality;
 mod scan;
 mod scene;
+mod session;
 mod unexpected;
 
 use crate::flow::{Evidence, PacketRef};
@@ -186,8 +187,15 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 6] =
-    [blocked::CHECKS, fallback::CHECKS, path::CHECKS, unexpected::CHECKS, scan::CHECKS, quality::CHECKS];
+pub const CHECKS: [&[Check]; 7] = [
+    blocked::CHECKS,
+    fallback::CHECKS,
+    path::CHECKS,
+    session::CHECKS,
+    unexpected::CHECKS,
+    scan::CHECKS,
+    quality::CHECKS,
+];
 
 /// Everything that the checks find, the worst first.
 pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -218,7 +226,7 @@ mod tests {
         for check in CHECKS.into_iter().flatten() {
             let theme = check.code.split_once('.').map(|(theme, _)| theme);
             assert!(
-                matches!(theme, Some("blocked" | "fallback" | "path" | "unexpected" | "quality")),
+                matches!(theme, Some("blocked" | "fallback" | "launch" | "path" | "unexpected" | "quality")),
                 "{}",
                 check.code
             );

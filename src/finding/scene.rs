@@ -7,6 +7,7 @@ use crate::ledger::{Crowd, Died, Few, Ledger, NAMED_LIMIT, PORT_LIMIT, Path, See
 use crate::matching::{Matching, ServiceRef, service_of};
 use crate::packet::{Address, protocol};
 use crate::portmap::{Place, PortMap, RuleId};
+use crate::session::Session;
 use crate::source::CaptureNotes;
 use crate::time::Timestamp;
 use crate::transport::Transport;
@@ -22,6 +23,8 @@ pub struct Scene<'a> {
     pub map: &'a PortMap,
     /// The captures it was seen in.
     pub captures: &'a [CaptureNotes],
+    /// Flows that belong together, in the order of time.
+    pub sessions: &'a [Session<'a>],
     /// Who judges.
     judge: Judge<'a, 'a>,
     /// What the sightings are signs of.
@@ -95,8 +98,8 @@ impl Attempts {
 }
 
 impl<'a> Scene<'a> {
-    /// What a judge knows, and the captures that it was seen in.
-    pub fn new(judge: Judge<'a, 'a>, captures: &'a [CaptureNotes]) -> Scene<'a> {
+    /// What a judge knows, the captures that it was seen in, and the sessions that he saw.
+    pub fn new(judge: Judge<'a, 'a>, captures: &'a [CaptureNotes], sessions: &'a [Session<'a>]) -> Scene<'a> {
         let ledger = judge.ledger;
         let scans = Scans::of(ledger);
         let (mut signs, mut from_outside) = (Vec::new(), Vec::new());
@@ -131,7 +134,7 @@ impl<'a> Scene<'a> {
             matches!(sign, Sign::Blocked(_)) && crowd.hosts().iter().all(outside)
         });
         let tied = ledger.paths.iter().flat_map(|(path, _)| [path.client, path.server]).collect();
-        Scene { ledger, map: judge.map, captures, judge, signs, crowds, scans, from_outside, knocking, tied }
+        Scene { ledger, map: judge.map, captures, sessions, judge, signs, crowds, scans, from_outside, knocking, tied }
     }
 
     /// What was sighted of the wanted signs.
@@ -225,11 +228,16 @@ impl<'a> Scene<'a> {
 
     /// A group of what one client had over TCP on a port that means Citrix.
     fn first_over_tcp(&self, path: &Path, seen: Seen) -> Group<'a> {
+        self.group_of(Transport::Tcp, path, seen)
+    }
+
+    /// A group of what one client had over this transport on a port that means Citrix.
+    pub(super) fn group_of(&self, transport: Transport, path: &Path, seen: Seen) -> Group<'a> {
         let Path { port, server, client, .. } = *path;
-        let place = self.map.place(Transport::Tcp, port);
+        let place = self.map.place(transport, port);
         Group {
             server,
-            transport: Transport::Tcp,
+            transport,
             port,
             clients: BTreeMap::from([(client, Attempts::of(&seen))]),
             more_clients: false,
@@ -316,7 +324,7 @@ fn is_from_outside(sighting: &Sighting) -> bool {
 
 impl Group<'_> {
     /// Adds further flows of a client.
-    fn add(&mut self, client: Address, seen: &Seen) {
+    pub(super) fn add(&mut self, client: Address, seen: &Seen) {
         self.clients.entry(client).and_modify(|attempts| attempts.add(seen)).or_insert_with(|| Attempts::of(seen));
         self.seen += seen;
     }

@@ -8,7 +8,7 @@ pub use outcome::Outcome;
 pub use tally::{ServiceTally, Tally};
 
 use crate::flow::{Doubt, FlowRecord, GRACE, Showing, TCP_TRIES, showing};
-use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Seen, Sighting};
+use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Seen, Sighting, Step};
 use crate::matching::{Basis, Fit, Matching, ServiceRef};
 use crate::packet::protocol;
 use crate::portmap::{Place, PortMap, RuleId};
@@ -146,6 +146,12 @@ impl<'m, 'l> Judge<'m, 'l> {
     /// Judges the flows of a sighting.
     pub fn sighting(&self, sighting: &Sighting) -> Judgement<'m> {
         let Sighting { showing, matching, path } = *sighting;
+        self.judge(Kind { showing, matching }, Some(path))
+    }
+
+    /// Judges a flow of a session.
+    pub fn step(&self, step: &Step) -> Judgement<'m> {
+        let Step { showing, matching, path, .. } = *step;
         self.judge(Kind { showing, matching }, Some(path))
     }
 

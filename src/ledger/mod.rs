@@ -9,6 +9,7 @@ mod latency;
 mod neighbour;
 mod path;
 mod sighting;
+mod step;
 mod visibility;
 pub mod written;
 
@@ -22,6 +23,7 @@ pub use path::{Answered, Answers, PATH_LIMIT, Path, Paths, Working};
 pub use sighting::{
     CROWD_LIMIT, LATEST_LIMIT, NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed,
 };
+pub use step::{AUDIO_PORTS, Ended, Micros, OTHER_STEP_LIMIT, STEP_LIMIT, Step, Steps, WEB_PORT, WEBSOCKET_PORT};
 pub use visibility::{Directions, PAIR_LIMIT, Pair, Pairs, Visibility};
 
 use crate::flow::{FlowRecord, Marks, showing};
@@ -45,6 +47,8 @@ pub struct Ledger {
     pub neighbours: Neighbours,
     /// Sessions that died.
     pub deaths: Deaths,
+    /// Flows that sessions are made of.
+    pub steps: Steps,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -102,6 +106,7 @@ impl Ledger {
         }
         self.visibility.enter(flow, showing);
         self.deaths.enter(flow, &matching);
+        self.steps.enter(flow, showing, &matching);
         self.paths.enter(flow, showing, &matching);
         self.sightings.enter(flow, showing, &matching);
     }
@@ -115,7 +120,8 @@ impl Ledger {
 impl AddAssign<&Ledger> for Ledger {
     fn add_assign(&mut self, other: &Ledger) {
         let Ledger { decoded, skipped, strangers, neighbours, kinds, round_trips, sightings, paths, .. } = other;
-        let Ledger { deaths, visibility, duplicates, flow_packets, flows_given_up, openings_given_up, .. } = other;
+        let Ledger { deaths, steps, visibility, duplicates, flow_packets, flows_given_up, openings_given_up, .. } =
+            other;
         self.decoded += decoded;
         for (capture, counts) in skipped {
             let mine = self.skipped.entry(*capture).or_default();
@@ -126,6 +132,7 @@ impl AddAssign<&Ledger> for Ledger {
         }
         self.neighbours += neighbours;
         self.deaths += deaths;
+        self.steps += steps;
         self.kinds += kinds;
         for (service, latency) in round_trips {
             *self.round_trips.entry(*service).or_default() += latency;

@@ -159,6 +159,7 @@ class Site:
 
     def __init__(self, folder, ipv6=False, instead=None):
         self.folder = folder
+        self.moves = []  # moments, and by how many seconds what comes later is moved ahead
         self.ipv6 = ipv6
         self.instead = instead
         self.hosts = {}
@@ -326,6 +327,12 @@ class Site:
 
     # Watching
 
+    def let_pass(self, seconds):
+        """So much time passes, in the capture only. Nothing may be on its way."""
+        time.sleep(0.3)
+        self.moves.append((time.time(), seconds))
+        time.sleep(0.3)
+
     @contextlib.contextmanager
     def watch(self, host, interface="eth0", snap=None, only=None, tool="tcpdump", link=None, nano=False, end_pause=0.4):
         """Capture on one interface while the body runs. `self.capture` is the file afterwards."""
@@ -429,6 +436,22 @@ class Trunk:
         while frame[12:14] in (b"\x81\x00", b"\x88\xa8"):
             frame = frame[:12] + frame[16:]
         return frame
+
+
+def move_time(capture, moves):
+    """Move what was captured after each of these moments so many seconds ahead: hours that nobody waited for."""
+    with open(capture, "rb") as handle:
+        data = handle.read()
+    if data[:4] != bytes.fromhex("d4c3b2a1"):
+        raise RuntimeError("only little-endian pcap files with microseconds can be moved")
+    made, at = bytearray(data[:24]), 24
+    while at < len(data):
+        seconds, micros, length = struct.unpack_from("<III", data, at)
+        later = sum(ahead for moment, ahead in moves if seconds + micros / 1e6 > moment)
+        made += struct.pack("<I", seconds + later) + data[at + 4:at + 16 + length]
+        at += 16 + length
+    with open(capture, "wb") as handle:
+        handle.write(made)
 
 
 def to_pcapng(capture):

@@ -94,6 +94,8 @@ def record_one(name):
     with tempfile.TemporaryDirectory(prefix=f"{network.PREFIX}-") as folder:
         site, told = played(name, folder)
         capture = site.capture
+        if site.moves:
+            network.move_time(capture, site.moves)
         if getattr(SCENES[name], "pcapng", False):
             capture = network.to_pcapng(capture)
         if capture.endswith("pcapng"):

@@ -17,7 +17,7 @@
 //!   and `foreign_attempt`. What the place implies ([`PortNature`](crate::matching::PortNature)) is not written.
 //! - `showing`, `fit`, `basis`, notes and what was sent are the variants of [`Showing`](crate::flow::Showing),
 //!   [`Fit`](crate::matching::Fit), [`Basis`](crate::matching::Basis), [`Note`](crate::flow::Note) and
-//!   [`Reply`](super::Reply) in small letters with hyphens. Protocols, transports, doubts and reasons to skip a packet have
+//!   [`Reply`](super::Reply) in small letters with hyphens. Ends of flows, protocols, transports, doubts and reasons to skip a packet have
 //!   the names of the reports. What a variant holds follows after a colon: `no-reply:too-few-tries`, `foreign:rdp`,
 //!   `syn:2`.
 //! - VLAN ids are the two of [`Vlans`](crate::packet::Vlans).
@@ -35,7 +35,8 @@
 //! - `generic_incomplete`: the same for ports that many programs use;
 //! - `flows_given_up`, `openings_given_up`: what was given up before its time because there was too much, as in [`Ledger`];
 //! - `neighbours_incomplete`: whether hosts that were asked for were left out;
-//! - `deaths_incomplete`: whether sessions that died were left out.
+//! - `deaths_incomplete`: whether sessions that died were left out;
+//! - `steps_incomplete`: whether flows of sessions were left out.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -68,6 +69,10 @@
 //! - `neighbours`: rows of who was asked for by ARP or neighbour discovery, who asked, requests, answers, times.
 //! - `deaths`: sessions that died. Rows: as in a sighting, and then the number of those in which the client was not heard of
 //!   again, of those that were idle before, and the shortest and the longest of those times (or null).
+//! - `steps`: flows that sessions are made of. `capture`, `showing` and `matching` hold for all `rows`: first packet, path, the client's
+//!   port, times, payload of both sides in bytes, how it ended. The times are: when it began; how much later the last packet came and
+//!   when it broke, and how long it was idle before; then in microseconds, or null, from the first packet to what the server said
+//!   first, the round trip of the handshake, and that of data.
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

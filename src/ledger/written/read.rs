@@ -3,15 +3,16 @@
 use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line,
     MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
-    PlaceLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, TimesForm, Version, WorkingForm,
+    PlaceLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, StepRow, StepsLine, TimesForm, Version,
+    WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HOSTS_NAMED, Kind,
-    LATEST_LIMIT, Latency, Ledger, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair,
-    Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Target, Working,
+    LATEST_LIMIT, Latency, Ledger, Micros, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT,
+    PORTS_NAMED, Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Step, Target, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -116,6 +117,7 @@ impl Reader<'_> {
         ledger.paths.answers_incomplete = head.answers_incomplete;
         ledger.neighbours.incomplete = head.neighbours_incomplete;
         ledger.deaths.incomplete = head.deaths_incomplete;
+        ledger.steps.incomplete = head.steps_incomplete;
         ledger.paths.generic_incomplete = head.generic_incomplete;
         let (hosts, networks) = head.pairs_unlisted;
         for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
@@ -149,6 +151,7 @@ impl Reader<'_> {
                 once(self.ledger.strangers.insert(stranger, packets).is_none(), "a kind of packets")
             }),
             Line::Deaths(rows) => rows.into_iter().try_for_each(|row| self.death(row)),
+            Line::Steps(line) => self.steps(line),
             Line::Neighbours(rows) => rows.into_iter().try_for_each(|row| self.neighbour(row)),
             Line::End(_) => Ok(()),
         }
@@ -339,6 +342,41 @@ impl Reader<'_> {
         once(self.ledger.deaths.get(&path).is_none(), "a path of sessions that died")?;
         below(self.ledger.deaths.len() + 1, DEATH_LIMIT, "paths of sessions that died")?;
         self.ledger.deaths.add(path, died);
+        Ok(())
+    }
+
+    fn steps(&mut self, line: StepsLine) -> Result<(), Fault> {
+        let StepsLine { capture, showing: ByName(showing), matching, rows } = line;
+        let (capture, matching) = (self.capture(&capture)?, self.matching(&matching)?);
+        for row in rows {
+            let (packet, path, client_port, times, payload, ByName(ended)): StepRow = row;
+            let path = path_of(path);
+            self.is_at(matching.place, path.protocol, path.port)?;
+            let (first, [last, broke, idle], micros) = times;
+            let after = |later| times_of((first, later)).map(|(_, at)| at);
+            let [spoke, handshake_rtt, data_rtt] =
+                micros.map(|micros| Micros::of(micros.map(|micros| Span::micros(micros.into()))));
+            let step = Step {
+                last: after(last)?,
+                ended,
+                first: Timestamp(first),
+                broke: after(broke)?,
+                idle: length_of(idle)?,
+                payload: [self.count(payload.0)?, self.count(payload.1)?],
+                path,
+                showing,
+                matching,
+                client_port,
+                spoke,
+                handshake_rtt,
+                data_rtt,
+            };
+            let (kept, limit) = self.ledger.steps.kept_with(&step);
+            let opener = PacketRef { capture, packet };
+            once(!kept.contains_key(&opener), "a flow of a session")?;
+            below(kept.len() + 1, limit, "flows of sessions")?;
+            self.ledger.steps.add(opener, step);
+        }
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::flow::{CAPTURE_LIMIT, Evidence, Note, PacketRef, Sender, Showing};
 use crate::ledger::{
-    Answers, Carried, Directions, Few, Kind, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT, Pair, Path, Reply, Sighting, Signed,
-    Working,
+    Answers, Carried, Directions, Ended, Few, Kind, Micros, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT, Pair, Path, Reply,
+    Sighting, Signed, Working,
 };
 use crate::matching::{Basis, Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Address, Skip, Vlans};
@@ -153,6 +153,18 @@ fn the_example_means_what_its_names_say() {
     let opener = Evidence { at: packet(1, 11), note: Note::First };
     let works = Working { flows: 1, first: at(5), began: at(5), last: at(25), opener, client_port: 50_124 };
     assert_eq!(ledger.paths.working(&Path { port: 80, server, client, ..path }), Some(&works));
+}
+
+#[test]
+fn the_flow_of_a_session_means_what_the_example_says() {
+    let ledger = read(SAMPLE).expect("a ledger");
+    let [(opener, step)] = ledger.steps.iter().collect::<Vec<_>>()[..] else { panic!("one flow: {:?}", ledger.steps) };
+    assert_eq!(*opener, PacketRef { capture: 0, packet: 9 });
+    assert_eq!((step.first, step.last, step.broke), (at(0), at(30), at(5)));
+    assert_eq!((step.idle(), step.payload, step.client_port), (Some(Span::seconds(1_800)), [500, 4_000], 50_125));
+    let times = [step.spoke, step.handshake_rtt, step.data_rtt].map(Micros::micros);
+    assert_eq!((step.ended, times), (Ended::ClientGone, [Some(900), None, Some(350)]));
+    assert_eq!(ledger.steps.counts(), [1, 0, 0]);
 }
 
 #[test]
@@ -331,7 +343,14 @@ fn what_a_ledger_cannot_hold_is_refused() {
             14,
             "a path was not answered, or in no capture, or at no distance",
         ),
-        (r#"{"end":17}"#, r#"{"end":16}"#, 18, "lines are missing before it"),
+        (",5000000000,1800000000000]", ",9223372036854775807,1]", 18, "a time lies too far ahead"),
+        (
+            "[6,2598,\"10.0.1.22\",\"10.0.0.15\"],50125,[17",
+            "[6,80,\"10.0.1.22\",\"10.0.0.15\"],50125,[17",
+            18,
+            "a sighting is on a port of another place",
+        ),
+        (r#"{"end":18}"#, r#"{"end":17}"#, 19, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {
         assert_eq!(fault(from, to), (line, told.to_string()), "{from} -> {to}");
@@ -374,7 +393,7 @@ fn no_list_grows_beyond_that_of_a_ledger() {
         let lines: Vec<String> =
             rows.chunks(500).map(|rows| format!("{{\"networks\":[{}]}}\n", rows.join(","))).collect();
         let text = changed("{\"round_trips\"", &format!("{}{{\"round_trips\"", lines.concat()));
-        read(&text.replace("{\"end\":17}", &format!("{{\"end\":{}}}", 17 + lines.len())))
+        read(&text.replace("{\"end\":18}", &format!("{{\"end\":{}}}", 18 + lines.len())))
     };
     // The example has two pairs of its own.
     assert_eq!(networks(PAIR_LIMIT - 2).expect("just enough").visibility.networks().len(), PAIR_LIMIT);
