@@ -34,6 +34,8 @@ pub struct Step {
     pub matching: Matching,
     /// The client's port.
     pub client_port: u16,
+    /// How often the client tried to open it, up to 255.
+    pub tries: u8,
     /// From the first packet to the first thing that the server said.
     pub spoke: Micros,
     /// The round trip of the handshake.
@@ -158,6 +160,7 @@ impl Step {
             showing,
             matching: *matching,
             client_port: flow.client.port,
+            tries: u8::try_from(flow.tries()).unwrap_or(u8::MAX),
             spoke: Micros::of(flow.spoke_at.map(|at| at - flow.first)),
             handshake_rtt: Micros::of(flow.handshake_rtt),
             data_rtt: Micros::of(flow.data_rtt),

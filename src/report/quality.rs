@@ -256,6 +256,9 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     if ledger.paths.incomplete && blocked {
         remarks.add("about-unlisted-ways", []);
     }
+    if ledger.steps.incomplete {
+        remarks.add("about-unlisted-sessions", []);
+    }
     let clock = conclusion.case.clock;
     if clock.steps_back > 0 {
         let steps = ("steps", Value::Number(clock.steps_back));

@@ -50,7 +50,10 @@ pub(super) fn launches<'l>(parts: &[Part<'l>], guide: &Guide) -> Vec<Session<'l>
             }
         }
     }
-    let worth = |launch: &Launch<'l>| launch.carrier.is_some() || launch.parts.iter().any(|it| it.outcome.is_blocked());
+    // A SYN that is not repeated although its answer is not acknowledged has a forged source.
+    let blocked =
+        |part: &Part<'l>| part.outcome.is_blocked() && !(part.outcome == Outcome::HalfOpen && part.step.tries < 2);
+    let worth = |launch: &Launch<'l>| launch.carrier.is_some() || launch.parts.iter().any(blocked);
     all.retain(worth);
     all.into_iter().map(|launch| launch.session(guide)).collect()
 }

@@ -454,6 +454,7 @@ about-opening-limit = There were more unfinished openings than are kept: of { fl
 about-unlisted = There is more to tell than is kept: { flows } are counted but not told.
 about-many-pairs = There are more pairs of hosts than are told apart: the directions of { flows } count for the capture as a whole only.
 about-unlisted-ways = Sessions ran between more hosts than are kept, so some ways around a blocked port may not be told.
+about-unlisted-sessions = There are more flows of sessions than are kept one by one: of what comes later in the captures no session is told.
 about-steps-back = The clock of the capture steps back { $steps ->
         [one] { $steps } time
        *[other] { $steps } times

@@ -40,6 +40,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-many-pairs", &["flows"]),
     ("about-unlisted", &["flows"]),
     ("about-unlisted-ways", &[]),
+    ("about-unlisted-sessions", &[]),
     ("about-wrong-clock", &["capture"]),
     ("duration", &["number", "unit"]),
     ("hosts", &["count", "first", "more", "second", "third"]),

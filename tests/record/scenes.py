@@ -96,6 +96,7 @@ def fallback_cgp_to_ica(site):
     return Expected(1, [blocked(client, vda, 2598, "silent", "S0"), ica(client, vda)], [
         found("blocked.silent", "error", client, vda, "tcp", 2598, "cgp", 1),
         fallback("cgp-to-ica", client, vda),
+        found("launch.slow", "warning", client, vda, "tcp", 1494, "ica", 1),
     ])
 
 
@@ -750,6 +751,7 @@ def office(site):
         found("blocked.refused", "error", vda1, licences, "tcp", 7279, "licensing", 1),
         found("blocked.silent", "error", client3, vda2, "tcp", 2598, "cgp", 1),
         fallback("cgp-to-ica", client3, vda2),
+        found("launch.slow", "warning", client3, vda2, "tcp", 1494, "ica", 1),
         found("unexpected.foreign-protocol", "error", admin, stray, "tcp", 1494, flows=1),
     ])
 

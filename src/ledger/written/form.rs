@@ -192,8 +192,8 @@ pub(super) type CrowdForm = (SeenForm, Vec<ByName<Address>>, Vec<(u8, u16)>);
 /// Sessions that died as a sighting has them, clients that were gone, sessions that were idle before, shortest and longest of
 /// those times in nanoseconds.
 pub(super) type DeathRow = (SightingRow, u64, u64, Option<(u64, u64)>);
-/// First packet, path, the client's port, times, payload of both sides in bytes, how it ended.
-pub(super) type StepRow = (u64, PathForm, u16, StepTimesForm, (u64, u64), ByName<Ended>);
+/// First packet, path, the client's port, tries, times, payload of both sides in bytes, how it ended.
+pub(super) type StepRow = (u64, PathForm, u16, u8, StepTimesForm, (u64, u64), ByName<Ended>);
 /// When it began in nanoseconds since 1970; how much later the last packet came and when it broke, and how long it was idle before, in
 /// nanoseconds; from the first packet to what the server said first, and the round trips of handshake and data, in microseconds or null.
 pub(super) type StepTimesForm = (i64, [u64; 3], [Option<u32>; 3]);

@@ -70,7 +70,7 @@
 //! - `deaths`: sessions that died. Rows: as in a sighting, and then the number of those in which the client was not heard of
 //!   again, of those that were idle before, and the shortest and the longest of those times (or null).
 //! - `steps`: flows that sessions are made of. `capture`, `showing` and `matching` hold for all `rows`: first packet, path, the client's
-//!   port, times, payload of both sides in bytes, how it ended. The times are: when it began; how much later the last packet came and
+//!   port, tries, times, payload of both sides in bytes, how it ended. The times are: when it began; how much later the last packet came and
 //!   when it broke, and how long it was idle before; then in microseconds, or null, from the first packet to what the server said
 //!   first, the round trip of the handshake, and that of data.
 //! - `end`: the number of lines before this one. A file without it has been cut off.

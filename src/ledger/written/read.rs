@@ -349,7 +349,7 @@ impl Reader<'_> {
         let StepsLine { capture, showing: ByName(showing), matching, rows } = line;
         let (capture, matching) = (self.capture(&capture)?, self.matching(&matching)?);
         for row in rows {
-            let (packet, path, client_port, times, payload, ByName(ended)): StepRow = row;
+            let (packet, path, client_port, tries, times, payload, ByName(ended)): StepRow = row;
             let path = path_of(path);
             self.is_at(matching.place, path.protocol, path.port)?;
             let (first, [last, broke, idle], micros) = times;
@@ -367,6 +367,7 @@ impl Reader<'_> {
                 showing,
                 matching,
                 client_port,
+                tries,
                 spoke,
                 handshake_rtt,
                 data_rtt,

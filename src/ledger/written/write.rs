@@ -360,12 +360,12 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
 
 /// Its capture stands above the row, as what it shows and where it stands in the map does.
 fn step_row(opener: &PacketRef, step: &Step) -> Result<StepRow, WriteError> {
-    let Step { last, ended, first, broke, idle, payload, path, showing: _, matching: _, client_port, .. } = step;
+    let Step { last, ended, first, broke, idle, payload, path, showing: _, matching: _, client_port, tries, .. } = step;
     let Step { spoke, handshake_rtt, data_rtt, .. } = *step;
     let later = |at: &Timestamp| times(*first, *at).map(|(_, later)| later);
     let lengths = [later(last)?, later(broke)?, length(*idle)?];
     let times = (first.0, lengths, [spoke, handshake_rtt, data_rtt].map(Micros::micros));
-    Ok((opener.packet, path_form(path), *client_port, times, (*payload).into(), ByName(*ended)))
+    Ok((opener.packet, path_form(path), *client_port, *tries, times, (*payload).into(), ByName(*ended)))
 }
 
 fn path_row(path: &Path, answered: &Answered) -> Result<PathRow, WriteError> {
