@@ -5,7 +5,7 @@ mod support;
 use cap_audit::case::Case;
 use cap_audit::finding::{Finding, Value};
 use cap_audit::judge::{Judge, Outcome};
-use cap_audit::ledger::{Ended, Ledger};
+use cap_audit::ledger::{Ended, Ledger, OTHER_STEP_LIMIT};
 use cap_audit::pipeline::Options;
 use cap_audit::report::SessionList;
 use cap_audit::session::{Role, Session, Tie, Way, sessions};
@@ -388,6 +388,71 @@ fn a_second_app_has_its_own_head_start() {
         let searching: Vec<Option<Span>> = sessions.iter().map(Session::searching).collect();
         assert_eq!(searching, [Some(Span::millis(500)); 2], "{sessions:#?}");
     });
+}
+
+#[test]
+fn a_session_that_moves_to_edt_stays_one() {
+    let over_tcp = edt_in_vain(40_001, 0, 12).packets();
+    let over_tcp = [over_tcp, cgp_session(40_002, 500, 300).closed().packets()];
+    let closed = over_tcp[1].last().map(|(at, ..)| (*at - START).0 / 1_000_000).expect("it has packets");
+    let moves = |millis: i64| {
+        let all = over_tcp.iter().cloned().chain([edt_session(40_003, closed + millis, 60).packets()]);
+        let all = merge(all.chain([meanwhile(START + Span::seconds(600))]));
+        with_sessions(&audit(all).ledger, |sessions| sessions.iter().map(told).collect::<Vec<_>>())
+    };
+    let together = moves(-2_000);
+    assert_eq!(together.len(), 1, "{together:#?}");
+    assert_eq!(together[0].transport, Some(Way::Edt));
+    assert_eq!(together[0].steps[2], (Way::Edt, Role::Moved, Outcome::Answered));
+    assert_eq!(moves(-60_000).len(), 2, "both went on beside each other");
+    assert_eq!(moves(2_000).len(), 2, "one began after the other");
+}
+
+#[test]
+fn forged_sources_are_no_launches() {
+    let flood = (1..=9).map(|host| {
+        let talk = Talk::between(client(&format!("10.9.0.{host}"), 40_000), server(VDA, 2598)).syn().syn_ack();
+        talk.wait(Span::seconds(1)).syn_ack_again().wait(Span::seconds(2)).syn_ack_again()
+    });
+    assert_eq!(told_of(flood, 120), []);
+    // A host that does not get the answer repeats its try.
+    let host = tcp(2598, 40_001, 0).syn().syn_ack().wait(Span::seconds(1)).syn_again().syn_ack_again();
+    let told = told_of([host.wait(Span::seconds(2)).syn_again().syn_ack_again()], 120);
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].steps, [(Way::Cgp, Role::Tried, Outcome::HalfOpen)]);
+}
+
+#[test]
+fn an_edt_in_dtls_that_was_tried_at_the_gateway_first_is_a_step() {
+    let hello = [&[0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 40, 1][..], &[7; 39]].concat();
+    let dtls = (0..4).fold(Talk::udp(client(CLIENT, 41_000), server(GATEWAY, 443)).at(at(0)), |talk, _| {
+        talk.says(&hello).wait(Span::seconds(1))
+    });
+    let ledger = ledger_of([dtls, tls_leg(CLIENT, 40_001, 500, 60), inner_leg(GATEWAY, 50_001, 1_400, 60)], 120);
+    with_sessions(&ledger, |sessions| {
+        let [session] = sessions else { panic!("one session: {sessions:#?}") };
+        let ways: Vec<(Way, Role)> = session.parts.iter().map(|part| (part.what, part.role)).collect();
+        assert_eq!(ways, [(Way::Dtls, Role::Tried), (Way::Tls, Role::Gateway), (Way::Cgp, Role::Carried)]);
+        assert_eq!((session.transport(), session.reliability), (Some(Way::Tls), Some(true)));
+    });
+}
+
+#[test]
+fn what_is_left_out_is_the_last_in_the_captures_and_is_said() {
+    let tries = |from: u32, count: u32| {
+        let talks = (from..from + count).map(|number| {
+            let [_, b, c, d] = number.to_be_bytes();
+            Talk::between(client(&format!("10.{b}.{c}.{d}"), 40_000), server(VDA, 2598)).at(at(i64::from(number))).syn()
+        });
+        merge(talks.map(Talk::packets))
+    };
+    let most = OTHER_STEP_LIMIT as u32;
+    let ledger = audit(tries(0, most)).ledger;
+    assert_eq!((ledger.steps.counts(), ledger.steps.incomplete), ([0, OTHER_STEP_LIMIT, 0], false));
+    let ledger = audit(tries(0, most + 7)).ledger;
+    assert_eq!((ledger.steps.counts(), ledger.steps.incomplete), ([0, OTHER_STEP_LIMIT, 0], true));
+    let last = ledger.steps.iter().map(|(opener, _)| opener.packet).max();
+    assert_eq!(last, Some(u64::from(most)), "packets are counted from 1");
 }
 
 const GATEWAY: &str = "192.168.7.1";

@@ -14,6 +14,8 @@ const RACE: Span = Span::seconds(5);
 pub(super) const KEPT: Span = Span::seconds(180);
 /// A client notices earlier than the server that the line broke, and comes back before that.
 const NOTICED: Span = Span::seconds(30);
+/// Maximum time from the first answer of EDT to the end of the TCP that it takes the place of.
+const MOVED: Span = Span::seconds(10);
 /// Maximum number of launches between two hosts that are looked at for each flow: the latest.
 const AT_ONCE: usize = 256;
 
@@ -32,21 +34,23 @@ struct Launch<'l> {
 /// The launches of one client at one server. Parts come in the order of time.
 pub(super) fn launches<'l>(parts: &[Part<'l>], guide: &Guide) -> Vec<Session<'l>> {
     let mut all: Vec<Launch<'l>> = Vec::new();
-    let mut reachable: Vec<usize> = Vec::new();
+    let mut reachable: Vec<Reach> = Vec::new();
     for part in parts {
         let begun = part.step.first;
-        reachable.retain(|&place| all[place].may_get_more(begun));
+        reachable.retain(|reach| begun <= reach.until);
         let beyond = reachable.len().saturating_sub(AT_ONCE);
         reachable.drain(..beyond);
         if let Some(place) = enter(part, &mut all, &reachable, guide) {
             // Of several launches that look for a way at one time it is not certain whose attempts are whose.
-            let waits = |other: &usize| *other != place && all[*other].looks_for_a_way(begun);
-            let others: Vec<usize> = reachable.iter().copied().filter(waits).collect();
+            let waits = |reach: &&Reach| reach.place != place && begun <= reach.looks;
+            let others: Vec<usize> = reachable.iter().filter(waits).map(|reach| reach.place).collect();
             if !others.is_empty() && !all[place].is_simple() {
                 others.into_iter().chain([place]).for_each(|place| all[place].alone = false);
             }
-            if !reachable.contains(&place) {
-                reachable.push(place);
+            let now = all[place].reach(place);
+            match reachable.iter_mut().rfind(|reach| reach.place == place) {
+                Some(reach) => *reach = now,
+                None => reachable.push(now),
             }
         }
     }
@@ -58,31 +62,56 @@ pub(super) fn launches<'l>(parts: &[Part<'l>], guide: &Guide) -> Vec<Session<'l>
     all.into_iter().map(|launch| launch.session(guide)).collect()
 }
 
+/// Which flows a launch may still get, in so little room that all launches can be looked through for each flow.
+struct Reach {
+    place: usize,
+    /// Any.
+    until: Timestamp,
+    /// Attempts, and what comes of them.
+    looks: Timestamp,
+    /// What loses against EDT.
+    races: Timestamp,
+    /// A resume.
+    broken: bool,
+    /// A search for EDT.
+    over_tcp: bool,
+    /// The last was such a search.
+    searched: bool,
+}
+
 /// Puts a flow where it belongs; none where it tells nothing of a session.
-fn enter<'l>(part: &Part<'l>, all: &mut Vec<Launch<'l>>, reachable: &[usize], guide: &Guide) -> Option<usize> {
+fn enter<'l>(part: &Part<'l>, all: &mut Vec<Launch<'l>>, reachable: &[Reach], guide: &Guide) -> Option<usize> {
     let step = part.step;
-    let find = |fits: &dyn Fn(&Launch<'l>) -> bool| reachable.iter().copied().find(|&place| fits(&all[place]));
+    let places = |may: fn(&Reach, Timestamp) -> bool| {
+        reachable.iter().filter(move |reach| may(reach, step.first)).map(|reach| reach.place)
+    };
+    let looking = || places(|reach, at| at <= reach.looks);
     let carries = step.has_payload() && matches!(part.outcome, Outcome::Established | Outcome::Answered);
     if part.outcome == Outcome::Midstream {
         all.push(Launch::of(Part { role: Role::Carried, ..*part }));
         return Some(all.len() - 1);
     }
-    if let Some(place) = find(&|launch| launch.won_against(part)) {
+    if let Some(place) = places(|reach, at| at <= reach.races).find(|&place| all[place].won_against(part)) {
         all[place].raced = true;
         all[place].parts.push(Part { role: Role::Raced, ..*part });
         return Some(place);
     }
     if carries {
         let reliable = guide.is_reliable(part.what, step.path.port) == Some(true);
-        let broken = reachable.iter().copied().filter(|&place| reliable && all[place].waits_for(step, guide));
+        let broken = places(|reach, _| reach.broken).filter(|&place| reliable && all[place].waits_for(step, guide));
         if let Some(place) = broken.min_by_key(|&place| all[place].carrier.map(|carrier| carrier.step.broke)) {
             all[place].carry(Part { role: Role::Resumed, ..*part });
             return Some(place);
         }
-        let place = find(&|launch| launch.looks_for_a_way(step.first) && launch.is_over_with(part));
+        let mut moved = places(|reach, _| reach.over_tcp).filter(|&place| all[place].moves_to(part));
+        if let (Some(place), None) = (moved.next(), moved.next()) {
+            all[place].carry(Part { role: Role::Moved, ..*part });
+            return Some(place);
+        }
+        let place = looking().find(|&place| all[place].is_over_with(part));
         let place = place.unwrap_or_else(|| {
             // What looked like the search of a session that runs was the head start of this one.
-            let ahead = reachable.iter().copied().filter(|&place| all[place].ends_with_edt_before(part));
+            let ahead = places(|reach, _| reach.searched).filter(|&place| all[place].ends_with_edt_before(part));
             let ahead = ahead.min_by_key(|&place| all[place].parts.last().map(|edt| edt.step.first));
             let edt = ahead.and_then(|place| all[place].parts.pop());
             all.push(edt.map_or_else(Launch::default, Launch::of));
@@ -96,15 +125,14 @@ fn enter<'l>(part: &Part<'l>, all: &mut Vec<Launch<'l>>, reachable: &[usize], gu
         return None;
     }
     let tried = Part { role: Role::Tried, ..*part };
-    let place = find(&|launch| launch.looks_for_a_way(step.first) && launch.lacks(part))
-        .or_else(|| find(&|launch| launch.looks_for_a_way(step.first) && launch.goes_on_with(part)))
-        .or_else(|| find(&|launch| launch.waits_for(step, guide)))
+    let place = looking()
+        .find(|&place| all[place].lacks(part))
+        .or_else(|| looking().find(|&place| all[place].goes_on_with(part)))
+        .or_else(|| places(|reach, _| reach.broken).find(|&place| all[place].waits_for(step, guide)))
         .or_else(|| {
             // A session over TCP looks for EDT from time to time (facts ADP-06).
-            let probes = |launch: &Launch<'l>| {
-                part.what == Way::Edt && launch.runs_over_tcp(step.first) && launch.is_over_with(part)
-            };
-            reachable.iter().copied().rfind(|&place| probes(&all[place]))
+            let running = places(|reach, _| reach.over_tcp).filter(|_| part.what == Way::Edt);
+            running.filter(|&place| all[place].runs_over_tcp(step.first) && all[place].is_over_with(part)).last()
         });
     match place {
         Some(place) => {
@@ -141,19 +169,28 @@ impl<'l> Launch<'l> {
         self.parts.iter().all(Part::carries)
     }
 
-    /// A later flow may belong to it.
-    fn may_get_more(&self, at: Timestamp) -> bool {
-        match self.carrier.map(|carrier| carrier.step) {
-            None => self.looks_for_a_way(at),
-            Some(step) => {
-                step.ended == Ended::Open || at <= step.last || at <= step.first + RACE || at <= step.broke + KEPT
-            }
+    /// Which flows it may still get.
+    fn reach(&self, place: usize) -> Reach {
+        const NEVER: Timestamp = Timestamp(i64::MIN);
+        let over = self.active + NEXT_WAY;
+        let Some(carrier) = self.carrier else {
+            let (races, broken, over_tcp, searched) = (NEVER, false, false, false);
+            return Reach { place, until: over, looks: over, races, broken, over_tcp, searched };
+        };
+        let step = carrier.step;
+        let (raced, broken) = (step.first + RACE, step.ended.is_broken());
+        Reach {
+            place,
+            until: match step.ended {
+                Ended::Open => Timestamp(i64::MAX),
+                _ => step.last.max(raced).max(step.broke + KEPT),
+            },
+            looks: NEVER,
+            races: if carrier.what == Way::Edt && !self.raced { raced } else { NEVER },
+            broken,
+            over_tcp: matches!(carrier.what, Way::Cgp | Way::Ica),
+            searched: self.parts.last().is_some_and(|last| last.what == Way::Edt && last.role == Role::Tried),
         }
-    }
-
-    /// Nothing carries it yet, and the client may be about to try the next way.
-    fn looks_for_a_way(&self, at: Timestamp) -> bool {
-        self.carrier.is_none() && at <= self.active + NEXT_WAY
     }
 
     /// This way was not tried yet.
@@ -201,6 +238,16 @@ impl<'l> Launch<'l> {
         let (Some(carrier), Some(last)) = (self.carrier, self.parts.last()) else { return false };
         let probe = last.what == Way::Edt && last.role == Role::Tried && last.step.first > carrier.step.first;
         over_tcp && probe && part.step.first <= last.step.first + RACE
+    }
+
+    /// It ran over TCP, and that was closed as soon as this began over EDT.
+    fn moves_to(&self, part: &Part<'_>) -> bool {
+        self.carrier.is_some_and(|carrier| {
+            let (tcp, edt) = (carrier.step, part.step);
+            let closed = matches!(tcp.ended, Ended::ClientClosed | Ended::ServerClosed);
+            let at_once = edt.first <= tcp.last && tcp.last <= edt.first + MOVED;
+            part.what == Way::Edt && closed && at_once && tcp.first + RACE < edt.first && tcp.last < edt.last
+        })
     }
 
     /// It runs over TCP at this time.

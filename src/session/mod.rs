@@ -98,6 +98,8 @@ pub enum Role {
     Carried,
     /// It carries the session after it broke (facts CGP-10).
     Resumed,
+    /// It carries the session since EDT answered after all (facts ADP-06).
+    Moved,
     /// Sound beside it.
     Audio,
     /// The client's leg to the Gateway.
@@ -148,6 +150,7 @@ impl Role {
             Role::Raced => "raced",
             Role::Carried => "carried",
             Role::Resumed => "resumed",
+            Role::Moved => "moved",
             Role::Audio => "audio",
             Role::Gateway => "gateway",
         }
@@ -167,12 +170,12 @@ impl<'l> Part<'l> {
     }
 
     fn carries(&self) -> bool {
-        matches!(self.role, Role::Carried | Role::Resumed)
+        matches!(self.role, Role::Carried | Role::Resumed | Role::Moved)
     }
 }
 
 impl<'l> Session<'l> {
-    /// The flows that carry it at its server, the first first; after a resume there is one more.
+    /// The flows that carry it at its server, the first first; after a resume or a move there is one more.
     pub fn carriers(&self) -> impl Iterator<Item = &Part<'l>> {
         self.parts.iter().filter(|part| part.carries())
     }
@@ -276,7 +279,7 @@ pub fn sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
     gateway::add_legs(&mut sessions, judge, &guide);
     leave_out_scanners(&mut sessions);
     sessions.iter_mut().for_each(|session| session.parts.sort_by_key(|part| (part.step.first, part.opener)));
-    sessions.sort_by_key(|session| (session.first(), session.parts.first().map(|part| part.opener)));
+    sessions.sort_by_cached_key(|session| (session.first(), session.parts.first().map(|part| part.opener)));
     name(&mut sessions);
     sessions
 }
