@@ -280,7 +280,7 @@ impl Steps {
 impl AddAssign<&Steps> for Steps {
     fn add_assign(&mut self, other: &Steps) {
         other.iter().for_each(|(opener, step)| self.add(*opener, *step));
-        self.incomplete |= other.incomplete;
+        self.incomplete = self.incomplete || other.incomplete;
         self.keep();
     }
 }

@@ -7,7 +7,7 @@ use crate::judge::{Judge, Outcome};
 use crate::ledger::{Ended, Step};
 use crate::packet::{Address, protocol};
 use crate::time::{Span, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum time from the client's leg to that of the Gateway, which redeems a ticket in between, where an address ties them.
 const BEHIND: Span = Span::seconds(10);
@@ -20,7 +20,7 @@ const CLOSE_END: Span = Span::seconds(1);
 /// Minimum length of legs that nothing but time ties.
 const LONG: Span = Span::seconds(30);
 /// Maximum number of flows that begin at about the same time as a session. Where there are more, time ties nothing.
-const AT_ONCE: usize = 1_000;
+const AT_ONCE: usize = 200;
 /// Each message gets longer inside TLS: records of 20 bytes become up to five times as long, and there is a handshake.
 const ENVELOPE: u64 = 5;
 /// Bytes of handshakes and certificates.
@@ -67,11 +67,16 @@ fn between<'s, 'l>(legs: &'s [Part<'l>], first: Timestamp, last: Timestamp) -> &
 }
 
 fn through_a_gateway<'l>(sessions: &mut [Session<'l>], legs: &[Part<'l>]) {
+    let servers: BTreeSet<Address> = legs.iter().map(|leg| leg.step.path.server).collect();
     let mut used = BTreeMap::<PacketRef, Tie>::new();
     for tie in [Tie::Address, Tie::Time] {
         // Each leg may fit to one session only, and each session to one leg.
         let mut fitting = BTreeMap::<PacketRef, Vec<(usize, Part<'l>)>>::new();
-        for (place, session) in sessions.iter().enumerate().filter(|(_, session)| session.gateway.is_none()) {
+        let may_have_a_leg = |session: &Session<'_>| match tie {
+            Tie::Address => servers.contains(&session.client),
+            Tie::Time => session.gateway.is_none() && session.ended().is_some_and(is_seen) && length(session) >= LONG,
+        };
+        for (place, session) in sessions.iter().enumerate().filter(|(_, session)| may_have_a_leg(session)) {
             if let Some(leg) = only_leg(session, legs, tie, &used) {
                 fitting.entry(leg.opener).or_default().push((place, leg));
             }
@@ -125,13 +130,18 @@ fn fits(session: &Session<'_>, leg: &Part<'_>, tie: Tie) -> bool {
     let both_open = front.ended == Ended::Open && session.ended() == Some(Ended::Open);
     let ends = match tie {
         Tie::Address => apart <= END || both_open,
-        Tie::Time => {
-            let is_over = |ended| ended != Ended::Open && ended != Ended::Idle;
-            let over = is_over(front.ended) && session.ended().is_some_and(is_over);
-            over && apart <= CLOSE_END && front.last - front.first >= LONG
-        }
+        Tie::Time => is_seen(front.ended) && apart <= CLOSE_END && front.last - front.first >= LONG,
     };
     tied && ends && is_whole(leg) && front.path.client != session.server && carries_as_much(session, front)
+}
+
+/// Its end is in the captures.
+fn is_seen(ended: Ended) -> bool {
+    ended != Ended::Open && ended != Ended::Idle
+}
+
+fn length(session: &Session<'_>) -> Span {
+    session.last() - session.first()
 }
 
 /// What went through one leg went through the other, inside an envelope.
