@@ -405,9 +405,8 @@ fn ndjson_tells_the_same_objects_one_a_line() {
             last = text_of(&kind);
             objects.entry(last.clone()).or_default().push(object);
         }
-        for (kind, name) in
-            [("capture", "captures"), ("flow", "flows"), ("finding", "findings"), ("service", "services")]
-        {
+        let kinds = [("capture", "captures"), ("flow", "flows"), ("finding", "findings"), ("service", "services")];
+        for (kind, name) in kinds.into_iter().chain([("problem", "problems"), ("session", "sessions")]) {
             assert_eq!(objects.remove(kind).unwrap_or_default(), list(&report[name]), "{folder}: {kind}");
         }
         for set in objects.remove("rule_set").unwrap_or_default() {

@@ -10,6 +10,7 @@ use crate::ledger::{AUDIO_PORTS, Ended, Step, WEB_PORT, WEBSOCKET_PORT};
 use crate::matching::ServiceRef;
 use crate::packet::{Address, protocol};
 use crate::portmap::{PortMap, ServiceId};
+use crate::signature::Protocol;
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
@@ -300,7 +301,7 @@ struct Guide {
 
 impl Guide {
     fn new(map: &PortMap) -> Guide {
-        let [ica, cgp] = ["ica", "cgp"].map(|name| map.service_named(name));
+        let [ica, cgp] = [Protocol::Ica, Protocol::Cgp].map(|protocol| map.service_proved_by(protocol));
         let ports = |service: Option<ServiceId>| {
             service.map(|service| map.specific_ports(service, Transport::Tcp)).unwrap_or_default()
         };
