@@ -131,8 +131,8 @@ fn enter<'l>(part: &Part<'l>, all: &mut Vec<Launch<'l>>, reachable: &[Reach], gu
         .or_else(|| places(|reach, _| reach.broken).find(|&place| all[place].waits_for(step, guide)))
         .or_else(|| {
             // A session over TCP looks for EDT from time to time (facts ADP-06).
-            let running = places(|reach, _| reach.over_tcp).filter(|_| part.what == Way::Edt);
-            running.filter(|&place| all[place].runs_over_tcp(step.first) && all[place].is_over_with(part)).next_back()
+            let mut running = places(|reach, _| reach.over_tcp).filter(|_| part.what == Way::Edt);
+            running.rfind(|&place| all[place].runs_over_tcp(step.first) && all[place].is_over_with(part))
         });
     match place {
         Some(place) => {
