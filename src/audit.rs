@@ -345,7 +345,7 @@ fn tell(record: &FlowRecord, map: &PortMap) -> (u16, Option<Doubt>) {
     let matching = Matching::of(record, showing, map);
     let both_ways = record.from_client.payload_bytes > 0 && record.from_server.payload_bytes > 0;
     let mut hasher = DefaultHasher::new();
-    (showing, matching, both_ways, record.death.is_some()).hash(&mut hasher);
+    (showing, matching, both_ways, record.death.is_some(), record.idle_before_end.is_some()).hash(&mut hasher);
     let doubt = match showing {
         Showing::NoReply(doubt) => doubt,
         Showing::Unclear(doubt) => Some(doubt),

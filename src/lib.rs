@@ -16,6 +16,7 @@
 //!                                                        v
 //!                                                   case               Ledger, flows, captures, clock: all that is known
 //!                                                   judge              facts + map -> outcome, verdict, signs
+//!                                                   session            flows of one launch -> a session
 //!                                                   finding::CHECKS    signs -> findings: codes with parameters
 //!                                                   problem            findings with one cause -> problems
 //!                                                   report             a report of values
@@ -42,6 +43,7 @@
 //! ledger/                 what was seen: kinds, sightings, answered paths, visibility, latency; its written form
 //! judge/                  what it comes to: outcome, verdict, rules; sums by service
 //! audit                   raw packets in, ledger and finished flows out: the front door of the core
+//! session/                flows of one launch: what was tried, what carries it, how it broke
 //! finding/                the checks, one file a theme
 //! problem/                findings with one cause: whom they hit, what works, who is behind it
 //! sandbox error           what a live audit gives up; what stops a command
@@ -133,6 +135,7 @@ pub mod problem;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod session;
 pub mod shell;
 pub mod signature;
 pub mod source;

@@ -427,6 +427,7 @@ fn ndjson_tells_the_same_objects_one_a_line() {
             ("finding", "findings"),
             ("problem", "problems"),
             ("service", "services"),
+            ("session", "sessions"),
         ] {
             assert_eq!(objects.remove(kind).unwrap_or_default(), list(&report[name]), "{folder}: {kind}");
         }

@@ -4,7 +4,9 @@
 mod support;
 
 use cap_audit::flow::{Hints, Sender};
-use cap_audit::ledger::{Answered, CitrixName, Habits, Ledger, Moments, Path, Reply, Seen, Signed, Speaker, Voice};
+use cap_audit::ledger::{
+    Answered, CitrixName, Ended, Habits, Ledger, Moments, Path, Reply, Seen, Signed, Speaker, Step, Voice,
+};
 use cap_audit::packet::{Vlans, protocol};
 use cap_audit::time::Span;
 use support::*;
@@ -204,4 +206,45 @@ fn a_name_of_citrix_and_quic_in_vain_are_kept() {
     other += &audited.ledger;
     assert_eq!(twice.hellos, other.hellos);
     assert_eq!(twice.hellos.quic().next().expect("it is there").1.flows, 2);
+}
+
+fn steps(ledger: &Ledger) -> Vec<Step> {
+    ledger.steps.iter().map(|(_, step)| *step).collect()
+}
+
+#[test]
+fn a_flow_of_a_session_keeps_its_times_and_how_it_ended() {
+    let wait = Span::millis(10);
+    let talk = to_cgp(40_001).syn().wait(wait).syn_ack().wait(wait).ack().wait(wait).says(b"\x1aCGP/01");
+    let talk = talk.wait(wait).server_ack().wait(wait).answers(b"\x1aCGP/01").wait(Span::seconds(90)).server_reset();
+    let [step] = steps(&audit(talk.packets()).ledger)[..] else { panic!("one flow") };
+    assert_eq!(step.handshake_rtt.span(), Some(Span::millis(20)));
+    assert_eq!(step.data_rtt.span(), Some(wait), "until it was acknowledged, not until it was answered");
+    assert_eq!(step.spoke.span(), Some(Span::millis(50)));
+    assert_eq!((step.ended, step.idle(), step.payload), (Ended::ServerReset, Some(Span::seconds(90)), [7, 7]));
+    assert_eq!((step.first, step.broke), (START, step.last));
+}
+
+#[test]
+fn silence_counts_before_the_data_that_a_reset_answers() {
+    let talk = to_cgp(40_001).opened().says(b"\x1aCGP/01").answers(b"\x1aCGP/01").ack();
+    let woken = talk.clone().wait(Span::seconds(600)).says(b"here again").wait(Span::millis(20)).server_reset();
+    assert_eq!(steps(&audit(woken.packets()).ledger)[0].idle(), Some(Span::seconds(600)));
+    // What was said in between was answered: the reset has another reason.
+    let later = talk.wait(Span::seconds(600)).says(b"here again").answers(b"welcome").wait(Span::seconds(30));
+    assert_eq!(steps(&audit(later.server_reset().packets()).ledger)[0].idle(), None);
+}
+
+#[test]
+fn a_flow_that_is_entered_again_is_kept_once_as_it_was_last() {
+    let talk = to_cgp(40_001).opened().says(b"\x1aCGP/01").answers(b"\x1aCGP/01").wait(Span::seconds(9)).ack();
+    let (before, after) =
+        (audit(talk.clone().packets()).ledger, audit(talk.wait(Span::seconds(1)).closed().packets()).ledger);
+    for [first, second] in [[&before, &after], [&after, &before]] {
+        let mut sum = Ledger::default();
+        sum += first;
+        sum += second;
+        assert_eq!(sum.steps, after.steps);
+        assert_eq!(steps(&sum)[0].ended, Ended::ClientClosed);
+    }
 }

@@ -13,7 +13,10 @@ use cap_audit::flow::{
 };
 use cap_audit::judge::{Judge, Judgement, Outcome, Sign, Verdict};
 use cap_audit::ledger::written::{CaptureNames, ReadError};
-use cap_audit::ledger::{Few, HOSTS_NAMED, Ledger, PAIR_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, Seen, Sighting};
+use cap_audit::ledger::{
+    Few, HOSTS_NAMED, Ledger, OTHER_STEP_LIMIT, PAIR_LIMIT, PATH_LIMIT, Path, SIGHTING_LIMIT, STEP_LIMIT, Seen,
+    Sighting,
+};
 use cap_audit::matching::Matching;
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Options, Sweep};
@@ -413,8 +416,9 @@ fn a_year_earlier(finding: Finding) -> Finding {
 fn a_year_younger(flow: JudgedFlow) -> JudgedFlow {
     let record = flow.record;
     let (first, last, until) = (back(record.first), back(record.last), back(record.until));
-    let (answered_at, established_at) = (record.answered_at.map(back), record.established_at.map(back));
-    JudgedFlow { record: FlowRecord { first, last, until, answered_at, established_at, ..record }, ..flow }
+    let [answered_at, established_at, spoke_at] =
+        [record.answered_at, record.established_at, record.spoke_at].map(|at| at.map(back));
+    JudgedFlow { record: FlowRecord { first, last, until, answered_at, established_at, spoke_at, ..record }, ..flow }
 }
 
 // Beyond the limits.
@@ -444,6 +448,9 @@ fn silent(number: u32) -> FlowRecord {
         answered_at: None,
         established_at: None,
         handshake_rtt: None,
+        spoke_at: None,
+        data_rtt: None,
+        idle_before_end: None,
         marks: Marks(Marks::SYN_SEEN),
         reset_after: None,
         greeting: None,
@@ -515,6 +522,16 @@ fn books(count: u32, flow: fn(u32) -> FlowRecord) -> [Ledger; 4] {
         sum
     };
     [straight, reverse, dealt(true), dealt(false)]
+}
+
+#[test]
+fn beyond_the_limits_of_steps_the_sum_is_still_the_same() {
+    let more = STEP_LIMIT as u32 + 500;
+    for (flow, counts) in [(session as fn(u32) -> FlowRecord, [STEP_LIMIT, 0, 0]), (silent, [0, OTHER_STEP_LIMIT, 0])] {
+        let [straight, others @ ..] = books(more, flow);
+        assert_eq!((straight.steps.counts(), straight.steps.incomplete), (counts, true));
+        others.iter().for_each(|other| assert!(straight.steps == other.steps));
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod path;
 mod quality;
 mod scan;
 mod scene;
+mod session;
 mod unexpected;
 
 use crate::flow::{Evidence, PacketRef};
@@ -187,11 +188,12 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 7] = [
+pub const CHECKS: [&[Check]; 8] = [
     blocked::CHECKS,
     launch::CHECKS,
     fallback::CHECKS,
     path::CHECKS,
+    session::CHECKS,
     unexpected::CHECKS,
     scan::CHECKS,
     quality::CHECKS,

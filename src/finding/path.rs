@@ -1,6 +1,7 @@
 //! What goes wrong on the way while a session runs.
 
 use super::scene::Scene;
+use super::session::{Timer, timers};
 use super::{Check, Confidence, Finding, Params, Severity, Value};
 use crate::time::Span;
 
@@ -16,7 +17,17 @@ pub(super) const CHECKS: &[Check] = &[Check {
 const EQUAL: Span = Span::seconds(60);
 
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let timers = timers(scene);
     for (group, died) in scene.deaths() {
+        // All of them are told as what a timer ended.
+        let told = |timer: &Timer<'_>| {
+            let (shortest, longest) = timer.idle;
+            let within = died.idle_for.is_some_and(|idle| shortest <= idle.0 && idle.1 <= longest);
+            timer.port == (group.transport, group.port) && died.idle == group.seen.flows && within
+        };
+        if timers.iter().any(told) {
+            continue;
+        }
         let (first, last) = (group.seen.first, group.seen.last);
         // Where the clock leaps the idle time before is no idle time.
         if scene.may_have_lost(first, last) || scene.leaps(first, last) {

@@ -10,6 +10,7 @@ use crate::ledger::{
 use crate::matching::{Matching, ServiceRef, service_of};
 use crate::packet::{Address, protocol};
 use crate::portmap::{Place, PortMap, RuleId};
+use crate::session::Session;
 use crate::source::CaptureNotes;
 use crate::time::Timestamp;
 use crate::transport::Transport;
@@ -27,6 +28,8 @@ pub struct Scene<'a> {
     pub captures: &'a [CaptureNotes],
     /// Times in which nothing came although much did before and after.
     leaps: Vec<Leap>,
+    /// Flows that belong together, in the order of time.
+    pub sessions: &'a [Session<'a>],
     /// Who judges.
     judge: Judge<'a, 'a>,
     /// What the sightings are signs of.
@@ -116,8 +119,8 @@ impl Attempts {
 }
 
 impl<'a> Scene<'a> {
-    /// What a judge knows, and the captures that it was seen in.
-    pub fn new(judge: Judge<'a, 'a>, captures: &'a [CaptureNotes]) -> Scene<'a> {
+    /// What a judge knows, the captures that it was seen in, and the sessions that he saw.
+    pub fn new(judge: Judge<'a, 'a>, captures: &'a [CaptureNotes], sessions: &'a [Session<'a>]) -> Scene<'a> {
         let ledger = judge.ledger;
         let scans = Scans::of(ledger);
         let (mut signs, mut from_outside) = (Vec::new(), Vec::new());
@@ -157,6 +160,7 @@ impl<'a> Scene<'a> {
             ledger,
             map: judge.map,
             captures,
+            sessions,
             leaps: Vec::new(),
             judge,
             signs,
@@ -329,8 +333,13 @@ impl<'a> Scene<'a> {
 
     /// A group of what one client had on a path.
     fn first_of_path(&self, path: &Path, seen: Seen) -> Group<'a> {
-        let Path { protocol, port, server, client } = *path;
-        let transport = if protocol == protocol::UDP { Transport::Udp } else { Transport::Tcp };
+        let transport = if path.protocol == protocol::UDP { Transport::Udp } else { Transport::Tcp };
+        self.group_of(transport, path, seen)
+    }
+
+    /// A group of what one client had over this transport on a port that means Citrix.
+    pub(super) fn group_of(&self, transport: Transport, path: &Path, seen: Seen) -> Group<'a> {
+        let Path { port, server, client, .. } = *path;
         let place = self.map.place(transport, port);
         Group {
             server,
@@ -434,7 +443,7 @@ fn is_from_outside(sighting: &Sighting) -> bool {
 
 impl Group<'_> {
     /// Adds further flows of a client.
-    fn add(&mut self, client: Address, seen: &Seen) {
+    pub(super) fn add(&mut self, client: Address, seen: &Seen) {
         self.clients.entry(client).and_modify(|attempts| attempts.add(seen)).or_insert_with(|| Attempts::of(seen));
         self.seen += seen;
     }

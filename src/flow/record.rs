@@ -253,6 +253,15 @@ pub struct FlowRecord {
     pub established_at: Option<Timestamp>,
     /// From the SYN to the client's ACK, if neither was repeated.
     pub handshake_rtt: Option<Span>,
+    /// When the server first said something: of TCP its first payload, as far as nothing before it is missing, of UDP its first
+    /// datagram. Kept like `answered_at`.
+    pub spoke_at: Option<Timestamp>,
+    /// As seen from the place of the capture: from the client's first payload to the server's acknowledgement of it; over UDP from
+    /// the first datagram to the first answer. None where the client repeated it.
+    pub data_rtt: Option<Span>,
+    /// How long nothing was said before the first FIN or reset, or before the data that it answered, where that was a minute or
+    /// longer.
+    pub idle_before_end: Option<Span>,
     /// What else was seen.
     pub marks: Marks,
     /// From the end of the handshake to the server's reset.
@@ -309,6 +318,8 @@ impl Marks {
     pub const CLIENT_SPOKE: u16 = 1 << 10;
     /// The server sent a reset.
     pub const SERVER_RESET: u16 = 1 << 11;
+    /// The client's first payload has not been acknowledged yet.
+    pub const AWAITS_ACK: u16 = 1 << 12;
 
     /// Nobody watched since its last packet.
     pub const UNWATCHED: u16 = 1 << 13;

@@ -13,7 +13,7 @@ use super::{
     Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, FIRM, FlowKey, FlowRecord, GRACE, Heard, Hints, IcmpError,
     Marks, Note, Sender, Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
 };
-use crate::packet::{Packet, RawPacket, Tcp, TransportHeader, Vlans, protocol};
+use crate::packet::{Packet, RawPacket, Tcp, TcpFlags, TransportHeader, Vlans, protocol};
 use crate::time::{Span, Timestamp};
 use std::num::NonZeroU32;
 
@@ -38,7 +38,7 @@ pub(super) struct Flow {
     opener: Packed,
     /// The first packets that were noted after the opener; the others lie apart.
     evidence: [Packed; NOTED_HERE],
-    /// The last SYN.
+    /// The last SYN; from then on the server's first payload.
     syn_at: Since,
     syns: u32,
     /// The first answer: of TCP the first SYN-ACK, else the server's first packet. Of a SYN that a reset answered, how long that took.
@@ -93,6 +93,7 @@ struct Since(u32);
 
 impl Since {
     const TOO_LATE: u32 = u32::MAX;
+    const NEVER: Since = Since(Since::TOO_LATE);
 
     fn new(first: Timestamp, at: Timestamp) -> Since {
         Since(u32::try_from((at - first).as_micros()).unwrap_or(Since::TOO_LATE))
@@ -115,6 +116,9 @@ struct Cold {
     heard: Option<Heard>,
     vlans: Vlans,
     evidence: [Packed; EVIDENCE_LIMIT - 1 - NOTED_HERE],
+    /// Of TCP: when the client first said something while [`Marks::AWAITS_ACK`] is set, and how long it took until that was
+    /// acknowledged from then on.
+    data: Since,
     rare: Option<Box<Rare>>,
 }
 
@@ -129,6 +133,8 @@ struct Rare {
     icmp: Option<IcmpError>,
     /// The last long pause: from when until when.
     pause: Option<(Timestamp, Timestamp)>,
+    /// How long nothing was said before the first FIN or reset.
+    idle_before_end: Option<Span>,
     calls: Option<Calls>,
 }
 
@@ -352,15 +358,20 @@ impl Flow {
 
     #[inline]
     fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32, before: Timestamp) {
+        let until_now = self.tcp;
         self.tcp = self.tcp.next(tcp.flags, who, packet.payload_bytes == 0);
         match self.halves[who as usize].sequence(tcp, packet, quiet) {
             Step::Plain => {}
             Step::AfterPause => self.wakes(before, raw.at),
             Step::Repeated => self.repeats(who, raw.at),
         }
-        const PLAIN: u8 = crate::packet::TcpFlags::ACK | crate::packet::TcpFlags::PSH;
+        const PLAIN: u8 = TcpFlags::ACK | TcpFlags::PSH;
+        const ENDS: u8 = TcpFlags::FIN | TcpFlags::RST;
         let settled = Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON | Marks::CLIENT_SPOKE;
-        if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & (settled | Marks::SERVER_RESET) != settled {
+        if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & (settled | Marks::SERVER_RESET | Marks::AWAITS_ACK) != settled {
+            if tcp.flags.0 & ENDS != 0 {
+                self.ends(until_now, before, raw.at);
+            }
             match who {
                 Who::Client => self.client_says(tcp, packet, raw),
                 Who::Server => self.server_says(tcp, packet, raw, before),
@@ -376,6 +387,21 @@ impl Flow {
     fn wakes(&mut self, before: Timestamp, at: Timestamp) {
         if self.spoke == Spoke::BOTH && at - before >= IDLE_SHORTEST {
             self.rare().pause = Some((before, at));
+        }
+    }
+
+    /// A FIN or a reset. The first tells how long nothing was said before it, or before the data that it answers.
+    #[inline(never)]
+    fn ends(&mut self, before_it: TcpState, before: Timestamp, at: Timestamp) {
+        let has_ended = |end| matches!(end, End::Closed | End::Reset | End::ResetAfterClose);
+        if self.spoke != Spoke::BOTH || has_ended(before_it.client) || has_ended(before_it.server) {
+            return;
+        }
+        let rare = self.cold.as_deref().and_then(|cold| cold.rare.as_deref());
+        let woke = rare.and_then(|rare| rare.pause).filter(|&(_, woke)| at - woke <= CALLED_SINCE);
+        let idle = woke.map_or(at - before, |(from, woke)| woke - from);
+        if idle >= IDLE_SHORTEST {
+            self.rare().idle_before_end = Some(idle);
         }
     }
 
@@ -424,7 +450,9 @@ impl Flow {
         }
         if flags.syn() && !flags.ack() {
             self.syns += 1;
-            self.syn_at = Since::new(self.first, raw.at);
+            if !self.server_spoke() {
+                self.syn_at = Since::new(self.first, raw.at);
+            }
             self.marks.set(Marks::SYN_SEEN);
             if self.syn_acks == 0 {
                 // What it reset was an older connection.
@@ -439,8 +467,42 @@ impl Flow {
             }
             self.note_try(Note::Syn, self.syns, raw);
         } else if !flags.rst() {
+            if self.marks.has(Marks::AWAITS_ACK) && packet.payload_bytes > 0 && tcp.sequence == self.halves[0].start {
+                // It is said again, and nobody will know which one was acknowledged.
+                self.marks.clear(Marks::AWAITS_ACK);
+                self.cold().data = Since::NEVER;
+            }
             self.client_goes_on(packet, raw);
         }
+    }
+
+    /// A side says something for the first time, as far as nothing before it is missing. (TCP)
+    fn says_first(&mut self, who: Who, raw: &RawPacket<'_>) {
+        let at = Since::new(self.first, raw.at);
+        match who {
+            Who::Client => {
+                self.marks.set(Marks::AWAITS_ACK);
+                self.cold().data = at;
+            }
+            Who::Server => {
+                self.syn_at = at;
+            }
+        }
+    }
+
+    fn server_spoke(&self) -> bool {
+        self.listening.0 & Listening::SERVER != 0
+    }
+
+    /// How long it took until the client's first payload was acknowledged.
+    fn data_rtt(&self) -> Option<Span> {
+        if self.key.protocol() == protocol::UDP {
+            let answered = self.answered_at.after(self.first).filter(|_| self.spoke == Spoke::BOTH)?;
+            return Some(answered - self.first).filter(|span| self.unanswered == 1 && *span > Span::default());
+        }
+        let known = self.listening.0 & Listening::CLIENT != 0 && !self.marks.has(Marks::AWAITS_ACK);
+        let data = self.cold.as_deref()?.data;
+        (known && data.0 != Since::TOO_LATE).then(|| Span::micros(i64::from(data.0)))
     }
 
     /// The server has reset: after a handshake, that handshake's connection.
@@ -459,7 +521,7 @@ impl Flow {
         self.marks.set(Marks::CLIENT_WENT_ON);
         // With a repeated SYN or SYN-ACK nobody knows which one was answered.
         let plain = self.syns == 1 && self.syn_acks == 1 && packet.payload_bytes == 0;
-        let asked = self.syn_at.after(self.first).filter(|_| plain);
+        let asked = self.syn_at.after(self.first).filter(|_| plain && !self.server_spoke());
         self.established_at = Since::new(self.first, raw.at);
         self.handshake_rtt = asked.and_then(|asked| Rtt::new(raw.at - asked));
     }
@@ -472,6 +534,12 @@ impl Flow {
         }
         if self.marks.has(Marks::SERVER_RESET) && packet.payload_bytes > 0 {
             self.server_goes_on(tcp.sequence.wrapping_add(packet.payload_bytes));
+        }
+        let acknowledged = tcp.acknowledgement.wrapping_sub(self.halves[0].start) as i32;
+        if self.marks.has(Marks::AWAITS_ACK) && flags.ack() && acknowledged > 0 {
+            self.marks.clear(Marks::AWAITS_ACK);
+            let (now, cold) = (Since::new(self.first, raw.at), self.cold());
+            cold.data = if now.0 == Since::TOO_LATE { now } else { Since(now.0.saturating_sub(cold.data.0)) };
         }
         if flags.syn() {
             if !self.halves[0].started {
@@ -662,6 +730,12 @@ impl Flow {
             answered_at: self.answered_at.after(self.first).filter(|_| answered),
             established_at: self.established_at.after(self.first).filter(|_| self.marks.has(Marks::CLIENT_WENT_ON)),
             handshake_rtt: self.handshake_rtt.map(Rtt::span),
+            spoke_at: match self.key.protocol() {
+                protocol::TCP => self.syn_at.after(self.first).filter(|_| self.server_spoke()),
+                _ => self.answered_at.after(self.first).filter(|_| answered),
+            },
+            data_rtt: self.data_rtt(),
+            idle_before_end: rare.and_then(|rare| rare.idle_before_end),
             marks: self.marks,
             reset_after: rare.and_then(|rare| rare.reset_after),
             greeting: Some(self.server).filter(|_| answered),

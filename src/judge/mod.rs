@@ -10,7 +10,7 @@ pub use tally::{ServiceTally, Tally};
 pub use what_if::{Change, WhatIf};
 
 use crate::flow::{self, Asked, Doubt, FlowRecord, GRACE, Nobody, Showing, TCP_TRIES, Witness, showing, showing_told};
-use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Seen, Sighting};
+use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Seen, Sighting, Step};
 use crate::matching::{self, Basis, Fit, Matching, ServiceRef};
 use crate::packet::protocol;
 use crate::portmap::{Place, PortMap, RuleId};
@@ -214,6 +214,12 @@ impl<'m, 'l> Judge<'m, 'l> {
     /// Judges the flows of a sighting.
     pub fn sighting(&self, sighting: &Sighting) -> Judgement<'m> {
         let Sighting { showing, matching, path } = *sighting;
+        self.judge(Kind { showing, matching }, Some(path), &mut Nobody)
+    }
+
+    /// Judges a flow of a session.
+    pub fn step(&self, step: &Step) -> Judgement<'m> {
+        let Step { showing, matching, path, .. } = *step;
         self.judge(Kind { showing, matching }, Some(path), &mut Nobody)
     }
 

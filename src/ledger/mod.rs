@@ -11,6 +11,7 @@ mod latency;
 mod neighbour;
 mod path;
 mod sighting;
+mod step;
 mod visibility;
 mod voice;
 pub mod written;
@@ -27,6 +28,7 @@ pub use path::{Answered, Answers, PATH_LIMIT, Path, Paths, Working};
 pub use sighting::{
     CROWD_LIMIT, LATEST_LIMIT, NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed,
 };
+pub use step::{AUDIO_PORTS, Ended, Micros, OTHER_STEP_LIMIT, STEP_LIMIT, Step, Steps, WEB_PORT, WEBSOCKET_PORT};
 pub use visibility::{Directions, PAIR_LIMIT, Pair, Pairs, Visibility};
 pub use voice::{Habits, MOMENTS, Moments, Speaker, VOICE_LIMIT, Voice, Voices};
 
@@ -53,6 +55,8 @@ pub struct Ledger {
     pub deaths: Deaths,
     /// What first words told beside the protocol.
     pub hellos: Hellos,
+    /// Flows that sessions are made of.
+    pub steps: Steps,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -116,6 +120,7 @@ impl Ledger {
         self.holes.enter(flow);
         self.deaths.enter(flow, &matching);
         self.hellos.enter(flow, showing, &matching);
+        self.steps.enter(flow, showing, &matching);
         self.paths.enter(flow, showing, &matching);
         self.voices.enter(flow, showing);
         self.sightings.enter(flow, showing, &matching);
@@ -134,6 +139,7 @@ impl AddAssign<&Ledger> for Ledger {
             deaths,
             hellos,
             voices,
+            steps,
             visibility,
             duplicates,
             flow_packets,
@@ -152,6 +158,7 @@ impl AddAssign<&Ledger> for Ledger {
         self.neighbours += neighbours;
         self.deaths += deaths;
         self.hellos += hellos;
+        self.steps += steps;
         self.kinds += kinds;
         for (service, latency) in round_trips {
             *self.round_trips.entry(*service).or_default() += latency;

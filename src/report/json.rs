@@ -3,7 +3,7 @@
 use super::rule_sets::{self, RuleSets};
 use super::{
     Because, CaptureLine, FindingLine, FlowLine, FlowList, PortMapLine, Program, Quality, Report, Revision,
-    ServiceLine, Totals,
+    ServiceLine, SessionList, Totals,
 };
 use crate::finding::{Finding, Params};
 use crate::flow::Evidence;
@@ -38,6 +38,7 @@ pub fn write_json(out: &mut impl Write, report: &Report<'_>, words: &Words) -> i
         rule_sets: rule_sets::named(report),
         problems: (0..report.problems.len()).map(|place| told_problem(report, place, words)).collect(),
         findings: told_findings(report, words).collect(),
+        sessions: &report.sessions,
         flows: &report.flows,
     };
     write_document(out, &document)
@@ -66,6 +67,7 @@ pub fn write_ndjson(out: &mut impl Write, report: &Report<'_>, words: &Words) ->
         line(out, "finding", &finding)?;
     }
     write_problems(out, report, words)?;
+    write_sessions(out, report)?;
     write_end(out, report, words, &report.totals)
 }
 
@@ -86,6 +88,7 @@ pub fn write_ndjson_without_flows(
         }
     }
     write_problems(out, report, words)?;
+    write_sessions(out, report)?;
     write_end(out, report, words, &Totals { flows_left_out: None, ..report.totals })
 }
 
@@ -95,6 +98,10 @@ fn write_captures(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
 
 fn write_problems(out: &mut impl Write, report: &Report<'_>, words: &Words) -> io::Result<()> {
     (0..report.problems.len()).try_for_each(|place| line(out, "problem", &told_problem(report, place, words)))
+}
+
+fn write_sessions(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+    report.sessions.lines().try_for_each(|session| line(out, "session", &session))
 }
 
 fn write_end(out: &mut impl Write, report: &Report<'_>, words: &Words, totals: &Totals) -> io::Result<()> {
@@ -199,6 +206,7 @@ struct Document<'a> {
     rule_sets: RuleSets<'a>,
     problems: Vec<ToldProblem<'a>>,
     findings: Vec<ToldFinding<'a>>,
+    sessions: &'a SessionList<'a>,
     flows: &'a FlowList<'a>,
 }
 

@@ -13,6 +13,7 @@ pub mod ports;
 mod quality;
 mod rule_sets;
 mod screen;
+mod sessions;
 mod tables;
 mod text;
 mod told;
@@ -29,6 +30,7 @@ pub use json::{write_left_out, write_revised, write_withdrawn};
 pub use names::{bytes, count};
 pub use news::{Because, Change, InBetween, Notice, Revision, Standing, write_in_between, write_notice};
 pub use quality::{Flaw, Grade, Quality, Remark};
+pub use sessions::{SessionLine, SessionList};
 pub use text::{Look, write_text};
 pub use told::{CaptureTold, FindingTold, MapTold, Number, ProblemTold, QualityTold, Sure, Told, Tried};
 
@@ -65,6 +67,8 @@ pub struct Report<'a> {
     pub findings: Vec<FindingLine<'a>>,
     /// What the findings have in common, the worst first.
     pub problems: &'a [Problem],
+    /// Flows that belong together, as sessions, in the order of time.
+    pub sessions: SessionList<'a>,
     /// Every flow, in the order of the first packets. Empty where flows were not kept.
     pub flows: FlowList<'a>,
 }
@@ -387,7 +391,7 @@ pub struct FlowLine<'a> {
 impl<'a> Report<'a> {
     /// Puts the report together.
     pub fn new(conclusion: &'a Conclusion<'_>) -> Report<'a> {
-        let Conclusion { case, judge, tally, services, findings, problems } = conclusion;
+        let Conclusion { case, judge, tally, services, sessions, findings, problems } = conclusion;
         let (captures, flows, map, ledger) = (&case.captures, &case.flows, judge.map, judge.ledger);
         let mut services: Vec<ServiceLine> = services
             .iter()
@@ -414,6 +418,7 @@ impl<'a> Report<'a> {
             services,
             findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),
             problems,
+            sessions: SessionList { sessions, flows },
             flows: FlowList { flows, judge: *judge },
         }
     }

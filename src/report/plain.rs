@@ -2,8 +2,10 @@
 
 use crate::flow::DirectionBasis;
 use crate::judge::{Outcome, Reason, Verdict};
+use crate::ledger::Ended;
 use crate::matching::Basis;
 use crate::packet::LinkType;
+use crate::session::{Role, Tie, Way};
 use crate::signature::Protocol;
 use crate::time::{Span, Timestamp};
 use serde::{Serialize, Serializer};
@@ -25,6 +27,7 @@ macro_rules! named {
 }
 
 named!(Basis, DirectionBasis, Outcome, Protocol, Reason, Verdict);
+named!(Ended, Role, Tie, Way);
 
 pub(super) fn name<S: Serializer>(value: &impl Named, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(value.fixed_name())

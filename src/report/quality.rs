@@ -107,7 +107,7 @@ impl Flaw {
             "about-filter" | "about-live-filter" | "about-filter-link" => Flaw::Filtered,
             "about-tunnels" | "about-links" | "about-undescribed-interfaces" | "about-broken-headers" => Flaw::NotRead,
             "about-flow-limit" | "about-opening-limit" | "about-unlisted" | "about-many-pairs" => Flaw::NotKept,
-            "about-unlisted-ways" | "about-overlap" => Flaw::NotKept,
+            "about-unlisted-ways" | "about-unlisted-sessions" | "about-overlap" => Flaw::NotKept,
             "about-oddity" => Flaw::Odd,
             "about-unclear-flows" | "about-other-packets" | "about-missing-hosts" => Flaw::Unclear,
             _ => return None,
@@ -425,6 +425,9 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
     let blocked = conclusion.findings.iter().any(|finding| finding.code.starts_with("blocked."));
     if (ledger.paths.incomplete || ledger.hellos.incomplete) && blocked {
         remarks.add("about-unlisted-ways", []);
+    }
+    if ledger.steps.incomplete {
+        remarks.add("about-unlisted-sessions", []);
     }
     let clock = conclusion.case.clock;
     if clock.steps_back > 0 {

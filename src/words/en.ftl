@@ -207,6 +207,32 @@ path-died =
             sessions or was switched over.
     }
 
+launch-slow =
+    .title = { $sessions ->
+        [one] A session
+       *[other] { $sessions } sessions
+    } to { $server } spent { $typical } finding a transport
+    .meaning = { $clients } tried { $blocked_transport } { $blocked_port } first, in vain, and came through on { port } after { $typical }{ $sessions ->
+        [one] {""}
+       *[other] {" "}typically, and { $longest } at most
+    }. Users wait that long for each start, and after a broken line once more.
+    .remedy = Repair what blocks { $blocked_transport } { $blocked_port }; it is a finding of its own. If that way is not wanted, see that
+        clients do not try it first.
+
+path-idle-timeout =
+    .title = { $sessions } sessions on { port } dropped after { $idle } without traffic each: something forgets connections after that time
+    .meaning = Each time nothing had been said for { $idle }{ $spread ->
+        [some] {" "}to { $idle_longest }
+       *[none] {""}
+    } before a session of { $clients } to { $server } broke. So equal a time is that of a timer, which may also be a little shorter: of a
+        firewall, a NAT or a load balancer on the way, or of a policy on the server.{ $others ->
+        [0] {""}
+        [one] {" "}{ $others } other session broke after another silence.
+       *[other] {" "}{ $others } other sessions broke after another silence.
+    }
+    .remedy = Find the device between { $clients } and { $server } that forgets connections after { $idle }, and let it wait longer; or let
+        sessions speak more often than that (keep-alives).
+
 
 ## Findings: what should not be there
 
@@ -874,6 +900,7 @@ about-opening-limit = There were more unfinished openings than are kept: of { fl
 about-unlisted = There is more to tell than is kept: { flows } are counted but not told.
 about-many-pairs = There are more pairs of hosts than are told apart: the directions of { flows } count for the capture as a whole only.
 about-unlisted-ways = Sessions ran between more hosts than are kept, so some ways around a blocked port may not be told.
+about-unlisted-sessions = There are more flows of sessions than are kept one by one: of what comes later in the captures no session is told.
 about-steps-back = The clock of the capture steps back { $steps ->
         [one] { $steps } time
        *[other] { $steps } times
@@ -1673,6 +1700,7 @@ explain-no-finding = No finding: { $why ->
         [not_evaluable] it cannot be judged.
         [unexpected] it is told with others.
        *[expected] nothing is wrong with it.
+    }
 
 
 ## Who is behind a problem. The signs of a suspect, and why others are not excluded

@@ -116,6 +116,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("about-many-pairs", &["flows"]),
     ("about-unlisted", &["flows"]),
     ("about-unlisted-ways", &[]),
+    ("about-unlisted-sessions", &[]),
     ("about-wrong-clock", &["capture"]),
     ("diff-changed", CHANGED),
     ("diff-count", &["number", "state"]),

@@ -4,6 +4,7 @@ A scene is a function that plays on a `Site` and gives back what a report must s
 the text of the fixture's README. What is held to be true of the protocols stands in `src/facts.md`.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -100,6 +101,7 @@ def fallback_cgp_to_ica(site):
     return Expected(1, [blocked(client, vda, 2598, "silent", "S0"), ica(client, vda)], [
         found("blocked.silent", "error", client, vda, "tcp", 2598, "cgp", 1),
         fallback("cgp-to-ica", client, vda),
+        found("launch.slow", "warning", client, vda, "tcp", 1494, "ica", 1),
     ], [problem("no-answer", "error", [client], [vda], "tcp", 2598, 1)])
 
 
@@ -421,6 +423,29 @@ def session_died(site):
     return Expected(0, [cgp(client, vda, "S1")],
                     [found("path.died", "warning", client, vda, "tcp", 2598, "cgp", 1)],
                     [problem("session-died", "warning", [client], [vda], "tcp", 2598)])
+
+
+@scene("idle-timeout")
+def idle_timeout(site):
+    """Captured at the VDA: three clients have a session on TCP 2598 each, and say nothing for an hour (the times in the capture are
+    moved; nobody waited). Then a packet filter has forgotten the sessions, and answers what the clients say next with
+    resets."""
+    switch = site.switch()
+    vda = site.host("vda", "10.77.62.21/24", on=switch)
+    clients = [site.host(f"client-{number}", f"10.77.62.{number}/24", on=switch) for number in (11, 12, 13)]
+    site.serve(vda, 2598, talk.cgp_server_cut_off, callers=3)
+    with site.watch(vda), contextlib.ExitStack() as sessions:
+        lines = [sessions.enter_context(site.dial(client, vda, 2598)) for client in clients]
+        for line in lines:
+            talk.cgp_client(line, 3)
+        site.pass_time(3_600)
+        vda.filter("tcp dport 2598 reject with tcp reset")
+        for line in lines:
+            line.sendall(talk.filler(40))
+            talk.expect_reset(line)
+    finding = found("path.idle-timeout", "warning", clients[0], vda, "tcp", 2598, "cgp", 3)
+    finding.clients = [client.address for client in clients]
+    return Expected(0, [cgp(client, vda, "RSTR") for client in clients], [finding])
 
 
 # Where it should not be
@@ -751,6 +776,7 @@ def office(site):
         found("blocked.refused", "error", vda1, licences, "tcp", 7279, "licensing", 1),
         found("blocked.silent", "error", client3, vda2, "tcp", 2598, "cgp", 1),
         fallback("cgp-to-ica", client3, vda2),
+        found("launch.slow", "warning", client3, vda2, "tcp", 1494, "ica", 1),
         found("unexpected.foreign-protocol", "error", admin, stray, "tcp", 1494, flows=1),
     ], [
         problem("foreign-protocol", "error", [admin], [stray], "tcp", 1494),

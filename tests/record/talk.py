@@ -80,6 +80,14 @@ def cgp_server(connection):
             connection.sendall(struct.pack("!II", 4 + answer, 0) + filler(answer, answer))
 
 
+def cgp_server_cut_off(connection):
+    """A server that at some time hears nothing any more."""
+    try:
+        cgp_server(connection)
+    except TimeoutError:
+        pass
+
+
 def cgp_speaks_on(gone, exchanges):
     """A server that answers some requests, and speaks on when the client is gone."""
 

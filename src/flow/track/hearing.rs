@@ -86,6 +86,9 @@ impl Flow {
                 Who::Server => Note::ServerPayload,
             };
             self.note(note, raw);
+            if sequence.is_some() {
+                self.says_first(who, raw);
+            }
         }
         self.cold().openings.get_or_insert_default();
         self.tell(Some((who, &payload[..payload.len().min(room)])), full);

@@ -1,6 +1,6 @@
 //! The lines of a written ledger as they stand in the file. What a line means is in `write.rs` and `read.rs`.
 
-use super::super::{CitrixName, Reply};
+use super::super::{CitrixName, Ended, Reply};
 use super::names::ByName;
 use crate::flow::{Note, Showing};
 use crate::matching::{Basis, Fit};
@@ -36,6 +36,7 @@ pub(super) struct Head {
     pub deaths_incomplete: bool,
     pub hellos_incomplete: bool,
     pub voices_incomplete: bool,
+    pub steps_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +68,7 @@ pub(super) enum Line {
     Named(Vec<(ByName<Address>, ByName<CitrixName>)>),
     Quic(QuicLine),
     Voices(VoicesLine),
+    Steps(StepsLine),
     End(u64),
 }
 
@@ -155,6 +157,16 @@ pub(super) struct VoicesLine {
     pub rows: Vec<VoiceRow>,
 }
 
+/// Flows that sessions are made of.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StepsLine {
+    pub capture: String,
+    pub showing: ByName<Showing>,
+    pub matching: MatchingForm,
+    pub rows: Vec<StepRow>,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MatchingForm {
@@ -203,6 +215,11 @@ pub(super) type CrowdForm = (SeenForm, Vec<ByName<Address>>, Vec<(u8, u16)>);
 /// Sessions that died as a sighting has them, clients that were gone, sessions that were idle before, shortest and longest of
 /// those times in nanoseconds.
 pub(super) type DeathRow = (SightingRow, u64, u64, Option<(u64, u64)>);
+/// First packet, path, the client's port, tries, times, payload of both sides in bytes, how it ended.
+pub(super) type StepRow = (u64, PathForm, u16, u8, StepTimesForm, (u64, u64), ByName<Ended>);
+/// When it began in nanoseconds since 1970; how much later the last packet came and when it broke, and how long it was idle before, in
+/// nanoseconds; from the first packet to what the server said first, and the round trips of handshake and data, in microseconds or null.
+pub(super) type StepTimesForm = (i64, [u64; 3], [Option<u32>; 3]);
 /// Who was asked for, who asked, requests, answers, times.
 pub(super) type NeighbourRow = (ByName<Address>, ByName<Address>, u64, u64, TimesForm);
 /// Capture, evidence, openers, signs.

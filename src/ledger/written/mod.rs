@@ -17,7 +17,7 @@
 //!   and `foreign_attempt`. What the place implies ([`PortNature`](crate::matching::PortNature)) is not written.
 //! - `showing`, `fit`, `basis`, notes and what was sent are the variants of [`Showing`](crate::flow::Showing),
 //!   [`Fit`](crate::matching::Fit), [`Basis`](crate::matching::Basis), [`Note`](crate::flow::Note) and
-//!   [`Reply`](super::Reply) in small letters with hyphens. Protocols, transports, doubts and reasons to skip a packet have
+//!   [`Reply`](super::Reply) in small letters with hyphens. Ends of flows, protocols, transports, doubts and reasons to skip a packet have
 //!   the names of the reports. What a variant holds follows after a colon: `no-reply:too-few-tries`, `foreign:rdp`,
 //!   `syn:2`.
 //! - VLAN ids are the two of [`Vlans`](crate::packet::Vlans).
@@ -38,6 +38,7 @@
 //! - `deaths_incomplete`: whether sessions that died were left out;
 //! - `hellos_incomplete`: whether hosts with a name of Citrix were left out, or paths with unanswered QUIC.
 //! - `voices_incomplete`: whether servers were left out of what is known of how they answer.
+//! - `steps_incomplete`: whether flows of sessions were left out.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -81,6 +82,10 @@
 //!   smallest and largest time to live of its first packets and of the clients', the shortest time from a SYN to a SYN-ACK in
 //!   microseconds (or null), the lowest and the highest port that answered with their protocol numbers, and what was seen of it as
 //!   bits ([`Habits`](super::Habits)).
+//! - `steps`: flows that sessions are made of. `capture`, `showing` and `matching` hold for all `rows`: first packet, path, the client's
+//!   port, tries, times, payload of both sides in bytes, how it ended. The times are: when it began; how much later the last packet came and
+//!   when it broke, and how long it was idle before; then in microseconds, or null, from the first packet to what the server said
+//!   first, the round trip of the handshake, and that of data.
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

@@ -1,7 +1,7 @@
 //! The names that stand in a written ledger for what the program tells apart by type. They belong to the schema: a name
 //! never changes its meaning within one version.
 
-use super::super::{CitrixName, Reply};
+use super::super::{CitrixName, Ended, Reply};
 use crate::flow::{Doubt, Note, Showing};
 use crate::matching::{Basis, Fit};
 use crate::packet::{Address, Skip, Stranger};
@@ -140,6 +140,7 @@ macro_rules! names_in_reports {
 
 names_in_reports! {
     Doubt: Doubt::ALL;
+    Ended: Ended::ALL;
     Skip: Skip::ALL;
     Stranger: Stranger::ALL;
     Transport: Transport::ALL;
@@ -222,6 +223,7 @@ mod tests {
         reads_back([Reply::Greeting, Reply::Reset, Reply::IcmpError]);
         reads_back([CitrixName::GatewayService, CitrixName::Other]);
         reads_back(Skip::ALL);
+        reads_back(Ended::ALL);
         reads_back(Stranger::ALL);
         reads_back(Transport::ALL);
         reads_back(Protocol::all().iter().copied());

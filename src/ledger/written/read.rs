@@ -3,17 +3,17 @@
 use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line,
     MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
-    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, TimesForm, Version, VoicesLine,
-    WorkingForm,
+    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, StepRow, StepsLine, TimesForm, Version,
+    VoicesLine, WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, Hints, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HELLO_LIMIT,
-    HOSTS_NAMED, Habits, Kind, LATEST_LIMIT, Latency, Ledger, MOMENTS, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT,
+    HOSTS_NAMED, Habits, Kind, LATEST_LIMIT, Latency, Ledger, MOMENTS, Micros, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT,
     PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed,
-    Speaker, Target, VOICE_LIMIT, Voice, Working,
+    Speaker, Step, Target, VOICE_LIMIT, Voice, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -120,6 +120,7 @@ impl Reader<'_> {
         ledger.deaths.incomplete = head.deaths_incomplete;
         ledger.hellos.incomplete = head.hellos_incomplete;
         ledger.voices.incomplete = head.voices_incomplete;
+        ledger.steps.incomplete = head.steps_incomplete;
         ledger.paths.generic_incomplete = head.generic_incomplete;
         let (hosts, networks) = head.pairs_unlisted;
         for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
@@ -169,6 +170,7 @@ impl Reader<'_> {
                 below(self.ledger.hellos.counts()[0], HELLO_LIMIT, "hosts with a name of Citrix")
             }),
             Line::Quic(line) => self.quic(line),
+            Line::Steps(line) => self.steps(line),
             Line::Neighbours(rows) => rows.into_iter().try_for_each(|row| self.neighbour(row)),
             Line::End(_) => Ok(()),
         }
@@ -388,6 +390,42 @@ impl Reader<'_> {
             below(self.ledger.voices.len() + 1, VOICE_LIMIT, "servers and how they answer")?;
             let voice = Voice { flows, first, last, moments, ttl, client_ttl, delay, ports, habits };
             self.ledger.voices.add(speaker, voice);
+        }
+        Ok(())
+    }
+
+    fn steps(&mut self, line: StepsLine) -> Result<(), Fault> {
+        let StepsLine { capture, showing: ByName(showing), matching, rows } = line;
+        let (capture, matching) = (self.capture(&capture)?, self.matching(&matching)?);
+        for row in rows {
+            let (packet, path, client_port, tries, times, payload, ByName(ended)): StepRow = row;
+            let path = path_of(path);
+            self.is_at(matching.place, path.protocol, path.port)?;
+            let (first, [last, broke, idle], micros) = times;
+            let after = |later| times_of((first, later)).map(|(_, at)| at);
+            let [spoke, handshake_rtt, data_rtt] =
+                micros.map(|micros| Micros::of(micros.map(|micros| Span::micros(micros.into()))));
+            let step = Step {
+                last: after(last)?,
+                ended,
+                first: Timestamp(first),
+                broke: after(broke)?,
+                idle: length_of(idle)?,
+                payload: [self.count(payload.0)?, self.count(payload.1)?],
+                path,
+                showing,
+                matching,
+                client_port,
+                tries,
+                spoke,
+                handshake_rtt,
+                data_rtt,
+            };
+            let (kept, limit) = self.ledger.steps.kept_with(&step);
+            let opener = PacketRef { capture, packet };
+            once(!kept.contains_key(&opener), "a flow of a session")?;
+            below(kept.len() + 1, limit, "flows of sessions")?;
+            self.ledger.steps.add(opener, step);
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::flow::{CAPTURE_LIMIT, Evidence, Note, PacketRef, Sender, Showing};
 use crate::ledger::{
-    Answers, Carried, CitrixName, Directions, Few, Habits, Kind, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT, Pair, Path,
-    Reply, Sighting, Signed, Speaker, Voice, Working,
+    Answers, Carried, CitrixName, Directions, Ended, Few, Habits, Kind, Micros, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT,
+    Pair, Path, Reply, Sighting, Signed, Speaker, Voice, Working,
 };
 use crate::matching::{Basis, Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Address, Skip, Vlans};
@@ -167,6 +167,18 @@ fn the_example_means_what_its_names_say() {
     let tried = Working { flows: 2, first: at(0), began: at(300), last: at(302), opener, client_port: 50_126 };
     let quic = Path { protocol: 17, port: 443, server: gateway, ..path };
     assert_eq!(ledger.hellos.quic().collect::<Vec<_>>(), [(&quic, &tried)]);
+}
+
+#[test]
+fn the_flow_of_a_session_means_what_the_example_says() {
+    let ledger = read(SAMPLE).expect("a ledger");
+    let [(opener, step)] = ledger.steps.iter().collect::<Vec<_>>()[..] else { panic!("one flow: {:?}", ledger.steps) };
+    assert_eq!(*opener, PacketRef { capture: 0, packet: 9 });
+    assert_eq!((step.first, step.last, step.broke), (at(0), at(30), at(5)));
+    assert_eq!((step.idle(), step.payload, step.client_port), (Some(Span::seconds(1_800)), [500, 4_000], 50_125));
+    let times = [step.spoke, step.handshake_rtt, step.data_rtt].map(Micros::micros);
+    assert_eq!((step.ended, times), (Ended::ClientGone, [Some(900), None, Some(350)]));
+    assert_eq!(ledger.steps.counts(), [1, 0, 0]);
 }
 
 #[test]
@@ -350,7 +362,14 @@ fn what_a_ledger_cannot_hold_is_refused() {
         ("[64,64]", "[65,64]", 20, "how a server answers is no range, or not known"),
         (r#""10.0.0.0",2,["#, r#""10.0.0.1",2,["#, 20, "how a server answers is no range, or not known"),
         ("[7,60000000000]", "[7,60000000001]", 20, "how a server answers is no range, or not known"),
-        (r#"{"end":20}"#, r#"{"end":19}"#, 21, "lines are missing before it"),
+        (",5000000000,1800000000000]", ",9223372036854775807,1]", 21, "a time lies too far ahead"),
+        (
+            "[6,2598,\"10.0.1.22\",\"10.0.0.15\"],50125,1,[17",
+            "[6,80,\"10.0.1.22\",\"10.0.0.15\"],50125,1,[17",
+            21,
+            "a sighting is on a port of another place",
+        ),
+        (r#"{"end":21}"#, r#"{"end":20}"#, 22, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {
         assert_eq!(fault(from, to), (line, told.to_string()), "{from} -> {to}");
@@ -393,7 +412,7 @@ fn no_list_grows_beyond_that_of_a_ledger() {
         let lines: Vec<String> =
             rows.chunks(500).map(|rows| format!("{{\"networks\":[{}]}}\n", rows.join(","))).collect();
         let text = changed("{\"round_trips\"", &format!("{}{{\"round_trips\"", lines.concat()));
-        read(&text.replace("{\"end\":20}", &format!("{{\"end\":{}}}", 20 + lines.len())))
+        read(&text.replace("{\"end\":21}", &format!("{{\"end\":{}}}", 21 + lines.len())))
     };
     // The example has two pairs of its own.
     assert_eq!(networks(PAIR_LIMIT - 2).expect("just enough").visibility.networks().len(), PAIR_LIMIT);
@@ -457,7 +476,7 @@ fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
     captures.number("sunday.pcap");
     let before = captures.clone();
-    assert!(Ledger::read(&mut changed("{\"end\":20}", "{}").as_bytes(), &map(), &mut captures).is_err());
+    assert!(Ledger::read(&mut changed("{\"end\":21}", "{}").as_bytes(), &map(), &mut captures).is_err());
     assert_eq!((&captures, captures.clone().number("monday.pcap")), (&before, Some(1)));
 }
 

@@ -3,15 +3,15 @@
 use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line, MapForm,
     MatchingForm, OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
-    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, TimesForm, VoicesLine,
-    WorkingForm,
+    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, StepRow, StepsLine,
+    TimesForm, VoicesLine, WorkingForm,
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
 use crate::flow::{CAPTURE_LIMIT, Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, Called, Carried, Crowd, Died, Directions, Kind, Ledger, NAMED_LIMIT, Pair, Pairs, Path, Seen,
-    Sighting, Signed, Speaker, Target, Voice, Working,
+    Answered, Answers, Called, Carried, Crowd, Died, Directions, Kind, Ledger, Micros, NAMED_LIMIT, Pair, Pairs, Path,
+    Seen, Sighting, Signed, Speaker, Step, Target, Voice, Working,
 };
 use crate::matching::{Matching, ServiceRef};
 use crate::packet::{Address, Skip, Stranger};
@@ -56,6 +56,7 @@ pub(super) fn ledger(
     writer.deaths(ledger)?;
     writer.hellos(ledger)?;
     writer.voices(ledger)?;
+    writer.steps(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
 
@@ -93,7 +94,8 @@ impl<W: Write> Writer<'_, W> {
         let kinds = ledger.kinds.iter().map(|(kind, _)| kind.matching);
         let sightings = ledger.sightings.iter().map(|(sighting, _)| sighting.matching);
         let crowds = ledger.sightings.crowds_of_clients().map(|(target, _)| target.matching);
-        let matchings = kinds.chain(sightings).chain(crowds);
+        let steps = ledger.steps.iter().map(|(_, step)| step.matching);
+        let matchings = kinds.chain(sightings).chain(crowds).chain(steps);
         let mut places: BTreeSet<Place> = ledger.round_trips.keys().filter_map(|&service| shared(service)).collect();
         matchings.for_each(|matching| places.extend(matching.place.into_iter().chain(shared(matching.service))));
         for place in places {
@@ -220,6 +222,22 @@ impl<W: Write> Writer<'_, W> {
                 };
                 let rows = rows.iter().map(row).collect::<Result<_, WriteError>>()?;
                 self.line(&Line::Voices(VoicesLine { capture: capture.into(), rows }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn steps(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let mut groups: BTreeMap<_, Vec<(&PacketRef, &Step)>> = BTreeMap::new();
+        for (opener, step) in ledger.steps.iter() {
+            groups.entry((opener.capture, step.showing, step.matching)).or_default().push((opener, step));
+        }
+        for ((capture, showing, matching), steps) in groups {
+            let (capture, matching) = (self.naming.capture(capture)?, self.naming.matching(&matching)?);
+            for rows in steps.chunks(ROWS) {
+                let rows = rows.iter().map(|(opener, step)| step_row(opener, step)).collect::<Result<_, _>>()?;
+                let (capture, matching) = (capture.to_string(), matching.clone());
+                self.line(&Line::Steps(StepsLine { capture, showing: ByName(showing), matching, rows }))?;
             }
         }
         Ok(())
@@ -368,7 +386,7 @@ impl<'a> Naming<'a> {
 
 fn head(ledger: &Ledger, map: &PortMap) -> Head {
     let Ledger { decoded, sightings, paths, visibility, neighbours, deaths, duplicates, flow_packets, .. } = ledger;
-    let Ledger { hellos, flows_given_up, openings_given_up, .. } = ledger;
+    let Ledger { hellos, steps, flows_given_up, openings_given_up, .. } = ledger;
     Head {
         schema: SCHEMA.into(),
         map: MapForm { name: map.name().into(), version: map.version().into() },
@@ -387,7 +405,18 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         deaths_incomplete: deaths.incomplete,
         hellos_incomplete: hellos.incomplete,
         voices_incomplete: ledger.voices.incomplete,
+        steps_incomplete: steps.incomplete,
     }
+}
+
+/// Its capture stands above the row, as what it shows and where it stands in the map does.
+fn step_row(opener: &PacketRef, step: &Step) -> Result<StepRow, WriteError> {
+    let Step { last, ended, first, broke, idle, payload, path, showing: _, matching: _, client_port, tries, .. } = step;
+    let Step { spoke, handshake_rtt, data_rtt, .. } = *step;
+    let later = |at: &Timestamp| times(*first, *at).map(|(_, later)| later);
+    let lengths = [later(last)?, later(broke)?, length(*idle)?];
+    let times = (first.0, lengths, [spoke, handshake_rtt, data_rtt].map(Micros::micros));
+    Ok((opener.packet, path_form(path), *client_port, *tries, times, (*payload).into(), ByName(*ended)))
 }
 
 fn path_row(path: &Path, answered: &Answered) -> Result<PathRow, WriteError> {
