@@ -127,6 +127,7 @@ fn cause_of(code: &str) -> Cause {
         "blocked.half-open" => Cause::HalfOpen,
         "blocked.reset-early" => Cause::Cut,
         "path.died" => Cause::SessionDied,
+        "path.idle-timeout" => Cause::IdleTimeout,
         "unexpected.scan" => Cause::Scan,
         "unexpected.flood" => Cause::Flood,
         "unexpected.internet-exposed" => Cause::Exposed,

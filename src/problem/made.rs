@@ -186,7 +186,7 @@ fn params(
                     _ => None,
                 })
             };
-            let shortest: Option<Span> = times("idle_shortest").min();
+            let shortest: Option<Span> = times("idle_shortest").chain(times("idle")).min();
             params = params.with("idle_shortest", Value::Duration(shortest.unwrap_or_default()));
             params = params.with("idle_longest", Value::Duration(times("idle_longest").max().unwrap_or_default()));
         }

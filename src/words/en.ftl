@@ -575,9 +575,12 @@ problem-session-died =
         or was switched over.
 
 problem-idle-timeout =
-    .title = { problem-place }: idle sessions die after { $idle_longest }
-    .meaning = { problem-died }. Each time nothing had been said for about { $idle_longest } before: a firewall or load balancer on the way
-        may forget idle sessions after that time.
+    .title = { problem-place }: idle sessions break after { $idle_longest }
+    .meaning = { $attempts ->
+            [one] One session
+           *[other] { $attempts_told } sessions
+        } between { client-count } and { server-count } broke. Each time nothing had been said for about { $idle_longest } before: a firewall
+        or load balancer on the way may forget idle sessions after that time.
     .remedy = Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make them
         longer, or keep-alives shorter.
 
