@@ -461,7 +461,7 @@ fn sessions_of_different_servers_that_die_after_the_same_time_point_to_a_timer()
         let title = |problem: &Problem| Words::default().problem(problem, findings.iter()).title;
         problems.iter().map(|problem| (problem.cause, problem.attempts, title(problem))).collect::<Vec<_>>()
     };
-    let timer = "TCP 2598 (session reliability): idle sessions die after 30 min".to_string();
+    let timer = "TCP 2598 (session reliability): idle sessions break after 30 min".to_string();
     assert_eq!(found(&[1_800, 1_810, 1_790]), [(Cause::IdleTimeout, 3, timer.clone())]);
     let died = "TCP 2598 (session reliability): sessions died".to_string();
     assert_eq!(found(&[1_800, 3_000]), [(Cause::SessionDied, 2, died.clone())], "two times are no timer");
