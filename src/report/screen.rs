@@ -3,11 +3,11 @@
 
 use super::text::{BOLD, DIM, Page, columns, fitted, goes_on, good, severity_style, severity_word, unsure};
 use super::{CaptureLine, Grade, Remark, Report, ServiceLine, names};
-use crate::finding::{Finding, Params, Severity, Value};
+use crate::finding::{Confidence, Finding, Params, Severity, Value};
 use crate::flow::PacketRef;
 use crate::outside::printable;
 use crate::packet::Address;
-use crate::problem::{Cause, Hosts, Problem};
+use crate::problem::{Cause, Culprit, Hosts, Problem, Suspect};
 use crate::words::HostLine;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -378,7 +378,10 @@ impl<W: Write> Page<'_, W> {
         let mut facts = self.parties(problem, &when);
         let parties = facts.len();
         facts.extend(lines.works.first().map(|works| self.row("screen-works", works)).into_iter().flatten());
-        facts.extend(problem.culprit.iter().flat_map(|culprit| self.row("screen-who", &self.words.culprit(culprit))));
+        // One sign alone is no help here; `--problem` tells of it.
+        let sure = |culprit: &&Culprit| culprit.kind != Suspect::Unknown && culprit.confidence > Confidence::Low;
+        let culprit = problem.culprit.iter().find(sure).map(|culprit| self.words.culprit(culprit));
+        facts.extend(culprit.iter().flat_map(|culprit| self.row("screen-who", culprit)));
         facts.extend(self.doubts_of(problem, report).iter().flat_map(|doubt| self.row("screen-but", doubt)));
         Block { head, facts, parties, remedy: self.row("screen-do", &texts.remedy) }
     }
