@@ -2,6 +2,7 @@
 
 use super::Cause;
 use super::cause::{self, Special};
+use super::ports;
 use super::replies::Replies;
 use crate::finding::{Finding, Scene, Severity, Value};
 use crate::time::Span;
@@ -169,6 +170,7 @@ pub(super) fn groups(scene: &Scene<'_>, findings: &[Finding], replies: &Replies)
     let mut keys: BTreeMap<usize, Key> = own.iter().map(|&place| (place, Key::of(&findings[place]))).collect();
     find_idle_timeouts(findings, &mut keys);
     let mut special = cause::find(scene, findings, replies, &mut keys);
+    ports::join(scene, findings, replies, &mut keys, &mut special);
     let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
     for &place in &own {
         let Some(key) = keys.get(&place) else { continue };
