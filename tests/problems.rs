@@ -115,7 +115,9 @@ fn forty_servers_without_an_answer_are_one_problem() {
     assert_eq!((problem.attempts, problem.servers_answered, problem.works_complete), (40, Some(0), true));
     assert_eq!((problem.first, problem.last), (Some(at(1)), Some(at(49))));
     assert_eq!(problem.trend, Some(Trend::Steady));
-    let [Works { contrast, clients, servers, port, flows, until: None }] = &problem.works[..] else { panic!("{problem:#?}") };
+    let [Works { contrast, clients, servers, port, flows, until: None }] = &problem.works[..] else {
+        panic!("{problem:#?}")
+    };
     assert_eq!((*contrast, *port, *flows), (Contrast::OtherServers, (Transport::Tcp, CGP), 10));
     assert_eq!((shown(clients), shown(servers)), (vec!["10.64.0.1-10".to_string()], vec!["10.1.0.1-10".to_string()]));
     let words = Words::default();

@@ -1,10 +1,11 @@
 //! Causes that explain several findings: a host that is down, a service that is down, a network that is not let through. Each needs
 //! evidence of its own; without it the plain cause stands.
 
-use super::Cause;
+use super::culprit;
 use super::group::{Key, Standing};
 use super::hosts::Range;
 use super::replies::{Replies, Reply, numbers};
+use super::{Cause, Suspect};
 use crate::finding::{Confidence, Finding, Scene, Value};
 use crate::packet::Address;
 use crate::time::Timestamp;
@@ -33,16 +34,40 @@ pub(super) fn find(
     if blocks.of_server.is_empty() {
         return special;
     }
+    let down = blocks.hosts_down();
     for (&server, places) in &blocks.of_server {
-        if let Some(proof) = blocks.host_down(server, places) {
+        if let Some(&proof) = down.get(&server) {
             let confidence = if proof == "unanswered-arp" { Confidence::High } else { Confidence::Medium };
             blocks.absorb(places, (Cause::HostDown, proof, confidence), keys, &mut special);
-        } else if let Some((proof, confidence, explained)) = blocks.service_down(server, places) {
-            blocks.absorb(&explained, (Cause::ServiceDown, proof, confidence), keys, &mut special);
+        } else if let Some((confidence, explained)) = blocks.service_down(server, places) {
+            blocks.absorb(&explained, (Cause::ServiceDown, "refused", confidence), keys, &mut special);
         }
     }
     blocks.find_subnets(keys, &mut special);
     special
+}
+
+/// Networks that are kept out.
+struct Kept {
+    networks: Vec<Range>,
+    /// Findings that tell it.
+    places: Vec<usize>,
+    /// Clients that were answered by their servers.
+    working: BTreeSet<Address>,
+}
+
+impl Kept {
+    fn is_true(&self) -> bool {
+        !self.working.iter().any(|client| holding(&self.networks, *client).is_some())
+    }
+
+    /// Both, where that is true as well.
+    fn with(&self, other: &Kept) -> Option<Kept> {
+        let networks = joined(self.networks.iter().chain(&other.networks).copied().collect());
+        let places = self.places.iter().chain(&other.places).copied().collect();
+        let working = self.working.union(&other.working).copied().collect();
+        Some(Kept { networks, places, working }).filter(Kept::is_true)
+    }
 }
 
 /// A port and its service.
@@ -55,10 +80,10 @@ struct Blocks<'a> {
     replies: &'a Replies,
     /// By their server.
     of_server: BTreeMap<Address, Vec<usize>>,
-    /// When a client was last answered by any server of a network on one of the ports that are blocked somewhere, and when on a session
-    /// port.
+    /// When a client was last answered by any server of a network on one of the ports that are blocked somewhere.
     near: HashMap<(Address, Address), Timestamp>,
-    near_session: HashMap<(Address, Address), Timestamp>,
+    /// Servers that answered somebody on one of these ports.
+    answering: BTreeSet<Address>,
     session_ports: BTreeSet<(Transport, u16)>,
 }
 
@@ -82,23 +107,16 @@ impl<'a> Blocks<'a> {
             }
         }
         let networks: BTreeSet<Address> = of_server.keys().map(|server| server.network()).collect();
-        let session_numbers: BTreeSet<(u8, u16)> = session_ports.iter().filter_map(|&port| numbers(port)).collect();
-        let (mut near, mut near_session) = (HashMap::new(), HashMap::new());
+        let (mut near, mut answering) = (HashMap::new(), BTreeSet::new());
         for port in ports {
             for reply in replies.at_port(port).iter().filter(|reply| networks.contains(&reply.path.server.network())) {
                 let Some(answers) = reply.answers else { continue };
-                let at = (reply.path.server.network(), reply.path.client);
-                let add = |to: &mut HashMap<_, Timestamp>| {
-                    let last = to.entry(at).or_insert(answers.last);
-                    *last = answers.last.max(*last);
-                };
-                add(&mut near);
-                if session_numbers.contains(&port) {
-                    add(&mut near_session);
-                }
+                let last = near.entry((reply.path.server.network(), reply.path.client)).or_insert(answers.last);
+                *last = answers.last.max(*last);
+                answering.insert(reply.path.server);
             }
         }
-        Blocks { scene, findings, replies, of_server, near, near_session, session_ports }
+        Blocks { scene, findings, replies, of_server, near, answering, session_ports }
     }
 
     /// Gives findings about one server another key.
@@ -118,6 +136,28 @@ impl<'a> Blocks<'a> {
         keys.extend(places.iter().map(|&place| (place, key.clone())));
     }
 
+    /// Servers that are down, each with what proves it. That one client hears nothing of many servers, while their neighbours answer it,
+    /// proves nothing: rather it may not go there.
+    fn hosts_down(&self) -> BTreeMap<Address, &'static str> {
+        let all = self.of_server.iter();
+        let mut down: BTreeMap<Address, &'static str> =
+            all.filter_map(|(&server, places)| Some((server, self.host_down(server, places)?))).collect();
+        let mut silent: BTreeMap<Address, (BTreeSet<Address>, BTreeSet<Address>)> = BTreeMap::new();
+        for (&server, _) in down.iter().filter(|(_, proof)| **proof == "no-sign-of-life") {
+            let (servers, clients) = silent.entry(server.network()).or_default();
+            servers.insert(server);
+            let places = self.of_server.get(&server).into_iter().flatten();
+            clients.extend(places.flat_map(|&place| &self.findings[place].clients));
+        }
+        for (network, (servers, clients)) in silent {
+            let answering = self.answering.iter().filter(|server| server.network() == network).count();
+            if clients.len() == 1 && (servers.len() > FEW || servers.len() > answering) {
+                servers.iter().for_each(|server| _ = down.remove(server));
+            }
+        }
+        down
+    }
+
     /// A server that was silent on all that was tried, and of which nothing else was heard since: nobody answered when the link was asked
     /// for it, or it is silent on several ports, or a router does not find it, while its neighbours answer one of the same clients.
     fn host_down(&self, server: Address, places: &[usize]) -> Option<&'static str> {
@@ -135,26 +175,21 @@ impl<'a> Blocks<'a> {
         let ports: BTreeSet<(Transport, u16)> = all().filter_map(|finding| finding.port).collect();
         let silent = heard.is_none_or(|at| at < first);
         let proof = if all().any(says_unreachable) { "unreachable" } else { "no-sign-of-life" };
-        (ports.len() > 1 && silent && self.neighbours_answer(server, places, &self.near)).then_some(proof)
+        (ports.len() > 1 && silent && self.neighbours_answer(server, places)).then_some(proof)
     }
 
     /// Another server in the same network answered one of the clients after it had begun to fail.
-    fn neighbours_answer(
-        &self,
-        server: Address,
-        places: &[usize],
-        near: &HashMap<(Address, Address), Timestamp>,
-    ) -> bool {
+    fn neighbours_answer(&self, server: Address, places: &[usize]) -> bool {
         let network = server.network();
         places.iter().map(|&place| &self.findings[place]).any(|finding| {
-            let answered = |client: &Address| near.get(&(network, *client)).copied();
+            let answered = |client: &Address| self.near.get(&(network, *client)).copied();
             finding.clients.iter().filter_map(answered).any(|last| finding.first.is_some_and(|first| last >= first))
         })
     }
 
-    /// A server that is up and has no session for anybody on any session port, and two at least were tried. Where they are silent only,
-    /// its neighbours have to answer there: else a rule in a firewall is more likely. Gives the findings that this explains.
-    fn service_down(&self, server: Address, places: &[usize]) -> Option<(&'static str, Confidence, Vec<usize>)> {
+    /// A server that refuses everybody on each of its session ports, and two at least were tried. Not where somebody else may have sent
+    /// the resets. Silence proves nothing: a rule in a firewall is as likely. Gives the findings that this explains.
+    fn service_down(&self, server: Address, places: &[usize]) -> Option<(Confidence, Vec<usize>)> {
         let explained: Vec<usize> = places
             .iter()
             .copied()
@@ -174,19 +209,17 @@ impl<'a> Blocks<'a> {
         if self.session_ports.iter().any(answered) || all().any(|finding| !says_nothing_listens(finding)) {
             return None;
         }
-        // A refusal is no sign of life by itself: a firewall can send it as well.
-        let alive =
-            self.replies.of_server(server).any(|reply| reply.answers.is_some_and(|answers| answers.last >= first));
         let refused = |port: u16| {
             all().any(|finding| finding.code != "blocked.silent" && finding.port == Some((Transport::Tcp, port)))
         };
-        if tcp.iter().all(|&port| refused(port)) {
-            let confidence = if alive { Confidence::High } else { Confidence::Medium };
-            return Some(("refused", confidence, explained));
+        let sent_by = culprit::of_findings(self.scene, all(), self.replies).map(|culprit| culprit.kind);
+        if !tcp.iter().all(|&port| refused(port)) || sent_by == Some(Suspect::Middlebox) {
+            return None;
         }
-        let heard = self.replies.heard(server).is_some_and(|at| at >= first && at.0 != i64::MAX);
-        let contrast = self.neighbours_answer(server, &explained, &self.near_session);
-        (heard && contrast).then_some(("silent", Confidence::Medium, explained))
+        // A refusal is no sign of life by itself: a firewall can send it as well.
+        let alive =
+            self.replies.of_server(server).any(|reply| reply.answers.is_some_and(|answers| answers.last >= first));
+        Some((if alive { Confidence::High } else { Confidence::Medium }, explained))
     }
 
     /// Networks whose clients are all silent on a port of servers that answer others there at the same time.
@@ -210,41 +243,50 @@ impl<'a> Blocks<'a> {
             let of = |place: usize| &self.findings[place];
             let tried: Vec<(usize, Vec<Address>)> =
                 places.into_iter().map(|place| (place, self.answered(port, of(place)))).collect();
-            let working: BTreeSet<Address> = tried.iter().flat_map(|(_, answered)| answered).copied().collect();
-            let with_contrast = tried.iter().filter(|(_, answered)| !answered.is_empty());
-            let failing: BTreeSet<Address> =
-                with_contrast.clone().flat_map(|(place, _)| of(*place).clients.iter().copied()).collect();
-            // Over all these servers together, and where some of the clients work at one of them, at each by itself.
-            let mut networks = failing_networks(&Vec::from_iter(failing), &Vec::from_iter(working.iter().copied()));
-            for (place, answered) in with_contrast {
-                if of(*place).clients.iter().any(|client| working.contains(client)) {
-                    let own = failing_networks(&of(*place).clients, answered);
-                    if of(*place).clients.iter().all(|client| holding(&own, *client).is_some()) {
-                        networks.extend(own);
-                    }
+            let tried: Vec<(usize, Vec<Address>)> =
+                tried.into_iter().filter(|(_, answered)| !answered.is_empty()).collect();
+            let severity = |places: &[usize]| places.iter().map(|&place| of(place).severity).max();
+            for (number, Kept { networks, places, working }) in (1..).zip(self.kept_out(&tried)) {
+                let Some(severity) = severity(&places) else { continue };
+                let clients: BTreeSet<Address> =
+                    places.iter().flat_map(|&place| of(place).clients.iter().copied()).collect();
+                let many = clients.len() >= MANY && working.len() >= MANY;
+                let confidence = Some(if many { Confidence::High } else { Confidence::Medium });
+                let standing = if generic { Standing::Generic } else { Standing::Failing };
+                let (cause, service) = (Cause::SubnetAgainstPort, service.clone());
+                let word = if number > 1 { number.to_string() } else { String::new() };
+                let key = Key { cause, code: "", port: Some(port), service, severity, standing, word };
+                keys.extend(places.into_iter().map(|place| (place, key.clone())));
+                special.insert(key, Special { confidence, networks });
+            }
+        }
+    }
+
+    /// Which networks are kept out where: findings with those whom their servers answered. Findings are together where nobody in any of
+    /// their networks was answered by any of their servers.
+    fn kept_out(&self, tried: &[(usize, Vec<Address>)]) -> Vec<Kept> {
+        let clients = |place: usize| &self.findings[place].clients;
+        let working: BTreeSet<Address> = tried.iter().flat_map(|(_, answered)| answered).copied().collect();
+        let failing: BTreeSet<Address> = tried.iter().flat_map(|(place, _)| clients(*place)).copied().collect();
+        // Where a server by itself shows no network, all servers together may.
+        let pooled = failing_networks(&Vec::from_iter(failing), &Vec::from_iter(working));
+        let mut kept: Vec<Kept> = Vec::new();
+        for (place, answered) in tried {
+            let own = failing_networks(clients(*place), answered);
+            let Some(networks) =
+                [&own, &pooled].into_iter().find_map(|networks| holding_all(networks, clients(*place)))
+            else {
+                continue;
+            };
+            let alone = Kept { networks, places: vec![*place], working: answered.iter().copied().collect() };
+            if alone.is_true() {
+                match kept.iter_mut().find_map(|known| Some((known.with(&alone)?, known))) {
+                    Some((together, known)) => *known = together,
+                    None => kept.push(alone),
                 }
             }
-            let networks = joined(networks);
-            // The same network fails at servers that nobody else tried: that is explained as well.
-            let fails_there = |(place, answered): &(usize, Vec<Address>)| {
-                let inside = |client: &Address| holding(&networks, *client).is_some();
-                of(*place).clients.iter().all(inside) && !answered.iter().any(inside)
-            };
-            let explained: Vec<usize> = tried.iter().filter(|it| fails_there(it)).map(|(place, _)| *place).collect();
-            let clients: BTreeSet<Address> =
-                explained.iter().flat_map(|&place| of(place).clients.iter().copied()).collect();
-            // Of the networks those that are hit at these servers.
-            let hit: BTreeSet<Range> = clients.iter().filter_map(|&client| holding(&networks, client)).collect();
-            let networks: Vec<Range> = hit.into_iter().collect();
-            let Some(severity) = explained.iter().map(|&place| self.findings[place].severity).max() else { continue };
-            let many = clients.len() >= MANY && working.len() >= MANY;
-            let confidence = Some(if many { Confidence::High } else { Confidence::Medium });
-            let standing = if generic { Standing::Generic } else { Standing::Failing };
-            let cause = Cause::SubnetAgainstPort;
-            let key = Key { cause, code: "", port: Some(port), service, severity, standing, word: String::new() };
-            keys.extend(explained.into_iter().map(|place| (place, key.clone())));
-            special.insert(key, Special { confidence, networks });
         }
+        kept
     }
 
     /// The clients that the server of a finding answered on this port while the finding lasted, in order.
@@ -280,6 +322,8 @@ fn says_unreachable(finding: &Finding) -> bool {
 
 /// Minimum number of clients that fail, and of clients that do not, that leave little to chance.
 const MANY: usize = 5;
+/// Maximum number of servers in one network that are called down because one client hears nothing of them.
+const FEW: usize = 3;
 /// Bits of a prefix, counted from the start of the sixteen bytes: an IPv4 address is mapped into IPv6.
 const V4: u32 = 96;
 
@@ -322,6 +366,12 @@ fn failing_networks(failing: &[Address], working: &[Address]) -> Vec<Range> {
 fn holding(networks: &[Range], client: Address) -> Option<Range> {
     let before = networks.partition_point(|network| network.first <= client).checked_sub(1)?;
     Some(networks[before]).filter(|network| network.holds(client))
+}
+
+/// Those of the networks that hold these clients; none where one lies in none of them.
+fn holding_all(networks: &[Range], clients: &[Address]) -> Option<Vec<Range>> {
+    let holding: Option<BTreeSet<Range>> = clients.iter().map(|client| holding(networks, *client)).collect();
+    holding.filter(|networks| !networks.is_empty()).map(Vec::from_iter)
 }
 
 /// Each network once, none inside of another, and two halves of a larger one as one.

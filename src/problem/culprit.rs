@@ -94,14 +94,9 @@ const SIGNS: &[Sign] = {
         sign("sign-reset-fast", &[(Middlebox, 3)], &[], signs::reset_fast),
         sign("sign-reset-copies-identification", &[(Middlebox, 2)], &[], signs::reset_copies_identification),
         sign("sign-reset-copies-window", &[(Middlebox, 1)], &[], signs::reset_copies_window),
-        sign("sign-reset-ttl-same", &[(Server, 3), (HostFirewall, 1)], &[], signs::reset_ttl_same),
-        sign("sign-reset-delay-same", &[(Server, 1), (HostFirewall, 1)], &[], signs::reset_delay_same),
-        sign(
-            "sign-reset-identification-same",
-            &[(Server, 1), (HostFirewall, 1)],
-            &[],
-            signs::reset_identification_same,
-        ),
+        sign("sign-reset-ttl-same", &[(Server, 3)], &[], signs::reset_ttl_same),
+        sign("sign-reset-delay-same", &[(Server, 1)], &[], signs::reset_delay_same),
+        sign("sign-reset-identification-same", &[(Server, 1)], &[], signs::reset_identification_same),
         sign("sign-reset-identification", &[(Middlebox, 1)], &[], signs::reset_identification),
         sign("sign-reset-ttl-near", &[(Middlebox, 1)], &[], signs::reset_ttl_near),
         sign("sign-reset-ttl-start", &[(Middlebox, 1)], &[], signs::reset_ttl_start),
@@ -130,10 +125,17 @@ const SIGNS: &[Sign] = {
             &[Server],
             signs::answers_others,
         ),
+        sign("sign-answers-these", &[(Server, 2), (HostFirewall, -2)], &[], signs::answers_these),
+        sign(
+            "sign-client-unanswered",
+            &[(ClientHost, 3), (NetworkPath, 1)],
+            &[Server, HostFirewall],
+            signs::client_unanswered,
+        ),
         sign("sign-many-servers", &[(Middlebox, 3)], &[], signs::many_servers),
         sign("sign-alive", &[(HostFirewall, 2), (Middlebox, 2)], &[NetworkPath], signs::alive),
         sign("sign-neighbours-answer", &[(HostFirewall, 3), (Server, 1)], &[], signs::neighbours_answer),
-        sign("sign-alive-before-and-after", &[(HostFirewall, 1), (Middlebox, 1)], &[], signs::alive_before_and_after),
+        sign("sign-alive-before-and-after", &[(Server, 1)], &[], signs::alive_before_and_after),
         sign("sign-up", &[(HostFirewall, 1), (Middlebox, 1)], &[], signs::up),
         sign("sign-never-heard", &[(Server, 1), (NetworkPath, 1)], &[], signs::never_heard),
     ]
@@ -141,7 +143,16 @@ const SIGNS: &[Sign] = {
 
 /// Who is behind a problem, as far as signs tell; none where it is not about something that is blocked.
 pub(super) fn of(scene: &Scene<'_>, problem: &Problem, findings: &[Finding], replies: &Replies) -> Option<Culprit> {
-    let all = || problem.findings.iter().filter_map(|&place| findings.get(place));
+    of_findings(scene, problem.findings.iter().filter_map(|&place| findings.get(place)), replies)
+}
+
+/// The same of findings that may become a problem.
+pub(super) fn of_findings<'a>(
+    scene: &Scene<'_>,
+    findings: impl Iterator<Item = &'a Finding> + Clone,
+    replies: &Replies,
+) -> Option<Culprit> {
+    let all = || findings.clone();
     let form = all().find_map(|finding| Form::of(finding.code))?;
     let alike = || all().filter(|finding| Form::of(finding.code) == Some(form));
     // Nothing is claimed of what is itself not sure.
@@ -166,9 +177,9 @@ fn sum(facts: &Facts<'_>, signs: Vec<(&Sign, Params)>) -> Culprit {
     };
     let possible: Vec<Suspect> = {
         let excluded = |suspect: &Suspect| signs.iter().any(|(sign, _)| sign.excludes.contains(suspect));
-        facts.form.suspects().iter().copied().filter(|suspect| !excluded(suspect)).collect()
+        facts.suspects().iter().copied().filter(|suspect| !excluded(suspect)).collect()
     };
-    let mut scores: Vec<(i32, Suspect)> = facts.form.suspects().iter().map(|&it| (score(it), it)).collect();
+    let mut scores: Vec<(i32, Suspect)> = facts.suspects().iter().map(|&it| (score(it), it)).collect();
     scores.sort_by(|one, other| other.cmp(one));
     let (best, kind) = scores.first().copied().unwrap_or((0, Suspect::Unknown));
     let second = scores.get(1).map_or(0, |&(score, _)| score.max(0));
@@ -181,7 +192,7 @@ fn sum(facts: &Facts<'_>, signs: Vec<(&Sign, Params)>) -> Culprit {
     if best < 2 || margin < 2 || !possible.contains(&kind) {
         let contradict = best >= 3 && (margin < 2 || !possible.contains(&kind)) && signs.len() > 1;
         doubts.extend(contradict.then(|| told("doubt-contradiction")));
-        let possible = if possible.is_empty() { facts.form.suspects().to_vec() } else { possible };
+        let possible = if possible.is_empty() { facts.suspects().to_vec() } else { possible };
         doubts.extend(reasons(facts, Suspect::Unknown, &possible));
         return Culprit { signs: tell(&signs, |_| true), ..nobody(possible, doubts) };
     }

@@ -169,6 +169,7 @@ pub(super) fn groups(scene: &Scene<'_>, findings: &[Finding], replies: &Replies)
     let own: Vec<usize> = (0..findings.len()).filter(|&place| roots[place] == Some(place)).collect();
     let mut keys: BTreeMap<usize, Key> = own.iter().map(|&place| (place, Key::of(&findings[place]))).collect();
     find_idle_timeouts(findings, &mut keys);
+    ports::follow_what_recovered(scene, findings, &mut keys);
     let mut special = cause::find(scene, findings, replies, &mut keys);
     ports::join(scene, findings, replies, &mut keys, &mut special);
     let mut groups: BTreeMap<Key, Group> = BTreeMap::new();

@@ -16,7 +16,7 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
     let of: Vec<&Finding> = own.iter().map(|&place| &findings[place]).collect();
     // What came of it makes it no worse where it works again.
     let following = absorbed.iter().filter(|_| key.standing != Standing::Over);
-    let all = own.iter().chain(following).map(|&place| &findings[place]);
+    let worst = own.iter().chain(following).map(|&place| findings[place].severity).max();
     let hosts = |of_finding: fn(&Finding) -> &[Address]| {
         Hosts::of(of.iter().flat_map(|finding| of_finding(finding).iter().copied()))
     };
@@ -27,7 +27,7 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
     let generic = of.iter().any(|finding| Standing::of(finding) == Standing::Generic);
     let mut problem = Problem {
         id: identity::id(&key),
-        severity: all.map(|finding| finding.severity).max().unwrap_or(Severity::Info),
+        severity: if key.standing == Standing::Over { key.severity } else { worst.unwrap_or(Severity::Info) },
         confidence: special.confidence.map_or(confidence, |most| most.min(confidence)),
         cause: key.cause,
         ports: ports.into_iter().collect(),
@@ -49,7 +49,9 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
     if is_block(key.cause) {
         problem.works = contrast::works(replies, &problem, key.cause == Cause::Cut);
         problem.servers_answered = contrast::servers_answered(replies, &problem);
-        if has_ceased(replies, &problem) {
+        if replies.answered_since(&problem) {
+            problem.trend = Some(Trend::Over);
+        } else if has_ceased(replies, &problem) {
             problem.trend = Some(Trend::Ceased);
         }
     }
@@ -200,7 +202,6 @@ fn params(
                 "unanswered-arp" => "unanswered-arp",
                 "unreachable" => "unreachable",
                 "refused" => "refused",
-                "silent" => "silent",
                 _ => "no-sign-of-life",
             };
             params = params.with("proof", Value::Word(proof));

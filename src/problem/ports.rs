@@ -3,11 +3,11 @@
 
 use super::Cause;
 use super::cause::Special;
-use super::group::Key;
+use super::group::{Key, Standing};
 use super::replies::{Replies, numbers};
 use crate::finding::{Finding, Scene};
 use crate::packet::Address;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,44 @@ struct Side {
     times: Option<(Timestamp, Timestamp)>,
 }
 
+/// How long before and after the tries that were in vain another port is tried because of them.
+const ABOUT: Span = Span::seconds(60);
+
+/// Who gets no session from a server while it restarts tries its other ports as well, and never again when it is back: what fails only
+/// then, between the same hosts, is as much over.
+pub(super) fn follow_what_recovered(scene: &Scene<'_>, findings: &[Finding], keys: &mut BTreeMap<usize, Key>) {
+    let session_ports = session_ports(scene);
+    let is_session =
+        |key: &Key| kind(key.cause).is_some() && key.port.is_some_and(|port| session_ports.contains(&port));
+    let of_standing = |standing: Standing| {
+        keys.iter().filter(move |(_, key)| key.standing == standing).filter(|(_, key)| is_session(key))
+    };
+    let recovered: Vec<(usize, Key)> = of_standing(Standing::Over).map(|(&place, key)| (place, key.clone())).collect();
+    let during = |failing: &Finding, over: &Finding| {
+        let times = failing.first.zip(failing.last).zip(over.first.zip(over.last));
+        let within = times.is_some_and(|((first, last), (from, to))| first + ABOUT >= from && last <= to + ABOUT);
+        let same = failing.servers == over.servers && failing.clients.iter().all(|it| over.clients.contains(it));
+        within && same && !failing.more_clients
+    };
+    let mut followed: Vec<(usize, Key)> = Vec::new();
+    for (&place, key) in of_standing(Standing::Failing) {
+        let leads = |(over, its): &&(usize, Key)| its.port != key.port && during(&findings[place], &findings[*over]);
+        let same_cause = |(_, its): &&(usize, Key)| its.cause == key.cause;
+        let leading = || recovered.iter().filter(leads);
+        if let Some((_, lead)) = leading().find(same_cause) {
+            followed.push((place, lead.clone()));
+        } else if let Some((_, lead)) = leading().next() {
+            followed.push((place, Key { standing: Standing::Over, severity: lead.severity, ..key.clone() }));
+        }
+    }
+    keys.extend(followed);
+}
+
+fn session_ports(scene: &Scene<'_>) -> BTreeSet<(Transport, u16)> {
+    let of = |transport| scene.map.session_ports(transport).into_iter().map(move |port| (transport, port));
+    [Transport::Tcp, Transport::Udp].into_iter().flat_map(of).collect()
+}
+
 /// Gives findings about several ports of sessions the key of one of them: that of a network that is not let through, else of the port that
 /// was tried first. So the name of a problem stays when more ports turn up.
 pub(super) fn join(
@@ -32,10 +70,7 @@ pub(super) fn join(
     keys: &mut BTreeMap<usize, Key>,
     special: &mut BTreeMap<Key, Special>,
 ) {
-    let session_ports: BTreeSet<(Transport, u16)> = [Transport::Tcp, Transport::Udp]
-        .into_iter()
-        .flat_map(|transport| scene.map.session_ports(transport).into_iter().map(move |port| (transport, port)))
-        .collect();
+    let session_ports = session_ports(scene);
     let mut sides: BTreeMap<Key, Side> = BTreeMap::new();
     for (&place, key) in keys.iter() {
         if kind(key.cause).is_some() && key.port.is_some_and(|port| session_ports.contains(&port)) {

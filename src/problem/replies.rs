@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::finding::{Finding, Scene};
 use crate::flow::Showing;
-use crate::ledger::{Answers, Pair, Path};
+use crate::ledger::{Answers, Pair, Path, Reply as Sent, Seen, Signed, Speaker, Voice};
 use crate::packet::{Address, protocol};
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
@@ -140,9 +140,13 @@ impl Replies {
             };
             if speaks && servers.contains(&server) {
                 *known.entry(Pair::of(server, client)).or_default() += seen.flows;
-                // What cannot be told may have been an answer.
-                let unclear = matches!(sighting.showing, Showing::Unclear(_));
-                self.hear(Some(server).filter(|_| !unclear), Some(seen.last));
+                let of_server = match sighting.showing {
+                    // What cannot be told may have been an answer.
+                    Showing::Unclear(_) => false,
+                    Showing::Refusal => is_its_own(scene, server, seen),
+                    _ => true,
+                };
+                self.hear(Some(server).filter(|_| of_server), Some(seen.last));
                 if !matches!(sighting.showing, Showing::Refusal | Showing::Unclear(_)) {
                     self.spoke.insert((protocol, port, server));
                 }
@@ -203,6 +207,21 @@ impl Replies {
         !problem.servers.is_empty() && problem.servers.iter().all(has_one)
     }
 
+    /// A client that is hit was answered, by whomever, at this moment or after it.
+    pub fn is_active(&self, client: Address, since: Timestamp) -> bool {
+        self.active.get(&client).is_some_and(|last| *last >= since)
+    }
+
+    /// More than half of the clients of a problem were answered on its ports by its servers after its last try.
+    pub fn answered_since(&self, problem: &Problem) -> bool {
+        let Some(last) = problem.last else { return false };
+        let ports = || problem.ports.iter().filter_map(|&port| numbers(port));
+        let rows = problem.servers.iter().flat_map(|server| ports().flat_map(move |port| self.at_server(port, server)));
+        let since = rows.filter(|reply| reply.answers.is_some_and(|answers| answers.last > last));
+        let clients: HashSet<Address> = since.map(|reply| reply.path.client).collect();
+        problem.clients.iter().filter(|client| clients.contains(client)).count() * 2 > problem.clients.count()
+    }
+
     /// At least half of the clients of a problem were answered, by whomever, after this moment.
     pub fn go_on(&self, problem: &Problem, after: Timestamp) -> bool {
         let goes_on = |client: &Address| self.active.get(client).is_some_and(|last| *last > after);
@@ -239,6 +258,17 @@ impl Replies {
     pub fn is_hit(&self, path: &Path) -> bool {
         self.hit.contains(path)
     }
+}
+
+/// The resets came with a time to live that the server's own packets have: a device on the way may send resets in its name.
+fn is_its_own(scene: &Scene<'_>, server: Address, seen: &Seen) -> bool {
+    let mut resets = seen.signs.iter().filter(|sign| sign.what == Sent::Reset).peekable();
+    let like_own = |sign: &Signed| {
+        let of_capture = |(speaker, _): &(&Speaker, &Voice)| speaker.capture == sign.opener.capture;
+        let mut own = scene.ledger.voices.of(server).filter(of_capture).map(|(_, voice)| voice.ttl);
+        own.any(|(lowest, highest)| (lowest..=highest).contains(&sign.headers.ttl))
+    };
+    resets.peek().is_some() && resets.all(like_own)
 }
 
 impl Reply {

@@ -406,8 +406,12 @@ problem-refused =
         [over] { problem-at-times }
         [neighbour] { problem-not-citrix }
         [public] { problem-public }
-       *[failing] Check that the service runs and listens on { $ports } of { $server }: { listens }. If it does, look for a firewall on the
-            way that answers with resets.
+       *[failing] { $culprit ->
+            [middlebox] Look for a firewall or load balancer on the way that answers with resets, and allow { $ports } from { $clients } to
+                { $server } there. If there is none, check that the service listens: { listens }.
+           *[other] Check that the service runs and listens on { $ports } of { $server }: { listens }. If it does, look for a firewall on the
+                way that answers with resets.
+        }
     }
 
 problem-prohibited =
@@ -471,13 +475,19 @@ problem-host-down =
            *[other] hosts are down
         }
         [unreachable] not found by the router
-       *[no-sign-of-life] no sign of life
+       *[no-sign-of-life] { $servers_up ->
+            [none] no sign of life
+           *[other] no sign of life any more
+        }
     }
     .meaning = { problem-tried } on { $ports }, and no answer came back. { $proof ->
         [unanswered-arp] The link was asked for { $server } (ARP or neighbour discovery), and nobody answered: down, or not in that network.
         [unreachable] A router does not find { $server } (ICMP host unreachable), while other servers in the same network answer the same
             clients: down, or not in that network.
-       *[no-sign-of-life] Nothing else was heard of { $server } either, while other servers in the same network answer the same clients:
+       *[no-sign-of-life] Nothing else was heard of { $server } { $servers_up ->
+                [none] either
+               *[other] since
+            }, while other servers in the same network answer the same clients:
             down, or a firewall drops all that goes there.
     }{ problem-follows }
     .remedy = Check that { problem-servers-are } up and connected: { $server }. { $proof ->
@@ -487,10 +497,8 @@ problem-host-down =
 
 problem-service-down =
     .title = { problem-hosts }: session service is down
-    .meaning = { problem-tried } on { $ports }, and nobody got a session on any of these ports. { $proof ->
-        [refused] Resets say that nothing listens there.
-       *[silent] The host is up, and others in the same network answer the same clients there.
-    } The service that takes sessions does not run, or a firewall on the host blocks all its ports.{ problem-follows }
+    .meaning = { problem-tried } on { $ports }, and nobody got a session on any of these ports. Resets say that nothing
+        listens there. The service that takes sessions does not run, or a firewall on the host blocks all its ports.{ problem-follows }
     .remedy = Check that the Citrix services on { $server } run and listen: { listens }. Restart them, and look at the event log of the
         host.
 
@@ -1801,7 +1809,12 @@ sign-reset-numbers = The resets have a sequence number other than 0, although th
 sign-reset-options = The resets carry no TCP options; those that the server sends in its sessions do.
 sign-reset-after-greeting = Connections are cut { $shortest } to { $longest } after the handshake, when the client has begun to speak and the
     server has not.
-sign-answers-others = The same port of the same server answered { clients-by-number } in the meantime.
+sign-answers-others = { $server_count ->
+        [one] The same port of the same server answered { clients-by-number } in the meantime.
+       *[other] The same port of each of these servers answered { clients-by-number } or more in the meantime.
+    }
+sign-answers-these = The same port answered { $clients } of these clients as well, in the meantime or before and after.
+sign-client-unanswered = Nothing at all answered { $client } since then, while others are answered there.
 sign-whole-networks-here = Nobody in { $networks } gets through to { $servers }, while { clients-by-number } of other networks did.
 sign-old-sessions = { $flows ->
         [one] One session

@@ -61,6 +61,7 @@ impl Words {
         for (name, value) in [
             ("attempts", Value::Number(*attempts)),
             ("attempts_told", Value::Text(grouped(*attempts))),
+            ("culprit", Value::Word(problem.culprit.as_ref().map_or("unknown", |culprit| culprit.kind.name()))),
             ("client_count", Value::Number(clients.count() as u64)),
             ("client_told", Value::Text(grouped(clients.count() as u64))),
             ("clients", Value::Text(from)),

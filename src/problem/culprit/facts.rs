@@ -25,6 +25,8 @@ pub(super) struct Facts<'a> {
     pub(super) servers: Vec<Facet<'a>>,
     /// More servers answer than are remembered.
     pub(super) forgotten: bool,
+    /// The only client, where it gets no answer from any server, whatever it tries.
+    pub(super) unanswered: Option<Address>,
 }
 
 /// One finding, and what is known of its server.
@@ -45,6 +47,8 @@ pub(super) struct Facet<'a> {
     pub(super) alive: Option<(Alive, (Transport, u16))>,
     /// Other clients that the port of the server answered in the meantime.
     pub(super) others: BTreeSet<Address>,
+    /// Clients that fail at this port of the server and were answered there as well: in the meantime, or before and after.
+    pub(super) these: usize,
     /// Networks of clients of which one was answered on this port at any time.
     pub(super) answered_networks: BTreeSet<Address>,
     /// Other servers of the same network that answered clients of the same networks on this port in the meantime.
@@ -63,9 +67,20 @@ pub(super) enum Alive {
 impl<'a> Facts<'a> {
     pub(super) fn of(scene: &'a Scene<'_>, replies: &Replies, form: Form, findings: Vec<&'a Finding>) -> Facts<'a> {
         let transport = findings.first().and_then(|finding| finding.port);
-        let servers = findings.iter().filter_map(|finding| Facet::of(scene, replies, finding)).collect();
+        let servers: Vec<Facet<'_>> =
+            findings.iter().filter_map(|finding| Facet::of(scene, replies, finding)).collect();
+        let unanswered = the_unanswered(replies, form, &findings);
         let transport = transport.map_or(Transport::Icmp, |(transport, _)| transport);
-        Facts { form, transport, servers, forgotten: scene.ledger.voices.incomplete }
+        Facts { form, transport, servers, forgotten: scene.ledger.voices.incomplete, unanswered }
+    }
+
+    /// Who can be behind it at all.
+    pub(super) fn suspects(&self) -> &'static [Suspect] {
+        use Suspect::{ClientHost, HostFirewall, Middlebox, NetworkPath, Server};
+        match self.unanswered {
+            Some(_) => &[Server, HostFirewall, Middlebox, NetworkPath, ClientHost],
+            None => self.form.suspects(),
+        }
     }
 
     /// Some of the servers answered on other ports in the meantime, or all of them were heard of.
@@ -249,14 +264,16 @@ impl<'a> Facet<'a> {
         });
         let mut others = BTreeSet::new();
         let (mut answered_networks, mut neighbours) = (BTreeSet::new(), BTreeSet::new());
-        let mut listened = false;
+        let (mut listened, mut these) = (false, 0);
         let mut paths = ledger.paths.answers_in(place.0, port, server.network());
         for (path, answers) in paths.by_ref().take(PATHS_LOOKED_AT) {
             let meanwhile = has_moment_in(&answers, window);
             if path.server == server {
                 listened |= answers.first < seen.first;
                 answered_networks.insert(path.client.network());
-                if meanwhile && !clients.contains(&path.client) {
+                if clients.contains(&path.client) {
+                    these += usize::from(answers.first <= window.1 && answers.last >= window.0);
+                } else if meanwhile {
                     others.insert(path.client);
                 }
             } else if has_moment_in(&answers, about) && networks.contains(&path.client.network()) {
@@ -279,11 +296,17 @@ impl<'a> Facet<'a> {
             listened,
             alive: answered.max_by_key(|(alive, _)| *alive),
             others,
+            these,
             answered_networks,
             neighbours,
             cut,
             voices,
         })
+    }
+
+    /// At least half of the clients that fail were answered there as well.
+    pub(super) fn answers_these(&self) -> bool {
+        self.these > 0 && self.these * 2 >= self.finding.clients.len()
     }
 
     /// How the server answers clients of the same networks in one capture.
@@ -309,6 +332,16 @@ impl<'a> Facet<'a> {
             Rejection { kind: IcmpKind { family, kind, code }, sender }
         })
     }
+}
+
+/// The client that gets no answer from two servers or more, nor from any other since it began.
+fn the_unanswered(replies: &Replies, form: Form, findings: &[&Finding]) -> Option<Address> {
+    let &[client] = &findings.first()?.clients[..] else { return None };
+    let its_own = |finding: &&Finding| finding.clients == [client] && !finding.more_clients;
+    let servers: BTreeSet<&Address> = findings.iter().flat_map(|finding| &finding.servers).collect();
+    let first = findings.iter().filter_map(|finding| finding.first).min()?;
+    let unanswered = form == Form::Silent && servers.len() > 1 && findings.iter().all(its_own);
+    (unanswered && !replies.is_active(client, first)).then_some(client)
 }
 
 pub(super) fn protocol_of(transport: Transport) -> Option<u8> {

@@ -266,7 +266,7 @@ pub(super) fn never_heard(facts: &Facts<'_>) -> Option<Params> {
 fn all_alive(facts: &Facts<'_>, wanted: Alive) -> Option<Params> {
     // What a router says of a host, or of the way to it, is weighed with this already.
     let rejected = icmp_device(facts).or_else(|| facts.errors(|it, error| error.sender == it.server)).is_some();
-    if facts.form != Form::Silent && !rejected {
+    if facts.form != Form::Silent && !rejected || facts.unanswered.is_some() {
         return None;
     }
     let of_server = |all: &Vec<&Facet<'_>>| all.iter().filter_map(|it| it.alive).map(|(alive, _)| alive).max();
@@ -298,10 +298,29 @@ pub(super) fn many_servers(facts: &Facts<'_>) -> Option<Params> {
 
 pub(super) fn answers_others(facts: &Facts<'_>) -> Option<Params> {
     let complete = facts.servers.iter().all(|it| !it.finding.more_clients);
-    let others: BTreeSet<Address> = facts.servers.iter().flat_map(|it| it.others.iter().copied()).collect();
-    let all = complete && facts.each_server(|it| !it.others.is_empty());
-    let form = matches!(facts.form, Form::Silent | Form::Refused | Form::Prohibited);
-    (all && form).then(|| Params::from([("others", Value::Number(others.len() as u64))]))
+    let of_server = |all: &Vec<&Facet<'_>>| all.iter().map(|it| it.others.len()).max().unwrap_or(0);
+    let others = facts.by_server().values().map(of_server).min().unwrap_or(0);
+    let all = complete && others > 0 && facts.unanswered.is_none();
+    // What the same clients get as well is kept from nobody.
+    let form = matches!(facts.form, Form::Silent | Form::Refused | Form::Prohibited) && answers_these(facts).is_none();
+    (all && form).then(|| {
+        let servers = Value::Number(facts.by_server().len() as u64);
+        Params::from([("others", Value::Number(others as u64)), ("server_count", servers)])
+    })
+}
+
+/// Each server answered at least half of the very clients that fail there: no rule does that.
+pub(super) fn answers_these(facts: &Facts<'_>) -> Option<Params> {
+    let form = matches!(facts.form, Form::Silent | Form::Refused);
+    let all = form && facts.each_server(|it| it.answers_these());
+    let these = facts.servers.iter().filter(|it| it.answers_these()).map(|it| it.these).max().unwrap_or(0);
+    all.then(|| Params::from([("clients", Value::Number(these as u64))]))
+}
+
+/// One client alone gets no answer, from whomever.
+pub(super) fn client_unanswered(facts: &Facts<'_>) -> Option<Params> {
+    let client = facts.unanswered?;
+    Some(Params::from([("client", Value::Addresses(vec![client]))]))
 }
 
 pub(super) fn neighbours_answer(facts: &Facts<'_>) -> Option<Params> {
@@ -346,8 +365,10 @@ fn failing_networks(facts: &Facts<'_>) -> Option<Params> {
         return None;
     }
     let networks = facts.clients_by_network();
-    let fails = |network: &Address| facts.servers.iter().all(|it| !it.answered_networks.contains(network));
-    let whole = networks.iter().all(|(network, clients)| clients.len() >= MANY && fails(network));
+    // Of each server the networks that fail there.
+    let answered =
+        |it: &Facet<'_>| it.finding.clients.iter().any(|client| it.answered_networks.contains(&client.network()));
+    let whole = networks.values().all(|clients| clients.len() >= MANY) && !facts.servers.iter().any(answered);
     let others: BTreeSet<Address> = facts.servers.iter().flat_map(|it| it.others.iter().copied()).collect();
     (whole && !networks.is_empty()).then(|| {
         let names: Vec<String> = networks.keys().map(|network| network_name(*network)).collect();
