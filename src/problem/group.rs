@@ -128,6 +128,7 @@ fn cause_of(code: &str) -> Cause {
         "blocked.half-open" => Cause::HalfOpen,
         "blocked.reset-early" => Cause::Cut,
         "path.died" => Cause::SessionDied,
+        "path.idle-timeout" => Cause::IdleTimeout,
         "unexpected.scan" => Cause::Scan,
         "unexpected.flood" => Cause::Flood,
         "unexpected.internet-exposed" => Cause::Exposed,
@@ -146,6 +147,8 @@ fn word(finding: &Finding, cause: Cause) -> String {
     match (cause, finding.params.get("cause"), finding.params.get("heard")) {
         (Cause::Prohibited, Some(Value::Word(cause)), _) => (*cause).into(),
         (_, _, Some(Value::Protocol(heard))) => heard.name().into(),
+        // Apart from two sessions that died after the same time, which may be another one.
+        (Cause::IdleTimeout, ..) => "timer".into(),
         (Cause::Scan, ..) if finding.port.is_none() => {
             finding.clients.first().map(|client| format!("by-{client}")).unwrap_or_default()
         }

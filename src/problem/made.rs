@@ -179,6 +179,8 @@ fn params(
         }
     };
     match problem.cause {
+        // What follows from one port alone does not follow where the others fail as well.
+        _ if is_block(problem.cause) && problem.ports.len() > 1 => {}
         Cause::NoAnswer | Cause::Refused | Cause::HalfOpen | Cause::Cut | Cause::SubnetAgainstPort => {
             take("consequence")
         }
@@ -211,7 +213,7 @@ fn params(
         }
         Cause::SessionDied | Cause::IdleTimeout => {
             let times = |name: &'static str| of.iter().filter_map(move |finding| duration(finding, name));
-            let shortest: Option<Span> = times("idle_shortest").min();
+            let shortest: Option<Span> = times("idle_shortest").chain(times("idle")).min();
             params = params.with("idle_shortest", Value::Duration(shortest.unwrap_or_default()));
             params = params.with("idle_longest", Value::Duration(times("idle_longest").max().unwrap_or_default()));
         }
