@@ -94,8 +94,8 @@ const SIGNS: &[Sign] = {
         sign("sign-reset-fast", &[(Middlebox, 3)], &[], signs::reset_fast),
         sign("sign-reset-copies-identification", &[(Middlebox, 2)], &[], signs::reset_copies_identification),
         sign("sign-reset-copies-window", &[(Middlebox, 1)], &[], signs::reset_copies_window),
-        sign("sign-reset-ttl-same", &[(Server, 3)], &[], signs::reset_ttl_same),
-        sign("sign-reset-delay-same", &[(Server, 1)], &[], signs::reset_delay_same),
+        sign("sign-reset-ttl-same", &[(Server, 2)], &[], signs::reset_ttl_same),
+        sign("sign-reset-delay-same", &[(Server, 1), (HostFirewall, 1)], &[], signs::reset_delay_same),
         sign("sign-reset-identification-same", &[(Server, 1)], &[], signs::reset_identification_same),
         sign("sign-reset-identification", &[(Middlebox, 1)], &[], signs::reset_identification),
         sign("sign-reset-ttl-near", &[(Middlebox, 1)], &[], signs::reset_ttl_near),
@@ -135,7 +135,9 @@ const SIGNS: &[Sign] = {
         sign("sign-many-servers", &[(Middlebox, 3)], &[], signs::many_servers),
         sign("sign-alive", &[(HostFirewall, 2), (Middlebox, 2)], &[NetworkPath], signs::alive),
         sign("sign-neighbours-answer", &[(HostFirewall, 3), (Server, 1)], &[], signs::neighbours_answer),
-        sign("sign-alive-before-and-after", &[(Server, 1)], &[], signs::alive_before_and_after),
+        // Silence in between fits a restart as well.
+        sign("sign-alive-before-and-after", &[], &[], signs::silent_in_between),
+        sign("sign-alive-before-and-after", &[(HostFirewall, 1), (Middlebox, 1)], &[], signs::alive_before_and_after),
         sign("sign-up", &[(HostFirewall, 1), (Middlebox, 1)], &[], signs::up),
         sign("sign-never-heard", &[(Server, 1), (NetworkPath, 1)], &[], signs::never_heard),
     ]

@@ -147,6 +147,8 @@ fn word(finding: &Finding, cause: Cause) -> String {
     match (cause, finding.params.get("cause"), finding.params.get("heard")) {
         (Cause::Prohibited, Some(Value::Word(cause)), _) => (*cause).into(),
         (_, _, Some(Value::Protocol(heard))) => heard.name().into(),
+        // Apart from two sessions that died after the same time, which may be another one.
+        (Cause::IdleTimeout, ..) => "timer".into(),
         (Cause::Scan, ..) if finding.port.is_none() => {
             finding.clients.first().map(|client| format!("by-{client}")).unwrap_or_default()
         }

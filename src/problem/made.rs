@@ -181,6 +181,8 @@ fn params(
         }
     };
     match problem.cause {
+        // What follows from one port alone does not follow where the others fail as well.
+        _ if is_block(problem.cause) && problem.ports.len() > 1 => {}
         Cause::NoAnswer | Cause::Refused | Cause::HalfOpen | Cause::Cut | Cause::SubnetAgainstPort => {
             take("consequence")
         }

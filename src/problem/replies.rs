@@ -21,6 +21,8 @@ pub(super) struct Replies {
     active: HashMap<Address, Timestamp>,
     /// Servers that spoke on a port although no path of it was answered as it should be.
     spoke: HashSet<(u8, u16, Address)>,
+    /// Servers in whose name something came that somebody else may have sent.
+    spoken_for: HashSet<Address>,
     /// Paths that are blocked, for whatever reason.
     hit: HashSet<Path>,
 }
@@ -51,6 +53,7 @@ impl Replies {
             heard: HashMap::new(),
             active: HashMap::new(),
             spoke: HashSet::new(),
+            spoken_for: HashSet::new(),
             hit: blocked().flat_map(paths).collect(),
         };
         if servers.is_empty() {
@@ -147,6 +150,9 @@ impl Replies {
                     _ => true,
                 };
                 self.hear(Some(server).filter(|_| of_server), Some(seen.last));
+                if !of_server {
+                    self.spoken_for.insert(server);
+                }
                 if !matches!(sighting.showing, Showing::Refusal | Showing::Unclear(_)) {
                     self.spoke.insert((protocol, port, server));
                 }
@@ -176,6 +182,11 @@ impl Replies {
     /// When a server that findings are about was last heard of.
     pub fn heard(&self, server: Address) -> Option<Timestamp> {
         self.heard.get(&server).copied()
+    }
+
+    /// Something came in its name that somebody else may have sent.
+    pub fn is_spoken_for(&self, server: Address) -> bool {
+        self.spoken_for.contains(&server)
     }
 
     /// Whether the servers of a problem gave a sign of life since it began, or right before: `all` of them; `before`, where each did at
@@ -212,12 +223,17 @@ impl Replies {
         self.active.get(&client).is_some_and(|last| *last >= since)
     }
 
-    /// More than half of the clients of a problem were answered on its ports by its servers after its last try.
+    /// More than half of the clients of a problem were answered on its ports by its servers after its last try: where they had failed, or
+    /// where they had not been answered before.
     pub fn answered_since(&self, problem: &Problem) -> bool {
         let Some(last) = problem.last else { return false };
         let ports = || problem.ports.iter().filter_map(|&port| numbers(port));
         let rows = problem.servers.iter().flat_map(|server| ports().flat_map(move |port| self.at_server(port, server)));
-        let since = rows.filter(|reply| reply.answers.is_some_and(|answers| answers.last > last));
+        let is_new = |reply: &&Reply| {
+            let answers = reply.answers.filter(|answers| answers.last > last);
+            answers.is_some_and(|answers| self.is_hit(&reply.path) || answers.first > last)
+        };
+        let since = rows.filter(is_new);
         let clients: HashSet<Address> = since.map(|reply| reply.path.client).collect();
         problem.clients.iter().filter(|client| clients.contains(client)).count() * 2 > problem.clients.count()
     }

@@ -388,12 +388,15 @@ problem-no-answer =
             [reached] and check the routes back to them. The service listens: others reach it.
             [old-sessions] and look for a rule that was added then. Also look whether the service is at a limit of connections.
             [answered] and look for what changed then: a rule, or the service, which may have stopped: { listens }.
-            [all] and check that the service listens: { listens }.
-            [before] and check that the service listens: { listens }.
+            [all] { problem-check-service }
+            [before] { problem-check-service }
             [some] or check that those servers are up that were not heard of.
            *[none] or check that { problem-servers-are } up.
         }
     }
+
+# Before the remedy of what most of those who were hit got past later.
+problem-answered-since = Most of these clients were answered there after the last try in vain: look first whether it still fails. { $remedy }
 
 problem-refused =
     .title = { problem-place }: refused{ problem-standing }
@@ -426,7 +429,11 @@ problem-prohibited =
     }{ problem-standing }
     .meaning = { problem-tried }, and { $senders } answered with an ICMP error. { $cause ->
         [nothing-listens] The host is reachable, but no program listens on this port.
-        [host-unreachable] The packets do not get to the host: it is down, or there is no route to it.
+        [host-unreachable] { $servers_up ->
+            [reached] Others reach it, so the route from these clients fails.
+            [all] It was heard of at that time, so a route to it fails.
+           *[none] The packets do not get to the host: it is down, or there is no route to it.
+        }
         [server-policy] A rule on the server itself forbids it.
        *[device-policy] A firewall or router on the way forbids it.
     } { $remarks }{ problem-follows }
@@ -436,10 +443,14 @@ problem-prohibited =
         [public] { problem-public }
        *[failing] { $cause ->
             [nothing-listens] Check that the service runs and listens on { $ports } of { $server }: { listens }.
-            [host-unreachable] Check that { $server } { $server_count ->
+            [host-unreachable] { $servers_up ->
+                [reached] Check the routes from { $clients } to { $server }.
+                [all] Check the routes from { $clients } to { $server }.
+               *[none] Check that { $server } { $server_count ->
                     [one] is up and has this address
                    *[other] are up and have these addresses
                 }, then the routes from { $clients }.
+            }
             [server-policy] Allow { $ports } from { $clients } in the firewall on { $server } itself.
            *[device-policy] Allow { $ports } from { $clients } to { $server } on { $senders }, which sent the errors.
         }
@@ -533,6 +544,10 @@ problem-subnet-against-port =
         }.
     }
 
+problem-check-service = { $dtls ->
+        [no] and check that the service listens: { listens }.
+       *[edt] and check that DTLS is on at the virtual server.
+    }
 problem-networks = { $network_count ->
         [one] this network
        *[other] these networks
@@ -624,18 +639,16 @@ problem-session-died =
 
 problem-idle-timeout =
     .title = { problem-place }: idle sessions break after { $idle_longest }
-    .meaning = { $attempts ->
-            [one] One session
-           *[other] { $attempts_told } sessions
-        } between { client-count } and { server-count } broke. Each time nothing had been said for about { $idle_longest } before: a firewall
-        or load balancer on the way may forget idle sessions after that time.
+    .meaning = { problem-sessions } broke, and each time nothing had been said for about { $idle_longest } before: a firewall or load
+        balancer on the way may forget idle sessions after that time, or a policy on the server ends them.
     .remedy = Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make them
         longer, or keep-alives shorter.
 
-problem-died = { $attempts ->
+problem-sessions = { $attempts ->
         [one] One session
        *[other] { $attempts_told } sessions
-    } between { client-count } and { server-count } died: one side repeated its data in vain, and the other was not heard of again
+    } between { client-count } and { server-count }
+problem-died = { problem-sessions } died: one side repeated its data in vain, and the other was not heard of again
 
 problem-place = { $ports }{ $dtls ->
         [edt] {" "}(EDT over DTLS)

@@ -2,7 +2,7 @@
 
 use super::{Texts, Words};
 use crate::finding::{Finding, Params, Value};
-use crate::problem::{Cause, Hosts, Problem, Range, Ranges, Works};
+use crate::problem::{Cause, Hosts, Problem, Range, Ranges, Trend, Works};
 use crate::transport::Transport;
 
 /// The facts of a problem, each as one piece of text for whoever lays them out.
@@ -47,7 +47,12 @@ impl Words {
         let args = self.args(&self.named_in_problem(problem));
         // Where there are no remarks, the blanks around them stay.
         let text = |attribute| self.text(&key, Some(attribute), &args).replace("  ", " ").trim_end().to_string();
-        Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
+        let mut remedy = text("remedy");
+        let failing = problem.params.get("standing") == Some(&Value::Word("failing"));
+        if failing && problem.trend == Some(Trend::Over) {
+            remedy = self.say("problem-answered-since", &Params::from([("remedy", Value::Text(remedy))]));
+        }
+        Texts { title: text("title"), meaning: text("meaning"), remedy }
     }
 
     /// What the texts of a problem may name: its parameters, and the fields that it has.

@@ -290,7 +290,7 @@ impl<'a> Facet<'a> {
             seen,
             server,
             requests: ledger.neighbours.unanswered(server, seen.first, seen.last),
-            heard: !voices.is_empty() || replies.heard(server).is_some(),
+            heard: !voices.is_empty() || replies.heard(server).is_some() || replies.is_spoken_for(server),
             up: replies.is_up(server, seen.first),
             old_sessions: old_sessions.count() as u64,
             listened,

@@ -286,7 +286,11 @@ pub(super) fn alive(facts: &Facts<'_>) -> Option<Params> {
 }
 
 pub(super) fn alive_before_and_after(facts: &Facts<'_>) -> Option<Params> {
-    all_alive(facts, Alive::BeforeAndAfter)
+    all_alive(facts, Alive::BeforeAndAfter).filter(|_| facts.form != Form::Silent)
+}
+
+pub(super) fn silent_in_between(facts: &Facts<'_>) -> Option<Params> {
+    all_alive(facts, Alive::BeforeAndAfter).filter(|_| facts.form == Form::Silent)
 }
 
 pub(super) fn many_servers(facts: &Facts<'_>) -> Option<Params> {
@@ -303,10 +307,20 @@ pub(super) fn answers_others(facts: &Facts<'_>) -> Option<Params> {
     let all = complete && others > 0 && facts.unanswered.is_none();
     // What the same clients get as well is kept from nobody.
     let form = matches!(facts.form, Form::Silent | Form::Refused | Form::Prohibited) && answers_these(facts).is_none();
-    (all && form).then(|| {
+    // Nor is what the server itself refuses to some here and some there: it takes no more for a moment.
+    let by_chance =
+        facts.form == Form::Refused && reset_ttl_same(facts).is_some() && facts.servers.iter().all(is_scattered);
+    (all && form && !by_chance).then(|| {
         let servers = Value::Number(facts.by_server().len() as u64);
         Params::from([("others", Value::Number(others as u64)), ("server_count", servers)])
     })
+}
+
+/// Many clients fail, and each has a neighbour that was answered.
+fn is_scattered(it: &Facet<'_>) -> bool {
+    let networks: BTreeSet<Address> = it.others.iter().map(|client| client.network()).collect();
+    let clients = &it.finding.clients;
+    clients.len() >= MANY && clients.iter().all(|client| networks.contains(&client.network()))
 }
 
 /// Each server answered at least half of the very clients that fail there: no rule does that.
