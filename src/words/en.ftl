@@ -384,7 +384,10 @@ problem-no-answer =
         [over] { problem-at-times }
         [neighbour] { problem-not-citrix }
         [public] { problem-public }
-       *[failing] { problem-first-sure }Allow { $ports } from { $clients } to { $server }, { $servers_up ->
+       *[failing] { $culprit ->
+            [client_host] Look at { $clients } itself first, and at its network: nothing at all answers it.
+           *[other] { "" }
+        } { problem-first-sure }Allow { $ports } from { $clients } to { $server }, { $servers_up ->
             [reached] and check the routes back to them. The service listens: others reach it.
             [old-sessions] and look for a rule that was added then. Also look whether the service is at a limit of connections.
             [answered] and look for what changed then: a rule, or the service, which may have stopped: { listens }.
@@ -1826,7 +1829,7 @@ sign-answers-others = { $server_count ->
         [one] The same port of the same server answered { clients-by-number } in the meantime.
        *[other] The same port of each of these servers answered { clients-by-number } or more in the meantime.
     }
-sign-answers-these = The same port answered { $clients } of these clients as well, in the meantime or before and after.
+sign-answers-these = The same port answered { $clients } of these clients as well, in the meantime or afterwards.
 sign-client-unanswered = Nothing at all answered { $client } since then, while others are answered there.
 sign-whole-networks-here = Nobody in { $networks } gets through to { $servers }, while { clients-by-number } of other networks did.
 sign-old-sessions = { $flows ->
@@ -1840,7 +1843,7 @@ sign-many-servers = { $number } servers that answer on other ports are all silen
 sign-neighbours-answer = Other servers of the same network answered clients of the same networks on this port about that time: { $others }.
 sign-whole-networks = Nobody in { $networks } gets through, while { clients-by-number } of other networks did.
 sign-unanswered-requests = { $servers } was asked for on its own link { $requests } times, and nobody answered.
-sign-never-heard = Nothing that { $servers } sent was seen at all.
+sign-never-heard = Nothing was heard of { $servers }: no answer to anybody on any TCP or UDP port, no reply to ARP or neighbour discovery.
 sign-icmp-device = { $senders } rejected the packets: { $errors }.
 sign-icmp-not-server = { $senders } is not the server.
 sign-icmp-nearer = The messages came over a way of { $ttl } hops, the server's own packets over { $own }.

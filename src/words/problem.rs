@@ -46,7 +46,7 @@ impl Words {
         let key = format!("problem-{}", problem.cause.name());
         let args = self.args(&self.named_in_problem(problem));
         // Where there are no remarks, the blanks around them stay.
-        let text = |attribute| self.text(&key, Some(attribute), &args).replace("  ", " ").trim_end().to_string();
+        let text = |attribute| self.text(&key, Some(attribute), &args).replace("  ", " ").trim().to_string();
         let mut remedy = text("remedy");
         let failing = problem.params.get("standing") == Some(&Value::Word("failing"));
         if failing && problem.trend == Some(Trend::Over) {

@@ -27,6 +27,8 @@ pub(super) struct Facts<'a> {
     pub(super) forgotten: bool,
     /// The only client, where it gets no answer from any server, whatever it tries.
     pub(super) unanswered: Option<Address>,
+    /// There was too much to remember everybody who was heard.
+    pub(super) unheard_unknown: bool,
 }
 
 /// One finding, and what is known of its server.
@@ -47,7 +49,7 @@ pub(super) struct Facet<'a> {
     pub(super) alive: Option<(Alive, (Transport, u16))>,
     /// Other clients that the port of the server answered in the meantime.
     pub(super) others: BTreeSet<Address>,
-    /// Clients that fail at this port of the server and were answered there as well: in the meantime, or before and after.
+    /// Clients that fail at this port of the server and were answered there as well: in the meantime or afterwards.
     pub(super) these: usize,
     /// Networks of clients of which one was answered on this port at any time.
     pub(super) answered_networks: BTreeSet<Address>,
@@ -71,7 +73,9 @@ impl<'a> Facts<'a> {
             findings.iter().filter_map(|finding| Facet::of(scene, replies, finding)).collect();
         let unanswered = the_unanswered(replies, form, &findings);
         let transport = transport.map_or(Transport::Icmp, |(transport, _)| transport);
-        Facts { form, transport, servers, forgotten: scene.ledger.voices.incomplete, unanswered }
+        let ledger = scene.ledger;
+        let unheard_unknown = ledger.neighbours.incomplete || ledger.visibility.hosts().unlisted > 0;
+        Facts { form, transport, servers, forgotten: ledger.voices.incomplete, unheard_unknown, unanswered }
     }
 
     /// Who can be behind it at all.
@@ -272,7 +276,7 @@ impl<'a> Facet<'a> {
                 listened |= answers.first < seen.first;
                 answered_networks.insert(path.client.network());
                 if clients.contains(&path.client) {
-                    these += usize::from(answers.first <= window.1 && answers.last >= window.0);
+                    these += usize::from(answers.last >= window.0);
                 } else if meanwhile {
                     others.insert(path.client);
                 }
