@@ -20,7 +20,7 @@ use cap_audit::ledger::{
 use cap_audit::matching::Matching;
 use cap_audit::packet::{Address, PacketBatch, RawPacket, Vlans, decode, general, protocol};
 use cap_audit::pipeline::{Options, Sweep};
-use cap_audit::problem::Problem;
+use cap_audit::problem::{Problem, Works};
 use cap_audit::report::{Remark, Report};
 use cap_audit::signature::{Protocol, Strength};
 use cap_audit::time::{Span, Timestamp};
@@ -158,6 +158,7 @@ proptest! {
         let earlier: Vec<Problem> = problems_of(&then).into_iter().map(|problem| Problem {
             first: problem.first.map(back),
             last: problem.last.map(back),
+            works: problem.works.into_iter().map(|works| Works { until: works.until.map(back), ..works }).collect(),
             ..problem
         }).collect();
         prop_assert_eq!(problems_of(&now), earlier);

@@ -147,11 +147,12 @@ def one_service(site, net, outcome, state, expect):
     flows += [blocked(client, vda, port, outcome, state) for client in hit for port in (2598, 1494)]
     flows.append(http(controller, vda))
     code = f"blocked.{outcome}"
+    cause = "no-answer" if outcome == "silent" else "service-down"
     return Expected(1, flows, [
         found_all(code, "error", hit, vda, "tcp", 1494, "ica", 3),
         found_all(code, "error", hit, vda, "tcp", 2598, "cgp", 3),
         no_launch(hit, vda),
-    ], [problem("service-down", "error", hit, [vda], attempts=6)])
+    ], [problem(cause, "error", hit, [vda], attempts=6)])
 
 
 @scene("one-service-down")
