@@ -167,6 +167,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("note-", &["number"]),
     ("packets", &["packets"]),
     ("ports", &["list", "more"]),
+    ("problem-answered-since", &["remedy"]),
     ("problem-attempts", &["number", "told", "what"]),
     ("problem-clients", &["answered", "answered_told", "covered", "extent", "more", "number", "told"]),
     ("problem-servers", &["answered", "answered_told", "covered", "extent", "more", "number", "told"]),
@@ -225,7 +226,8 @@ const NAMED: &[(&str, &[&str])] = &[
 ];
 
 /// What a problem's texts may name besides the parameters of its cause.
-const OF_PROBLEMS: [&str; 29] = [
+const OF_PROBLEMS: [&str; 30] = [
+    "culprit",
     "attempts",
     "attempts_told",
     "client_count",
