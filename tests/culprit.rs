@@ -113,6 +113,17 @@ fn a_reset_that_differs_in_several_respects_comes_from_a_device() {
 }
 
 #[test]
+fn one_handshake_does_not_show_that_resets_come_too_fast() {
+    let answers = |number: u16| (0..number).map(|it| answered(talk(41_000 + it, 443).at(at(20 * i64::from(it))), TTL));
+    let fast = |number, micros| {
+        let culprit = culprit(answers(number).chain([refused(micros).with_ttl(TTL).packets()]));
+        codes(&culprit).contains(&"sign-reset-fast")
+    };
+    assert!(!fast(1, 300) && !fast(2, 300), "the first answer may take longer");
+    assert!(fast(3, 300) && !fast(3, 4_000), "4 ms of 10 is no clear difference");
+}
+
+#[test]
 fn one_sign_alone_is_never_more_than_a_guess() {
     let ttl = culprit([known(TTL), refused(10_000).with_ttl(62).packets()]);
     assert_eq!(ttl.confidence, Confidence::Low, "{ttl:#?}");
@@ -209,7 +220,10 @@ fn cut(client_port: u16, second: i64, delay: Span) -> Talk {
 
 #[test]
 fn a_reset_after_the_greeting_is_told_by_the_syn_ack_of_its_own_flow() {
-    let device = culprit([cut(50_001, 1, Span::micros(400)).with_ttl(62).packets()]);
+    let one = culprit([cut(50_001, 1, Span::micros(400)).with_ttl(62).packets()]);
+    assert_eq!(codes(&one), ["sign-reset-ttl", "sign-reset-after-greeting"], "one handshake shows no usual time");
+    let several = (0..3).map(|it| cut(50_001 + it, 1 + i64::from(it), Span::micros(400)).with_ttl(62).packets());
+    let device = culprit(several);
     assert_eq!(told(&device), (Suspect::Middlebox, Confidence::High), "{device:#?}");
     assert_eq!(codes(&device), ["sign-reset-ttl", "sign-reset-fast", "sign-reset-after-greeting"]);
     let server = culprit([cut(50_001, 1, Span::millis(12)).with_ttl(TTL).packets()]);
@@ -335,6 +349,53 @@ fn silence_of_a_server_that_nobody_ever_heard_may_be_anything() {
     assert_eq!(told(&culprit), (Suspect::Unknown, Confidence::Low), "{culprit:#?}");
     assert_eq!(codes(&culprit), ["sign-never-heard"]);
     assert_eq!(culprit.not_excluded.len(), 4, "the path as well");
+}
+
+/// The last answer of the link to who has this address.
+fn answers_arp(host: [u8; 4], second: i64) -> Captured {
+    let (at, link, length, mut frame) = asked_for([10, 1, 0, 1], second);
+    // An answer (RFC 826): operation 2, from that host.
+    frame[21] = 2;
+    frame[28..32].copy_from_slice(&host);
+    (at, link, length, frame)
+}
+
+#[test]
+fn whoever_sent_anything_was_heard() {
+    let silent = || tries(talk(50_001, CGP).at(at(15)));
+    let scanned = between("10.0.0.66", 40_000, SERVER, 5_999).at(at(16)).syn().refused().packets();
+    let itself = between(SERVER, 40_000, "10.9.0.1", 5_999).at(at(16)).syn().packets();
+    for life in [scanned, itself, vec![answers_arp([10, 1, 0, 22], 16)]] {
+        let culprit = culprit([life, silent()]);
+        assert!(!codes(&culprit).contains(&"sign-never-heard"), "{culprit:#?}");
+    }
+}
+
+#[test]
+fn old_sessions_that_go_on_speak_for_a_filter_that_keeps_them() {
+    let session = |last| {
+        let opened = talk(41_000, CGP).at(at(0)).opened().says(HELLO).answers(HELLO);
+        opened.wait(Span::seconds(last)).says(b"more").answers(b"more").packets()
+    };
+    let filter = culprit([session(60), tries(talk(50_001, CGP).at(at(15)))]);
+    assert_eq!(codes(&filter), ["sign-old-sessions"], "{filter:#?}");
+    assert_eq!(filter.not_excluded, [Suspect::Server, Suspect::HostFirewall, Suspect::Middlebox]);
+    assert_eq!(doubts(&filter), ["doubt-full", "doubt-silence"]);
+    let over = culprit([session(5), tries(talk(50_001, CGP).at(at(15)))]);
+    assert!(!codes(&over).contains(&"sign-old-sessions"), "{over:#?}");
+    assert!(over.not_excluded.contains(&Suspect::NetworkPath));
+}
+
+#[test]
+fn a_network_that_reaches_the_neighbours_is_not_cut_off_on_the_way() {
+    let hit = (1..=3).map(|it| tries(between(&format!("10.7.0.{it}"), 50_001, SERVER, CGP).at(at(15))));
+    let others = answered(between("10.8.0.1", 50_001, SERVER, CGP).at(at(20)), TTL);
+    let way = culprit(hit.clone().chain([others.clone()]));
+    assert_eq!(way.kind, Suspect::Middlebox, "{way:#?}");
+    let neighbour = answered(between("10.7.0.1", 50_002, "10.1.0.23", CGP).at(at(20)), TTL);
+    let host = culprit(hit.chain([others, neighbour]));
+    assert_eq!(told(&host), (Suspect::HostFirewall, Confidence::Medium), "{host:#?}");
+    assert!(host.not_excluded.contains(&Suspect::Middlebox) && doubts(&host).contains(&"doubt-single-rule"));
 }
 
 /// A router on the server's link asks who has this address.

@@ -115,7 +115,9 @@ fn forty_servers_without_an_answer_are_one_problem() {
     assert_eq!((problem.attempts, problem.servers_answered, problem.works_complete), (40, Some(0), true));
     assert_eq!((problem.first, problem.last), (Some(at(1)), Some(at(49))));
     assert_eq!(problem.trend, Some(Trend::Steady));
-    let [Works { contrast, clients, servers, port, flows }] = &problem.works[..] else { panic!("{problem:#?}") };
+    let [Works { contrast, clients, servers, port, flows, until: None }] = &problem.works[..] else {
+        panic!("{problem:#?}")
+    };
     assert_eq!((*contrast, *port, *flows), (Contrast::OtherServers, (Transport::Tcp, CGP), 10));
     assert_eq!((shown(clients), shown(servers)), (vec!["10.64.0.1-10".to_string()], vec!["10.1.0.1-10".to_string()]));
     let words = Words::default();
@@ -141,7 +143,8 @@ fn one_dead_host_among_forty_servers_is_a_problem_of_its_own() {
     let found = problems(to_dead.into_iter().chain(blocked).chain(works).chain(alive));
     assert_eq!(causes(&found), [(Cause::NoAnswer, Severity::Error), (Cause::HostDown, Severity::Error)]);
     let [blocked, down] = &found[..] else { panic!("{found:#?}") };
-    assert_eq!((shown(&down.servers), down.ports.len(), down.findings.len()), (vec!["10.1.9.7".to_string()], 2, 2));
+    // Both ports, and the launch that failed.
+    assert_eq!((shown(&down.servers), down.ports.len(), down.findings.len()), (vec!["10.1.9.7".to_string()], 2, 3));
     assert_eq!(
         (down.confidence, down.params.get("proof")),
         (Confidence::Medium, Some(&Value::Word("no-sign-of-life")))
@@ -168,7 +171,7 @@ fn a_host_that_nobody_finds_on_its_link_is_down_for_certain() {
 #[test]
 fn silence_on_both_ports_alone_is_no_dead_host() {
     let both = || [CGP, ICA].map(|port| silent(talk(&user(3), 50_000 + port, &vda(7), port)));
-    let plain = [(Cause::NoAnswer, Severity::Error); 2];
+    let plain = [(Cause::NoAnswer, Severity::Error)];
     assert_eq!(causes(&problems(both())), plain, "a firewall may drop both");
     // It is up: it answered elsewhere after that, or opens connections itself.
     let works = || session(talk(&user(3), 50_001, &vda(8), CGP));
@@ -187,12 +190,12 @@ fn a_server_that_refuses_both_session_ports_has_no_service() {
     let found = problems([to(CGP), to(ICA), rdp]);
     let [down] = &found[..] else { panic!("{found:#?}") };
     assert_eq!((down.cause, down.id.as_str()), (Cause::ServiceDown, "p-service-down-refused"));
-    assert_eq!((down.findings.len(), down.attempts), (2, 2));
+    assert_eq!((down.findings.len(), down.attempts), (3, 2), "both ports, and the launch that failed");
     assert_eq!(Words::default().problem(down, [].iter()).title, "10.1.9.7: session service is down");
     assert_eq!(causes(&problems([to(CGP)])), [(Cause::Refused, Severity::Error)], "one port is not all");
     // Somebody else has sessions there: then it is no service that is down.
     let other = session(talk("10.70.0.1", 50_009, &vda(7), CGP));
-    assert_eq!(causes(&problems([to(CGP), to(ICA), other])), [(Cause::Refused, Severity::Error); 2]);
+    assert_eq!(causes(&problems([to(CGP), to(ICA), other])), [(Cause::Refused, Severity::Error)]);
 }
 
 #[test]
@@ -204,7 +207,7 @@ fn a_server_that_is_silent_on_its_session_ports_and_lives_has_no_service() {
     assert_eq!(causes(&found), [(Cause::ServiceDown, Severity::Error)]);
     // Without a neighbour that answers this client a rule in a firewall is as likely.
     let found = problems(to_dead().into_iter().chain([lives()]));
-    assert_eq!(causes(&found), [(Cause::NoAnswer, Severity::Error); 2]);
+    assert_eq!(causes(&found), [(Cause::NoAnswer, Severity::Error)]);
 }
 
 #[test]
@@ -277,10 +280,11 @@ fn one_client_of_the_network_that_works_is_enough_against_it() {
     assert_eq!(found[0].cause, Cause::NoAnswer, "one of those that are hit works as well");
     let found = problems(hit().chain([from("10.4.0.1"), from("10.64.7.3"), from("10.64.7.9")]));
     assert_eq!(found[0].cause, Cause::NoAnswer);
-    // Whoever was answered before it began, or after it was over, is no contrast.
+    // Whoever was answered before it began is no contrast to these clients, but one in time.
     let before = session(talk("10.4.0.1", 50_001, &vda(1), CGP).at(at(-300)));
     let found = problems(hit().chain([before]));
-    assert_eq!((found[0].cause, found[0].works.len()), (Cause::NoAnswer, 0));
+    let told: Vec<_> = found[0].works.iter().map(|works| (works.contrast, works.until)).collect();
+    assert_eq!((found[0].cause, told), (Cause::NoAnswer, vec![(Contrast::Earlier, Some(at(-300)))]));
 }
 
 #[test]
@@ -317,10 +321,12 @@ fn a_fallback_is_part_of_its_block() {
     let (findings, problems) = (findings_of(&audited), problems_of(&audited));
     let [problem] = &problems[..] else { panic!("{problems:#?}") };
     let codes: Vec<&str> = problem.findings.iter().map(|&place| findings[place].code).collect();
-    assert_eq!(codes, ["blocked.silent", "fallback.cgp-to-ica"]);
+    assert_eq!(codes, ["blocked.silent", "fallback.cgp-to-ica", "launch.slow"]);
     assert_eq!(problem.attempts, 1, "a session that took another way is no attempt of the block");
     let texts = Words::default().problem(problem, findings.iter());
-    assert!(texts.meaning.ends_with("1 session runs on TCP 1494 instead."), "{}", texts.meaning);
+    // The session came about after a search of twelve seconds; no launch failed.
+    let told = "1 session runs on TCP 1494 instead. Launches take 12 s longer.";
+    assert!(texts.meaning.ends_with(told), "{}", texts.meaning);
 }
 
 #[test]
@@ -467,6 +473,67 @@ fn sessions_of_different_servers_that_die_after_the_same_time_point_to_a_timer()
     assert_eq!(found(&[1_800, 3_000]), [(Cause::SessionDied, 2, died.clone())], "two times are no timer");
     let both = found(&[1_800, 1_810, 600, 3_000]);
     assert_eq!(both, [(Cause::IdleTimeout, 2, timer), (Cause::SessionDied, 2, died)]);
+}
+
+/// The ways of one launch: the ports that a client tries one after the other.
+fn launch(user_number: u8, server: u8, ways: &[u16]) -> Vec<Vec<Captured>> {
+    let to = |(&port, step): (&u16, i64)| {
+        silent(talk(&user(user_number), 50_000 + port, &vda(server), port).at(at(step * 9)))
+    };
+    ways.iter().zip(0..).map(to).collect()
+}
+
+#[test]
+fn the_ports_of_launches_that_fail_are_one_problem() {
+    let hit = |ways: &[u16]| (1..=10).flat_map(|it| launch(it, it % 5 + 1, ways)).collect::<Vec<_>>();
+    let found = problems(hit(&[CGP, ICA]));
+    let [problem] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((problem.cause, problem.attempts), (Cause::NoAnswer, 20));
+    assert_eq!(problem.ports, [(Transport::Tcp, ICA), (Transport::Tcp, CGP)]);
+    // That of the port that was tried first, so that it stays while others come.
+    assert_eq!(problem.id, "p-no-answer-tcp-2598-cgp");
+    let texts = Words::default().problem(problem, [].iter());
+    assert_eq!(texts.title, "TCP 1494, 2598: no answer");
+    assert_eq!(texts.meaning.matches("Launches failed for 10 clients.").count(), 1, "{}", texts.meaning);
+    assert!(!texts.meaning.contains("if that is open"), "the other port is blocked as well: {}", texts.meaning);
+    // One client in ten more, or one server: still the same.
+    let found = problems(hit(&[CGP, ICA]).into_iter().chain(launch(11, 1, &[CGP])));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    // Others, who did not try the second port: two problems.
+    let others = (11..=14).flat_map(|it| launch(it, it % 5 + 1, &[CGP]));
+    let found = problems(hit(&[CGP, ICA]).into_iter().chain(others));
+    assert_eq!(causes(&found), [(Cause::NoAnswer, Severity::Error); 2]);
+    // Another kind is another problem, whoever is hit.
+    let refused = (1..=10).map(|it| refused(talk(&user(it), 52_000, &vda(it % 5 + 1), ICA).at(at(9))));
+    let mut kinds: Vec<Cause> =
+        problems(hit(&[CGP]).into_iter().chain(refused)).iter().map(|problem| problem.cause).collect();
+    kinds.sort();
+    assert_eq!(kinds, [Cause::NoAnswer, Cause::Refused]);
+    // A port that is none of sessions stands for itself.
+    let found = problems(hit(&[CGP, 8_082]));
+    assert!(found.iter().all(|problem| problem.ports.len() == 1), "{found:#?}");
+}
+
+#[test]
+fn nobody_is_told_to_look_whether_a_server_is_up_that_was_heard() {
+    let blocked = || silent(talk(&user(1), 50_000, &vda(1), CGP));
+    let told = |talks: Vec<Vec<Captured>>| {
+        let found = problems(talks);
+        let [problem] = &found[..] else { panic!("{found:#?}") };
+        let texts = Words::default().problem(problem, [].iter());
+        let up = problem.params.get("servers_up").cloned();
+        (up, format!("{} {}", texts.meaning, texts.remedy))
+    };
+    let (up, never) = told(vec![blocked()]);
+    assert!(up == Some(Value::Word("none")) && never.contains("check that this server is up"), "{never}");
+    // On another port: long before, right before, and on this one.
+    let rdp = |second| opened(talk(&user(9), 50_001, &vda(1), 3389).at(at(second)));
+    let this = || session(talk(&user(9), 50_001, &vda(1), CGP).at(at(-90)));
+    for (word, life) in [("before", rdp(-90)), ("all", rdp(-6)), ("answered", this())] {
+        let (up, text) = told(vec![life, blocked()]);
+        assert_eq!(up, Some(Value::Word(word)));
+        assert!(!text.contains("server is up.") && !text.contains("is down"), "{word}: {text}");
+    }
 }
 
 /// In JSON findings name their problems and problems their findings, for every fixture.

@@ -240,11 +240,12 @@ fn confidence(group: &Group<'_>, outcome: Outcome, doubts: &Doubts) -> Confidenc
 /// What the ICMP errors about a group mean together.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    /// "Port unreachable" of the server itself: no program, rather than a rule against it.
+    /// "Port unreachable" of the server itself for a datagram: no program, rather than a rule against it.
     NothingListens,
     /// No way to the host, or it does not answer on its network: a route, or the host is down.
     HostUnreachable,
-    /// A rule on the server forbids it.
+    /// A rule on the server forbids it. To TCP a port where nothing listens answers with a reset (RFC 9293, 3.10.7.1), so "port
+    /// unreachable" of the server itself is a packet filter's (facts FORGED-02).
     ServerPolicy,
     /// A rule on the way forbids it.
     DevicePolicy,
@@ -263,8 +264,9 @@ impl Cause {
 
 fn cause(group: &Group<'_>) -> Cause {
     let errors = &group.seen.errors;
-    let closed =
-        |&(v6, _, code, sender): &(bool, u8, u8, Address)| sender == group.server && code == if v6 { 4 } else { 3 };
+    let closed = |&(v6, _, code, sender): &(bool, u8, u8, Address)| {
+        group.transport == Transport::Udp && sender == group.server && code == if v6 { 4 } else { 3 }
+    };
     // RFC 792 and RFC 1812: network, host and protocol unreachable, unknown or isolated; RFC 4443: no route, address.
     let no_way = |&(v6, _, code, _): &(bool, u8, u8, Address)| {
         if v6 { matches!(code, 0 | 2 | 3) } else { matches!(code, 0..=2 | 5..=8 | 11 | 12) }

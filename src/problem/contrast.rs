@@ -3,7 +3,7 @@
 use super::replies::{Replies, Reply, numbers};
 use super::{Contrast, Hosts, Problem, Works};
 use crate::packet::{Address, protocol};
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,7 @@ struct Sum {
     clients: BTreeSet<Address>,
     servers: BTreeSet<Address>,
     flows: u64,
+    last: Option<Timestamp>,
 }
 
 impl Sum {
@@ -25,6 +26,7 @@ impl Sum {
         self.clients.insert(reply.path.client);
         self.servers.insert(reply.path.server);
         self.flows += reply.answers.map_or(0, |answers| answers.flows);
+        self.last = self.last.max(reply.answers.map(|answers| answers.last));
     }
 }
 
@@ -73,6 +75,11 @@ pub(super) fn works(replies: &Replies, problem: &Problem, needs_session: bool) -
             sums.entry((Contrast::OtherPort, port)).or_default().add(reply);
         }
     }
+    for &port in &problem.ports {
+        if let Some(sum) = earlier(replies, problem, port, needs_session).filter(|_| !reached(&sums)) {
+            sums.insert((Contrast::Earlier, port), sum);
+        }
+    }
     // One port for each contrast: that with the most flows, the lowest among equals.
     let mut best: BTreeMap<Contrast, (Port, Sum)> = BTreeMap::new();
     for ((contrast, port), sum) in sums {
@@ -85,10 +92,41 @@ pub(super) fn works(replies: &Replies, problem: &Problem, needs_session: bool) -
         best.remove(&Contrast::Elsewhere);
     }
     let entry = |(contrast, (port, sum)): (Contrast, (Port, Sum))| {
-        let Sum { clients, servers, flows } = sum;
-        Works { contrast, clients: Hosts::of(clients), servers: Hosts::of(servers), port, flows }
+        let Sum { clients, servers, flows, last } = sum;
+        let until = last.filter(|_| contrast == Contrast::Earlier);
+        Works { contrast, clients: Hosts::of(clients), servers: Hosts::of(servers), port, flows, until }
     };
     best.into_iter().take(MOST).map(entry).collect()
+}
+
+/// Others reach the same servers at that time.
+fn reached(sums: &BTreeMap<(Contrast, Port), Sum>) -> bool {
+    sums.keys().any(|(contrast, _)| *contrast == Contrast::OtherClients)
+}
+
+/// What the servers of a problem answered on a port before it began, where they answered nobody there since.
+fn earlier(replies: &Replies, problem: &Problem, port: Port, needs_session: bool) -> Option<Sum> {
+    let first = problem.first?;
+    let mut sum = Sum::default();
+    for server in problem.servers.iter() {
+        for reply in replies.at_server(numbers(port)?, server) {
+            let answers = reply.answers?;
+            if answers.last >= first {
+                return None;
+            }
+            if !needs_session || reply.worked.is_some() {
+                sum.add(reply);
+            }
+        }
+    }
+    (sum.flows > 0).then_some(sum)
+}
+
+/// Each server of a problem has another one in its network that answers the same clients on the same port.
+pub(super) fn neighbours_answer(problem: &Problem) -> bool {
+    let others = problem.works.iter().filter(|works| works.contrast == Contrast::OtherServers);
+    let networks: BTreeSet<Address> = others.flat_map(|works| works.servers.iter()).map(Address::network).collect();
+    !problem.servers.is_empty() && problem.servers.iter().all(|server| networks.contains(&server.network()))
 }
 
 /// How many servers of a problem ever answered anybody on one of its ports; none where not every answer is known.

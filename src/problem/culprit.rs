@@ -8,6 +8,7 @@ mod facts;
 mod signs;
 
 use self::facts::Facts;
+use super::replies::Replies;
 use super::{Culprit, Problem, Suspect, Told};
 use crate::finding::{Confidence, Finding, Params, Scene};
 use crate::ledger::Pair;
@@ -117,6 +118,13 @@ const SIGNS: &[Sign] = {
         ),
         sign("sign-whole-networks", &[(Middlebox, 3), (HostFirewall, 1)], &[], signs::whole_networks),
         sign(
+            "sign-whole-networks-here",
+            &[(Middlebox, 1), (HostFirewall, 1)],
+            &[],
+            signs::whole_networks_that_reach_neighbours,
+        ),
+        sign("sign-old-sessions", &[(HostFirewall, 2), (Middlebox, 2)], &[NetworkPath], signs::old_sessions_go_on),
+        sign(
             "sign-answers-others",
             &[(HostFirewall, 2), (Middlebox, 2), (Server, -4)],
             &[Server],
@@ -126,12 +134,13 @@ const SIGNS: &[Sign] = {
         sign("sign-alive", &[(HostFirewall, 2), (Middlebox, 2)], &[NetworkPath], signs::alive),
         sign("sign-neighbours-answer", &[(HostFirewall, 3), (Server, 1)], &[], signs::neighbours_answer),
         sign("sign-alive-before-and-after", &[(HostFirewall, 1), (Middlebox, 1)], &[], signs::alive_before_and_after),
+        sign("sign-up", &[(HostFirewall, 1), (Middlebox, 1)], &[], signs::up),
         sign("sign-never-heard", &[(Server, 1), (NetworkPath, 1)], &[], signs::never_heard),
     ]
 };
 
 /// Who is behind a problem, as far as signs tell; none where it is not about something that is blocked.
-pub(super) fn of(scene: &Scene<'_>, problem: &Problem, findings: &[Finding]) -> Option<Culprit> {
+pub(super) fn of(scene: &Scene<'_>, problem: &Problem, findings: &[Finding], replies: &Replies) -> Option<Culprit> {
     let all = || problem.findings.iter().filter_map(|&place| findings.get(place));
     let form = all().find_map(|finding| Form::of(finding.code))?;
     let alike = || all().filter(|finding| Form::of(finding.code) == Some(form));
@@ -144,7 +153,7 @@ pub(super) fn of(scene: &Scene<'_>, problem: &Problem, findings: &[Finding]) -> 
         let code = if one_direction { "doubt-one-direction" } else { "doubt-unsure" };
         return Some(nobody(form.suspects().to_vec(), vec![told(code)]));
     }
-    let facts = Facts::of(scene, form, looked_at);
+    let facts = Facts::of(scene, replies, form, looked_at);
     let signs: Vec<(&Sign, Params)> = SIGNS.iter().filter_map(|sign| Some((sign, (sign.look)(&facts)?))).collect();
     Some(sum(&facts, signs))
 }
@@ -215,8 +224,10 @@ fn reasons(facts: &Facts<'_>, kind: Suspect, suspects: &[Suspect]) -> Vec<Told> 
             (Form::Refused | Form::ResetEarly, Suspect::Server) => "doubt-odd-server",
             (_, Suspect::NetworkPath) if kind == Suspect::Server => "doubt-address",
             (_, Suspect::NetworkPath) => "doubt-route",
+            (Form::Silent, Suspect::Server) if facts.listened() => "doubt-full",
             (Form::Silent, Suspect::Server) if facts.is_alive() => "doubt-stealth",
             (Form::Silent | Form::Prohibited, Suspect::Server) => "doubt-down",
+            (Form::Silent, Suspect::Middlebox) if kind == Suspect::HostFirewall => "doubt-single-rule",
             (Form::Silent, Suspect::HostFirewall | Suspect::Middlebox) => "doubt-silence",
             (Form::Prohibited, Suspect::HostFirewall) => "doubt-same-rejection",
             (Form::Prohibited, Suspect::Middlebox) => "doubt-forged-icmp",

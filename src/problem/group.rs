@@ -2,6 +2,7 @@
 
 use super::Cause;
 use super::cause::{self, Special};
+use super::ports;
 use super::replies::Replies;
 use crate::finding::{Finding, Scene, Severity, Value};
 use crate::time::Span;
@@ -146,6 +147,8 @@ fn word(finding: &Finding, cause: Cause) -> String {
     match (cause, finding.params.get("cause"), finding.params.get("heard")) {
         (Cause::Prohibited, Some(Value::Word(cause)), _) => (*cause).into(),
         (_, _, Some(Value::Protocol(heard))) => heard.name().into(),
+        // Apart from two sessions that died after the same time, which may be another one.
+        (Cause::IdleTimeout, ..) => "timer".into(),
         (Cause::Scan, ..) if finding.port.is_none() => {
             finding.clients.first().map(|client| format!("by-{client}")).unwrap_or_default()
         }
@@ -169,6 +172,7 @@ pub(super) fn groups(scene: &Scene<'_>, findings: &[Finding], replies: &Replies)
     let mut keys: BTreeMap<usize, Key> = own.iter().map(|&place| (place, Key::of(&findings[place]))).collect();
     find_idle_timeouts(findings, &mut keys);
     let mut special = cause::find(scene, findings, replies, &mut keys);
+    ports::join(scene, findings, replies, &mut keys, &mut special);
     let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
     for &place in &own {
         let Some(key) = keys.get(&place) else { continue };

@@ -58,15 +58,32 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
         .works
         .iter()
         .any(|works| works.contrast == Contrast::OtherClients && works.servers.count() == problem.servers.count());
+    let answered = problem.works.iter().any(|works| works.contrast == Contrast::Earlier);
     let up = match is_block(key.cause) {
         true if reached => "reached",
+        true if replies.old_sessions(&problem) => "old-sessions",
+        true if answered => "answered",
         true => replies.up(&problem),
         false => "unsaid",
     };
-    problem.params = params(scene, &problem, (key.standing, &key.word), &of, &following);
-    problem.params = std::mem::take(&mut problem.params).with("servers_up", Value::Word(up));
+    problem.params = Params::from([("servers_up", Value::Word(up))]);
+    let params = params(scene, &problem, (key.standing, &key.word), &of, &following);
+    problem.params = params.with("servers_up", Value::Word(up));
+    if key.cause == Cause::SubnetAgainstPort {
+        problem.params = contrasts(&problem);
+    }
     problem.findings = own.into_iter().chain(absorbed).collect();
     problem
+}
+
+/// What is said of a network that is not let through: where others are answered, and whether it reaches the neighbours of the servers.
+fn contrasts(problem: &Problem) -> Params {
+    let others = problem.works.iter().find(|works| works.contrast == Contrast::OtherClients);
+    let (transport, port) =
+        others.map(|works| works.port).or(problem.ports.first().copied()).unwrap_or((Transport::Tcp, 0));
+    let neighbours = if contrast::neighbours_answer(problem) { "reached" } else { "unknown" };
+    let params = problem.params.clone().with("contrast_transport", Value::Transport(transport));
+    params.with("contrast_port", Value::Number(port.into())).with("neighbours", Value::Word(neighbours))
 }
 
 /// What is wanted and does not come about, so that it matters what does.
@@ -122,12 +139,22 @@ fn params(
     following: &[&Finding],
 ) -> Params {
     let sum = |name: &str| of.iter().filter_map(|finding| number(finding, name)).sum::<u64>();
-    let launches: Vec<&&Finding> = following.iter().filter(|finding| finding.code.starts_with("launch.")).collect();
+    let launches: Vec<&&Finding> = following.iter().filter(|finding| finding.code == "launch.failed").collect();
+    // Sessions that came about after a search.
+    let slow: Vec<&&Finding> = following.iter().filter(|finding| finding.code == "launch.slow").collect();
+    let longer = slow.iter().filter_map(|finding| duration(finding, "typical")).max();
     let launch_clients: BTreeSet<Address> =
         launches.iter().flat_map(|finding| finding.clients.iter().copied()).collect();
-    // Sessions that took another way; sound that did has no session of its own.
-    let instead: Vec<&&Finding> =
-        following.iter().filter(|finding| finding.params.get("blocked_port").is_some()).collect();
+    // Sessions that took another way; sound that did has no session of its own, and of TLS it is not known what it carried.
+    let instead =
+        |finding: &&&Finding| finding.code.starts_with("fallback.") && finding.params.get("blocked_port").is_some();
+    let instead: Vec<&&Finding> = following.iter().filter(instead).collect();
+    let over_tls = following.iter().find(|finding| finding.code == "fallback.dtls-to-tls");
+    let dtls = match over_tls.map(|finding| finding.params.get("tie")) {
+        None => "no",
+        Some(Some(Value::Word("none"))) => "dtls",
+        Some(_) => "edt",
+    };
     let flows = |of: &[&&Finding]| Value::Number(of.iter().map(|finding| finding.flow_count).sum());
     let mut params = Params::from([
         ("standing", Value::Word(standing.name())),
@@ -135,6 +162,9 @@ fn params(
         ("launches", flows(&launches)),
         ("launch_clients", Value::Number(launch_clients.len() as u64)),
         ("instead", flows(&instead)),
+        ("slow", Value::Word(if longer.is_some() { "slow" } else { "no" })),
+        ("longer", Value::Duration(longer.unwrap_or_default())),
+        ("dtls", Value::Word(dtls)),
     ]);
     let ways: BTreeSet<(Transport, u16)> = instead.iter().filter_map(|finding| finding.port).collect();
     if let Some(&(transport, port)) = ways.first() {
@@ -149,6 +179,8 @@ fn params(
         }
     };
     match problem.cause {
+        // What follows from one port alone does not follow where the others fail as well.
+        _ if is_block(problem.cause) && problem.ports.len() > 1 => {}
         Cause::NoAnswer | Cause::Refused | Cause::HalfOpen | Cause::Cut | Cause::SubnetAgainstPort => {
             take("consequence")
         }
@@ -180,12 +212,7 @@ fn params(
             params = params.with("senders", Value::Addresses(senders.into_iter().collect()));
         }
         Cause::SessionDied | Cause::IdleTimeout => {
-            let times = |name: &'static str| {
-                of.iter().filter_map(move |finding| match finding.params.get(name) {
-                    Some(Value::Duration(span)) => Some(*span),
-                    _ => None,
-                })
-            };
+            let times = |name: &'static str| of.iter().filter_map(move |finding| duration(finding, name));
             let shortest: Option<Span> = times("idle_shortest").chain(times("idle")).min();
             params = params.with("idle_shortest", Value::Duration(shortest.unwrap_or_default()));
             params = params.with("idle_longest", Value::Duration(times("idle_longest").max().unwrap_or_default()));
@@ -211,6 +238,8 @@ fn remarks(problem: &Problem, of: &[&Finding], params: &Params) -> Vec<&'static 
                 // Told in other words, or a cause of its own.
                 "host-down" | "service-fails" => false,
                 "generic-port" => problem.cause != Cause::HostDown,
+                // What it says of one session is said of all.
+                "old-session" => problem.params.get("servers_up") != Some(&Value::Word("old-sessions")),
                 _ => true,
             };
             if fits && !remarks.contains(&code) {
@@ -227,6 +256,13 @@ fn senders(finding: &Finding) -> impl Iterator<Item = Address> + use<'_> {
         _ => &[],
     };
     senders.iter().copied()
+}
+
+fn duration(finding: &Finding, name: &str) -> Option<Span> {
+    match finding.params.get(name) {
+        Some(Value::Duration(span)) => Some(*span),
+        _ => None,
+    }
 }
 
 fn number(finding: &Finding, name: &str) -> Option<u64> {
@@ -250,6 +286,11 @@ fn short_title(scene: &Scene<'_>, problem: &Problem) -> Option<String> {
     };
     match scene.map.service_named(names) {
         Some(service) => Some(scene.map.service_short(service).to_string()),
-        None => Some(names.clone()).filter(|names| !names.is_empty() && names.len() <= JOINED),
+        // Of services that share a port, those of which it is known.
+        None => {
+            let titles: Option<Vec<&str>> =
+                names.split('/').map(|name| Some(scene.map.service_short(scene.map.service_named(name)?))).collect();
+            titles.map(|titles| titles.join(", ")).filter(|titles| !titles.is_empty() && titles.len() <= JOINED)
+        }
     }
 }

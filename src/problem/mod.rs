@@ -8,6 +8,7 @@ mod group;
 mod hosts;
 mod identity;
 mod made;
+mod ports;
 mod replies;
 mod trend;
 
@@ -205,6 +206,8 @@ pub struct Works {
     pub port: (Transport, u16),
     /// Flows that worked.
     pub flows: u64,
+    /// When the last of them was answered, where none was since ([`Contrast::Earlier`]).
+    pub until: Option<Timestamp>,
 }
 
 /// How what works differs from what does not. The names are part of the report.
@@ -212,6 +215,8 @@ pub struct Works {
 pub enum Contrast {
     /// Other clients reach the same servers on the same port.
     OtherClients,
+    /// The same servers answered on the same port before it began, and nobody since.
+    Earlier,
     /// The same clients reach other servers on the same port.
     OtherServers,
     /// The same clients reach the same servers on another port.
@@ -225,6 +230,7 @@ impl Contrast {
     pub fn name(self) -> &'static str {
         match self {
             Contrast::OtherClients => "other-clients",
+            Contrast::Earlier => "earlier",
             Contrast::OtherServers => "other-servers",
             Contrast::OtherPort => "other-port",
             Contrast::Elsewhere => "elsewhere",
@@ -301,7 +307,7 @@ pub fn problems(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Problem> {
         .into_iter()
         .map(|group| made::problem(scene, findings, &replies, group))
         .collect();
-    problems.iter_mut().for_each(|problem| problem.culprit = culprit::of(scene, problem, findings));
+    problems.iter_mut().for_each(|problem| problem.culprit = culprit::of(scene, problem, findings, &replies));
     problems.sort_by(|one, other| rank(one).cmp(&rank(other)));
     identity::tell_twins_apart(&mut problems);
     problems

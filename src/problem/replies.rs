@@ -5,7 +5,7 @@ use crate::finding::{Finding, Scene};
 use crate::flow::Showing;
 use crate::ledger::{Answers, Pair, Path};
 use crate::packet::{Address, protocol};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -25,6 +25,9 @@ pub(super) struct Replies {
     hit: HashSet<Path>,
 }
 
+/// How long before a problem a server may have been heard of to be called up.
+const RIGHT_BEFORE: Span = Span::seconds(10);
+
 /// What was answered on a path.
 #[derive(Clone, Copy)]
 pub(super) struct Reply {
@@ -33,6 +36,8 @@ pub(super) struct Reply {
     pub answers: Option<Answers>,
     /// When the last flow began that carried something both ways.
     pub worked: Option<Timestamp>,
+    /// When the last of these flows ended.
+    pub ended: Option<Timestamp>,
 }
 
 impl Replies {
@@ -56,11 +61,12 @@ impl Replies {
         let specific = paths.iter().map(|(path, answered)| {
             let (began, ended) = answered.working.map(|working| (working.began, working.last)).unzip();
             let answered_at = answered.answers.map(|answers| answers.last);
-            (Reply { path: *path, answers: answered.answers, worked: began }, answered_at.max(ended))
+            (Reply { path: *path, answers: answered.answers, worked: began, ended }, answered_at.max(ended))
         });
-        let generic = paths
-            .generic()
-            .map(|(path, answers)| (Reply { path: *path, answers: Some(*answers), worked: None }, Some(answers.last)));
+        let generic = paths.generic().map(|(path, answers)| {
+            let reply = Reply { path: *path, answers: Some(*answers), worked: None, ended: None };
+            (reply, Some(answers.last))
+        });
         // TCP flows by hosts of which it is known when both sides spoke.
         let mut known: HashMap<Pair, u64> = HashMap::new();
         for (reply, last) in specific.chain(generic) {
@@ -96,6 +102,7 @@ impl Replies {
             let same = next.path == kept.path;
             if same {
                 kept.worked = kept.worked.max(next.worked);
+                kept.ended = kept.ended.max(next.ended);
                 kept.answers = match (kept.answers, next.answers) {
                     (Some(mut mine), Some(theirs)) => {
                         mine += theirs;
@@ -167,17 +174,33 @@ impl Replies {
         self.heard.get(&server).copied()
     }
 
-    /// Whether the servers of a problem gave a sign of life since it began: `all`, `some` or `none` of them.
+    /// Whether the servers of a problem gave a sign of life since it began, or right before: `all` of them; `before`, where each did at
+    /// some time; else `some` or `none` at any time.
     pub fn up(&self, problem: &Problem) -> &'static str {
-        let is_up = |server: &Address| {
-            let heard = self.heard(*server).filter(|at| at.0 != i64::MAX);
-            heard.zip(problem.first).is_some_and(|(heard, first)| heard >= first)
-        };
-        match problem.servers.iter().filter(is_up).count() {
+        let all = problem.servers.count();
+        let is_up = |server: &Address| problem.first.is_some_and(|first| self.is_up(*server, first));
+        let was_up = |server: &Address| self.heard(*server).is_some();
+        match problem.servers.iter().filter(was_up).count() {
             0 => "none",
-            all if all == problem.servers.count() => "all",
+            _ if problem.servers.iter().all(|server| is_up(&server)) => "all",
+            heard if heard == all => "before",
             _ => "some",
         }
+    }
+
+    /// A server gave a sign of life after this moment, or right before.
+    pub fn is_up(&self, server: Address, since: Timestamp) -> bool {
+        self.heard(server).is_some_and(|at| at.0 != i64::MAX && at + RIGHT_BEFORE >= since)
+    }
+
+    /// Sessions of every server of a problem, on its ports, that began before it and go on after it. None where a server has none.
+    pub fn old_sessions(&self, problem: &Problem) -> bool {
+        let Some((first, last)) = problem.first.zip(problem.last) else { return false };
+        let is_old =
+            |reply: &Reply| reply.worked.is_some_and(|at| at < first) && reply.ended.is_some_and(|at| at > last);
+        let ports = || problem.ports.iter().filter_map(|&port| numbers(port));
+        let has_one = |server: Address| ports().any(|port| self.at_server(port, server).iter().any(is_old));
+        !problem.servers.is_empty() && problem.servers.iter().all(has_one)
     }
 
     /// At least half of the clients of a problem were answered, by whomever, after this moment.

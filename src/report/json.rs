@@ -366,6 +366,8 @@ struct ToldWorks<'a> {
     server_count: usize,
     servers_exact: bool,
     flows: u64,
+    /// When the last of them was answered, where none was since.
+    until: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -487,6 +489,7 @@ fn told_problem<'a>(report: &'a Report<'_>, place: usize, words: &Words) -> Told
             clients: clients.ranges,
             servers: servers.ranges,
             flows: works.flows,
+            until: works.until.map(Timestamp::rfc3339),
         }
     };
     ToldProblem {

@@ -362,12 +362,20 @@ problem-no-answer =
     .title = { problem-place }: no answer{ problem-standing }
     .meaning = { problem-tried }, and nothing came back. { $servers_up ->
             [reached] Others are answered there at the same time, so a firewall drops the packets of these clients, or the way back fails.
+            [old-sessions] Sessions there that began before go on, so the service runs and the way is whole: a firewall with a new rule lets no new
+                connections through, or the service takes no more.
+            [answered] { problem-it-answered } before: since then a firewall drops the packets, or the service or its host stopped.
             [all] { $server_count ->
                 [one] The server is
                *[other] The servers are
             } up, so a firewall drops the packets, or nothing listens there: a Windows firewall answers that with
                 silence.
-           *[other] A firewall drops the packets, or { $server_count ->
+            [before] { $server_count ->
+                [one] The server was
+               *[other] The servers were
+            } heard of at other times. A firewall drops the packets, or nothing listens there, or the host went down since.
+            [some] A firewall drops the packets, or those servers that were not heard of are down.
+           *[none] A firewall drops the packets, or { $server_count ->
                 [one] the server is
                *[other] the servers are
             } down.
@@ -378,8 +386,12 @@ problem-no-answer =
         [public] { problem-public }
        *[failing] { problem-first-sure }Allow { $ports } from { $clients } to { $server }, { $servers_up ->
             [reached] and check the routes back to them. The service listens: others reach it.
-            [all] and check that the service listens: { listens }.
-           *[other] or check that { problem-servers-are } up.
+            [old-sessions] and look for a rule that was added then. Also look whether the service is at a limit of connections.
+            [answered] and look for what changed then: a rule, or the service, which may have stopped: { listens }.
+            [all] { problem-check-service }
+            [before] { problem-check-service }
+            [some] or check that those servers are up that were not heard of.
+           *[none] or check that { problem-servers-are } up.
         }
     }
 
@@ -410,7 +422,11 @@ problem-prohibited =
     }{ problem-standing }
     .meaning = { problem-tried }, and { $senders } answered with an ICMP error. { $cause ->
         [nothing-listens] The host is reachable, but no program listens on this port.
-        [host-unreachable] The packets do not get to the host: it is down, or there is no route to it.
+        [host-unreachable] { $servers_up ->
+            [reached] Others reach it, so the route from these clients fails.
+            [all] It was heard of at that time, so a route to it fails.
+           *[none] The packets do not get to the host: it is down, or there is no route to it.
+        }
         [server-policy] A rule on the server itself forbids it.
        *[device-policy] A firewall or router on the way forbids it.
     } { $remarks }{ problem-follows }
@@ -420,10 +436,14 @@ problem-prohibited =
         [public] { problem-public }
        *[failing] { $cause ->
             [nothing-listens] Check that the service runs and listens on { $ports } of { $server }: { listens }.
-            [host-unreachable] Check that { $server } { $server_count ->
+            [host-unreachable] { $servers_up ->
+                [reached] Check the routes from { $clients } to { $server }.
+                [all] Check the routes from { $clients } to { $server }.
+               *[none] Check that { $server } { $server_count ->
                     [one] is up and has this address
                    *[other] are up and have these addresses
                 }, then the routes from { $clients }.
+            }
             [server-policy] Allow { $ports } from { $clients } in the firewall on { $server } itself.
            *[device-policy] Allow { $ports } from { $clients } to { $server } on { $senders }, which sent the errors.
         }
@@ -488,11 +508,43 @@ problem-subnet-against-port =
        *[other] { $network_count } networks
     }
     .meaning = None of { client-count } seen from { $networks } got an answer on { $ports } of { $server } ({ attempts-in-all }), while other
-        clients are answered there at the same time. A rule on the way does not let { $network_count ->
-            [one] this network
-           *[other] these networks
-        } through. { $remarks }{ problem-follows }
-    .remedy = Allow { $ports } from { $networks } to { $server } in the firewalls between them. The servers need no change: others reach them.
+        clients are answered { $port_count ->
+            [one] there
+           *[other] on { $contrast_transport } { $contrast_port } of it
+        } at the same time. { $neighbours ->
+            [reached] The same clients reach other servers of the same network, so a firewall on { $server } itself keeps { problem-networks }
+                out, or a rule on the way that names { $server_count ->
+                    [one] this server
+                   *[other] these servers
+                }.
+           *[unknown] A rule does not let { problem-networks } through: on the way, or in a firewall on { $server_count ->
+                [one] the server
+               *[other] the servers
+            }.
+        } { $remarks }{ problem-follows }
+    .remedy = Allow { $ports } from { $networks } to { $server } { $neighbours ->
+        [reached] in the firewall on { $server } itself; then look for a rule on the way that names { $server_count ->
+            [one] it
+           *[other] them
+        }.
+       *[unknown] in the firewalls between them, and in those on { $server_count ->
+            [one] the server
+           *[other] the servers
+        }.
+    }
+
+problem-check-service = { $dtls ->
+        [no] and check that the service listens: { listens }.
+       *[edt] and check that DTLS is on at the virtual server.
+    }
+problem-networks = { $network_count ->
+        [one] this network
+       *[other] these networks
+    }
+problem-it-answered = { $server_count ->
+        [one] The port answered others
+       *[other] The servers answered there
+    }
 
 problem-scan =
     .title = { $client_count ->
@@ -576,22 +628,24 @@ problem-session-died =
 
 problem-idle-timeout =
     .title = { problem-place }: idle sessions break after { $idle_longest }
-    .meaning = { $attempts ->
-            [one] One session
-           *[other] { $attempts_told } sessions
-        } between { client-count } and { server-count } broke. Each time nothing had been said for about { $idle_longest } before: a firewall
-        or load balancer on the way may forget idle sessions after that time.
+    .meaning = { problem-sessions } broke, and each time nothing had been said for about { $idle_longest } before: a firewall or load
+        balancer on the way may forget idle sessions after that time, or a policy on the server ends them.
     .remedy = Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make them
         longer, or keep-alives shorter.
 
-problem-died = { $attempts ->
+problem-sessions = { $attempts ->
         [one] One session
        *[other] { $attempts_told } sessions
-    } between { client-count } and { server-count } died: one side repeated its data in vain, and the other was not heard of again
+    } between { client-count } and { server-count }
+problem-died = { problem-sessions } died: one side repeated its data in vain, and the other was not heard of again
 
-problem-place = { $ports }{ $service_known ->
-        [yes] {" "}({ $service_title })
-       *[no] {""}
+problem-place = { $ports }{ $dtls ->
+        [edt] {" "}(EDT over DTLS)
+        [dtls] {" "}(DTLS)
+       *[no] { $service_known ->
+            [yes] {" "}({ $service_title })
+           *[no] {""}
+        }
     }
 problem-hosts = { $server_count ->
         [one] { $server }
@@ -630,6 +684,12 @@ problem-follows = { $instead ->
             [one-port] on { $instead_transport } { $instead_port }
            *[several-ports] over { $instead_transport }
         } instead.
+    }{ $dtls ->
+        [no] {""}
+       *[edt] {" "}Over TCP { $port } the same server answers, so sessions run over TLS there.
+    }{ $slow ->
+        [slow] {" "}Launches take { $longer } longer.
+       *[no] {""}
     }{ $launch_clients ->
         [0] {""}
         [one] {" "}Launches failed for { $launch_clients } client.
@@ -717,6 +777,7 @@ problem-when = { $first }{ $last ->
     }
 problem-works = { $contrast ->
         [other-clients] from { $clients }: { works-flows } on the same servers and port
+        [earlier] until { $until }: { works-flows } of { $clients } on the same servers and port
         [other-servers] { $servers }: { works-flows } of the same clients on { port }
         [other-port] { port }: { works-flows } of the same clients on the same servers
        *[elsewhere] { $servers }: { works-flows } of others on { port }
@@ -1751,10 +1812,16 @@ sign-reset-options = The resets carry no TCP options; those that the server send
 sign-reset-after-greeting = Connections are cut { $shortest } to { $longest } after the handshake, when the client has begun to speak and the
     server has not.
 sign-answers-others = The same port of the same server answered { clients-by-number } in the meantime.
+sign-whole-networks-here = Nobody in { $networks } gets through to { $servers }, while { clients-by-number } of other networks did.
+sign-old-sessions = { $flows ->
+        [one] One session
+       *[other] { $flows } sessions
+    } on the same port that began before went on, while new connections got no answer.
+sign-up = { $servers } sent other packets in the meantime or right before, so it was up.
 sign-alive = { $servers } answered other flows of the same network in the meantime, such as on { port }.
 sign-alive-before-and-after = { $servers } answered other flows of the same network before and after, such as on { port }.
-sign-many-servers = { $number } servers that answer on other ports are all silent on this one.
-sign-neighbours-answer = Other servers of the same network answered on this port in the meantime: { $others }.
+sign-many-servers = { $number } servers that answer on other ports are all silent here.
+sign-neighbours-answer = Other servers of the same network answered clients of the same networks on this port about that time: { $others }.
 sign-whole-networks = Nobody in { $networks } gets through, while { clients-by-number } of other networks did.
 sign-unanswered-requests = { $servers } was asked for on its own link { $requests } times, and nobody answered.
 sign-never-heard = Nothing that { $servers } sent was seen at all.
@@ -1779,6 +1846,8 @@ doubt-same-reset = A firewall on the server that rejects with resets looks the s
 doubt-imitation = A device on the way that imitates the server's packets looks the same.
 doubt-odd-server = Some systems send resets that differ from their other packets.
 doubt-stealth = A Windows firewall stays silent where nothing listens, so it may also be that the service does not run.
+doubt-full = A service that takes no more connections, or has stopped, is silent as well.
+doubt-single-rule = A rule on the way may name single servers.
 doubt-down = The server may be down.
 doubt-silence = Silence does not tell where the packets were dropped, and systems send few ICMP errors, so that none were seen proves nothing.
 doubt-route = A missing route, or a link that fails, looks the same.

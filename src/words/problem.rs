@@ -45,7 +45,8 @@ impl Words {
         }
         let key = format!("problem-{}", problem.cause.name());
         let args = self.args(&self.named_in_problem(problem));
-        let text = |attribute| self.text(&key, Some(attribute), &args);
+        // Where there are no remarks, the blanks around them stay.
+        let text = |attribute| self.text(&key, Some(attribute), &args).replace("  ", " ").trim_end().to_string();
         Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
     }
 
@@ -176,6 +177,7 @@ impl Words {
             ("servers", Value::Text(self.hosts_told(&works.servers))),
             ("transport", Value::Transport(works.port.0)),
             ("port", Value::Number(works.port.1.into())),
+            ("until", Value::Text(works.until.map(|until| self.zone().time_of_day(until)).unwrap_or_default())),
             ("number", Value::Number(works.flows)),
             ("told", Value::Text(grouped(works.flows))),
         ]);

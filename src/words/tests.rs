@@ -155,7 +155,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("problem-clients", &["answered", "answered_told", "covered", "extent", "more", "number", "told"]),
     ("problem-servers", &["answered", "answered_told", "covered", "extent", "more", "number", "told"]),
     ("problem-when", &["first", "last", "trend"]),
-    ("problem-works", &["clients", "contrast", "number", "port", "servers", "told", "transport"]),
+    ("problem-works", &["clients", "contrast", "number", "port", "servers", "told", "transport", "until"]),
     ("protocol", &["capitals", "name"]),
     ("skipped", &["capitals", "packets", "why"]),
     ("these-clients", &["number", "told"]),
@@ -209,17 +209,19 @@ const NAMED: &[(&str, &[&str])] = &[
 ];
 
 /// What a problem's texts may name besides the parameters of its cause.
-const OF_PROBLEMS: [&str; 26] = [
+const OF_PROBLEMS: [&str; 29] = [
     "attempts",
     "attempts_told",
     "client_count",
     "client_told",
     "clients",
+    "dtls",
     "instead",
     "instead_port",
     "instead_transport",
     "instead_where",
     "launch_clients",
+    "longer",
     "more",
     "network_count",
     "networks",
@@ -234,6 +236,7 @@ const OF_PROBLEMS: [&str; 26] = [
     "servers_up",
     "service_known",
     "service_title",
+    "slow",
     "standing",
     "transport",
 ];
@@ -245,6 +248,7 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
         Cause::HostDown | Cause::ServiceDown => &["proof"],
         // What they have in common with findings has other names there.
         Cause::Scan => &["count", "port_list", "ports", "through"],
+        Cause::SubnetAgainstPort => &["contrast_port", "contrast_transport", "neighbours"],
         Cause::Flood => &["count", "origin"],
         Cause::Fallback => &["blocked_port", "blocked_transport"],
         Cause::ForeignProtocol | Cause::OtherPort => &["heard"],

@@ -69,6 +69,7 @@ class Problem:
     culprit_address: str | None = None
     service: str | None = None
     trend: str | None = None
+    ports: list[tuple[str, int]] = field(default_factory=list)  # all of them, where they are several
 
 
 @dataclass
@@ -375,13 +376,16 @@ def problem_order(one):
 
 def problem(one, told):
     """The pattern of a problem. Attempts that were blocked must be as many as the conversations told so."""
-    if one.attempts is not None and one.port is not None and one.cause in BLOCKING:
+    ports = one.ports or [(one.protocol, one.port)]
+    if one.attempts is not None and ports[0][1] is not None and one.cause in BLOCKING:
         same = sum(flow.client in one.clients and flow.server in one.servers and flow.outcome in BLOCKED
-                   and (flow.protocol, flow.port) == (one.protocol, one.port) for flow in told)
+                   and (flow.protocol, flow.port) in ports for flow in told)
         require(same == one.attempts, f"{one} has {same} attempts")
     made = ({"cause": one.cause} if one.cause else {}) | {"severity": one.severity}
     named = {"protocol": one.protocol, "port": one.port, "service": one.service}
     made |= {name: value for name, value in named.items() if value is not None}
+    if one.ports:
+        made["ports"] = [{"protocol": protocol, "port": port} for protocol, port in sorted(one.ports)]
     made |= {"clients": hosts(one.clients), "servers": hosts(one.servers)}
     made |= {name: value for name, value in (("attempts", one.attempts), ("trend", one.trend)) if value is not None}
     if one.culprit:

@@ -8,7 +8,7 @@ import time
 
 import talk
 from expect import Expected, Told
-from scenes import blocked, certificate, cgp, edt, fallback, found, generic, ica, scene
+from scenes import blocked, certificate, cgp, edt, fallback, found, generic, ica, problem, scene
 
 GIVES_UP = 8.5  # seconds: SYNs at 0, 1, 3 and 7 s
 CLOUD_GATEWAY = "acme.g.nssvc.net"
@@ -50,7 +50,7 @@ def edt_retries(site):
     return Expected(1, [edt(client, vda, "S0", outcome="silent", count=4), cgp(client, vda)], [
         found("blocked.silent", "error", client, vda, "udp", 2598, "edt", 4),
         fallback("edt-to-tcp", client, vda),
-    ])
+    ], [problem("no-answer", "error", [client], [vda], "udp", 2598, 4)])
 
 
 @scene("edt-late")
@@ -71,7 +71,7 @@ def edt_late(site):
         time.sleep(0.5)
         site.call(client, vda, 2598, talk.cgp_client, exchanges=10, pause=0.6)
         tries.join(10)
-    return Expected(0, [edt(client, vda), cgp(client, vda)])
+    return Expected(0, [edt(client, vda), cgp(client, vda)], problems=[])
 
 
 @scene("launch-failed")
@@ -96,7 +96,8 @@ def launch_failed(site):
         found("blocked.silent", "error", client, vda, "tcp", 2598, "cgp", 1),
         found("blocked.silent", "error", client, vda, "udp", 2598, "edt", 1),
         found("launch.failed", "error", client, vda, flows=3),
-    ])
+    ], [problem("no-answer", "error", [client], [vda], attempts=3,
+                ports=[("tcp", 1494), ("tcp", 2598), ("udp", 2598)])])
 
 
 @scene("audio-blocked")
@@ -118,7 +119,8 @@ def audio_blocked(site):
     sound = [Told("udp", client.address, vda.address, port, "unanswered", "S0", "expected", service="audio",
                   says_heard=False, direction="port_map") for port in (16500, 16501)]
     return Expected(0, [ica(client, vda), *sound],
-                    [found("fallback.audio-to-tcp", "warning", client, vda, "udp", 16500, "audio", 2)])
+                    [found("fallback.audio-to-tcp", "warning", client, vda, "udp", 16500, "audio", 2)],
+                    [problem("fallback", "warning", [client], [vda], "udp", 16500, 2)])
 
 
 @scene("dtls-blocked")
@@ -149,7 +151,7 @@ def dtls_blocked(site):
     return Expected(0, [udp443(client, gateway, "dtls", **told), to_cloud(client, gateway, count=2)], [
         found("blocked.silent", "warning", client, gateway, "udp", 443, flows=2),
         found("fallback.dtls-to-tls", "warning", client, gateway, "udp", 443, flows=2),
-    ])
+    ], [problem("no-answer", "warning", [client], [gateway], "udp", 443, 2)])
 
 
 @scene("quic-blocked")
@@ -168,7 +170,8 @@ def quic_blocked(site):
         time.sleep(1.0)
     told = dict(outcome="unanswered", basis="none", verdict="unmapped", reason="generic-port")
     return Expected(0, [udp443(client, cloud, "quic", **told), to_cloud(client, cloud)],
-                    [found("fallback.quic-to-tls", "info", client, cloud, "udp", 443, flows=1)])
+                    [found("fallback.quic-to-tls", "info", client, cloud, "udp", 443, flows=1)],
+                    [problem("fallback", "info", [client], [cloud], "udp", 443, 1)])
 
 
 @scene("rendezvous-failed")
@@ -193,4 +196,4 @@ def rendezvous_failed(site):
     return Expected(0, [to_cloud(vda, gateway, "reset_early", "RSTR", count=2), cgp(connector, vda)], [
         found("blocked.reset-early", "warning", vda, gateway, "tcp", 443, flows=2),
         found("fallback.rendezvous", "warning", connector, vda, "tcp", 2598, "cgp", 1),
-    ])
+    ], [problem("cut", "warning", [vda], [gateway], "tcp", 443, 2)])

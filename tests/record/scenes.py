@@ -125,7 +125,7 @@ def both_dropped(site):
         found("blocked.silent", "error", client, vda, "tcp", 1494, "ica", 2),
         found("blocked.silent", "error", client, vda, "tcp", 2598, "cgp", 2),
         found("launch.failed", "error", client, vda, flows=4),
-    ])
+    ], [problem("no-answer", "error", [client], [vda], attempts=4, ports=[("tcp", 1494), ("tcp", 2598)])])
 
 
 @scene("refused")
@@ -445,7 +445,8 @@ def idle_timeout(site):
             talk.expect_reset(line)
     finding = found("path.idle-timeout", "warning", clients[0], vda, "tcp", 2598, "cgp", 3)
     finding.clients = [client.address for client in clients]
-    return Expected(0, [cgp(client, vda, "RSTR") for client in clients], [finding])
+    return Expected(0, [cgp(client, vda, "RSTR") for client in clients], [finding],
+                    [problem("idle-timeout", "warning", clients, [vda], "tcp", 2598, 3)])
 
 
 # Where it should not be

@@ -220,8 +220,8 @@ def silent_by_server(pairs, servers):
 def farm_unreachable(site):
     """The router has no link to a network of six VDAs and says nothing about it. Three clients try two of them each on TCP
     2598 and then TCP 1494. Another network of VDAs works for the same clients all the time. Six silent servers have one
-    cause, which is not six hosts that are down: what was played is a router without a link. Whether the ports are one
-    problem or two is left open."""
+    cause, which is not six hosts that are down: what was played is a router without a link. The two ports of each try are
+    one problem."""
     front, back, router, staff, farm = estate(site, 21, range(11, 14), range(21, 25))
     router.filter("ip daddr 10.78.131.0/24 drop", hook="forward")
     router.run("ip", "address", "add", "10.78.131.1/24", "dev", "eth1")
@@ -237,7 +237,9 @@ def farm_unreachable(site):
     return Expected(1, flows, [
         found_all("blocked.silent", "error", [client], server, "tcp", port, service, 1)
         for port, service in ((1494, "ica"), (2598, "cgp")) for client, server in pairs
-    ] + [no_launch([client], server) for client, server in pairs])
+    ] + [no_launch([client], server) for client, server in pairs], [
+        problem("no-answer", "error", staff.seats, gone, attempts=12, ports=[("tcp", 1494), ("tcp", 2598)]),
+    ])
 
 
 @scene("host-hidden-from-branch")
@@ -262,7 +264,10 @@ def host_hidden_from_branch(site):
     return Expected(1, flows, [
         found_all("blocked.silent", "error", branch.seats, hiding, "tcp", port, service, 3)
         for port, service in ((1494, "ica"), (2598, "cgp"))
-    ] + [no_launch(branch.seats, hiding)])
+    ] + [no_launch(branch.seats, hiding)], [
+        problem("subnet-against-port", "error", branch.seats, [hiding], attempts=6, culprit="host_firewall",
+                ports=[("tcp", 1494), ("tcp", 2598)]),
+    ])
 
 
 @scene("two-causes")

@@ -5,6 +5,7 @@ use crate::finding::{Finding, IcmpFamily, IcmpKind, Params, Scene, Value};
 use crate::flow::{PacketRef, Sender};
 use crate::ledger::{Answers, Reply, Seen, Speaker, Voice};
 use crate::packet::{Address, protocol};
+use crate::problem::replies::Replies;
 use crate::problem::{Suspect, Told};
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
@@ -14,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const PATHS_LOOKED_AT: usize = 10_000;
 /// Maximum mean time between the answers of a server, beside the time of a problem, that tells something about it.
 const NEAR: Span = Span::seconds(600);
+/// How long before a problem and after it neighbours may have answered to be compared with it.
+const ABOUT: Span = Span::seconds(60);
 
 /// What signs are looked for in: the findings of one form, and what is known of their servers.
 pub(super) struct Facts<'a> {
@@ -30,7 +33,14 @@ pub(super) struct Facet<'a> {
     pub(super) seen: &'a Seen,
     pub(super) server: Address,
     pub(super) requests: u64,
+    /// It sent something at any time, whatever it was.
     pub(super) heard: bool,
+    /// It sent something in the meantime or right before.
+    pub(super) up: bool,
+    /// Sessions on this very port that began before and went on after.
+    pub(super) old_sessions: u64,
+    /// This very port answered somebody before.
+    pub(super) listened: bool,
     /// It answered on another port: in the meantime, or before and after.
     pub(super) alive: Option<(Alive, (Transport, u16))>,
     /// Other clients that the port of the server answered in the meantime.
@@ -51,16 +61,33 @@ pub(super) enum Alive {
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(scene: &'a Scene<'_>, form: Form, findings: Vec<&'a Finding>) -> Facts<'a> {
+    pub(super) fn of(scene: &'a Scene<'_>, replies: &Replies, form: Form, findings: Vec<&'a Finding>) -> Facts<'a> {
         let transport = findings.first().and_then(|finding| finding.port);
-        let servers = findings.iter().filter_map(|finding| Facet::of(scene, finding)).collect();
+        let servers = findings.iter().filter_map(|finding| Facet::of(scene, replies, finding)).collect();
         let transport = transport.map_or(Transport::Icmp, |(transport, _)| transport);
         Facts { form, transport, servers, forgotten: scene.ledger.voices.incomplete }
     }
 
-    /// Some of the servers answered on other ports in the meantime.
+    /// Some of the servers answered on other ports in the meantime, or all of them were heard of.
     pub(super) fn is_alive(&self) -> bool {
-        self.servers.iter().any(|it| it.alive.is_some())
+        self.servers.iter().any(|it| it.alive.is_some()) || self.servers.iter().all(|it| it.up)
+    }
+
+    /// Each of the servers answered on a port before, on which it does not now.
+    pub(super) fn listened(&self) -> bool {
+        self.by_server().values().all(|all| all.iter().any(|it| it.listened || it.old_sessions > 0))
+    }
+
+    /// What is known of each server, on one port or on several.
+    pub(super) fn by_server(&self) -> BTreeMap<Address, Vec<&Facet<'a>>> {
+        let mut servers = BTreeMap::<_, Vec<_>>::new();
+        self.servers.iter().for_each(|it| servers.entry(it.server).or_default().push(it));
+        servers
+    }
+
+    /// Something holds of each server, on one port at least.
+    pub(super) fn each_server(&self, holds: impl Fn(&Facet<'_>) -> bool) -> bool {
+        !self.servers.is_empty() && self.by_server().values().all(|all| all.iter().any(|it| holds(it)))
     }
 
     /// Resets, each with what its server sends there.
@@ -203,7 +230,7 @@ impl Rejection {
 }
 
 impl<'a> Facet<'a> {
-    pub(super) fn of(scene: &'a Scene<'_>, finding: &'a Finding) -> Option<Facet<'a>> {
+    pub(super) fn of(scene: &'a Scene<'_>, replies: &Replies, finding: &'a Finding) -> Option<Facet<'a>> {
         let seen = finding.seen.as_deref()?;
         let &server = finding.servers.first()?;
         let (transport, port) = finding.port?;
@@ -212,6 +239,7 @@ impl<'a> Facet<'a> {
         let clients: BTreeSet<Address> = finding.clients.iter().copied().collect();
         let networks: BTreeSet<Address> = clients.iter().map(|client| client.network()).collect();
         let window = (seen.first, seen.last);
+        let about = (seen.first + Span(-ABOUT.0), seen.last + ABOUT);
         let voices: Vec<_> = ledger.voices.of(server).collect();
         let near = || voices.iter().filter(|(speaker, _)| networks.contains(&speaker.clients));
         let answered = near().filter_map(|(_, voice)| {
@@ -221,25 +249,34 @@ impl<'a> Facet<'a> {
         });
         let mut others = BTreeSet::new();
         let (mut answered_networks, mut neighbours) = (BTreeSet::new(), BTreeSet::new());
+        let mut listened = false;
         let mut paths = ledger.paths.answers_in(place.0, port, server.network());
         for (path, answers) in paths.by_ref().take(PATHS_LOOKED_AT) {
             let meanwhile = has_moment_in(&answers, window);
             if path.server == server {
+                listened |= answers.first < seen.first;
                 answered_networks.insert(path.client.network());
                 if meanwhile && !clients.contains(&path.client) {
                     others.insert(path.client);
                 }
-            } else if meanwhile && networks.contains(&path.client.network()) {
+            } else if has_moment_in(&answers, about) && networks.contains(&path.client.network()) {
                 neighbours.insert(path.server);
             }
         }
         let cut = paths.next().is_some();
+        let old_sessions = ledger
+            .paths
+            .working_at(place.0, port, server)
+            .filter(|(_, working)| working.began < seen.first && working.last > seen.last);
         Some(Facet {
             finding,
             seen,
             server,
             requests: ledger.neighbours.unanswered(server, seen.first, seen.last),
-            heard: !voices.is_empty(),
+            heard: !voices.is_empty() || replies.heard(server).is_some(),
+            up: replies.is_up(server, seen.first),
+            old_sessions: old_sessions.count() as u64,
+            listened,
             alive: answered.max_by_key(|(alive, _)| *alive),
             others,
             answered_networks,

@@ -15,6 +15,10 @@ const ROUTES: u8 = 2;
 const FAR: u32 = 1_000;
 /// Minimum number of answers of a server that show a habit.
 const HABIT: u64 = 2;
+/// Minimum number of answers of a server of which the shortest time is told.
+const SEVERAL: u64 = 3;
+/// How many times as long an answer takes that clearly takes longer.
+const CLEARLY: u32 = 4;
 /// Minimum number of servers, or of clients of a network, that are many.
 const MANY: usize = 3;
 
@@ -89,7 +93,9 @@ pub(super) fn reset_ttl_same(facts: &Facts<'_>) -> Option<Params> {
 }
 
 pub(super) fn reset_fast(facts: &Facts<'_>) -> Option<Params> {
-    facts.every(|reset, own| Some(reset.delay? < own.delay.filter(|&own| own >= FAR)? / 2), delays)
+    // The first answer of a server may take longer than the others, and one is chance.
+    let known = |own: &Voice| own.delay.filter(|&delay| delay >= FAR && own.flows >= SEVERAL);
+    facts.every(|reset, own| Some(reset.delay? < known(own)? / CLEARLY), delays)
 }
 
 pub(super) fn reset_delay_same(facts: &Facts<'_>) -> Option<Params> {
@@ -240,9 +246,10 @@ pub(super) fn icmp_several_servers(facts: &Facts<'_>) -> Option<Params> {
 
 pub(super) fn unanswered_requests(facts: &Facts<'_>) -> Option<Params> {
     let silent = matches!(facts.form, Form::Silent | Form::Prohibited);
-    let all = silent && facts.servers.iter().all(|it| it.requests > 0) && !facts.servers.is_empty();
+    let all = silent && facts.each_server(|it| it.requests > 0);
     all.then(|| {
-        let requests = facts.servers.iter().map(|it| it.requests).sum();
+        let of_server = |all: &Vec<&Facet<'_>>| all.iter().map(|it| it.requests).max().unwrap_or(0);
+        let requests = facts.by_server().values().map(of_server).sum();
         let servers = facts.named(facts.servers.iter().map(|it| it.server));
         Params::from([("servers", servers), ("requests", Value::Number(requests))])
     })
@@ -262,8 +269,9 @@ fn all_alive(facts: &Facts<'_>, wanted: Alive) -> Option<Params> {
     if facts.form != Form::Silent && !rejected {
         return None;
     }
-    let least = facts.servers.iter().map(|it| it.alive.map(|(alive, _)| alive)).min()??;
-    let (_, (transport, port)) = facts.servers.first()?.alive?;
+    let of_server = |all: &Vec<&Facet<'_>>| all.iter().filter_map(|it| it.alive).map(|(alive, _)| alive).max();
+    let least = facts.by_server().values().map(of_server).min()??;
+    let (_, (transport, port)) = facts.servers.iter().find_map(|it| it.alive)?;
     (least == wanted).then(|| {
         Params::from([
             ("servers", facts.named(facts.servers.iter().map(|it| it.server))),
@@ -291,7 +299,7 @@ pub(super) fn many_servers(facts: &Facts<'_>) -> Option<Params> {
 pub(super) fn answers_others(facts: &Facts<'_>) -> Option<Params> {
     let complete = facts.servers.iter().all(|it| !it.finding.more_clients);
     let others: BTreeSet<Address> = facts.servers.iter().flat_map(|it| it.others.iter().copied()).collect();
-    let all = complete && !others.is_empty() && facts.servers.iter().all(|it| !it.others.is_empty());
+    let all = complete && facts.each_server(|it| !it.others.is_empty());
     let form = matches!(facts.form, Form::Silent | Form::Refused | Form::Prohibited);
     (all && form).then(|| Params::from([("others", Value::Number(others.len() as u64))]))
 }
@@ -300,16 +308,41 @@ pub(super) fn neighbours_answer(facts: &Facts<'_>) -> Option<Params> {
     let failing: BTreeSet<Address> = facts.servers.iter().map(|it| it.server).collect();
     let others: BTreeSet<Address> =
         facts.servers.iter().flat_map(|it| it.neighbours.difference(&failing).copied()).collect();
-    let all = facts.servers.iter().all(|it| it.neighbours.difference(&failing).next().is_some());
+    let all = facts.each_server(|it| it.neighbours.difference(&failing).next().is_some());
     let form = matches!(facts.form, Form::Silent | Form::Refused);
-    (form && all && !others.is_empty()).then(|| Params::from([("others", facts.named(others))]))
+    (form && all).then(|| Params::from([("others", facts.named(others))]))
+}
+
+/// Sessions on the very port, of each server, that began before and went on after: what keeps a table of sessions lets them live.
+pub(super) fn old_sessions_go_on(facts: &Facts<'_>) -> Option<Params> {
+    let all = facts.form == Form::Silent && facts.each_server(|it| it.old_sessions > 0);
+    let of_server = |all: &Vec<&Facet<'_>>| all.iter().map(|it| it.old_sessions).sum::<u64>();
+    all.then(|| Params::from([("flows", Value::Number(facts.by_server().values().map(of_server).sum()))]))
+}
+
+/// All servers were heard of in the meantime or right before, though not by answers to others.
+pub(super) fn up(facts: &Facts<'_>) -> Option<Params> {
+    let answers = |it: &Facet<'_>| it.alive.is_some() || !it.others.is_empty() || it.old_sessions > 0;
+    let quiet = facts.form == Form::Silent && !facts.servers.iter().any(answers);
+    (quiet && facts.each_server(|it| it.up))
+        .then(|| Params::from([("servers", facts.named(facts.servers.iter().map(|it| it.server)))]))
+}
+
+/// Networks that fail as wholes, not known to reach other servers of the same network.
+pub(super) fn whole_networks(facts: &Facts<'_>) -> Option<Params> {
+    failing_networks(facts).filter(|_| neighbours_answer(facts).is_none())
+}
+
+/// Networks that fail as wholes at these servers and reach others of the same network.
+pub(super) fn whole_networks_that_reach_neighbours(facts: &Facts<'_>) -> Option<Params> {
+    failing_networks(facts).filter(|_| neighbours_answer(facts).is_some())
 }
 
 /// Networks of which many clients fail and none is answered, while others are answered by the same servers in the meantime.
-pub(super) fn whole_networks(facts: &Facts<'_>) -> Option<Params> {
+fn failing_networks(facts: &Facts<'_>) -> Option<Params> {
     let cut = facts.servers.iter().any(|it| it.cut || it.finding.more_clients);
     let form = matches!(facts.form, Form::Silent | Form::Refused | Form::ResetEarly);
-    if cut || !form || !facts.servers.iter().all(|it| it.others.iter().next().is_some()) {
+    if cut || !form || !facts.each_server(|it| !it.others.is_empty()) {
         return None;
     }
     let networks = facts.clients_by_network();
@@ -318,7 +351,9 @@ pub(super) fn whole_networks(facts: &Facts<'_>) -> Option<Params> {
     let others: BTreeSet<Address> = facts.servers.iter().flat_map(|it| it.others.iter().copied()).collect();
     (whole && !networks.is_empty()).then(|| {
         let names: Vec<String> = networks.keys().map(|network| network_name(*network)).collect();
-        Params::from([("networks", Value::Text(names.join(", "))), ("others", Value::Number(others.len() as u64))])
+        let servers = facts.named(facts.servers.iter().map(|it| it.server));
+        let params = Params::from([("networks", Value::Text(names.join(", "))), ("servers", servers)]);
+        params.with("others", Value::Number(others.len() as u64))
     })
 }
 
