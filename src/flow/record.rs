@@ -94,7 +94,7 @@ pub struct Counts {
     pub duplicates: u32,
     /// Time to live or hop limit of the first packet; 0 where there was none.
     pub ttl: u8,
-    /// TCP: bytes of payload that were sent, as the sequence numbers show, and that the capture lacks; at least so many, and no more
+    /// TCP: bytes of payload that were sent, as the sequence numbers show, and that the capture lacks; at least as many, and no more
     /// than it has.
     pub missing_bytes: u64,
 }

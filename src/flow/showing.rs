@@ -218,7 +218,7 @@ pub enum Question {
     AnsweredElsewhere,
     /// It was sent to a broadcast or multicast address.
     SentToMany,
-    /// These are so many datagrams that they are session data and no tries.
+    /// There are too many datagrams for tries: they are session data.
     Stream(u64),
     /// Datagrams were tried again.
     TriedAgain {

@@ -257,7 +257,8 @@ fn find_idle_timeouts(findings: &[Finding], keys: &mut BTreeMap<usize, Key>) {
             let near = rest.iter().take_while(|(_, longest, ..)| longest.0 - shortest.0 <= EQUAL.0).count().max(1);
             let (together, others) = rest.split_at(near);
             rest = others;
-            if together.iter().map(|(_, _, sessions, _)| sessions).sum::<u64>() < 2 {
+            // Two may be chance.
+            if together.iter().map(|(_, _, sessions, _)| sessions).sum::<u64>() < 3 {
                 continue;
             }
             ordinal += 1;

@@ -128,7 +128,7 @@ fn costs(addresses: &[Address]) -> [u128; MOST_PREFIXES] {
     best
 }
 
-/// The best prefixes, at most so many.
+/// The best prefixes, at most `most` of them.
 fn cover(addresses: &[Address], most: usize, to: &mut Vec<Range>) {
     let whole = common_block(addresses);
     if most > 1 && addresses.len() > 1 {
@@ -334,7 +334,7 @@ mod tests {
         }
     }
 
-    /// The fewest addresses that so many blocks within one block hold, if they hold all hosts in it.
+    /// The fewest addresses that this number of blocks within one block hold, if they hold all hosts in it.
     fn least(hosts: &BTreeSet<u8>, from: u16, size: u16, most: usize) -> Option<u16> {
         let inside = hosts.iter().filter(|&&host| (from..from + size).contains(&u16::from(host))).count();
         if inside == 0 {

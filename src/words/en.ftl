@@ -1035,7 +1035,7 @@ flaw-starts-in-middle = starts in the middle
 flaw-too-short = too short to call anything silent
 flaw-ends-early = ends too early
 flaw-duplicated = { percent-of } packets twice
-flaw-filtered = filtered
+flaw-filtered = a filter left packets out
 flaw-not-read = some packets are of kinds that are not read
 flaw-not-kept = more in it than is kept
 flaw-odd = odd in places
@@ -1102,8 +1102,7 @@ diff-heading = { $name }{ $named ->
         [none] {""}
        *[other] , from { $first } UTC
     }
-diff-nothing-in-common = There is nothing to compare: no server stands in both. Wrong were { $was } in the earlier capture and { $is } in the
-    later one; --format json lists them.
+diff-nothing-in-common = There is nothing to compare: no server stands in both. The earlier capture holds { $was }, the later one { $is }; --format json lists them.
 diff-findings-only = One of the two reports knows no problems, so findings are compared.
 diff-verdict = { $all ->
         [0] Nothing is wrong in either.
@@ -1771,8 +1770,8 @@ explain-no-finding = No finding: { $why ->
 
 culprit = { $kind ->
         [unknown] { $number ->
-            [0] not to be told
-           *[other] not to be told: { $suspects } may be
+            [0] cannot be told
+           *[other] cannot be told; possible are { $suspects }
         }
        *[other] { $suspects } ({ $confidence } confidence)
     }.
@@ -1906,6 +1905,7 @@ screen-to = to
 screen-from = from
 screen-when = when
 screen-works = works
+screen-so = so
 screen-who = who
 screen-but = but
 screen-do = DO

@@ -50,6 +50,14 @@ impl Words {
         Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
     }
 
+    /// What follows from a block: sessions on another way, launches that failed or took long. None where nothing is known to follow.
+    pub fn problem_follows(&self, problem: &Problem) -> Option<String> {
+        problem.params.get("launch_clients")?;
+        let told = self.text("problem-follows", None, &self.args(&self.named_in_problem(problem)));
+        let told = told.trim();
+        (!told.is_empty()).then(|| told.to_string())
+    }
+
     /// What the texts of a problem may name: its parameters, and the fields that it has.
     fn named_in_problem(&self, problem: &Problem) -> Params {
         let Problem { clients, servers, attempts, networks, .. } = problem;
