@@ -44,6 +44,9 @@ pub struct Step {
     pub data_rtt: Micros,
 }
 
+// There may be many.
+const _: () = assert!(size_of::<Step>() <= 120);
+
 /// A length of time in microseconds, up to 71 minutes, or none: half the size of an optional one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Micros(u32);
