@@ -8,7 +8,7 @@ use cap_audit::judge::{Judge, Outcome};
 use cap_audit::ledger::{Ended, Ledger, OTHER_STEP_LIMIT};
 use cap_audit::pipeline::Options;
 use cap_audit::report::SessionList;
-use cap_audit::session::{Role, Session, Tie, Way, sessions};
+use cap_audit::session::{Role, Session, Tie, Way, sessions, striking_sessions};
 use cap_audit::time::{Span, Timestamp};
 use support::*;
 
@@ -547,9 +547,34 @@ fn mixed() -> Vec<Captured> {
 
 /// The sessions as programs read them.
 fn as_json(ledger: &Ledger) -> serde_json::Value {
-    with_sessions(ledger, |sessions| {
-        serde_json::to_value(SessionList { sessions, flows: &[] }).expect("values are JSON")
-    })
+    let sessions = SessionList { judge: Judge::new(map(), ledger), flows: &[] };
+    serde_json::to_value(sessions).expect("values are JSON")
+}
+
+#[test]
+fn what_findings_look_at_is_all_that_may_show_something_and_as_it_is_told() {
+    let carriers = |session: &Session<'_>| session.carriers().map(|part| part.opener).collect::<Vec<_>>();
+    let at_the_server = |session: &Session<'_>| {
+        let before = session.failed_first().map(|part| (part.opener, part.outcome));
+        let breaks: Vec<_> = session.breaks().map(|broke| (broke.at, broke.idle)).collect();
+        (carriers(session), session.alone, before, session.searching(), breaks)
+    };
+    let mut lengths = Vec::new();
+    for ledger in [audit(mixed()).ledger, that_break(&[3_600, 3_602, 30])] {
+        with_sessions(&ledger, |all| {
+            let may_show = |session: &&Session<'_>| {
+                let searched = session.failed_first().is_some() && session.carriers().next().is_some();
+                searched || session.breaks().any(|broke| broke.idle.is_some())
+            };
+            let wanted: Vec<_> = all.iter().filter(may_show).map(at_the_server).collect();
+            let judge = Judge::new(map(), &ledger);
+            let striking: Vec<_> = striking_sessions(&judge).iter().map(at_the_server).collect();
+            assert!(wanted.iter().all(|session| striking.contains(session)), "{wanted:#?} in {striking:#?}");
+            lengths.push((wanted.len(), striking.len(), all.len()));
+        });
+    }
+    assert!(lengths.iter().all(|&(wanted, _, _)| wanted > 0), "{lengths:?}");
+    assert!(lengths.iter().any(|&(_, striking, all)| striking < all), "{lengths:?}");
 }
 
 #[test]

@@ -391,8 +391,16 @@ impl Flow {
     }
 
     /// A FIN or a reset. The first tells how long nothing was said before it, or before the data that it answers.
-    #[inline(never)]
+    #[inline]
     fn ends(&mut self, before_it: TcpState, before: Timestamp, at: Timestamp) {
+        // Most flows are too short for that, and need not fetch what lies apart.
+        if at - self.first >= IDLE_SHORTEST {
+            self.ends_after_long(before_it, before, at);
+        }
+    }
+
+    #[inline(never)]
+    fn ends_after_long(&mut self, before_it: TcpState, before: Timestamp, at: Timestamp) {
         let has_ended = |end| matches!(end, End::Closed | End::Reset | End::ResetAfterClose);
         if self.spoke != Spoke::BOTH || has_ended(before_it.client) || has_ended(before_it.server) {
             return;

@@ -120,10 +120,14 @@ fn costs(addresses: &[Address]) -> [u128; MOST_PREFIXES] {
     if addresses.len() > 1 {
         let (left, right) = halves(addresses);
         let (left, right) = (costs(left), costs(right));
-        for few in 2..=MOST_PREFIXES {
+        // More prefixes than addresses hold no less.
+        let most = addresses.len().min(MOST_PREFIXES);
+        for few in 2..=most {
             let split = (1..few).map(|on_left| left[on_left - 1].saturating_add(right[few - on_left - 1])).min();
             best[few - 1] = best[few - 2].min(split.unwrap_or(whole));
         }
+        let least = best[most - 1];
+        best[most..].fill(least);
     }
     best
 }

@@ -261,8 +261,43 @@ impl<'l> Session<'l> {
 /// Every session, in the order of time.
 pub fn sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
     let guide = Guide::new(judge.map);
+    let (mut sessions, audio) = launched(judge, &guide, |_| true);
+    add_audio(&mut sessions, audio);
+    let legs = gateway::legs(judge);
+    gateway::to_the_server(&mut sessions, &legs, &guide);
+    gateway::through_a_gateway(&mut sessions, &legs);
+    leave_out_scanners(&mut sessions);
+    sort(&mut sessions);
+    name(&mut sessions);
+    sessions
+}
+
+/// The sessions that a finding may be made of, in the order of time: all between hosts of which one was blocked at the other, or a
+/// flow broke after a time without traffic. There are few of them, and they are told by what was seen at the server alone: without
+/// names, sound, and the legs before a Gateway. Launches that came to nothing are among them, those of scanners as well.
+pub fn striking_sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
+    let strikes =
+        |step: &&Step| step.ended.is_broken() && step.idle().is_some() || judge.step(step).outcome.is_blocked();
+    let steps = judge.ledger.steps.on_session_ports().map(|(_, step)| step);
+    let pairs: BTreeSet<_> = steps.filter(strikes).map(|step| (step.path.client, step.path.server)).collect();
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    let guide = Guide::new(judge.map);
+    let (mut sessions, _) = launched(judge, &guide, |step| pairs.contains(&(step.path.client, step.path.server)));
+    gateway::to_the_server(&mut sessions, &gateway::legs(judge), &guide);
+    sort(&mut sessions);
+    sessions
+}
+
+/// What was launched by the steps that are wanted, and sound beside it.
+fn launched<'l>(
+    judge: &Judge<'_, 'l>,
+    guide: &Guide,
+    wanted: impl Fn(&Step) -> bool,
+) -> (Vec<Session<'l>>, Vec<Part<'l>>) {
     let mut steps: Vec<Part<'l>> = Vec::new();
-    for (&opener, step) in judge.ledger.steps.on_session_ports() {
+    for (&opener, step) in judge.ledger.steps.on_session_ports().filter(|(_, step)| wanted(step)) {
         let outcome = judge.step(step).outcome;
         // Of half a conversation it cannot be told what became of it.
         let told = guide.way(step).filter(|_| outcome != Outcome::OneWay);
@@ -274,15 +309,15 @@ pub fn sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
     for pair in steps.chunk_by(|one, other| hosts(one) == hosts(other)) {
         let (sound, parts) = pair.iter().copied().partition::<Vec<_>, _>(|part| part.what == Way::Audio);
         audio.extend(sound);
-        sessions.extend(launch::launches(&parts, &guide));
+        sessions.extend(launch::launches(&parts, guide));
     }
-    add_audio(&mut sessions, audio);
-    gateway::add_legs(&mut sessions, judge, &guide);
-    leave_out_scanners(&mut sessions);
+    (sessions, audio)
+}
+
+/// Sorts sessions, and the flows of each, by time.
+fn sort(sessions: &mut [Session<'_>]) {
     sessions.iter_mut().for_each(|session| session.parts.sort_by_key(|part| (part.step.first, part.opener)));
     sessions.sort_by_cached_key(|session| (session.first(), session.parts.first().map(|part| part.opener)));
-    name(&mut sessions);
-    sessions
 }
 
 fn hosts(part: &Part<'_>) -> (Address, Address) {
