@@ -361,10 +361,10 @@ fn answers_arp(host: [u8; 4], second: i64) -> Captured {
 }
 
 #[test]
-fn whoever_sent_anything_was_heard() {
+fn whoever_answered_anybody_was_heard() {
     let silent = || tries(talk(50_001, CGP).at(at(15)));
     let scanned = between("10.0.0.66", 40_000, SERVER, 5_999).at(at(16)).syn().refused().packets();
-    let itself = between(SERVER, 40_000, "10.9.0.1", 5_999).at(at(16)).syn().packets();
+    let itself = between(SERVER, 40_000, "10.9.0.1", 5_999).at(at(16)).opened().packets();
     for life in [scanned, itself, vec![answers_arp([10, 1, 0, 22], 16)]] {
         let culprit = culprit([life, silent()]);
         assert!(!codes(&culprit).contains(&"sign-never-heard"), "{culprit:#?}");

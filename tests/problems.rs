@@ -477,6 +477,26 @@ fn sessions_of_different_servers_that_die_after_the_same_time_point_to_a_timer()
     assert_eq!(both, [(Cause::IdleTimeout, 3, timer), (Cause::SessionDied, 2, died)]);
 }
 
+/// A closed port answers TCP with a reset (RFC 9293, 3.10.7.1) and a datagram with "port unreachable" (RFC 1122, 4.1.3.1); nftables and
+/// iptables reject both with "port unreachable" unless told otherwise.
+#[test]
+fn port_unreachable_means_a_rule_to_tcp_and_no_program_to_udp() {
+    let cause = |talk: Talk, sender: &str| {
+        let found = problems([talk.error(sender, 3, 3).packets()]);
+        let [problem] = &found[..] else { panic!("{found:#?}") };
+        let texts = Words::default().problem(problem, [].iter());
+        (problem.cause, problem.params.get("cause").cloned(), texts)
+    };
+    let tcp = || talk(&user(1), 50_000, &vda(1), CGP).syn();
+    let (told, word, texts) = cause(tcp(), &vda(1));
+    assert_eq!((told, word), (Cause::Prohibited, Some(Value::Word("server-policy"))));
+    assert_eq!(texts.title, "TCP 2598 (session reliability): rejected by the server");
+    assert!(texts.remedy.contains("in the firewall on 10.1.9.1 itself"), "{}", texts.remedy);
+    assert_eq!(cause(tcp(), "10.1.9.254").1, Some(Value::Word("device-policy")));
+    let udp = Talk::udp(client(&user(1), 50_000), server(&vda(1), CGP)).at(BEGIN).says(b"\x80\0\0\0");
+    assert_eq!(cause(udp, &vda(1)).1, Some(Value::Word("nothing-listens")));
+}
+
 /// The ways of one launch: the ports that a client tries one after the other.
 fn launch(user_number: u8, server: u8, ways: &[u16]) -> Vec<Vec<Captured>> {
     let to = |(&port, step): (&u16, i64)| {

@@ -116,16 +116,82 @@ fn a_filter_on_the_server_is_not_blamed_on_the_way() {
     for problem in list(&report(&["host-hidden-from-branch"]), "problems") {
         assert_ne!(problem["culprit"]["kind"], "middlebox", "{:#}", problem["culprit"]);
     }
+    let problem = problem("host-hidden-from-branch");
+    assert_eq!(problem["culprit"]["kind"], "host_firewall");
+    let not_excluded = list(&problem["culprit"], "not_excluded");
+    assert!(not_excluded.iter().any(|suspect| suspect == "middlebox"), "a rule may name one server: {not_excluded:?}");
+    let texts = format!("{} {}", problem["meaning"], problem["remedy"]);
+    assert!(!texts.contains("need no change") && texts.contains("in the firewall on 10.78.122.24 itself"), "{texts}");
+    // A whole network on the way, and the neighbours are hit as well: nothing clears the servers either.
+    let remedy = subnet_remedy();
+    assert!(!remedy.contains("need no change") && remedy.contains("in the firewalls between them"), "{remedy}");
+}
+
+fn subnet_remedy() -> String {
+    problem("subnet-against-port")["remedy"].as_str().expect("a remedy is a text").into()
+}
+
+#[test]
+fn one_handshake_proves_no_fast_reset() {
+    let culprit = &problem("qinq")["culprit"];
+    assert!(list(culprit, "sign_codes").iter().all(|code| code != "sign-reset-fast"), "{culprit:#}");
+}
+
+#[test]
+fn what_was_answered_before_a_rule_is_told() {
+    let problem = problem("rule-added");
+    let [earlier] = list(&problem, "works") else { panic!("{:#}", problem["works"]) };
+    assert_eq!((&earlier["contrast"], &earlier["flows"]), (&"earlier".into(), &5.into()));
+    // The last handshake before the rule, as tshark shows it.
+    assert!(earlier["until"].as_str().is_some_and(|until| until.starts_with("2026-11-30T18:54:36.8")), "{earlier}");
+    let codes = list(&problem["culprit"], "sign_codes");
+    assert!(codes.iter().any(|code| code == "sign-old-sessions"), "{codes:?}");
+    let not_excluded = list(&problem["culprit"], "not_excluded");
+    assert!(not_excluded.iter().all(|suspect| suspect != "network_path"), "{not_excluded:?}");
+    assert!(!problem["meaning"].to_string().contains("nothing listens"), "{}", problem["meaning"]);
+}
+
+#[test]
+fn a_server_that_was_heard_is_not_said_to_be_down() {
+    for name in ["duplicated", "both-dropped", "dns-dropped", "launch-failed", "rule-added", "scan"] {
+        for problem in list(&report(&[name]), "problems") {
+            let texts = format!("{} {}", problem["meaning"], problem["remedy"]);
+            assert!(!texts.contains("is down") && !texts.contains("server is up."), "{name}: {texts}");
+        }
+    }
+}
+
+#[test]
+fn a_search_for_a_way_is_no_failed_launch() {
+    for name in ["office", "fallback-cgp-to-ica"] {
+        let told = report(&[name]);
+        let blocked = list(&told, "problems").iter().find(|problem| problem["cause"] == "no-answer");
+        let meaning = blocked.expect("TCP 2598 is blocked")["meaning"].as_str().expect("a text");
+        assert!(
+            meaning.ends_with("1 session runs on TCP 1494 instead. Launches take 8.5 s longer."),
+            "{name}: {meaning}"
+        );
+    }
+}
+
+#[test]
+fn dtls_is_told_as_what_it_is() {
+    let problem = problem("dtls-blocked");
+    assert_eq!(problem["title"], "UDP 443 (EDT over DTLS): no answer");
+    let meaning = problem["meaning"].as_str().expect("a text");
+    assert!(meaning.contains("Over TCP 443 the same server answers") && !meaning.contains("  "), "{meaning}");
 }
 
 #[test]
 fn whoever_sent_something_was_not_unheard() {
     // Resets to a scanner, answers to ARP.
-    for name in ["scan", "both-dropped", "dns-dropped"] {
+    for name in ["scan", "both-dropped", "dns-dropped", "launch-failed"] {
         for problem in list(&report(&[name]), "problems") {
             for sign in list(&problem["culprit"], "signs") {
                 assert!(!sign.to_string().contains("sent was seen at all"), "{name}: {sign}");
             }
+            let codes = list(&problem["culprit"], "sign_codes");
+            assert!(codes.iter().all(|code| code != "sign-never-heard"), "{name}: {codes:?}");
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Facts<'a> {
     pub(super) servers: Vec<Facet<'a>>,
     /// More servers answer than are remembered.
     pub(super) forgotten: bool,
+    /// There was too much to remember everybody who was heard.
+    pub(super) unheard_unknown: bool,
 }
 
 /// One finding, and what is known of its server.
@@ -65,7 +67,9 @@ impl<'a> Facts<'a> {
         let transport = findings.first().and_then(|finding| finding.port);
         let servers = findings.iter().filter_map(|finding| Facet::of(scene, replies, finding)).collect();
         let transport = transport.map_or(Transport::Icmp, |(transport, _)| transport);
-        Facts { form, transport, servers, forgotten: scene.ledger.voices.incomplete }
+        let ledger = scene.ledger;
+        let unheard_unknown = ledger.neighbours.incomplete || ledger.visibility.hosts().unlisted > 0;
+        Facts { form, transport, servers, forgotten: ledger.voices.incomplete, unheard_unknown }
     }
 
     /// Some of the servers answered on other ports in the meantime, or all of them were heard of.

@@ -256,7 +256,7 @@ pub(super) fn unanswered_requests(facts: &Facts<'_>) -> Option<Params> {
 }
 
 pub(super) fn never_heard(facts: &Facts<'_>) -> Option<Params> {
-    let silent = matches!(facts.form, Form::Silent | Form::Prohibited) && !facts.forgotten;
+    let silent = matches!(facts.form, Form::Silent | Form::Prohibited) && !facts.forgotten && !facts.unheard_unknown;
     let said = |it: &Facet<'_>| it.heard || it.errors().any(|error| error.sender == it.server);
     let none = silent && !facts.servers.is_empty() && !facts.servers.iter().any(said);
     none.then(|| Params::from([("servers", facts.named(facts.servers.iter().map(|it| it.server)))]))
