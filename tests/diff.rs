@@ -487,7 +487,7 @@ fn in_part_the_same_clients_are_worse_by_those_who_are_new() {
     assert_eq!((code, &entry["state"]), (0, &json!("better")), "{text}");
     let (code, entry, text) = compared(&before, &some("silent.pcap", &[2, 3, 4], &[2]));
     assert_eq!((code, &entry["state"]), (0, &json!("same")), "{text}");
-    assert!(text.contains("Hit before, and not shown to work now: 10.1.1.0/24 (4 clients)."), "{text}");
+    assert!(text.contains("Not hit any more, and not shown to work everywhere: 10.1.1.0/24 (4 clients)."), "{text}");
     assert_eq!(entry["repaired"]["clients"], json!([]));
 }
 
@@ -515,6 +515,30 @@ fn another_server_that_is_down_is_worse_even_if_one_is_up_again() {
     assert!(code == 1 && text.contains("Hit now, not before: server 10.9.0.12."), "{text}");
     let (code, totals, text) = state(&all("ab2.pcap", &[11, 12]), &all("a2.pcap", &[11]));
     assert_eq!((code, &totals["better"]), (0, &json!(1)), "{text}");
+}
+
+#[test]
+fn a_server_that_answers_on_one_port_again_is_better_and_not_all_of_it_is_known() {
+    let desk = Desk::new();
+    let both_ports = |name: &str, down: &[u8]| {
+        let mut talks = farm(&[1, 2], &[11, 12, 13], |_, server| !down.contains(&server));
+        for (host, &last) in (10..14).flat_map(|host| down.iter().map(move |last| (host, last))) {
+            let from = client(&format!("10.1.1.{host}"), 51_000 + u16::from(last));
+            let talk = Talk::between(from, server(&format!("10.9.0.{last}"), ICA)).at(at(host.into()));
+            talks.push(talk.syn().wait(Span::seconds(3)).syn_again().wait(Span::seconds(6)).syn_again());
+        }
+        desk.capture(name, talks)
+    };
+    let (one, two, other) =
+        (both_ports("one.pcap", &[11]), both_ports("two.pcap", &[11, 12]), both_ports("other.pcap", &[12]));
+    let (code, entry, text) = compared(&two, &one);
+    assert_eq!((code, &entry["state"]), (0, &json!("better")), "{text}");
+    // Nobody needs the other port any more, so nobody tries it.
+    assert_eq!(entry["not_shown_repaired"]["servers"], json!(["10.9.0.12"]));
+    assert!(text.contains("and not shown to work everywhere: server 10.9.0.12"), "{text}");
+    let (code, entry, text) = compared(&one, &other);
+    assert_eq!((code, &entry["state"]), (1, &json!("worse")), "{text}");
+    assert_eq!(entry["hit_now_not_before"]["servers"], json!(["10.9.0.12"]));
 }
 
 #[test]
@@ -622,6 +646,13 @@ fn a_problem_with_another_id_is_known_by_its_findings() {
     let problems = told["problems"].as_array().expect("a list");
     assert_eq!(problems.len(), 1, "{told:#}");
     assert_eq!((&problems[0]["state"], &problems[0]["before"]["id"]), (&json!("same"), &json!("p-one")));
+    // That the cause is another one is told, although nobody new is hit.
+    let mut other =
+        serde_json::from_slice::<Value>(&fs::read(desk.path("two.json")).expect("it is there")).expect("JSON");
+    other["problems"][0]["cause"] = json!("host-down");
+    let other = desk.file("other.json", other.to_string());
+    let ended = run(&["diff", "-q", &text(&desk.path("one.json")), &other], None);
+    assert!(ended.code == 0 && ended.out.contains("Before it was told as t."), "{}", ended.out);
 }
 
 // Bad input.

@@ -428,8 +428,8 @@ fn pairs(was: &[Item<'_>], is: &[Item<'_>]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// Worse: more severe, or somebody is hit who was not. Better: less severe and no less sure, or somebody is not hit any more for whom it
-/// is repaired. More tries alone are no worse: a longer capture has more.
+/// Worse: more severe, or somebody is hit who was not. Better: less severe and no less sure, or fewer are hit and on some of the paths
+/// something works now. More tries alone are no worse: a longer capture has more.
 fn in_both(was: &Item<'_>, is: &Item<'_>, before: &Told, after: &Told) -> Entry {
     let (one, other) = (&was.side, &is.side);
     let moved = moved(was, is, before, after);
@@ -448,6 +448,7 @@ fn in_both(was: &Item<'_>, is: &Item<'_>, before: &Told, after: &Told) -> Entry 
     change(!moved.ports.is_empty(), "ports-added");
     change(moved.paths_worked_before > 0, "worked-before");
     change(moved.in_part, "in-part");
+    change(is.what != was.what, "other-cause");
     let hit = is.places();
     let (mut paths, mut paths_working) = (0, 0);
     for (place, clients) in was.places() {
@@ -457,13 +458,14 @@ fn in_both(was: &Item<'_>, is: &Item<'_>, before: &Told, after: &Told) -> Entry 
         paths_working += clients.iter().filter(|client| works.contains(client) && !is_hit(client)).count() as u64;
     }
     let has = |name| changes.contains(&name);
+    let fewer = has("clients-dropped") || has("servers-dropped");
     let state = if has("more-severe") || moved.anybody_new() {
         State::Worse
     } else if moved.in_part {
         State::NotComparable
     } else if has("less-severe") && has("less-sure") {
         State::Same
-    } else if has("less-severe") || !moved.repaired.is_empty() {
+    } else if has("less-severe") || fewer && paths_working > 0 {
         State::Better
     } else {
         State::Same
@@ -700,6 +702,11 @@ impl Entry {
         self.after.as_ref().or(self.before.as_ref())
     }
 
+    /// It is told with another cause now.
+    fn has_other_cause(&self) -> bool {
+        self.changes.contains(&"other-cause")
+    }
+
     /// What became of it, in a sentence.
     fn told(&self, words: &Words) -> String {
         let number = |of: fn(&Side) -> u64, side: &Option<Side>| Value::Number(side.as_ref().map_or(0, of));
@@ -729,6 +736,10 @@ impl Entry {
             ("paths", Value::Number(self.paths)),
         ]);
         let mut sentences = vec![words.say(key, &params)];
+        if let Some(before) = self.before.as_ref().filter(|_| self.has_other_cause()) {
+            let title = Value::Text(before.title.clone());
+            sentences.push(words.say("diff-other-cause", &Params::from([("title", title)])));
+        }
         sentences.extend(self.moved.told(self.theme, words));
         sentences.join(" ")
     }
@@ -874,7 +885,7 @@ pub fn write_diff_text(out: &mut impl Write, diff: &Diff<'_>, words: &Words, loo
         for entry in same.iter().take(SAME_SHOWN) {
             let Some(side) = entry.shown() else { continue };
             page.paragraph(&side.title, "   ", "      ")?;
-            if !entry.moved.not_shown.is_empty() {
+            if !entry.moved.not_shown.is_empty() || entry.has_other_cause() {
                 page.paragraph(&entry.told(words), "      ", "      ")?;
             }
         }

@@ -1119,8 +1119,8 @@ diff-moved = { $how ->
         [hit-now] Hit now, not before
         [answered] Answered again
         [not-there] Not there any more
-        [not-answered] Hit before, and not shown to work now
-       *[not-shown] Told before, and not shown to be gone
+        [not-answered] Not hit any more, and not shown to work everywhere
+       *[not-shown] Not told any more, and not shown to be gone
     }: { $hosts }{ $more ->
         [0] {""}
        *[other] {" "}and { $more } more
@@ -1137,6 +1137,7 @@ diff-worked-before = { $paths ->
         [one] { $paths } path that is hit now worked before.
        *[other] { $paths } paths that are hit now worked before.
     }
+diff-other-cause = Before it was told as { $title }.
 diff-in-part = That cannot be compared exactly: not all who are hit are named in both.
 paths = { $paths ->
         [one] { $paths } path

@@ -129,6 +129,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("diff-new", CHANGED),
     ("diff-not-evaluable", CHANGED),
     ("diff-nothing-in-common", &["is", "was"]),
+    ("diff-other-cause", &["title"]),
     ("diff-server", &["number", "server"]),
     ("diff-state", &["state"]),
     ("diff-verdict", &["all", "in_part", "worse"]),
