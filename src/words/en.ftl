@@ -1107,7 +1107,10 @@ diff-findings-only = One of the two reports knows no problems, so findings are c
 diff-verdict = { $all ->
         [0] Nothing is wrong in either.
        *[other] { $worse ->
-            [0] Nothing got worse:
+            [0] { $in_part ->
+                [0] Nothing got worse:
+               *[other] Nothing is known to have got worse, and not all can be compared:
+            }
            *[other] Something got worse:
         }
     }
@@ -1117,6 +1120,7 @@ diff-count = { $number } { $state ->
         [gone] gone
         [better] better
         [same] the same
+        [not_comparable] not to be compared exactly
        *[not_evaluable] not seen again
     }
 diff-state = { $state ->
@@ -1125,6 +1129,7 @@ diff-state = { $state ->
         [gone] GONE
         [better] BETTER
         [same] THE SAME
+        [not_comparable] NOT COMPARABLE
        *[not_evaluable] NOT SEEN AGAIN
     }
 diff-further = { $number } more; --format json tells them all.
@@ -1170,6 +1175,30 @@ diff-changed = { $clients_was ->
         [0] {""}
        *[other] ; { $working } of { paths } get an answer now
     }.
+diff-moved = { $how ->
+        [hit-now] Hit now, not before
+        [answered] Answered again
+        [not-there] Not there any more
+        [not-answered] Not hit any more, and not shown to work everywhere
+       *[not-shown] Not told any more, and not shown to be gone
+    }: { $hosts }{ $more ->
+        [0] {""}
+       *[other] {" "}and { $more } more
+    }.
+diff-server = { $number ->
+        [one] server { $server }
+       *[other] servers { $server }
+    }
+diff-network = { $network } ({ $clients ->
+        [one] { $clients } client
+       *[other] { $clients } clients
+    })
+diff-worked-before = { $paths ->
+        [one] { $paths } path that is hit now worked before.
+       *[other] { $paths } paths that are hit now worked before.
+    }
+diff-other-cause = Before it was told as { $title }.
+diff-in-part = That cannot be compared exactly: not all who are hit are named in both.
 paths = { $paths ->
         [one] { $paths } path
        *[other] { $paths } paths
