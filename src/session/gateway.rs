@@ -39,10 +39,16 @@ pub(super) fn legs<'l>(judge: &Judge<'_, 'l>) -> Vec<Part<'l>> {
 
 /// A launch of which nothing else came about, and that went on inside TLS or DTLS to the same server.
 pub(super) fn to_the_server<'l>(sessions: &mut [Session<'l>], legs: &[Part<'l>], guide: &Guide) {
-    for session in sessions.iter_mut().filter(|session| session.alone && session.carriers().next().is_none()) {
+    let is_lost = |session: &Session<'_>| session.alone && session.carriers().next().is_none();
+    let lost: BTreeSet<_> =
+        sessions.iter().filter(|session| is_lost(session)).map(|session| (session.client, session.server)).collect();
+    // Most legs lead elsewhere.
+    let pair = |leg: &Part<'_>| (leg.step.path.client, leg.step.path.server);
+    let legs: Vec<Part<'l>> = legs.iter().filter(|leg| lost.contains(&pair(leg)) && is_whole(leg)).copied().collect();
+    for session in sessions.iter_mut().filter(|session| is_lost(session)) {
         let (first, last) = (session.first(), session.last() + Span::seconds(60));
-        let same = |leg: &&Part<'_>| (leg.step.path.client, leg.step.path.server) == (session.client, session.server);
-        let mut working = between(legs, first, last).iter().filter(same).filter(|leg| is_whole(leg));
+        let mut working =
+            between(&legs, first, last).iter().filter(|leg| pair(leg) == (session.client, session.server));
         if let (Some(leg), None) = (working.next(), working.next()) {
             session.parts.push(Part { role: Role::Carried, ..*leg });
             session.reliability = guide.is_reliable(leg.what, leg.step.path.port);
