@@ -1448,6 +1448,10 @@ explain-client-went-on-alone = { $answer ->
         [yes] The client acknowledged or sent data, so there was an answer that the capture does not hold.
        *[no] The client acknowledged nothing and sent no data.
     }
+explain-client-followed-up = { $answer ->
+        [yes] The client sent what it sends only after an answer, so there was one that the capture does not hold.
+       *[no] The client sent nothing that shows an answer the capture does not hold.
+    }
 explain-client-reset-alone = { $answer ->
         [yes] The client reset after its SYN, so there was an answer that the capture does not hold.
        *[no] The client did not reset.
