@@ -751,3 +751,44 @@ fn resets_after_equal_silence_are_told_as_a_timer_only() {
     });
     assert_eq!(resets(simultaneous), []);
 }
+
+#[test]
+fn a_gateway_that_is_blocked_at_many_servers_is_no_scanner() {
+    let launch = |vda: u8| {
+        let target = |port: u16| server(&format!("10.0.1.{vda}"), port);
+        let start = i64::from(vda) * 10_000;
+        let tries = |port, client_port, millis| {
+            in_vain(Talk::between(client(CLIENT, client_port), target(port)).at(at(millis)))
+        };
+        [tries(2598, 40_000 + u16::from(vda), start), tries(1494, 41_000 + u16::from(vda), start + 21_000)]
+    };
+    let told = told_of((1..=15).flat_map(launch), 600);
+    assert_eq!(told.len(), 15);
+    assert!(told.iter().all(|session| session.steps.len() == 2), "{told:#?}");
+    // Ports are scanned with a try each, whichever they are.
+    let scan = (1..=15).flat_map(|vda: u8| {
+        let once = move |port, client_port: u16| {
+            let target = server(&format!("10.0.1.{vda}"), port);
+            Talk::between(client(CLIENT, client_port + u16::from(vda)), target).at(at(i64::from(vda) * 100)).syn()
+        };
+        [once(2598, 40_000), once(1494, 41_000)]
+    });
+    assert_eq!(told_of(scan, 600), []);
+}
+
+#[test]
+fn a_new_try_after_a_pause_is_a_launch_of_its_own() {
+    let failed = || [in_vain(tcp(2598, 40_001, 0)), in_vain(tcp(1494, 40_002, 21_000))];
+    let after = |millis: i64| {
+        let ledger = ledger_of(failed().into_iter().chain([cgp_session(40_003, millis, 60)]), 300);
+        with_sessions(&ledger, |sessions| {
+            sessions.iter().map(|session| (session.parts.len(), session.searching())).collect::<Vec<_>>()
+        })
+    };
+    // The last packet of the launch that failed is that of 30 s.
+    assert_eq!(after(84_000), [(2, None), (1, None)], "after 54 s");
+    assert_eq!(after(42_000), [(3, Some(Span::seconds(42)))], "the client goes on");
+    // A way that was not tried yet is the next one of a patient client.
+    let next = [in_vain(tcp(2598, 40_001, 0)), ica_session(40_002, 9_000 + 55_000, 60)];
+    assert_eq!(told_of(next, 300).len(), 1);
+}
