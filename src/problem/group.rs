@@ -101,7 +101,7 @@ impl Key {
             (Cause::Scan | Cause::Flood | Cause::Fallback | Cause::OtherPort | Cause::OtherTransport, _) => {
                 Severity::Warning
             }
-            (Cause::SessionDied | Cause::IdleTimeout | Cause::Single, _) => Severity::Warning,
+            (Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single, _) => Severity::Warning,
         }
     }
 
@@ -129,6 +129,7 @@ fn cause_of(code: &str) -> Cause {
         "blocked.reset-early" => Cause::Cut,
         "path.died" => Cause::SessionDied,
         "path.idle-timeout" => Cause::IdleTimeout,
+        "path.reset" => Cause::ResetInSession,
         "unexpected.scan" => Cause::Scan,
         "unexpected.flood" => Cause::Flood,
         "unexpected.internet-exposed" => Cause::Exposed,

@@ -5,7 +5,7 @@ mod gateway;
 mod launch;
 
 use crate::flow::PacketRef;
-use crate::judge::{Judge, Outcome};
+use crate::judge::{Judge, Outcome, is_light};
 use crate::ledger::{AUDIO_PORTS, Ended, Step, WEB_PORT, WEBSOCKET_PORT};
 use crate::matching::ServiceRef;
 use crate::packet::{Address, protocol};
@@ -253,6 +253,12 @@ impl<'l> Session<'l> {
         self.carriers().last().map(|part| part.step.ended)
     }
 
+    /// It has several ways, and one of them was tried for longer than a scanner does.
+    fn is_whole(&self) -> bool {
+        let ways: BTreeSet<_> = self.parts.iter().map(Part::port).collect();
+        ways.len() > 1 && self.parts.iter().any(|part| !is_light(part.step.showing, 1, part.step.tries.into()))
+    }
+
     fn is_alive_at(&self, at: Timestamp) -> bool {
         self.carriers().any(|part| part.step.first <= at && (at <= part.step.last || part.step.ended == Ended::Open))
     }
@@ -390,18 +396,23 @@ fn add_audio<'l>(sessions: &mut [Session<'l>], audio: Vec<Part<'l>>) {
     }
 }
 
-/// Who came to nothing at many servers, and has a session at none, is no user's client: a scanner or an inventory.
+/// Who came to nothing at many servers, and has a session at none, is no user's client: a scanner or an inventory. Whole launches are
+/// not made by these.
 fn leave_out_scanners(sessions: &mut Vec<Session<'_>>) {
     const SERVERS: usize = 10;
     let mut in_vain = BTreeMap::<Address, BTreeSet<Address>>::new();
-    for session in sessions.iter().filter(|session| session.carriers().next().is_none()) {
+    for session in sessions.iter().filter(|session| session.carriers().next().is_none() && !session.is_whole()) {
         in_vain.entry(session.client).or_default().insert(session.server);
     }
     in_vain.retain(|_, servers| servers.len() > SERVERS);
     for session in sessions.iter().filter(|session| session.carriers().next().is_some()) {
         in_vain.remove(&session.client);
+        session.gateway.iter().for_each(|gateway| _ = in_vain.remove(&gateway.inside));
     }
-    sessions.retain(|session| !in_vain.contains_key(&session.client));
+    let is_scan = |session: &Session<'_>| {
+        session.carriers().next().is_none() && !session.is_whole() && in_vain.contains_key(&session.client)
+    };
+    sessions.retain(|session| !is_scan(session));
 }
 
 fn name(sessions: &mut [Session<'_>]) {

@@ -233,6 +233,41 @@ path-idle-timeout =
     .remedy = Find the device between { $clients } and { $server } that forgets connections after { $idle }, and let it wait longer; or let
         sessions speak more often than that (keep-alives).
 
+path-reset =
+    .title = { $pattern ->
+        [at-once] { $together } sessions on { port } were reset at once, at { $at }
+       *[came-back] { $sessions } sessions on { port } were reset while they were in use
+    }
+    .meaning = { $pattern ->
+        [at-once] Sessions of { $clients } to { $server } were in use when the server's side reset { $together } of them{ $times ->
+            [one] {" "}within one second
+           *[other] , several within one second, { $times } times
+        }. That is no ordinary end: the server or its service went down or restarted, or a device on the way cut them.{ $others ->
+            [0] {""}
+            [one] {" "}One more was reset at another time.
+           *[other] {" "}{ $others } more were reset at other times.
+        }
+       *[came-back] Sessions of { $clients } to { $server } were reset by the server's side, and each time the client came back to the
+            same server within three minutes. So the users did not want them to end.
+    }{ $back ->
+        [0] {""}
+        [one] {" "}One client came back within three minutes.
+       *[other] { $pattern ->
+            [at-once] {" "}Of { $back } sessions the client came back within three minutes.
+           *[came-back] {""}
+        }
+    }{ $idle ->
+        [0] {""}
+        [one] {" "}Before one of the resets nothing had been said for a minute or longer.
+       *[other] {" "}Before { $idle } of the resets nothing had been said for a minute or longer.
+    }
+    .remedy = { $pattern ->
+        [at-once] Look in the event log of { $server } for a restart, a crash or an update at { $at }. If there is none, look for a firewall or
+            load balancer on the way that was switched over or reloaded then.
+       *[came-back] Look in the event log of { $server } for services that failed at these times. If there are none, ask who runs the
+            firewalls and load balancers on the way whether they end sessions that are idle or old.
+    }
+
 
 ## Findings: what should not be there
 
@@ -632,6 +667,37 @@ problem-idle-timeout =
         balancer on the way may forget idle sessions after that time, or a policy on the server ends them.
     .remedy = Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make them
         longer, or keep-alives shorter.
+
+problem-reset-in-session =
+    .title = { problem-place }: { $pattern ->
+        [at-once] sessions were reset at once
+       *[came-back] sessions were reset while they were in use
+    }
+    .meaning = The server's side reset { $attempts ->
+            [one] one session
+           *[other] { $attempts_told } sessions
+        } between { client-count } and { server-count } that were in use. { $pattern ->
+            [at-once] Sessions of several users were reset within one second, at { $at }: the server or its service went down or restarted,
+                or a device on the way cut them.
+           *[came-back] The clients came back to the same servers within three minutes: the users did not want them to end.
+        }{ $back ->
+            [0] {""}
+            [one] {" "}One client came back within three minutes.
+           *[other] { $pattern ->
+                [at-once] {" "}Of { $back } sessions the client came back within three minutes.
+               *[came-back] {""}
+            }
+        }{ $idle ->
+            [0] {""}
+            [one] {" "}Before one of the resets nothing had been said for a minute or longer.
+           *[other] {" "}Before { $idle } of the resets nothing had been said for a minute or longer.
+        }
+    .remedy = { $pattern ->
+        [at-once] Look in the event log of { $server } for a restart, a crash or an update at { $at }. If there is none, look for a firewall or
+            load balancer on the way that was switched over or reloaded then.
+       *[came-back] Look in the event logs of the servers for services that failed at these times. If there are none, ask who runs the
+            firewalls and load balancers on the way whether they end sessions that are idle or old.
+    }
 
 problem-sessions = { $attempts ->
         [one] One session

@@ -261,6 +261,7 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
         Cause::OtherTransport => &["known_transport"],
         Cause::Exposed => &["server_range"],
         Cause::SessionDied | Cause::IdleTimeout => &["idle_longest"],
+        Cause::ResetInSession => &["at", "back", "idle", "pattern"],
         _ => &[],
     }
 }
