@@ -266,6 +266,8 @@ fn more_clients_are_worse_and_more_tries_are_not() {
     let (code, told) = diff(&one, &three);
     assert_eq!((code, only(&told)), (1, pair("worse", "in-both")));
     assert_eq!(told["findings"][0]["changes"], json!(["clients-added"]));
+    let text = told["findings"][0]["explanation"].as_str().expect("it is text");
+    assert!(text.contains("Nobody of these tried it"), "they may have been hit before: {text}");
     // Fewer are better only where one of the others gets an answer now.
     let (code, told) = diff(&three, &one);
     assert_eq!((code, only(&told)), (0, pair("same", "in-both")), "the two others did not try");
@@ -458,6 +460,7 @@ fn another_network_that_is_hit_is_worse_even_if_one_is_repaired() {
     assert_eq!(entry["repaired"], json!({"clients": hosts(1), "servers": []}));
     assert!(text.contains("Hit now, not before: 10.1.2.0/24 (4 clients)."), "{text}");
     assert!(text.contains("Answered again: 10.1.1.0/24 (4 clients)."), "{text}");
+    assert!(!text.contains("Nobody of these tried it"), "{text}");
     // Two are repaired and one is hit: fewer than before, and worse.
     let (code, entry, text) = compared(&all("both.pcap", &[1, 3]), &two);
     assert_eq!((code, &entry["state"]), (1, &json!("worse")), "{text}");

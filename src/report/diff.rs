@@ -80,6 +80,8 @@ pub struct Moved {
     pub ports: BTreeSet<(u8, u16)>,
     /// Paths that are hit now, were not, and on which something worked before.
     pub paths_worked_before: u64,
+    /// Of those who are hit now and were not, nobody tried before.
+    pub none_tried_before: bool,
     /// Hit before and not now, and it is shown that it is repaired for them.
     pub repaired: Hit,
     /// Hit before and not now, and nothing shows that it is repaired for them.
@@ -522,7 +524,9 @@ fn moved(was: &Item<'_>, is: &Item<'_>, before: &Told, after: &Told) -> Moved {
     moved.ports = &ports(&places[1]) - &ports(&places[0]);
     let theme = was.theme();
     if theme == Theme::DoesNotWork {
-        moved.paths_worked_before = worked_before(&places, before, clients_known[0]);
+        let (tried, worked) = known_before(&places, before, clients_known[0]);
+        moved.paths_worked_before = worked;
+        moved.none_tried_before = !moved.hit_now.is_empty() && tried == 0 && before.flows_left_out == 0;
     }
     let still = |known: bool, [was, is]: &[BTreeSet<Address>; 2]| if known { was - is } else { BTreeSet::new() };
     let dropped = [still(clients_known[1], &clients), still(servers_known[1], &servers)];
@@ -542,16 +546,20 @@ fn moved(was: &Item<'_>, is: &Item<'_>, before: &Told, after: &Told) -> Moved {
     moved
 }
 
-/// How many paths are hit now, were not, and worked before. Where not all who were hit are named, no try on them may have failed.
-fn worked_before([was, is]: &[Places; 2], before: &Told, all_named: bool) -> u64 {
-    let mut paths = 0;
+/// How many paths are hit now, were not, and were tried before, and how many of these worked. Where not all who were hit are named, no try
+/// on them may have failed.
+fn known_before([was, is]: &[Places; 2], before: &Told, all_named: bool) -> (u64, u64) {
+    let (mut tried_before, mut worked_before) = (0, 0);
     for (&place, clients) in is {
         let hit = was.get(&place);
         let new = |client: &Address| clients.contains(client) && !hit.is_some_and(|hit| hit.contains(client));
         let worked = |tried: &Tried| tried.worked > 0 && (all_named || tried.turned_away == 0);
-        paths += before.at(place).filter(|(client, tried)| new(client) && worked(tried)).count() as u64;
+        for (_, tried) in before.at(place).filter(|(client, _)| new(client)) {
+            tried_before += 1;
+            worked_before += u64::from(worked(tried));
+        }
     }
-    paths
+    (tried_before, worked_before)
 }
 
 /// The clients and servers with a path that was hit, is not any more, and of which nothing shows that it is repaired. A client speaks for
@@ -775,6 +783,9 @@ impl Moved {
                 usize::from(self.anybody_named()),
                 words.say("diff-worked-before", &Params::from([("paths", number)])),
             );
+        }
+        if self.none_tried_before {
+            sentences.insert(1, words.say("diff-none-tried-before", &Params::default()));
         }
         if self.in_part {
             sentences.push(words.say("diff-in-part", &Params::default()));

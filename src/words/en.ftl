@@ -1263,6 +1263,7 @@ diff-worked-before = { $paths ->
         [one] { $paths } path that is hit now worked before.
        *[other] { $paths } paths that are hit now worked before.
     }
+diff-none-tried-before = Nobody of these tried it in the earlier capture, so it may have been so before.
 diff-other-cause = Before it was told as { $title }.
 diff-in-part = That cannot be compared exactly: not all who are hit are named in both.
 paths = { $paths ->

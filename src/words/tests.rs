@@ -128,6 +128,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("diff-network", &["clients", "network"]),
     ("diff-new", CHANGED),
     ("diff-not-evaluable", CHANGED),
+    ("diff-none-tried-before", &[]),
     ("diff-nothing-in-common", &["is", "was"]),
     ("diff-other-cause", &["title"]),
     ("diff-server", &["number", "server"]),
