@@ -10,7 +10,7 @@ use crate::matching::ServiceRef;
 use crate::pipeline::Harvest;
 use crate::portmap::PortMap;
 use crate::problem::{Problem, problems};
-use crate::session::{Session, sessions};
+use crate::session::striking_sessions;
 use crate::source::CaptureNotes;
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
@@ -71,8 +71,6 @@ pub struct Conclusion<'a> {
     pub tally: Tally,
     /// What was seen of each service; `None` is everything that belongs to none.
     pub services: BTreeMap<Option<ServiceRef>, ServiceTally<'a>>,
-    /// Flows that belong together, as sessions, in the order of time.
-    pub sessions: Vec<Session<'a>>,
     /// What should be known, the worst first.
     pub findings: Vec<Finding>,
     /// What they have in common: the problems behind them, the worst first.
@@ -128,11 +126,11 @@ impl Case {
     /// Draws the conclusions. Only now, when the sum is complete: what one flow means may depend on all others.
     pub fn conclude(&self) -> Conclusion<'_> {
         let judge = Judge::new(&self.map, &self.ledger);
-        let sessions = sessions(&judge);
+        let sessions = striking_sessions(&judge);
         let scene = Scene::new(judge, &self.captures, &sessions).with_leaps(self.leaps());
         let findings = findings(&scene);
         let problems = problems(&scene, &findings);
-        Conclusion { case: self, judge, tally: judge.tally(), services: judge.services(), sessions, findings, problems }
+        Conclusion { case: self, judge, tally: judge.tally(), services: judge.services(), findings, problems }
     }
 }
 

@@ -186,9 +186,10 @@ Examples:
   cap-audit diff monday/ after.pcap              a directory of captures, and a capture
   tcpdump -w - ... | cap-audit diff old.json -   a report, and a capture from standard input
 
-Something is worse if it is more severe, or as severe and more clients or servers are hit; more tries alone are not. It is better if it
-is less severe and no less sure, or if fewer are hit and one of the others gets an answer now. It is gone only if the later report shows
-that it was tried again and worked; otherwise it is told as not seen again.
+Something is worse if it is more severe, or if somebody is hit who was not: a client, a server, a port, or a path that worked before,
+whatever is repaired for others; more tries alone are not. It is better if nobody is hit who was not, and it is less severe and no less
+sure, or those who are not hit any more get an answer now. It is gone only if the later report shows that it was tried again and worked;
+otherwise it is told as not seen again. Where not all who are hit are named, it is told as not comparable.
 
 Exit codes:
   0  nothing is new or worse that is as severe as --fail-on

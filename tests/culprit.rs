@@ -71,7 +71,7 @@ fn known(ttl: u8) -> Vec<Captured> {
     merge((0..3).map(|number| answered(talk(41_000 + number, 443).at(at(20 * i64::from(number))), ttl)))
 }
 
-/// SYNs that a reset answers after so many microseconds.
+/// SYNs that a reset answers, and after how many microseconds.
 fn refused(micros: i64) -> Talk {
     talk(50_001, CGP).at(at(5)).syn().wait(Span::micros(micros)).refused().with_window(0)
 }
@@ -353,7 +353,7 @@ fn silence_of_a_server_that_lives_is_a_filter_that_nobody_can_place() {
     assert_eq!(culprit.not_excluded, possible);
     assert_eq!(doubts(&culprit), ["doubt-stealth", "doubt-silence"]);
     let told = Words::default().culprit(&culprit);
-    let line = "not to be told: the server itself, a firewall on the server, a device on the way may be. 10.1.0.22 answered \
+    let line = "cannot be told; possible are the server itself, a firewall on the server, a device on the way. 10.1.0.22 answered \
                 other flows of the same network in the meantime, such as on TCP 443.";
     assert_eq!(told, line);
 }

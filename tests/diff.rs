@@ -265,7 +265,9 @@ fn more_clients_are_worse_and_more_tries_are_not() {
     assert_eq!((code, only(&told)), (0, pair("same", "in-both")));
     let (code, told) = diff(&one, &three);
     assert_eq!((code, only(&told)), (1, pair("worse", "in-both")));
-    assert_eq!(told["findings"][0]["changes"], json!(["more-clients"]));
+    assert_eq!(told["findings"][0]["changes"], json!(["clients-added"]));
+    let text = told["findings"][0]["explanation"].as_str().expect("it is text");
+    assert!(text.contains("Nobody of these tried it"), "they may have been hit before: {text}");
     // Fewer are better only where one of the others gets an answer now.
     let (code, told) = diff(&three, &one);
     assert_eq!((code, only(&told)), (0, pair("same", "in-both")), "the two others did not try");
@@ -375,7 +377,7 @@ fn the_document_has_its_names() {
     assert_eq!(told["compared"], "problems");
     let mut totals = keys(&told["totals"]);
     totals.sort();
-    assert_eq!(totals, ["better", "gone", "new", "not_evaluable", "same", "worse"]);
+    assert_eq!(totals, ["better", "gone", "new", "not_comparable", "not_evaluable", "same", "worse"]);
     let entry = &told["problems"][0];
     for name in ["id", "what", "state", "basis", "changes", "paths", "paths_working", "before", "after", "explanation"]
     {
@@ -408,6 +410,194 @@ fn diff_named(before: &str, after: &str, name: &str) -> (i32, Value) {
     let (code, mut told) = diff(before, after);
     told["before"]["name"] = json!(name);
     (code, told)
+}
+
+// Who is hit, not how many.
+
+/// Four clients of each network to each of these servers; what comes of it, the network and the server say.
+fn farm(networks: &[u8], servers: &[u8], works: impl Fn(u8, u8) -> bool) -> Vec<Talk> {
+    let mut talks = Vec::new();
+    for &network in networks {
+        for host in 10..14 {
+            for &last in servers {
+                let from = client(&format!("10.1.{network}.{host}"), 50_000 + u16::from(last));
+                let talk = Talk::between(from, server(&format!("10.9.0.{last}"), CGP)).at(at(host.into()));
+                talks.push(if works(network, last) {
+                    talk.opened().answers(CGP_GREETING).says(CGP_GREETING).answers(b"data").says(b"data")
+                } else {
+                    talk.syn().wait(Span::seconds(3)).syn_again().wait(Span::seconds(6)).syn_again()
+                });
+            }
+        }
+    }
+    talks
+}
+
+/// The one problem that both tell, the exit code, and the text with its line ends taken out. Text and exit code say the same.
+fn compared(before: &str, after: &str) -> (i32, Value, String) {
+    let (code, told) = diff(before, after);
+    let ended = run(&["diff", "-q", before, after], None);
+    assert_eq!(ended.code, code);
+    assert_eq!(code == 1, ended.out.contains("Something got worse"), "{}", ended.out);
+    let list = told["problems"].as_array().expect("problems are told");
+    let both: Vec<&Value> = list.iter().filter(|entry| entry["basis"] == "in-both").collect();
+    let [entry] = both[..] else { panic!("one problem in both is expected: {told:#}") };
+    (code, entry.clone(), ended.out.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn another_network_that_is_hit_is_worse_even_if_one_is_repaired() {
+    let desk = Desk::new();
+    let all = |name: &str, blocked: &[u8]| {
+        desk.capture(name, farm(&[1, 2, 3], &[11, 12], |network, _| !blocked.contains(&network)))
+    };
+    let (one, two) = (all("one.pcap", &[1]), all("two.pcap", &[2]));
+    let (code, entry, text) = compared(&one, &two);
+    assert_eq!((code, &entry["state"]), (1, &json!("worse")), "{text}");
+    let hosts = |network: u8| json!((10..14).map(|host| format!("10.1.{network}.{host}")).collect::<Vec<_>>());
+    assert_eq!(entry["hit_now_not_before"]["clients"], hosts(2));
+    assert_eq!(entry["hit_now_not_before"]["paths_worked_before"], 8);
+    assert_eq!(entry["repaired"], json!({"clients": hosts(1), "servers": []}));
+    assert!(text.contains("Hit now, not before: 10.1.2.0/24 (4 clients)."), "{text}");
+    assert!(text.contains("Answered again: 10.1.1.0/24 (4 clients)."), "{text}");
+    assert!(!text.contains("Nobody of these tried it"), "{text}");
+    // Two are repaired and one is hit: fewer than before, and worse.
+    let (code, entry, text) = compared(&all("both.pcap", &[1, 3]), &two);
+    assert_eq!((code, &entry["state"]), (1, &json!("worse")), "{text}");
+    assert!(text.contains("Hit now, not before: 10.1.2.0/24 (4 clients)."), "{text}");
+    assert!(text.contains("Answered again: 10.1.1.0/24 (4 clients), 10.1.3.0/24 (4 clients)."), "{text}");
+}
+
+#[test]
+fn in_part_the_same_clients_are_worse_by_those_who_are_new() {
+    let desk = Desk::new();
+    let some = |name: &str, tried: &[u8], blocked: &[u8]| {
+        desk.capture(name, farm(tried, &[11, 12], |network, _| !blocked.contains(&network)))
+    };
+    // 1 is repaired, 2 is still hit, 3 is hit now.
+    let before = some("before.pcap", &[1, 2, 3, 4], &[1, 2]);
+    let (code, entry, text) = compared(&before, &some("overlap.pcap", &[1, 2, 3, 4], &[2, 3]));
+    assert_eq!((code, &entry["state"]), (1, &json!("worse")), "{text}");
+    assert!(text.contains("not before: 10.1.3.0/24 (4 clients).") && !text.contains("10.1.2.0/24"), "{text}");
+    assert!(text.contains("Answered again: 10.1.1.0/24 (4 clients)."), "{text}");
+    // It grows.
+    let (code, entry, _) = compared(&before, &some("more.pcap", &[1, 2, 3, 4], &[1, 2, 3]));
+    assert_eq!((code, &entry["state"]), (1, &json!("worse")));
+    let changes = entry["changes"].as_array().expect("a list");
+    assert!(changes.contains(&json!("clients-added")) && !changes.contains(&json!("clients-dropped")), "{entry}");
+    // It shrinks, and those who are left out did or did not try again.
+    let (code, entry, text) = compared(&before, &some("fewer.pcap", &[1, 2, 3, 4], &[2]));
+    assert_eq!((code, &entry["state"]), (0, &json!("better")), "{text}");
+    let (code, entry, text) = compared(&before, &some("silent.pcap", &[2, 3, 4], &[2]));
+    assert_eq!((code, &entry["state"]), (0, &json!("same")), "{text}");
+    assert!(text.contains("Not hit any more, and not shown to work everywhere: 10.1.1.0/24 (4 clients)."), "{text}");
+    assert_eq!(entry["repaired"]["clients"], json!([]));
+}
+
+#[test]
+fn another_server_that_is_down_is_worse_even_if_one_is_up_again() {
+    let desk = Desk::new();
+    let all =
+        |name: &str, down: &[u8]| desk.capture(name, farm(&[1, 2], &[11, 12, 13], |_, server| !down.contains(&server)));
+    // The problem of one server has another id, so that one is new and one is gone, or it is known again by its id; never the same.
+    let state = |before: &str, after: &str| {
+        let (code, told) = diff(before, after);
+        let ended = run(&["diff", "-q", before, after], None);
+        assert_eq!((ended.code, ended.out.contains("Something got worse")), (code, code == 1), "{}", ended.out);
+        (code, told["totals"].clone(), ended.out.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let (code, totals, text) = state(&all("one.pcap", &[11]), &all("two.pcap", &[12]));
+    assert_eq!((code, &totals["same"], &totals["better"]), (1, &json!(0), &json!(0)), "{text}");
+    assert!(text.contains("Hit now, not before: server 10.9.0.12."), "{text}");
+    assert!(text.contains("Answered again: server 10.9.0.11."), "{text}");
+    let (code, totals, text) = state(&all("both.pcap", &[11, 12]), &all("third.pcap", &[13]));
+    assert_eq!((code, &totals["same"], &totals["better"]), (1, &json!(0), &json!(0)), "{text}");
+    assert!(text.contains("Hit now, not before: server 10.9.0.13."), "{text}");
+    assert!(text.contains("Answered again: servers 10.9.0.11-12."), "{text}");
+    let (code, _, text) = state(&all("a.pcap", &[11]), &all("ab.pcap", &[11, 12]));
+    assert!(code == 1 && text.contains("Hit now, not before: server 10.9.0.12."), "{text}");
+    let (code, totals, text) = state(&all("ab2.pcap", &[11, 12]), &all("a2.pcap", &[11]));
+    assert_eq!((code, &totals["better"]), (0, &json!(1)), "{text}");
+}
+
+#[test]
+fn a_server_that_answers_on_one_port_again_is_better_and_not_all_of_it_is_known() {
+    let desk = Desk::new();
+    let both_ports = |name: &str, down: &[u8]| {
+        let mut talks = farm(&[1, 2], &[11, 12, 13], |_, server| !down.contains(&server));
+        for (host, &last) in (10..14).flat_map(|host| down.iter().map(move |last| (host, last))) {
+            let from = client(&format!("10.1.1.{host}"), 51_000 + u16::from(last));
+            let talk = Talk::between(from, server(&format!("10.9.0.{last}"), ICA)).at(at(host.into()));
+            talks.push(talk.syn().wait(Span::seconds(3)).syn_again().wait(Span::seconds(6)).syn_again());
+        }
+        desk.capture(name, talks)
+    };
+    let (one, two, other) =
+        (both_ports("one.pcap", &[11]), both_ports("two.pcap", &[11, 12]), both_ports("other.pcap", &[12]));
+    let (code, entry, text) = compared(&two, &one);
+    assert_eq!((code, &entry["state"]), (0, &json!("better")), "{text}");
+    // Nobody needs the other port any more, so nobody tries it.
+    assert_eq!(entry["not_shown_repaired"]["servers"], json!(["10.9.0.12"]));
+    assert!(text.contains("and not shown to work everywhere: server 10.9.0.12"), "{text}");
+    let (code, entry, text) = compared(&one, &other);
+    assert_eq!((code, &entry["state"]), (1, &json!("worse")), "{text}");
+    assert_eq!(entry["hit_now_not_before"]["servers"], json!(["10.9.0.12"]));
+}
+
+#[test]
+fn a_way_that_worked_is_worse_even_if_both_ends_were_hit_before() {
+    let desk = Desk::new();
+    let cross = |name: &str, odd: bool| {
+        desk.capture(name, farm(&[1, 2], &[11, 12], |network, server| (network + server).is_multiple_of(2) == odd))
+    };
+    let (code, entry, text) = compared(&cross("one.pcap", true), &cross("two.pcap", false));
+    assert_eq!((code, &entry["state"]), (1, &json!("worse")), "{text}");
+    assert_eq!(
+        entry["hit_now_not_before"],
+        json!({"clients": [], "servers": [], "ports": [], "paths_worked_before": 8})
+    );
+    assert!(text.contains("8 paths that are hit now worked before."), "{text}");
+}
+
+#[test]
+fn who_is_not_named_is_not_called_the_same() {
+    let desk = Desk::new();
+    let report = |name: &str, clients: &[&str], more: bool, packets: u64| {
+        let mut report = made_up("error", "high");
+        report["captures"][0]["packets"] = json!(packets);
+        report["findings"][0]["clients"] = json!(clients);
+        report["findings"][0]["clients_complete"] = json!(!more);
+        report["problems"] = json!([{
+            "id": "p-one", "cause": "no-answer", "severity": "error", "confidence": "high", "title": "t",
+            "clients": {"count": clients.len(), "complete": !more, "ranges": ["10.0.0.0/16"], "exact": false},
+            "servers": {"count": 1, "complete": true, "ranges": ["10.0.1.22"], "exact": true}, "attempts": 3,
+            "findings": ["f-blocked.silent-tcp-2598-10.0.1.22"],
+        }]);
+        desk.file(name, report.to_string())
+    };
+    let (a, b) = (["10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.5.2"]);
+    let all_a = report("all-a.json", &a, false, 1);
+    let part_a = report("part-a.json", &a, true, 2);
+    let part_b = report("part-b.json", &b, true, 3);
+    let state = |before: &str, after: &str| {
+        let (code, entry, text) = compared(before, after);
+        (code, entry["state"].as_str().expect("a word").to_string(), text)
+    };
+    let (code, is, text) = state(&part_a, &part_b);
+    assert_eq!((code, is.as_str()), (0, "not_comparable"), "who is named second may have been hit before");
+    assert!(!text.contains("Nothing got worse") && !text.contains("THE SAME"), "{text}");
+    assert!(
+        text.contains("Nothing is known to have got worse") && text.contains("cannot be compared exactly"),
+        "{text}"
+    );
+    assert_eq!(state(&all_a, &part_a).1, "not_comparable", "there may be more now");
+    assert_eq!(state(&all_a, &part_b).1, "worse", "who is named now was not hit");
+    // All who are hit now are among those who were named.
+    assert_eq!(state(&part_a, &all_a).1, "same");
+    assert_eq!(state(&part_a, &part_a).1, "same", "one capture");
+    // Inexact ranges alone do not matter: the findings name everybody.
+    assert_eq!(state(&all_a, &report("all-a-again.json", &a, false, 4)).1, "same");
+    assert_eq!(state(&all_a, &report("all-b.json", &b, false, 5)).1, "worse");
 }
 
 // Reports that are made up.
@@ -459,6 +649,13 @@ fn a_problem_with_another_id_is_known_by_its_findings() {
     let problems = told["problems"].as_array().expect("a list");
     assert_eq!(problems.len(), 1, "{told:#}");
     assert_eq!((&problems[0]["state"], &problems[0]["before"]["id"]), (&json!("same"), &json!("p-one")));
+    // That the cause is another one is told, although nobody new is hit.
+    let mut other =
+        serde_json::from_slice::<Value>(&fs::read(desk.path("two.json")).expect("it is there")).expect("JSON");
+    other["problems"][0]["cause"] = json!("host-down");
+    let other = desk.file("other.json", other.to_string());
+    let ended = run(&["diff", "-q", &text(&desk.path("one.json")), &other], None);
+    assert!(ended.code == 0 && ended.out.contains("Before it was told as t."), "{}", ended.out);
 }
 
 // Bad input.

@@ -28,7 +28,7 @@ fn udp(from: (&str, u16), to: (&str, u16)) -> Talk {
     Talk::udp(client(from.0, from.1), server(to.0, to.1)).at(BEGIN)
 }
 
-/// A session over CGP or ICA, from this moment on, for so many seconds.
+/// A session over CGP or ICA, from this moment on, for this number of seconds.
 fn session(from: (&str, u16), to: (&str, u16), since: i64, seconds: i64) -> Talk {
     let greeting = if to.1 == ICA { ICA_GREETING } else { CGP_GREETING };
     let mut talk = tcp(from, to).at(at(since)).opened().says(greeting).answers(greeting);
@@ -52,7 +52,7 @@ fn dropped(from: (&str, u16), to: (&str, u16), since: i64) -> Vec<Captured> {
     [1, 2, 4].into_iter().fold(tcp(from, to).at(at(since)).syn(), again).packets()
 }
 
-/// The capture goes on until so many seconds after its beginning.
+/// The capture goes on until this number of seconds after its beginning.
 fn found(talks: impl IntoIterator<Item = Vec<Captured>>, until: i64) -> Vec<Finding> {
     findings_of(&audited(talks, until))
 }

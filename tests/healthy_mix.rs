@@ -27,7 +27,7 @@ fn nothing_in_a_hundred_thousand_healthy_flows_is_warned_of() {
     nothing_is_warned_of(100_000, 2);
 }
 
-/// Makes so many conversations and more, over every rule in turn, and audits them.
+/// Makes at least this number of conversations, over every rule in turn, and audits them.
 fn nothing_is_warned_of(conversations: usize, seed: u64) {
     let sites = sites();
     let mut dice = Dice(seed);

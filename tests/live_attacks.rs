@@ -136,7 +136,7 @@ struct Flood {
     /// New flows in a second.
     rate: u64,
     seconds: u64,
-    /// Of a hundred packets so many may be lost.
+    /// How many of a hundred packets may be lost.
     may_lose: f64,
 }
 

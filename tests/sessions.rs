@@ -8,7 +8,7 @@ use cap_audit::judge::{Judge, Outcome};
 use cap_audit::ledger::{Ended, Ledger, OTHER_STEP_LIMIT};
 use cap_audit::pipeline::Options;
 use cap_audit::report::SessionList;
-use cap_audit::session::{Role, Session, Tie, Way, sessions};
+use cap_audit::session::{Role, Session, Tie, Way, sessions, striking_sessions};
 use cap_audit::time::{Span, Timestamp};
 use support::*;
 
@@ -547,9 +547,34 @@ fn mixed() -> Vec<Captured> {
 
 /// The sessions as programs read them.
 fn as_json(ledger: &Ledger) -> serde_json::Value {
-    with_sessions(ledger, |sessions| {
-        serde_json::to_value(SessionList { sessions, flows: &[] }).expect("values are JSON")
-    })
+    let sessions = SessionList { judge: Judge::new(map(), ledger), flows: &[] };
+    serde_json::to_value(sessions).expect("values are JSON")
+}
+
+#[test]
+fn what_findings_look_at_is_all_that_may_show_something_and_as_it_is_told() {
+    let carriers = |session: &Session<'_>| session.carriers().map(|part| part.opener).collect::<Vec<_>>();
+    let at_the_server = |session: &Session<'_>| {
+        let before = session.failed_first().map(|part| (part.opener, part.outcome));
+        let breaks: Vec<_> = session.breaks().map(|broke| (broke.at, broke.idle)).collect();
+        (carriers(session), session.alone, before, session.searching(), breaks)
+    };
+    let mut lengths = Vec::new();
+    for ledger in [audit(mixed()).ledger, that_break(&[3_600, 3_602, 30])] {
+        with_sessions(&ledger, |all| {
+            let may_show = |session: &&Session<'_>| {
+                let searched = session.failed_first().is_some() && session.carriers().next().is_some();
+                searched || session.breaks().any(|broke| broke.idle.is_some())
+            };
+            let wanted: Vec<_> = all.iter().filter(may_show).map(at_the_server).collect();
+            let judge = Judge::new(map(), &ledger);
+            let striking: Vec<_> = striking_sessions(&judge).iter().map(at_the_server).collect();
+            assert!(wanted.iter().all(|session| striking.contains(session)), "{wanted:#?} in {striking:#?}");
+            lengths.push((wanted.len(), striking.len(), all.len()));
+        });
+    }
+    assert!(lengths.iter().all(|&(wanted, _, _)| wanted > 0), "{lengths:?}");
+    assert!(lengths.iter().any(|&(_, striking, all)| striking < all), "{lengths:?}");
 }
 
 #[test]
@@ -615,4 +640,180 @@ fn programs_read_sessions_with_the_ids_of_their_flows() {
     let ports: Vec<u64> =
         ids.iter().map(|id| json["flows"][id - 1]["server"]["port"].as_u64().expect("a port")).collect();
     assert_eq!(ports, [2598, 1494]);
+}
+
+/// A session of this client with this server over CGP that talks each ten seconds until the server's side resets it, at this second.
+fn reset_at(user: u8, vda: u8, port: u16, from: i64, until: i64) -> Talk {
+    let talk = Talk::between(client(&format!("10.0.0.{user}"), port), server(&format!("10.0.1.{vda}"), 2598));
+    let talk = running(opened(talk.at(at(from * 1_000))), b"\x1aCGP/01 hello", until - from - 5);
+    let rest = at(until * 1_000) - talk.now();
+    talk.wait(rest).server_reset()
+}
+
+/// The same, and the user is back after some seconds.
+fn reset_and_back(user: u8, vda: u8, from: i64, until: i64, after: i64) -> [Talk; 2] {
+    let back = Talk::between(client(&format!("10.0.0.{user}"), 50_000), server(&format!("10.0.1.{vda}"), 2598));
+    let back = back.at(at((until + after) * 1_000));
+    [reset_at(user, vda, 40_000, from, until), running(opened(back), b"\x1aCGP/01 hello", 40).closed()]
+}
+
+fn resets(talks: impl IntoIterator<Item = Talk>) -> Vec<Finding> {
+    found(&ledger_of(talks, 6_000), "path.reset")
+}
+
+fn number(finding: &Finding, name: &str) -> Option<u64> {
+    match finding.params.get(name) {
+        Some(Value::Number(number)) => Some(*number),
+        _ => None,
+    }
+}
+
+#[test]
+fn sessions_of_several_users_that_are_reset_at_once_are_told() {
+    let ledger = ledger_of((1..=8).map(|user| reset_at(user, 22, 40_000, i64::from(user), 600)), 900);
+    let [reset] = &found(&ledger, "path.reset")[..] else { panic!("it is told once") };
+    assert_eq!(reset.params.get("pattern"), Some(&Value::Word("at-once")));
+    assert_eq!(reset.params.get("at"), Some(&Value::Moment(at(600_000))));
+    let numbers = ["sessions", "together", "times", "back", "idle"].map(|name| number(reset, name));
+    assert_eq!(numbers, [Some(8), Some(8), Some(1), Some(0), Some(0)]);
+    assert_eq!((reset.clients.len(), reset.servers.len(), reset.flow_count), (8, 1, 8));
+    let texts = cap_audit::words::Words::default().finding(reset);
+    assert!(texts.title.starts_with("8 sessions on TCP 2598 were reset at once"), "{}", texts.title);
+}
+
+#[test]
+fn sessions_on_several_servers_that_are_reset_at_once_are_told_together() {
+    let [reset] = &resets((1..=6).map(|user| reset_at(user, 20 + user, 40_000, 0, 600)))[..] else { panic!("once") };
+    assert_eq!((reset.servers.len(), number(reset, "together")), (6, Some(6)));
+    // One of another server in the same second is chance.
+    let by_chance = reset_at(9, 40, 40_000, 0, 600);
+    let talks = (1..=6).map(|user| reset_at(user, 22, 40_000, 0, 600)).chain([by_chance]);
+    let [reset] = &resets(talks)[..] else { panic!("once") };
+    assert_eq!((reset.servers.len(), number(reset, "together")), (1, Some(6)));
+}
+
+#[test]
+fn a_stray_reset_shortly_before_does_not_tear_the_others_apart() {
+    let with_stray = |user: u8| {
+        let until = if user == 1 { 599_100 } else { 600_000 + 60 * i64::from(user) };
+        let talk = Talk::between(client(&format!("10.0.0.{user}"), 40_000), server(VDA, 2598)).at(at(0));
+        let talk = running(opened(talk), b"\x1aCGP/01 hello", 590);
+        let rest = at(until) - talk.now();
+        talk.wait(rest).server_reset()
+    };
+    let [reset] = &resets((1..=7).map(with_stray))[..] else { panic!("once") };
+    assert_eq!((number(reset, "together"), number(reset, "times")), (Some(6), Some(1)));
+}
+
+#[test]
+fn ordinary_ends_by_a_reset_are_not_told() {
+    let one_by_one = (1..=8).map(|user| reset_at(user, 22, 40_000, 0, 300 + 100 * i64::from(user)));
+    assert_eq!(resets(one_by_one), [], "one by one, and nobody comes back");
+    let closing_time = (1..=60).map(|user| reset_at(user, 22, 40_000, 0, 600 + i64::from(user) / 4));
+    assert_eq!(resets(closing_time), [], "four a second for a quarter of a minute are people who go home");
+    assert_eq!(resets((1..=2).map(|user| reset_at(user, 22, 40_000, 0, 600))), [], "two may be chance");
+    let one_user = (0..4).map(|number| reset_at(1, 22, 40_000 + number, 0, 600));
+    assert_eq!(resets(one_user), [], "what one user does is no outage");
+    let short = (1..=8).map(|user| reset_at(user, 22, 40_000, 0, 20));
+    assert_eq!(resets(short), [], "monitors are short");
+}
+
+#[test]
+fn resets_and_ends_by_the_client_are_not_told() {
+    let ends = |end: fn(Talk) -> Talk| {
+        let talk = move |user: u8| {
+            let talk = Talk::between(client(&format!("10.0.0.{user}"), 40_000), server(VDA, 2598)).at(at(0));
+            end(running(opened(talk), b"\x1aCGP/01 hello", 60))
+        };
+        resets((1..=8).map(talk))
+    };
+    assert_eq!(ends(Talk::server_reset).len(), 1);
+    assert_eq!(ends(Talk::reset), []);
+    assert_eq!(ends(|talk| talk.fin().server_reset()), [], "the client had closed it");
+    assert_eq!(ends(|talk| talk.server_fin().server_reset()), [], "the server had closed it");
+}
+
+#[test]
+fn users_who_come_back_did_not_want_it_to_end() {
+    let back = |after: i64| (1..=4).flat_map(move |user| reset_and_back(user, 22, 0, 300 * i64::from(user), after));
+    let [reset] = &resets(back(12))[..] else { panic!("it is told once") };
+    assert_eq!(reset.params.get("pattern"), Some(&Value::Word("came-back")));
+    assert_eq!((number(reset, "sessions"), number(reset, "back"), number(reset, "times")), (Some(4), Some(4), Some(0)));
+    assert_eq!(resets(back(190)), [], "the server has given the session up");
+    let ended = (10..=18).map(|user| reset_at(user, 22, 40_000, 0, 250 * i64::from(user)));
+    assert_eq!(resets(back(12).chain(ended)), [], "where resets are how sessions end, some log on again");
+    let one = (0..4).flat_map(|number| {
+        let (from, port) = (100 * number, 40_000 + number as u16);
+        [reset_at(1, 22, port, from, from + 60)]
+    });
+    assert_eq!(resets(one), [], "a probe that logs on again and again");
+    // Each on a server of its own.
+    let each = (1..=4).flat_map(|user| reset_and_back(user, 20 + user, 0, 300 * i64::from(user), 12));
+    let [reset] = &resets(each)[..] else { panic!("it is told once") };
+    assert_eq!(reset.servers.len(), 4);
+}
+
+#[test]
+fn who_came_back_behind_a_shared_address_is_not_known() {
+    // Five at a time behind one address: as one ends another begins.
+    let staggered = |user: u8| {
+        (0..12).map(move |number| {
+            let from = 20 * i64::from(number);
+            reset_at(user, 22, 40_000 + number, from, from + 105)
+        })
+    };
+    assert_eq!(resets(staggered(1).chain(staggered(2))), []);
+}
+
+#[test]
+fn resets_after_equal_silence_are_told_as_a_timer_only() {
+    let ledger = that_break(&[3_600, 3_601, 3_604]);
+    assert_eq!(found(&ledger, "path.idle-timeout").len(), 1);
+    assert_eq!(found(&ledger, "path.reset"), []);
+    let simultaneous = (1..=3).map(|user| {
+        let talk = Talk::between(client(&format!("10.0.0.{user}"), 40_000), server(VDA, 2598)).at(at(0));
+        running(opened(talk), b"\x1aCGP/01 hello", 30).ack().wait(Span::seconds(1_800)).server_reset()
+    });
+    assert_eq!(resets(simultaneous), []);
+}
+
+#[test]
+fn a_gateway_that_is_blocked_at_many_servers_is_no_scanner() {
+    let launch = |vda: u8| {
+        let target = |port: u16| server(&format!("10.0.1.{vda}"), port);
+        let start = i64::from(vda) * 10_000;
+        let tries = |port, client_port, millis| {
+            in_vain(Talk::between(client(CLIENT, client_port), target(port)).at(at(millis)))
+        };
+        [tries(2598, 40_000 + u16::from(vda), start), tries(1494, 41_000 + u16::from(vda), start + 21_000)]
+    };
+    let told = told_of((1..=15).flat_map(launch), 600);
+    assert_eq!(told.len(), 15);
+    assert!(told.iter().all(|session| session.steps.len() == 2), "{told:#?}");
+    // Ports are scanned with a try each, whichever they are.
+    let scan = (1..=15).flat_map(|vda: u8| {
+        let once = move |port, client_port: u16| {
+            let target = server(&format!("10.0.1.{vda}"), port);
+            Talk::between(client(CLIENT, client_port + u16::from(vda)), target).at(at(i64::from(vda) * 100)).syn()
+        };
+        [once(2598, 40_000), once(1494, 41_000)]
+    });
+    assert_eq!(told_of(scan, 600), []);
+}
+
+#[test]
+fn a_new_try_after_a_pause_is_a_launch_of_its_own() {
+    let failed = || [in_vain(tcp(2598, 40_001, 0)), in_vain(tcp(1494, 40_002, 21_000))];
+    let after = |millis: i64| {
+        let ledger = ledger_of(failed().into_iter().chain([cgp_session(40_003, millis, 60)]), 300);
+        with_sessions(&ledger, |sessions| {
+            sessions.iter().map(|session| (session.parts.len(), session.searching())).collect::<Vec<_>>()
+        })
+    };
+    // The last packet of the launch that failed is that of 30 s.
+    assert_eq!(after(84_000), [(2, None), (1, None)], "after 54 s");
+    assert_eq!(after(42_000), [(3, Some(Span::seconds(42)))], "the client goes on");
+    // A way that was not tried yet is the next one of a patient client.
+    let next = [in_vain(tcp(2598, 40_001, 0)), ica_session(40_002, 9_000 + 55_000, 60)];
+    assert_eq!(told_of(next, 300).len(), 1);
 }

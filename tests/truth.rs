@@ -390,3 +390,65 @@ fn a_reset_of_the_client_after_its_syn_proves_an_answer() {
     let told = codes(&audited(half, 300));
     assert!(told.iter().all(|(code, _)| !code.starts_with("blocked")), "{told:?}");
 }
+
+/// A handshake of UDT that asks with this type and cookie (facts EDT-06).
+fn edt_request(request: i32, cookie: u32) -> Vec<u8> {
+    let mut bytes = support_handshake();
+    bytes[36..40].copy_from_slice(&request.to_be_bytes());
+    bytes[44..48].copy_from_slice(&cookie.to_be_bytes());
+    bytes
+}
+
+/// What becomes of a client's datagrams over UDP that nobody is seen to answer: three times each, two seconds between them.
+fn unanswered(port: u16, datagrams: &[&[u8]]) -> Outcome {
+    let beside = session(talk(50_001, ICA), ICA_GREETING, Span::seconds(1));
+    let talk = Talk::udp(client("10.0.0.14", 50_100), server("10.0.0.22", port)).at(BEGIN);
+    let thrice = datagrams.iter().flat_map(|bytes| [bytes; 3]);
+    let said = thrice.fold(talk, |talk, bytes| talk.says(bytes).wait(Span::seconds(2)));
+    flow_to(&audited([said.packets(), beside], 60), port).judgement.outcome
+}
+
+#[test]
+fn what_a_client_sends_only_after_an_answer_proves_that_there_was_one() {
+    let ask = edt_request(1, 0);
+    let data = [&[0, 0, 0, 1, 0xC0][..], &[0; 90]].concat();
+    let keepalive = [&[0x80, 1, 0, 0][..], &[0; 12]].concat();
+    assert_eq!(unanswered(CGP, &[&ask]), Outcome::Silent);
+    for next in [&edt_request(-1, 0), &edt_request(1, 0x1234), &data, &keepalive] {
+        assert_eq!(unanswered(CGP, &[&ask, next]), Outcome::OneWay, "{next:02x?}");
+    }
+    assert_eq!(unanswered(CGP, &[&keepalive]), Outcome::OneWay, "the capture began later");
+    let record = |content: u8, epoch: u8, words: &[u8]| {
+        let length = u16::try_from(words.len()).expect("a short record").to_be_bytes();
+        [&[content, 0xFE, 0xFD, 0, epoch, 0, 0, 0, 0, 0, 0][..], &length, words].concat()
+    };
+    let hello = |cookie: &[u8]| {
+        let body = [&[0xFE, 0xFD][..], &[7; 32], &[0, cookie.len() as u8], cookie, &[0, 2, 0xC0, 0x2F, 1, 0]].concat();
+        let length = [0, 0, body.len() as u8];
+        record(0x16, 0, &[&[1][..], &length, &[0; 5], &length, &body].concat())
+    };
+    assert_eq!(unanswered(443, &[&hello(b"")]), Outcome::Silent);
+    for next in [hello(b"cookie"), record(0x14, 0, &[1]), record(0x17, 1, &[7; 60])] {
+        assert_eq!(unanswered(443, &[&hello(b""), &next]), Outcome::OneWay, "{next:02x?}");
+    }
+}
+
+#[test]
+fn a_client_that_is_half_seen_everywhere_proves_no_silence() {
+    // The port of the switch that leads to this client is mirrored in one direction only; its neighbours are whole.
+    let neighbours = || (1..=30_u8).map(|host| whole(&format!("10.0.1.{host}"), &format!("10.0.2.{host}"), 50_001));
+    let halves = || [1, 2].map(|port| half_seen("10.0.1.114", "10.0.3.5", 50_000 + port));
+    let edt = |from| audited(neighbours().chain(halves()).chain([silent_edt(from, "10.0.2.22")]), 10);
+    let of_client = edt("10.0.1.114");
+    assert_eq!(flow_to(&of_client, CGP).judgement.outcome, Outcome::OneWay);
+    assert!(codes(&of_client).iter().all(|(code, _)| !code.starts_with("blocked")), "{:?}", codes(&of_client));
+    assert_eq!(flow_to(&edt("10.0.1.14"), CGP).judgement.outcome, Outcome::Silent, "its neighbour is whole");
+    // The same of one server, asked by a client of whom nothing else is known.
+    let to_server = [1, 2].map(|host| half_seen(&format!("10.0.4.{host}"), "10.0.2.122", 50_001));
+    let server = audited(neighbours().chain(to_server).chain([silent_edt("10.0.1.14", "10.0.2.122")]), 10);
+    assert_eq!(flow_to(&server, CGP).judgement.outcome, Outcome::OneWay);
+    // A whole network, and another host of it.
+    let network = [1, 2].map(|host| half_seen(&format!("10.0.4.{host}"), &format!("10.0.2.{host}"), 50_001));
+    let network = audited(neighbours().chain(network).chain([silent_edt("10.0.4.9", "10.0.3.9")]), 10);
+    assert_eq!(flow_to(&network, CGP).judgement.outcome, Outcome::OneWay);
+}

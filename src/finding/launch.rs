@@ -58,18 +58,30 @@ struct Failed<'a> {
 }
 
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let mut launches: BTreeMap<(Address, Address), Launch<'_>> = BTreeMap::new();
     let on_session_port = |sighting: &Sighting| sighting.matching.port.session;
-    for (sign, sighting, seen) in scene.host_by_host(|_| true).filter(|(_, sighting, _)| on_session_port(sighting)) {
-        let Path { protocol, port, server, client } = sighting.path;
-        let launch = launches.entry((server, client)).or_default();
-        match sign {
-            Sign::Blocked(outcome) => launch.add(scene, sighting, seen, outcome),
-            // Given up before it could be told, and no session all the same.
-            Sign::Doubtful(Doubt::TooFewTries) => {}
-            Sign::Doubtful(_) => _ = launch.unclear.insert((protocol, port)),
-            _ => {}
+    let hosts = |sighting: &Sighting| (sighting.path.server, sighting.path.client);
+    let way = |sighting: &Sighting| (sighting.path.protocol, sighting.path.port);
+    let signs = scene.host_by_host(|_| true).filter(|(_, sighting, _)| on_session_port(sighting));
+    let mut signs: Vec<(Sign, &Sighting, &Seen)> = signs.collect();
+    signs.sort_by_key(|(_, sighting, _)| hosts(sighting));
+    let mut launches: BTreeMap<(Address, Address), Launch<'_>> = BTreeMap::new();
+    for signs in signs.chunk_by(|(_, one, _), (_, other, _)| hosts(one) == hosts(other)) {
+        let blocked = || signs.iter().filter(|(sign, ..)| matches!(sign, Sign::Blocked(_)));
+        // Most have one way only, and need no further look.
+        if blocked().all(|(_, sighting, _)| blocked().next().is_some_and(|(_, first, _)| way(first) == way(sighting))) {
+            continue;
         }
+        let mut launch = Launch::default();
+        for &(sign, sighting, seen) in signs {
+            match sign {
+                Sign::Blocked(outcome) => launch.add(scene, sighting, seen, outcome),
+                // Given up before it could be told, and no session all the same.
+                Sign::Doubtful(Doubt::TooFewTries) => {}
+                Sign::Doubtful(_) => _ = launch.unclear.insert(way(sighting)),
+                _ => {}
+            }
+        }
+        launches.insert(hosts(signs[0].1), launch);
     }
     launches.retain(|_, launch| launch.looks_failed());
     if launches.is_empty() {

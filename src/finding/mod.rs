@@ -8,6 +8,7 @@ mod launch;
 mod params;
 mod path;
 mod quality;
+mod reset;
 mod scan;
 mod scene;
 mod session;
@@ -188,12 +189,13 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 8] = [
+pub const CHECKS: [&[Check]; 9] = [
     blocked::CHECKS,
     launch::CHECKS,
     fallback::CHECKS,
     path::CHECKS,
     session::CHECKS,
+    reset::CHECKS,
     unexpected::CHECKS,
     scan::CHECKS,
     quality::CHECKS,

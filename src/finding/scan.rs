@@ -4,7 +4,7 @@
 use super::scene::Scene;
 use super::{Check, Confidence, Finding, Params, Severity, Value};
 use crate::flow::Showing;
-use crate::judge::is_flood;
+use crate::judge::{is_flood, is_light};
 use crate::ledger::{Crowd, HOSTS_NAMED, Ledger, PORTS_NAMED, Path, Seen, Sighting, Target};
 use crate::packet::{Address, protocol};
 use crate::transport::Transport;
@@ -148,7 +148,7 @@ impl<'a> Scans<'a> {
             let mut ports: BTreeMap<Address, [BTreeSet<(u8, u16)>; 2]> = BTreeMap::new();
             for (sighting, seen) in attempts {
                 let Path { protocol, port, server, .. } = sighting.path;
-                let light = is_light(sighting.showing, seen);
+                let light = is_light(sighting.showing, seen.flows, seen.tries);
                 ports.entry(server).or_default()[usize::from(light)].insert((protocol, port));
                 if light {
                     hosts.entry((protocol, port)).or_default().insert(server);
@@ -238,7 +238,7 @@ impl Scanner {
     /// Whether an attempt is part of the scan. One that was tried for longer is not, unless the scan is made of such.
     fn covers(&self, sighting: &Sighting, seen: &Seen) -> bool {
         let Path { protocol, port, server, .. } = sighting.path;
-        let light = is_light(sighting.showing, seen);
+        let light = is_light(sighting.showing, seen.flows, seen.tries);
         let at_host = self.hosts.get(&server).is_some_and(|&whatever| whatever || light);
         at_host || light && self.ports.contains(&(protocol, port))
     }
@@ -255,11 +255,6 @@ fn add(sum: &mut Option<Seen>, seen: &Seen) {
 fn is_flood_of(sighting: &Sighting, seen: &Seen) -> bool {
     let answered = matches!(sighting.showing, Showing::Refusal | Showing::Unreachable);
     sighting.path.protocol == protocol::TCP && !answered && is_flood(seen)
-}
-
-/// A try or two. Systems repeat a refused one by themselves.
-fn is_light(showing: Showing, seen: &Seen) -> bool {
-    seen.flows <= 2 && (showing == Showing::Refusal || seen.tries <= 2 * seen.flows)
 }
 
 /// One try, never repeated.

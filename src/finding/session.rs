@@ -81,7 +81,7 @@ pub(super) struct Timer<'a> {
     /// The shortest of these times, and the longest.
     pub idle: (Span, Span),
     /// The flows that carried them, the shortest time first.
-    broken: Vec<&'a Part<'a>>,
+    pub broken: Vec<&'a Part<'a>>,
     /// Others that broke after another time without traffic.
     others: usize,
 }
@@ -125,21 +125,8 @@ fn tolerance(idle: Span) -> Span {
 }
 
 fn look_for_timers(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    for Timer { port: (transport, port), idle, broken, others } in timers(scene) {
-        let mut groups = BTreeMap::<Address, Group<'_>>::new();
-        for part in &broken {
-            let (path, seen) = (&part.step.path, seen_of(part));
-            match groups.entry(path.server) {
-                Entry::Occupied(mut entry) => entry.get_mut().add(path.client, &seen),
-                Entry::Vacant(entry) => {
-                    entry.insert(scene.group_of(transport, path, seen));
-                }
-            }
-        }
-        let findings =
-            groups.into_values().map(|group| group.finding(check, scene, Severity::Warning, Confidence::Medium));
-        let Some(mut finding) = findings.reduce(joined) else { continue };
-        finding.port = Some((transport, port));
+    for Timer { port, idle, broken, others } in timers(scene) {
+        let Some(mut finding) = together(check, scene, port, broken.iter().copied()) else { continue };
         finding.params = Params::from([
             ("sessions", Value::Number(broken.len() as u64)),
             ("idle", Value::Duration(idle.0)),
@@ -150,6 +137,28 @@ fn look_for_timers(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         ]);
         found.push(finding);
     }
+}
+
+/// One warning about flows of sessions on one port, of one server or several; none about none.
+pub(super) fn together<'a>(
+    check: &Check,
+    scene: &Scene<'a>,
+    (transport, port): (Transport, u16),
+    parts: impl Iterator<Item = &'a Part<'a>>,
+) -> Option<Finding> {
+    let mut groups = BTreeMap::<Address, Group<'_>>::new();
+    for part in parts {
+        let (path, seen) = (&part.step.path, seen_of(part));
+        match groups.entry(path.server) {
+            Entry::Occupied(mut entry) => entry.get_mut().add(path.client, &seen),
+            Entry::Vacant(entry) => {
+                entry.insert(scene.group_of(transport, path, seen));
+            }
+        }
+    }
+    let findings = groups.into_values().map(|group| group.finding(check, scene, Severity::Warning, Confidence::Medium));
+    let finding = findings.reduce(joined)?;
+    Some(Finding { port: Some((transport, port)), ..finding })
 }
 
 /// One finding about what two tell of different servers.
@@ -166,7 +175,7 @@ fn joined(one: Finding, other: Finding) -> Finding {
     }
 }
 
-fn is_lossy(scene: &Scene<'_>, first: Timestamp, last: Timestamp) -> bool {
+pub(super) fn is_lossy(scene: &Scene<'_>, first: Timestamp, last: Timestamp) -> bool {
     scene.may_have_lost(first, last) || scene.leaps(first, last)
 }
 

@@ -94,7 +94,7 @@ pub struct Counts {
     pub duplicates: u32,
     /// Time to live or hop limit of the first packet; 0 where there was none.
     pub ttl: u8,
-    /// TCP: bytes of payload that were sent, as the sequence numbers show, and that the capture lacks; at least so many, and no more
+    /// TCP: bytes of payload that were sent, as the sequence numbers show, and that the capture lacks; at least as many, and no more
     /// than it has.
     pub missing_bytes: u64,
 }
@@ -314,7 +314,7 @@ impl Marks {
     pub const CUT: u16 = 1 << 8;
     /// The flow is known only from an ICMP error that quotes it.
     pub const QUOTED_ONLY: u16 = 1 << 9;
-    /// The client sent something else than SYNs and resets.
+    /// The client sent something else than SYNs and resets; over UDP, what is sent only after an answer.
     pub const CLIENT_SPOKE: u16 = 1 << 10;
     /// The server sent a reset.
     pub const SERVER_RESET: u16 = 1 << 11;

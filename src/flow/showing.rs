@@ -151,6 +151,8 @@ pub enum Question {
     ServerSeen(u64),
     /// The client acknowledged or sent something, though no answer was seen.
     ClientWentOnAlone,
+    /// Over UDP: the client sent what it sends only after an answer, though none was seen.
+    ClientFollowedUp,
     /// The client reset after its SYN, though no answer was seen.
     ClientResetAlone,
     /// An ICMP error says that the client's packets do not arrive. Without one: none quotes the flow.
@@ -218,7 +220,7 @@ pub enum Question {
     AnsweredElsewhere,
     /// It was sent to a broadcast or multicast address.
     SentToMany,
-    /// These are so many datagrams that they are session data and no tries.
+    /// There are too many datagrams for tries: they are session data.
     Stream(u64),
     /// Datagrams were tried again.
     TriedAgain {
@@ -421,6 +423,10 @@ fn udp(flow: &FlowRecord, why: &mut impl Witness<Question>) -> Showing {
     let to_many = flow.marks.has(Marks::SENT_TO_MANY) || flow.server.address.is_to_many();
     if why.asks(to_many, || Question::SentToMany) {
         return Showing::SentToMany;
+    }
+    // As an ACK does over TCP (facts ONEWAY-03).
+    if why.asks(flow.marks.has(Marks::CLIENT_SPOKE), || Question::ClientFollowedUp) {
+        return Showing::OneDirection;
     }
     if unreachable(flow, why) {
         return Showing::Unreachable;

@@ -49,7 +49,7 @@ fn numbered((after, mut packet): Sent, sequence: u32) -> Sent {
     (after, packet)
 }
 
-/// With so many bytes of payload and of TCP options.
+/// With these numbers of bytes of payload and of TCP options.
 fn carrying((after, mut packet): Sent, payload: u32, options: u32) -> Sent {
     packet.payload_bytes = payload;
     packet.ip_bytes = 40 + options + payload;

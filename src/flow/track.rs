@@ -391,8 +391,16 @@ impl Flow {
     }
 
     /// A FIN or a reset. The first tells how long nothing was said before it, or before the data that it answers.
-    #[inline(never)]
+    #[inline]
     fn ends(&mut self, before_it: TcpState, before: Timestamp, at: Timestamp) {
+        // Most flows are too short for that, and need not fetch what lies apart.
+        if at - self.first >= IDLE_SHORTEST {
+            self.ends_after_long(before_it, before, at);
+        }
+    }
+
+    #[inline(never)]
+    fn ends_after_long(&mut self, before_it: TcpState, before: Timestamp, at: Timestamp) {
         let has_ended = |end| matches!(end, End::Closed | End::Reset | End::ResetAfterClose);
         if self.spoke != Spoke::BOTH || has_ended(before_it.client) || has_ended(before_it.server) {
             return;
@@ -642,10 +650,14 @@ impl Flow {
         if who == Who::Client && !self.spoke.has(Who::Server) && (number == 1 || quiet >= TRY_PAUSE) {
             self.unanswered = self.unanswered.saturating_add(1);
         }
-        if who == Who::Client && number <= 3 {
+        let early = who == Who::Client && number <= LOOKED_AT;
+        if early {
             self.note_try(Note::Datagram, number, raw);
         }
         self.listen(packet, raw, who, None);
+        if early && !self.spoke.has(Who::Server) {
+            self.goes_on_alone(packet, raw);
+        }
     }
 
     fn cold(&mut self) -> &mut Cold {
@@ -772,6 +784,10 @@ const GIVEN_UP: Span = Span::seconds(21);
 /// Minimum time in microseconds between two datagrams that are tries of their own. What repeats an attempt waits longer
 /// (UDT 250 ms; DTLS a second, RFC 9147, 5.8.2).
 const TRY_PAUSE: u32 = 100_000;
+
+/// Datagrams of a client, the first ones, that are looked at for signs of an answer that the capture does not hold: more than UDT,
+/// which tries most often, sends in vain (facts EDT-09).
+const LOOKED_AT: u32 = 16;
 
 /// Tries of one kind that are noted as evidence.
 const TRIES_NOTED: u32 = 3;

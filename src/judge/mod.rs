@@ -391,6 +391,11 @@ impl<'m, 'l> Judge<'m, 'l> {
     }
 }
 
+/// A try or two, as a scanner makes them. Systems repeat a refused one by themselves.
+pub fn is_light(showing: Showing, flows: u64, tries: u64) -> bool {
+    flows <= 2 && (showing == Showing::Refusal || tries <= 2 * flows)
+}
+
 /// More single tries between two hosts than a program makes that waits for an answer.
 pub fn is_flood(seen: &Seen) -> bool {
     const FLOWS: u64 = 200;

@@ -44,6 +44,9 @@ pub struct Step {
     pub data_rtt: Micros,
 }
 
+// There may be many.
+const _: () = assert!(size_of::<Step>() <= 120);
+
 /// A length of time in microseconds, up to 71 minutes, or none: half the size of an optional one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Micros(u32);
@@ -178,6 +181,9 @@ impl Step {
     }
 }
 
+/// Steps by their first packets. A tree of which each place is as large as a step would be half empty.
+type Shelf = BTreeMap<PacketRef, Box<Step>>;
+
 /// Where a step is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Room {
@@ -190,9 +196,9 @@ enum Room {
 /// of the web are kept apart, so that neither floods nor web traffic push out sessions.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Steps {
-    carried: BTreeMap<PacketRef, Step>,
-    tried: BTreeMap<PacketRef, Step>,
-    web: BTreeMap<PacketRef, Step>,
+    carried: Shelf,
+    tried: Shelf,
+    web: Shelf,
     /// Some were left out because there were too many.
     pub incomplete: bool,
 }
@@ -225,17 +231,17 @@ impl Steps {
     pub fn on_session_ports(&self) -> impl Iterator<Item = (&PacketRef, &Step)> {
         // A flow that carries something now may be known from before, when it did not.
         let tried = self.tried.iter().filter(|(opener, _)| !self.carried.contains_key(opener));
-        self.carried.iter().chain(tried)
+        self.carried.iter().chain(tried).map(whole)
     }
 
     /// Flows inside TLS or DTLS on the port of the web, in the order of the captures.
     pub fn on_web_port(&self) -> impl Iterator<Item = (&PacketRef, &Step)> {
-        self.web.iter()
+        self.web.iter().map(whole)
     }
 
     /// Every step, as it is kept.
     pub fn iter(&self) -> impl Iterator<Item = (&PacketRef, &Step)> {
-        self.carried.iter().chain(&self.tried).chain(&self.web)
+        self.carried.iter().chain(&self.tried).chain(&self.web).map(whole)
     }
 
     /// How many are kept of each sort: those that carried something, those that did not, those on the port of the web.
@@ -244,7 +250,7 @@ impl Steps {
     }
 
     /// Where a step is kept, and how many of its sort are at most.
-    pub(super) fn kept_with(&self, step: &Step) -> (&BTreeMap<PacketRef, Step>, usize) {
+    pub(super) fn kept_with(&self, step: &Step) -> (&Shelf, usize) {
         match room(step) {
             Room::Carried => (&self.carried, STEP_LIMIT),
             Room::Tried => (&self.tried, OTHER_STEP_LIMIT),
@@ -262,7 +268,7 @@ impl Steps {
             self.incomplete = true;
             return;
         }
-        kept.entry(opener).and_modify(|known| *known = step.max(*known)).or_insert(step);
+        kept.entry(opener).and_modify(|known| **known = step.max(**known)).or_insert_with(|| Box::new(step));
     }
 
     /// Keeps the first in order, so that the order in which they came does not matter.
@@ -283,6 +289,10 @@ impl AddAssign<&Steps> for Steps {
         self.incomplete = self.incomplete || other.incomplete;
         self.keep();
     }
+}
+
+fn whole<'a>((opener, step): (&'a PacketRef, &'a Box<Step>)) -> (&'a PacketRef, &'a Step) {
+    (opener, step)
 }
 
 fn room(step: &Step) -> Room {

@@ -18,6 +18,8 @@ pub struct Visibility {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Pairs {
     pairs: BTreeMap<Pair, Directions>,
+    /// The same by each of the two: sums of the pairs that are kept.
+    ends: BTreeMap<Address, Directions>,
     /// Flows of pairs that were left out because there were too many.
     pub unlisted: u64,
 }
@@ -49,6 +51,11 @@ impl Pair {
         Pair::of(self.0.network(), self.1.network())
     }
 
+    /// Each of the two; one where a host speaks to itself, or a network within itself.
+    fn ends(self) -> impl Iterator<Item = Address> {
+        [Some(self.0), Some(self.1).filter(|&other| other != self.0)].into_iter().flatten()
+    }
+
     /// The two, the lower one first.
     pub fn both(self) -> (Address, Address) {
         (self.0, self.1)
@@ -62,6 +69,11 @@ impl Directions {
     pub fn is_half_seen(self) -> bool {
         let Directions { both, one } = self;
         one > 0 && (both == 0 || one > 1 && one * 10 >= one + both)
+    }
+
+    /// Nothing but halves, and more than one flow of them.
+    fn is_never_whole(self) -> bool {
+        self.both == 0 && self.one > 1
     }
 }
 
@@ -89,12 +101,29 @@ impl Pairs {
     /// Adds flows of a pair.
     pub(super) fn add(&mut self, pair: Pair, directions: Directions) {
         *self.pairs.entry(pair).or_default() += directions;
+        pair.ends().for_each(|end| *self.ends.entry(end).or_default() += directions);
+    }
+
+    /// Whatever was seen of one of the two, with whomever, lacks one direction. Not asked where pairs were left out: their flows may
+    /// have been whole.
+    fn misses_an_end(&self, pair: Pair) -> bool {
+        let never_whole = |end: Address| self.ends.get(&end).is_some_and(|directions| directions.is_never_whole());
+        self.unlisted == 0 && pair.ends().any(never_whole)
     }
 
     /// Keeps the first in order, so that the order in which they came does not matter.
     pub(super) fn keep(&mut self) {
         while self.pairs.len() > PAIR_LIMIT {
-            self.unlisted += self.pairs.pop_last().map_or(0, |(_, Directions { both, one })| both + one);
+            let Some((pair, left_out)) = self.pairs.pop_last() else { return };
+            self.unlisted += left_out.both + left_out.one;
+            for end in pair.ends() {
+                let sum = self.ends.entry(end).or_default();
+                sum.both = sum.both.saturating_sub(left_out.both);
+                sum.one = sum.one.saturating_sub(left_out.one);
+                if *sum == Directions::default() {
+                    self.ends.remove(&end);
+                }
+            }
         }
     }
 }
@@ -121,11 +150,14 @@ impl Visibility {
     }
 
     /// True where the capture misses one direction between these hosts, as far as TCP shows. What is known best decides: what
-    /// TCP shows between the two hosts, then between their networks, then in the whole capture. So it does for `None`.
+    /// TCP shows between the two hosts, then between their networks, then in the whole capture. So it does for `None`. But where
+    /// TCP of one of the hosts, or of its network, is never whole, nothing speaks for the rest of its traffic.
     pub fn is_one_direction(&self, hosts: Option<Pair>) -> bool {
         let by_hosts = hosts.and_then(|hosts| self.hosts.get(hosts));
         let by_networks = || hosts.and_then(|hosts| self.networks.get(hosts.networks()));
-        by_hosts.or_else(by_networks).unwrap_or(self.all).is_half_seen()
+        let misses_an_end =
+            |hosts: Pair| self.hosts.misses_an_end(hosts) || self.networks.misses_an_end(hosts.networks());
+        by_hosts.or_else(by_networks).unwrap_or(self.all).is_half_seen() || hosts.is_some_and(misses_an_end)
     }
 
     /// By pair of hosts.
@@ -145,7 +177,7 @@ impl Visibility {
 
 impl AddAssign<&Pairs> for Pairs {
     fn add_assign(&mut self, other: &Pairs) {
-        let Pairs { pairs, unlisted } = other;
+        let Pairs { pairs, ends: _, unlisted } = other;
         pairs.iter().for_each(|(pair, directions)| self.add(*pair, *directions));
         self.unlisted += unlisted;
         self.keep();
@@ -192,5 +224,48 @@ mod tests {
         assert!(!asked(host(0, 3), host(1, 1)), "one of 51 is an edge of the capture");
         assert!(asked(host(2, 9), host(3, 9)), "two of five between these networks");
         assert!(!asked(host(8, 1), host(9, 1)) && !seen.is_one_direction(None), "3 of 56 in all");
+    }
+
+    #[test]
+    fn a_host_or_a_network_that_is_never_whole_is_not_known_elsewhere() {
+        let host = |network, host| Address::v4([10, 0, network, host]);
+        let seen = |flows: &[(Address, Address, u64, u64)]| {
+            let mut seen = Visibility::default();
+            for &(one, other, both, halves) in flows {
+                let (hosts, directions) = (Pair::of(one, other), Directions { both, one: halves });
+                seen.hosts.add(hosts, directions);
+                seen.networks.add(hosts.networks(), directions);
+                seen.all += directions;
+            }
+            seen
+        };
+        let healthy = (host(1, 9), host(2, 9), 90, 0);
+        let asked = |seen: &Visibility, one, other| seen.is_one_direction(Some(Pair::of(one, other)));
+        let client = seen(&[(host(1, 1), host(2, 1), 0, 1), (host(1, 1), host(3, 1), 0, 1), healthy]);
+        assert!(asked(&client, host(1, 1), host(2, 9)), "the host with anybody");
+        assert!(!asked(&client, host(1, 2), host(2, 9)), "its neighbour is as healthy as their networks");
+        let once = seen(&[(host(1, 1), host(2, 1), 0, 1), healthy]);
+        assert!(!asked(&once, host(1, 1), host(2, 9)), "one flow may be the edge of the capture");
+        let mixed = seen(&[(host(1, 1), host(2, 1), 0, 2), (host(1, 1), host(3, 1), 1, 0), healthy]);
+        assert!(!asked(&mixed, host(1, 1), host(2, 9)), "one that is whole");
+        let network = seen(&[(host(4, 1), host(2, 1), 0, 1), (host(4, 2), host(2, 2), 0, 1), healthy]);
+        assert!(asked(&network, host(4, 3), host(3, 1)), "the network with anybody");
+        assert!(!asked(&network, host(1, 3), host(3, 1)), "not another one");
+        let mut left_out = client.clone();
+        left_out.hosts.unlisted = 1;
+        assert!(!asked(&left_out, host(1, 1), host(2, 9)), "what was left out may have been whole");
+    }
+
+    #[test]
+    fn sums_are_those_of_the_pairs_that_are_kept() {
+        let host = |number: usize| Address::v4([10, (number >> 16) as u8, (number >> 8) as u8, number as u8]);
+        let mut pairs = Pairs::default();
+        for number in 1..=PAIR_LIMIT + 5 {
+            pairs.add(Pair::of(host(0), host(number)), Directions { both: 1, one: 2 });
+            pairs.keep();
+        }
+        let kept = PAIR_LIMIT as u64;
+        assert_eq!(pairs.ends.get(&host(0)), Some(&Directions { both: kept, one: 2 * kept }));
+        assert_eq!((pairs.ends.len(), pairs.unlisted), (PAIR_LIMIT + 1, 15));
     }
 }

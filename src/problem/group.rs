@@ -101,7 +101,7 @@ impl Key {
             (Cause::Scan | Cause::Flood | Cause::Fallback | Cause::OtherPort | Cause::OtherTransport, _) => {
                 Severity::Warning
             }
-            (Cause::SessionDied | Cause::IdleTimeout | Cause::Single, _) => Severity::Warning,
+            (Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single, _) => Severity::Warning,
         }
     }
 
@@ -129,6 +129,7 @@ fn cause_of(code: &str) -> Cause {
         "blocked.reset-early" => Cause::Cut,
         "path.died" => Cause::SessionDied,
         "path.idle-timeout" => Cause::IdleTimeout,
+        "path.reset" => Cause::ResetInSession,
         "unexpected.scan" => Cause::Scan,
         "unexpected.flood" => Cause::Flood,
         "unexpected.internet-exposed" => Cause::Exposed,
@@ -258,7 +259,8 @@ fn find_idle_timeouts(findings: &[Finding], keys: &mut BTreeMap<usize, Key>) {
             let near = rest.iter().take_while(|(_, longest, ..)| longest.0 - shortest.0 <= EQUAL.0).count().max(1);
             let (together, others) = rest.split_at(near);
             rest = others;
-            if together.iter().map(|(_, _, sessions, _)| sessions).sum::<u64>() < 2 {
+            // Two may be chance.
+            if together.iter().map(|(_, _, sessions, _)| sessions).sum::<u64>() < 3 {
                 continue;
             }
             ordinal += 1;

@@ -120,15 +120,19 @@ fn costs(addresses: &[Address]) -> [u128; MOST_PREFIXES] {
     if addresses.len() > 1 {
         let (left, right) = halves(addresses);
         let (left, right) = (costs(left), costs(right));
-        for few in 2..=MOST_PREFIXES {
+        // More prefixes than addresses hold no less.
+        let most = addresses.len().min(MOST_PREFIXES);
+        for few in 2..=most {
             let split = (1..few).map(|on_left| left[on_left - 1].saturating_add(right[few - on_left - 1])).min();
             best[few - 1] = best[few - 2].min(split.unwrap_or(whole));
         }
+        let least = best[most - 1];
+        best[most..].fill(least);
     }
     best
 }
 
-/// The best prefixes, at most so many.
+/// The best prefixes, at most `most` of them.
 fn cover(addresses: &[Address], most: usize, to: &mut Vec<Range>) {
     let whole = common_block(addresses);
     if most > 1 && addresses.len() > 1 {
@@ -334,7 +338,7 @@ mod tests {
         }
     }
 
-    /// The fewest addresses that so many blocks within one block hold, if they hold all hosts in it.
+    /// The fewest addresses that this number of blocks within one block hold, if they hold all hosts in it.
     fn least(hosts: &BTreeSet<u8>, from: u16, size: u16, most: usize) -> Option<u16> {
         let inside = hosts.iter().filter(|&&host| (from..from + size).contains(&u16::from(host))).count();
         if inside == 0 {

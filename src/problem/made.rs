@@ -97,7 +97,7 @@ fn is_block(cause: Cause) -> bool {
             false
         }
         Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
-        Cause::SessionDied | Cause::IdleTimeout | Cause::Single => false,
+        Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single => false,
     }
 }
 
@@ -196,6 +196,7 @@ fn params(
         Cause::Exposed => take("server_range"),
         Cause::SessionDied => ["gone", "idle"].into_iter().for_each(take),
         Cause::IdleTimeout => {}
+        Cause::ResetInSession => ["at", "pattern"].into_iter().for_each(take),
         Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
     }
     match problem.cause {
@@ -219,6 +220,9 @@ fn params(
             params = params.with("idle_longest", Value::Duration(times("idle_longest").max().unwrap_or_default()));
         }
         _ => {}
+    }
+    if problem.cause == Cause::ResetInSession {
+        params = params.with("back", Value::Number(sum("back"))).with("idle", Value::Number(sum("idle")));
     }
     if is_block(problem.cause) {
         params = params.with("worked", Value::Number(sum("worked"))).with("again", Value::Number(sum("again")));

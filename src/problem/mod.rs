@@ -106,13 +106,15 @@ pub enum Cause {
     SessionDied,
     /// Sessions died after the same time without traffic.
     IdleTimeout,
+    /// The server's side reset sessions that were in use.
+    ResetInSession,
     /// What has no cause in common with others: the code of the finding tells.
     Single,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 20] = [
+    pub const ALL: [Cause; 21] = [
         Cause::NoAnswer,
         Cause::Refused,
         Cause::Prohibited,
@@ -132,6 +134,7 @@ impl Cause {
         Cause::OtherTransport,
         Cause::SessionDied,
         Cause::IdleTimeout,
+        Cause::ResetInSession,
         Cause::Single,
     ];
 
@@ -157,6 +160,7 @@ impl Cause {
             Cause::OtherTransport => "other-transport",
             Cause::SessionDied => "session-died",
             Cause::IdleTimeout => "idle-timeout",
+            Cause::ResetInSession => "reset-in-session",
             Cause::Single => "single",
         }
     }

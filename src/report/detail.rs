@@ -18,7 +18,9 @@ const EXACT_FILTER: usize = 600;
 
 /// The place of a problem by its number, counted from 1, or by its id.
 pub fn find_problem(problems: &[Problem], asked: &str) -> Option<usize> {
-    let by_number = asked.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    // `explain` calls the first one p1.
+    let number = asked.strip_prefix('p').unwrap_or(asked);
+    let by_number = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
     by_number
         .filter(|&place| place < problems.len())
         .or_else(|| problems.iter().position(|problem| problem.id == asked))
@@ -199,8 +201,12 @@ impl<W: Write> Page<'_, W> {
 /// too long, else its servers and ports.
 fn wireshark(report: &Report<'_>, problem: &Problem) -> (String, bool) {
     let findings: Vec<&Finding> = problem.findings.iter().map(|&place| report.findings[place].finding).collect();
-    let filters: Vec<&str> =
-        findings.iter().map(|finding| finding.wireshark_filter.as_str()).filter(|filter| !filter.is_empty()).collect();
+    let mut filters: Vec<&str> = Vec::new();
+    for filter in findings.iter().map(|finding| finding.wireshark_filter.as_str()).filter(|filter| !filter.is_empty()) {
+        if !filters.contains(&filter) {
+            filters.push(filter);
+        }
+    }
     let exact = findings.iter().all(|finding| finding.filter_is_exact && !finding.wireshark_filter.is_empty());
     let together = match filters.as_slice() {
         [one] => (*one).to_string(),

@@ -8,6 +8,7 @@ use super::{Program, names};
 use crate::finding::{Params, Severity, Value};
 use crate::ledger::Path;
 use crate::packet::{Address, protocol};
+use crate::problem::{Hosts, Range};
 use crate::transport::Transport;
 use crate::words::Words;
 use serde::{Serialize, Serializer};
@@ -50,6 +51,8 @@ pub struct Entry {
     pub id: String,
     /// Its cause or code.
     pub what: String,
+    /// What shows that it is gone.
+    theme: Theme,
     /// What became of it.
     pub state: State,
     /// What that rests on.
@@ -60,10 +63,45 @@ pub struct Entry {
     pub after: Option<Side>,
     /// What is different, in a word each.
     pub changes: Vec<&'static str>,
+    /// Where both reports tell it: who is hit now and was not, and who was and is not.
+    pub moved: Moved,
     /// Of the paths on which it was seen, those on which something works in the other report.
     pub paths_working: u64,
     /// All of them.
     pub paths: u64,
+}
+
+/// Who is hit in one of two reports that both tell of something.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Moved {
+    /// Hit now and not before.
+    pub hit_now: Hit,
+    /// Server ports that it is about now and was not before.
+    pub ports: BTreeSet<(u8, u16)>,
+    /// Paths that are hit now, were not, and on which something worked before.
+    pub paths_worked_before: u64,
+    /// Of those who are hit now and were not, nobody tried before.
+    pub none_tried_before: bool,
+    /// Hit before and not now, and it is shown that it is repaired for them.
+    pub repaired: Hit,
+    /// Hit before and not now, and nothing shows that it is repaired for them.
+    pub not_shown: Hit,
+    /// One of the reports does not name all who are hit, so that who is new cannot be told.
+    pub in_part: bool,
+}
+
+/// Hosts that something hits.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
+pub struct Hit {
+    /// Clients.
+    #[serde(serialize_with = "addresses")]
+    pub clients: BTreeSet<Address>,
+    /// Servers.
+    #[serde(serialize_with = "addresses")]
+    pub servers: BTreeSet<Address>,
+    /// Those of the clients in whose network nobody is hit in the other report.
+    #[serde(skip)]
+    pub far: BTreeSet<Address>,
 }
 
 /// What became of something. The names are part of the report. In the order in which it is told.
@@ -73,6 +111,8 @@ pub enum State {
     New,
     /// It is worse than before.
     Worse,
+    /// Both reports tell it, and one does not name all who are hit, so that who is new cannot be told.
+    NotComparable,
     /// It is not told any more, and nothing shows that it is repaired.
     NotEvaluable,
     /// It is not told any more, and it was tried again.
@@ -145,14 +185,15 @@ impl Captures {
 
 impl State {
     /// Every state, in the order in which they are told.
-    pub const ALL: [State; 6] =
-        [State::New, State::Worse, State::NotEvaluable, State::Gone, State::Better, State::Same];
+    pub const ALL: [State; 7] =
+        [State::New, State::Worse, State::NotComparable, State::NotEvaluable, State::Gone, State::Better, State::Same];
 
     /// The name in the report.
     pub fn name(self) -> &'static str {
         match self {
             State::New => "new",
             State::Worse => "worse",
+            State::NotComparable => "not_comparable",
             State::NotEvaluable => "not_evaluable",
             State::Gone => "gone",
             State::Better => "better",
@@ -180,6 +221,9 @@ impl Basis {
         }
     }
 }
+
+/// Clients by protocol, port and server.
+type Places = BTreeMap<(u8, u16, Address), BTreeSet<Address>>;
 
 /// A problem or a finding, in one form.
 struct Item<'a> {
@@ -213,8 +257,8 @@ impl<'a> Item<'a> {
     }
 
     /// The clients by server and port. Of a fallback it is the port that sessions fell back from.
-    fn places(&self) -> BTreeMap<(u8, u16, Address), BTreeSet<Address>> {
-        let mut places: BTreeMap<_, BTreeSet<Address>> = BTreeMap::new();
+    fn places(&self) -> Places {
+        let mut places = Places::new();
         for finding in &self.findings {
             let Some((protocol, port)) = finding.replaced.or(finding.port).and_then(number) else { continue };
             for &server in &finding.servers {
@@ -224,6 +268,14 @@ impl<'a> Item<'a> {
         places
     }
 
+    fn clients(&self) -> BTreeSet<Address> {
+        self.findings.iter().flat_map(|finding| finding.clients.iter().copied()).collect()
+    }
+
+    fn servers(&self) -> BTreeSet<Address> {
+        self.findings.iter().flat_map(|finding| finding.servers.iter().copied()).collect()
+    }
+
     fn theme(&self) -> Theme {
         let theme = |finding: &&FindingTold| Theme::of(&finding.code);
         self.findings.iter().map(theme).max().unwrap_or(Theme::DoesNotWork)
@@ -231,7 +283,7 @@ impl<'a> Item<'a> {
 }
 
 /// What shows that something is gone.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Theme {
     /// That nobody did it again.
     Event,
@@ -269,6 +321,11 @@ impl Told {
         self.tried.range(path([0; 16])..=path([0xff; 16])).map(|(path, tried)| (path.client, tried))
     }
 
+    /// Who got through at a port of a server.
+    fn working(&self, place: (u8, u16, Address)) -> BTreeSet<Address> {
+        self.at(place).filter(|(_, tried)| tried.worked > 0).map(|(client, _)| client).collect()
+    }
+
     fn servers(&self) -> BTreeSet<Address> {
         let tried = self.tried.keys().map(|path| path.server);
         tried.chain(self.findings.iter().flat_map(|finding| finding.servers.iter().copied())).collect()
@@ -296,10 +353,9 @@ impl<'a> Diff<'a> {
         self.problems.as_deref().unwrap_or(&self.findings)
     }
 
-    /// How bad the worst is that is new or worse.
+    /// How bad the worst is that is new or worse, of what people read.
     pub fn worst(&self) -> Option<Severity> {
-        let entries = self.problems.iter().flatten().chain(&self.findings);
-        let worse = entries.filter(|entry| matches!(entry.state, State::New | State::Worse));
+        let worse = self.entries().iter().filter(|entry| matches!(entry.state, State::New | State::Worse));
         worse.filter_map(|entry| entry.after.as_ref()).map(|after| after.severity).max()
     }
 }
@@ -328,7 +384,8 @@ fn compare(was: &[Item<'_>], is: &[Item<'_>], before: &Told, after: &Told) -> Ve
     let pairs = pairs(was, is);
     let met: [BTreeSet<usize>; 2] =
         [pairs.iter().map(|pair| pair.0).collect(), pairs.iter().map(|pair| pair.1).collect()];
-    let mut entries: Vec<Entry> = pairs.iter().map(|&(one, other)| in_both(&was[one], &is[other], after)).collect();
+    let mut entries: Vec<Entry> =
+        pairs.iter().map(|&(one, other)| in_both(&was[one], &is[other], before, after)).collect();
     entries.extend(
         was.iter().enumerate().filter(|(place, _)| !met[0].contains(place)).map(|(_, item)| missing(item, after)),
     );
@@ -373,39 +430,44 @@ fn pairs(was: &[Item<'_>], is: &[Item<'_>]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// Worse: more severe, or as severe and more clients or servers are hit. Better: less severe and no less sure, or as severe and fewer
-/// are hit, of whom one gets an answer now. More tries alone are no worse: a longer capture has more.
-fn in_both(was: &Item<'_>, is: &Item<'_>, after: &Told) -> Entry {
+/// Worse: more severe, or somebody is hit who was not. Better: less severe and no less sure, or fewer are hit and on some of the paths
+/// something works now. More tries alone are no worse: a longer capture has more.
+fn in_both(was: &Item<'_>, is: &Item<'_>, before: &Told, after: &Told) -> Entry {
     let (one, other) = (&was.side, &is.side);
+    let moved = moved(was, is, before, after);
     let mut changes = Vec::new();
     let mut change = |differs: bool, name| changes.extend(differs.then_some(name));
     change(other.severity > one.severity, "more-severe");
     change(other.severity < one.severity, "less-severe");
     change(other.confidence > one.confidence, "surer");
     change(other.confidence < one.confidence, "less-sure");
-    let more = |one: Number, other: Number| one.complete && other.count > one.count;
-    let fewer = |one: Number, other: Number| other.complete && other.count < one.count;
-    change(more(one.clients, other.clients), "more-clients");
-    change(fewer(one.clients, other.clients), "fewer-clients");
-    change(more(one.servers, other.servers), "more-servers");
-    change(fewer(one.servers, other.servers), "fewer-servers");
-    let has = |name| changes.contains(&name);
+    let dropped =
+        |of: fn(&Hit) -> &BTreeSet<Address>| !of(&moved.repaired).is_empty() || !of(&moved.not_shown).is_empty();
+    change(!moved.hit_now.clients.is_empty(), "clients-added");
+    change(dropped(|hit| &hit.clients), "clients-dropped");
+    change(!moved.hit_now.servers.is_empty(), "servers-added");
+    change(dropped(|hit| &hit.servers), "servers-dropped");
+    change(!moved.ports.is_empty(), "ports-added");
+    change(moved.paths_worked_before > 0, "worked-before");
+    change(moved.in_part, "in-part");
+    change(is.what != was.what, "other-cause");
     let hit = is.places();
     let (mut paths, mut paths_working) = (0, 0);
     for (place, clients) in was.places() {
-        let works: BTreeSet<Address> =
-            after.at(place).filter(|(_, tried)| tried.worked > 0).map(|(client, _)| client).collect();
+        let works = after.working(place);
         paths += clients.len() as u64;
         let is_hit = |client| hit.get(&place).is_some_and(|clients| clients.contains(client));
         paths_working += clients.iter().filter(|client| works.contains(client) && !is_hit(client)).count() as u64;
     }
-    let state = if has("more-severe") {
+    let has = |name| changes.contains(&name);
+    let fewer = has("clients-dropped") || has("servers-dropped");
+    let state = if has("more-severe") || moved.anybody_new() {
         State::Worse
-    } else if has("less-severe") {
-        if has("less-sure") { State::Same } else { State::Better }
-    } else if has("more-clients") || has("more-servers") {
-        State::Worse
-    } else if (has("fewer-clients") || has("fewer-servers")) && paths_working > 0 {
+    } else if moved.in_part {
+        State::NotComparable
+    } else if has("less-severe") && has("less-sure") {
+        State::Same
+    } else if has("less-severe") || fewer && paths_working > 0 {
         State::Better
     } else {
         State::Same
@@ -413,14 +475,118 @@ fn in_both(was: &Item<'_>, is: &Item<'_>, after: &Told) -> Entry {
     Entry {
         id: other.id.clone(),
         what: is.what.into(),
+        theme: is.theme(),
         state,
         basis: Basis::InBoth,
         before: Some(one.clone()),
         after: Some(other.clone()),
         changes,
+        moved,
         paths_working,
         paths,
     }
+}
+
+impl Hit {
+    fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.servers.is_empty()
+    }
+}
+
+impl Moved {
+    fn anybody_new(&self) -> bool {
+        self.anybody_named() || self.paths_worked_before > 0
+    }
+}
+
+/// Compares who is hit, not how many. Who is not named on one side may have been hit there as well.
+fn moved(was: &Item<'_>, is: &Item<'_>, before: &Told, after: &Told) -> Moved {
+    let clients = [was.clients(), is.clients()];
+    let servers = [was.servers(), is.servers()];
+    let places = [was.places(), is.places()];
+    let all = |number: Number, known: &BTreeSet<Address>| number.complete && number.count == known.len() as u64;
+    let clients_known = [all(was.side.clients, &clients[0]), all(is.side.clients, &clients[1])];
+    let servers_known = [all(was.side.servers, &servers[0]), all(is.side.servers, &servers[1])];
+    let mut moved = Moved::default();
+    // Two reports of one capture leave out the same.
+    let of_one = captures(before, after) == Captures::Same && clients[0] == clients[1] && servers[0] == servers[1];
+    for (known, [was, is], new) in
+        [(clients_known, &clients, &mut moved.hit_now.clients), (servers_known, &servers, &mut moved.hit_now.servers)]
+    {
+        if known[0] {
+            *new = is - was;
+        }
+        moved.in_part |= !of_one && (!known[1] || !known[0] && !is.is_subset(was));
+    }
+    let ports = |places: &BTreeMap<(u8, u16, Address), _>| -> BTreeSet<(u8, u16)> {
+        places.keys().map(|&(protocol, port, _)| (protocol, port)).collect()
+    };
+    moved.ports = &ports(&places[1]) - &ports(&places[0]);
+    let theme = was.theme();
+    if theme == Theme::DoesNotWork {
+        let (tried, worked) = known_before(&places, before, clients_known[0]);
+        moved.paths_worked_before = worked;
+        moved.none_tried_before = !moved.hit_now.is_empty() && tried == 0 && before.flows_left_out == 0;
+    }
+    let still = |known: bool, [was, is]: &[BTreeSet<Address>; 2]| if known { was - is } else { BTreeSet::new() };
+    let dropped = [still(clients_known[1], &clients), still(servers_known[1], &servers)];
+    // What was an event is not repaired, and does not go on either.
+    if theme != Theme::Event && dropped.iter().any(|hosts| !hosts.is_empty()) {
+        let [open_clients, open_servers] = open(&places, after, theme);
+        let split = |hosts: &BTreeSet<Address>, open: &BTreeSet<Address>| (hosts - open, hosts & open);
+        (moved.repaired.clients, moved.not_shown.clients) = split(&dropped[0], &open_clients);
+        (moved.repaired.servers, moved.not_shown.servers) = split(&dropped[1], &open_servers);
+    }
+    let networks =
+        clients.each_ref().map(|list| list.iter().map(|client| client.network()).collect::<BTreeSet<Address>>());
+    let Moved { hit_now, repaired, not_shown, .. } = &mut moved;
+    for (hit, others) in [(hit_now, &networks[0]), (repaired, &networks[1]), (not_shown, &networks[1])] {
+        hit.far = hit.clients.iter().copied().filter(|client| !others.contains(&client.network())).collect();
+    }
+    moved
+}
+
+/// How many paths are hit now, were not, and were tried before, and how many of these worked. Where not all who were hit are named, no try
+/// on them may have failed.
+fn known_before([was, is]: &[Places; 2], before: &Told, all_named: bool) -> (u64, u64) {
+    let (mut tried_before, mut worked_before) = (0, 0);
+    for (&place, clients) in is {
+        let hit = was.get(&place);
+        let new = |client: &Address| clients.contains(client) && !hit.is_some_and(|hit| hit.contains(client));
+        let worked = |tried: &Tried| tried.worked > 0 && (all_named || tried.turned_away == 0);
+        for (_, tried) in before.at(place).filter(|(client, _)| new(client)) {
+            tried_before += 1;
+            worked_before += u64::from(worked(tried));
+        }
+    }
+    (tried_before, worked_before)
+}
+
+/// The clients and servers with a path that was hit, is not any more, and of which nothing shows that it is repaired. A client speaks for
+/// its network where nobody of it is hit any more.
+fn open([was, is]: &[Places; 2], after: &Told, theme: Theme) -> [BTreeSet<Address>; 2] {
+    let networks =
+        |clients: &BTreeSet<Address>| -> BTreeSet<Address> { clients.iter().map(|client| client.network()).collect() };
+    let mut open = [BTreeSet::new(), BTreeSet::new()];
+    let nobody = BTreeSet::new();
+    for (&place, clients) in was {
+        let hit = is.get(&place).unwrap_or(&nobody);
+        let left: Vec<Address> = if theme == Theme::DoesNotWork {
+            let works = &(&after.working(place) & clients) - hit;
+            let speaks_for = &networks(&works) - &networks(hit);
+            let repaired = |client: &Address| works.contains(client) || speaks_for.contains(&client.network());
+            clients.iter().copied().filter(|client| !repaired(client)).collect()
+        } else if hit.is_empty() && Again::at(place, clients, after).repaired(theme) {
+            Vec::new()
+        } else {
+            clients.iter().copied().collect()
+        };
+        if !left.is_empty() {
+            open[1].insert(place.2);
+        }
+        open[0].extend(left);
+    }
+    open
 }
 
 fn new(item: &Item<'_>, before: &Told) -> Entry {
@@ -439,56 +605,114 @@ fn new(item: &Item<'_>, before: &Told) -> Entry {
     };
     let (side, what) = (item.side.clone(), item.what.into());
     let (id, before, after) = (side.id.clone(), None, Some(side));
-    Entry { id, what, state: State::New, basis, before, after, changes: Vec::new(), paths_working, paths }
+    let theme = item.theme();
+    Entry {
+        id,
+        what,
+        theme,
+        state: State::New,
+        basis,
+        before,
+        after,
+        changes: Vec::new(),
+        moved: Moved::default(),
+        paths_working,
+        paths,
+    }
 }
 
 fn missing(item: &Item<'_>, after: &Told) -> Entry {
     let places = item.places();
-    let (mut paths, mut paths_working) = (0, 0);
-    // Of the places: those that were tried at all, those where somebody got through, those where of each network one of the same clients did, and those
-    // that show that what was there is not there any more.
-    let (mut tried, mut by_anybody, mut by_the_same, mut replaced, mut shut) = (0, 0, 0, 0, 0);
-    for (&place, clients) in &places {
+    let theme = item.theme();
+    let again: Vec<Again> = places.iter().map(|(&place, clients)| Again::at(place, clients, after)).collect();
+    let paths = places.values().map(|clients| clients.len() as u64).sum();
+    let paths_working = again.iter().map(|again| again.working).sum();
+    let (state, basis) = match theme {
+        Theme::Event => (State::Gone, Basis::DidNotHappenAgain),
+        _ if !again.is_empty() && again.iter().all(|again| again.repaired(theme)) => {
+            (State::Gone, if theme == Theme::DoesNotWork { Basis::WorksNow } else { Basis::NotThereNow })
+        }
+        _ if after.flows_left_out > 0 => (State::NotEvaluable, Basis::FlowsLeftOut),
+        Theme::DoesNotWork if paths_working > 0 => (State::NotEvaluable, Basis::PartOnly),
+        Theme::DoesNotWork if again.iter().any(|again| again.by_anybody) => (State::NotEvaluable, Basis::OthersOnly),
+        _ if again.iter().any(|again| again.tried) => (State::NotEvaluable, Basis::NotDecided),
+        _ => (State::NotEvaluable, Basis::NotTried),
+    };
+    let (side, what) = (item.side.clone(), item.what.into());
+    let (id, before, after) = (side.id.clone(), Some(side), None);
+    Entry {
+        id,
+        what,
+        theme,
+        state,
+        basis,
+        before,
+        after,
+        changes: Vec::new(),
+        moved: Moved::default(),
+        paths_working,
+        paths,
+    }
+}
+
+/// What came of a port of a server in the later report.
+struct Again {
+    /// Somebody tried.
+    tried: bool,
+    /// How many of those who were hit got through.
+    working: u64,
+    /// Somebody got through.
+    by_anybody: bool,
+    /// Of each network one of those who were hit got through.
+    by_the_same: bool,
+    /// What was there is not there any more.
+    replaced: bool,
+    /// Nobody from outside gets in.
+    shut: bool,
+}
+
+impl Again {
+    fn at(place: (u8, u16, Address), clients: &BTreeSet<Address>, after: &Told) -> Again {
         let known: BTreeMap<Address, &Tried> = after.at(place).collect();
         let worked = |client: &Address| known.get(client).is_some_and(|tried| tried.worked > 0);
         let working = clients.iter().filter(|client| worked(client)).count() as u64;
         let turned_away = |tried: &&Tried| tried.turned_away > 0 && tried.worked == 0;
-        paths += clients.len() as u64;
-        paths_working += working;
-        tried += usize::from(!known.is_empty());
-        by_anybody += usize::from(known.values().any(|tried| tried.worked > 0));
         // A rule of a firewall is made for networks: one client speaks for its neighbours, and for nobody else.
         let networks = |clients: &mut dyn Iterator<Item = &Address>| -> BTreeSet<Address> {
             clients.map(|client| client.network()).collect()
         };
         let hit = networks(&mut clients.iter());
-        by_the_same += usize::from(working > 0 && networks(&mut clients.iter().filter(|client| worked(client))) == hit);
-        replaced += usize::from(known.values().any(|tried| tried.heard > 0 || turned_away(tried)));
-        shut += usize::from(known.iter().any(|(client, tried)| {
-            (clients.contains(client) || client.is_public() && !place.2.is_public()) && turned_away(tried)
-        }));
+        Again {
+            tried: !known.is_empty(),
+            working,
+            by_anybody: known.values().any(|tried| tried.worked > 0),
+            by_the_same: working > 0 && networks(&mut clients.iter().filter(|client| worked(client))) == hit,
+            replaced: known.values().any(|tried| tried.heard > 0 || turned_away(tried)),
+            shut: known.iter().any(|(client, tried)| {
+                (clients.contains(client) || client.is_public() && !place.2.is_public()) && turned_away(tried)
+            }),
+        }
     }
-    let all = places.len();
-    let (state, basis) = match item.theme() {
-        Theme::Event => (State::Gone, Basis::DidNotHappenAgain),
-        Theme::DoesNotWork if all > 0 && by_the_same == all => (State::Gone, Basis::WorksNow),
-        Theme::IsThere if all > 0 && replaced == all => (State::Gone, Basis::NotThereNow),
-        Theme::IsOpen if all > 0 && shut == all => (State::Gone, Basis::NotThereNow),
-        _ if after.flows_left_out > 0 => (State::NotEvaluable, Basis::FlowsLeftOut),
-        Theme::DoesNotWork if paths_working > 0 => (State::NotEvaluable, Basis::PartOnly),
-        Theme::DoesNotWork if by_anybody > 0 => (State::NotEvaluable, Basis::OthersOnly),
-        _ if tried > 0 => (State::NotEvaluable, Basis::NotDecided),
-        _ => (State::NotEvaluable, Basis::NotTried),
-    };
-    let (side, what) = (item.side.clone(), item.what.into());
-    let (id, before, after) = (side.id.clone(), Some(side), None);
-    Entry { id, what, state, basis, before, after, changes: Vec::new(), paths_working, paths }
+
+    fn repaired(&self, theme: Theme) -> bool {
+        match theme {
+            Theme::Event => false,
+            Theme::IsThere => self.replaced,
+            Theme::IsOpen => self.shut,
+            Theme::DoesNotWork => self.by_the_same,
+        }
+    }
 }
 
 impl Entry {
     /// The side that tells most: the later one where there is one.
     fn shown(&self) -> Option<&Side> {
         self.after.as_ref().or(self.before.as_ref())
+    }
+
+    /// It is told with another cause now.
+    fn has_other_cause(&self) -> bool {
+        self.changes.contains(&"other-cause")
     }
 
     /// What became of it, in a sentence.
@@ -504,7 +728,7 @@ impl Entry {
             State::New => "diff-new",
             State::NotEvaluable => "diff-not-evaluable",
             State::Gone => "diff-gone",
-            State::Worse | State::Better | State::Same => "diff-changed",
+            State::Worse | State::NotComparable | State::Better | State::Same => "diff-changed",
         };
         let params = Params::from([
             ("basis", Value::Word(self.basis.name())),
@@ -519,7 +743,87 @@ impl Entry {
             ("working", Value::Number(self.paths_working)),
             ("paths", Value::Number(self.paths)),
         ]);
-        words.say(key, &params)
+        let mut sentences = vec![words.say(key, &params)];
+        if let Some(before) = self.before.as_ref().filter(|_| self.has_other_cause()) {
+            let title = Value::Text(before.title.clone());
+            sentences.push(words.say("diff-other-cause", &Params::from([("title", title)])));
+        }
+        sentences.extend(self.moved.told(self.theme, words));
+        sentences.join(" ")
+    }
+}
+
+/// Maximum number of hosts and networks that are named in a sentence.
+const HOSTS_SHOWN: usize = 4;
+
+impl Moved {
+    /// Who is hit now, for whom it is repaired, and of whom that is not known, in a sentence each.
+    fn told(&self, theme: Theme, words: &Words) -> Vec<String> {
+        let repaired = if theme == Theme::DoesNotWork { "answered" } else { "not-there" };
+        let open = if theme == Theme::DoesNotWork { "not-answered" } else { "not-shown" };
+        let mut sentences = Vec::new();
+        let mut say = |how, mut hosts: Vec<String>| {
+            let more = hosts.len().saturating_sub(HOSTS_SHOWN) as u64;
+            hosts.truncate(HOSTS_SHOWN);
+            let hosts = Value::Text(hosts.join(", "));
+            let params = [("how", Value::Word(how)), ("hosts", hosts), ("more", Value::Number(more))];
+            sentences.push(words.say("diff-moved", &Params::from(params)));
+        };
+        let hosts = |hit: &Hit| hit.told(words);
+        let mut hit_now = hosts(&self.hit_now);
+        hit_now.extend(self.ports.iter().map(|&port| port_name(port)));
+        for (how, hosts) in [("hit-now", hit_now), (repaired, hosts(&self.repaired)), (open, hosts(&self.not_shown))] {
+            if !hosts.is_empty() {
+                say(how, hosts);
+            }
+        }
+        if self.paths_worked_before > 0 {
+            let number = Value::Number(self.paths_worked_before);
+            sentences.insert(
+                usize::from(self.anybody_named()),
+                words.say("diff-worked-before", &Params::from([("paths", number)])),
+            );
+        }
+        if self.none_tried_before {
+            sentences.insert(1, words.say("diff-none-tried-before", &Params::default()));
+        }
+        if self.in_part {
+            sentences.push(words.say("diff-in-part", &Params::default()));
+        }
+        sentences
+    }
+
+    fn anybody_named(&self) -> bool {
+        !self.hit_now.is_empty() || !self.ports.is_empty()
+    }
+}
+
+impl Hit {
+    /// Servers, then clients: a network where nobody else of it is hit, otherwise the addresses.
+    fn told(&self, words: &Words) -> Vec<String> {
+        let ranges = |hosts: &BTreeSet<Address>| Hosts::of(hosts.iter().copied()).ranges(usize::MAX).ranges;
+        let server = |range: &Range| {
+            let params = [("server", Value::Text(range.short())), ("number", Value::Number(range.addresses() as u64))];
+            words.say("diff-server", &Params::from(params))
+        };
+        let mut told: Vec<String> = ranges(&self.servers).iter().map(server).collect();
+        let mut networks: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+        for &client in &self.clients {
+            networks.entry(client.network()).or_default().insert(client);
+        }
+        for (network, clients) in networks {
+            if clients.len() > 1 && clients.is_subset(&self.far) {
+                let bits = if network.is_v4() { 24 } else { 64 };
+                let params = [
+                    ("network", Value::Text(format!("{network}/{bits}"))),
+                    ("clients", Value::Number(clients.len() as u64)),
+                ];
+                told.push(words.say("diff-network", &Params::from(params)));
+            } else {
+                told.extend(ranges(&clients).iter().map(Range::short));
+            }
+        }
+        told
     }
 }
 
@@ -561,7 +865,9 @@ pub fn write_diff_text(out: &mut impl Write, diff: &Diff<'_>, words: &Words, loo
         })
         .collect();
     let worse = Value::Number(count(State::New) + count(State::Worse));
-    let verdict = page.say("diff-verdict", [("worse", worse), ("all", Value::Number(entries.len() as u64))]);
+    let in_part = Value::Number(count(State::NotComparable));
+    let all = Value::Number(entries.len() as u64);
+    let verdict = page.say("diff-verdict", [("worse", worse), ("in_part", in_part), ("all", all)]);
     let counts = if parts.is_empty() { String::new() } else { format!(" {}.", parts.join(", ")) };
     for line in page.wrap(&format!("{verdict}{counts}"), "", "").lines() {
         let line = page.styled(BOLD, line);
@@ -587,8 +893,12 @@ pub fn write_diff_text(out: &mut impl Write, diff: &Diff<'_>, words: &Words, loo
     if !same.is_empty() {
         let title = page.say("diff-state", [("state", Value::Word(State::Same.name()))]);
         writeln!(page.out, "\n{title}:")?;
-        for side in same.iter().take(SAME_SHOWN).filter_map(|entry| entry.shown()) {
+        for entry in same.iter().take(SAME_SHOWN) {
+            let Some(side) = entry.shown() else { continue };
             page.paragraph(&side.title, "   ", "      ")?;
+            if !entry.moved.not_shown.is_empty() || entry.has_other_cause() {
+                page.paragraph(&entry.told(words), "      ", "      ")?;
+            }
         }
         if let Some(more @ 1..) = same.len().checked_sub(SAME_SHOWN) {
             let text = page.say("diff-further", [("number", Value::Number(more as u64))]);
@@ -658,6 +968,13 @@ fn told_entries<'a>(entries: &'a [Entry], words: &Words) -> Vec<ToldEntry<'a>> {
         state: entry.state.name(),
         basis: entry.basis.name(),
         changes: &entry.changes,
+        hit_now_not_before: HitNow {
+            hit: &entry.moved.hit_now,
+            ports: &entry.moved.ports,
+            paths_worked_before: entry.moved.paths_worked_before,
+        },
+        repaired: &entry.moved.repaired,
+        not_shown_repaired: &entry.moved.not_shown,
         paths: entry.paths,
         paths_working: entry.paths_working,
         before: entry.before.as_ref(),
@@ -704,9 +1021,34 @@ struct ToldEntry<'a> {
     state: &'a str,
     basis: &'a str,
     changes: &'a [&'static str],
+    hit_now_not_before: HitNow<'a>,
+    repaired: &'a Hit,
+    not_shown_repaired: &'a Hit,
     paths: u64,
     paths_working: u64,
     before: Option<&'a Side>,
     after: Option<&'a Side>,
     explanation: String,
+}
+
+#[derive(Serialize)]
+struct HitNow<'a> {
+    #[serde(flatten)]
+    hit: &'a Hit,
+    #[serde(serialize_with = "ports")]
+    ports: &'a BTreeSet<(u8, u16)>,
+    /// Of the paths that are new, those that worked before.
+    paths_worked_before: u64,
+}
+
+fn ports<S: Serializer>(ports: &BTreeSet<(u8, u16)>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ports.iter().map(|&port| port_name(port)))
+}
+
+fn port_name((number, port): (u8, u16)) -> String {
+    format!("{}/{port}", if number == protocol::UDP { "udp" } else { "tcp" })
+}
+
+fn addresses<S: Serializer>(addresses: &BTreeSet<Address>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(addresses.iter().map(|address| address.ip()))
 }

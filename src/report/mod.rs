@@ -391,7 +391,7 @@ pub struct FlowLine<'a> {
 impl<'a> Report<'a> {
     /// Puts the report together.
     pub fn new(conclusion: &'a Conclusion<'_>) -> Report<'a> {
-        let Conclusion { case, judge, tally, services, sessions, findings, problems } = conclusion;
+        let Conclusion { case, judge, tally, services, findings, problems } = conclusion;
         let (captures, flows, map, ledger) = (&case.captures, &case.flows, judge.map, judge.ledger);
         let mut services: Vec<ServiceLine> = services
             .iter()
@@ -418,7 +418,7 @@ impl<'a> Report<'a> {
             services,
             findings: findings.iter().map(|finding| finding_line(finding, flows)).collect(),
             problems,
-            sessions: SessionList { sessions, flows },
+            sessions: SessionList { flows, judge: *judge },
             flows: FlowList { flows, judge: *judge },
         }
     }

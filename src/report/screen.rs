@@ -378,6 +378,8 @@ impl<W: Write> Page<'_, W> {
         let mut facts = self.parties(problem, &when);
         let parties = facts.len();
         facts.extend(lines.works.first().map(|works| self.row("screen-works", works)).into_iter().flatten());
+        let follows = self.words.problem_follows(problem);
+        facts.extend(follows.iter().flat_map(|follows| self.row("screen-so", follows)));
         // One sign alone is no help here; `--problem` tells of it.
         let sure = |culprit: &&Culprit| culprit.kind != Suspect::Unknown && culprit.confidence > Confidence::Low;
         let culprit = problem.culprit.iter().find(sure).map(|culprit| self.words.culprit(culprit));
@@ -562,7 +564,7 @@ impl<W: Write> Page<'_, W> {
     }
 
     /// What stands below the problems: remarks, what works, what could not be judged, the captures where they are good, and what
-    /// else there is to see. Each has at most so many lines.
+    /// else there is to see. Each has at most `most` lines.
     fn tail(&self, report: &Report<'_>, most: usize) -> Vec<String> {
         let mut lines = Vec::new();
         let width = self.look.width;

@@ -2,27 +2,27 @@
 
 use super::{flow_id, plain};
 use crate::flow::FlowRecord;
-use crate::judge::Outcome;
+use crate::judge::{Judge, Outcome};
 use crate::ledger::Ended;
 use crate::packet::Address;
-use crate::session::{Break, Gateway, Part, Role, Session, Tie, Way};
+use crate::session::{Break, Gateway, Part, Role, Session, Tie, Way, sessions};
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use serde::{Serialize, Serializer};
 
-/// Every session, written out one by one.
+/// Every session, put together only when they are written out.
 pub struct SessionList<'a> {
-    /// The sessions in the order of time.
-    pub sessions: &'a [Session<'a>],
     /// The flows by which they are made, where flows were kept.
     pub flows: &'a [FlowRecord],
+    /// Who knows the sessions.
+    pub judge: Judge<'a, 'a>,
 }
 
 /// One session.
 #[derive(Serialize)]
-pub struct SessionLine<'a> {
+pub struct SessionLine {
     /// Stands for the same session in every run.
-    pub id: &'a str,
+    pub id: String,
     /// The user's host.
     #[serde(serialize_with = "plain::shown")]
     pub client: Address,
@@ -142,10 +142,10 @@ pub struct StepLine {
     pub flow: Option<u64>,
 }
 
-impl<'a> SessionList<'a> {
-    /// The sessions as they are told.
-    pub fn lines(&self) -> impl Iterator<Item = SessionLine<'a>> {
-        self.sessions.iter().map(|session| session_line(session, self.flows))
+impl SessionList<'_> {
+    /// The sessions as they are told, in the order of time.
+    pub fn lines(&self) -> impl Iterator<Item = SessionLine> {
+        sessions(&self.judge).into_iter().map(|session| session_line(session, self.flows))
     }
 }
 
@@ -155,7 +155,7 @@ impl Serialize for SessionList<'_> {
     }
 }
 
-fn session_line<'a>(session: &'a Session<'a>, flows: &[FlowRecord]) -> SessionLine<'a> {
+fn session_line(session: Session<'_>, flows: &[FlowRecord]) -> SessionLine {
     let steps: Vec<StepLine> = session.parts.iter().map(|part| step_line(part, flows)).collect();
     let failed = |part: &Part<'_>| {
         let (protocol, port) = named_port(part);
@@ -166,7 +166,6 @@ fn session_line<'a>(session: &'a Session<'a>, flows: &[FlowRecord]) -> SessionLi
         GatewayLine { address, inside, tied, transport }
     };
     SessionLine {
-        id: &session.id,
         client: session.client,
         server: session.server,
         gateway: session.gateway.map(gateway),
@@ -185,6 +184,7 @@ fn session_line<'a>(session: &'a Session<'a>, flows: &[FlowRecord]) -> SessionLi
         ended: session.ended(),
         flows: steps.iter().filter_map(|step| step.flow).collect(),
         steps,
+        id: session.id,
     }
 }
 

@@ -438,7 +438,7 @@ impl<W: Write> Page<'_, W> {
         textwrap::fill(&printable(text), options).replace(UNBROKEN, " ")
     }
 
-    /// The lines of a text in so many columns; a word that is longer is broken.
+    /// The lines of a text within these columns; a word that is longer is broken.
     pub fn wrap_within(&self, text: &str, width: usize) -> Vec<String> {
         let options = textwrap::Options::new(width.max(1)).word_splitter(textwrap::WordSplitter::NoHyphenation);
         textwrap::wrap(&printable(text), options).into_iter().map(Cow::into_owned).collect()
@@ -473,7 +473,7 @@ pub(super) fn columns(text: &str) -> usize {
     textwrap::core::display_width(text)
 }
 
-/// A text in so many columns at most. Where it is longer, three dots stand at its end.
+/// A text within these columns. Where it is longer, three dots stand at its end.
 pub(super) fn fitted(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.into();

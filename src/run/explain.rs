@@ -224,7 +224,10 @@ fn of_findings(id: &str, findings: &[usize], conclusion: &Conclusion<'_>) -> Opt
         }
     }
     let first = *named.first()?;
-    let all = of.iter().map(|finding| finding.flow_count).sum();
+    // A flow that stands in several findings is counted once: what follows from a block is about flows of others too.
+    let leading = of.first().map_or("", |finding| finding.code);
+    let alike = of.iter().filter(|finding| finding.code == leading);
+    let all = alike.map(|finding| finding.flow_count).sum::<u64>().max(named.len() as u64);
     let flows = named.into_iter().map(|place| place as u64 + 1).collect();
     Some((first, Some(Choice::Of { id: id.into(), flows, all })))
 }

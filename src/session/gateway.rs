@@ -26,27 +26,29 @@ const ENVELOPE: u64 = 5;
 /// Bytes of handshakes and certificates.
 const GREETINGS: u64 = 30_000;
 
-/// Adds to sessions their legs on the port of the web.
-pub(super) fn add_legs<'l>(sessions: &mut [Session<'l>], judge: &Judge<'_, 'l>, guide: &Guide) {
+/// Flows on the port of the web, in the order of time.
+pub(super) fn legs<'l>(judge: &Judge<'_, 'l>) -> Vec<Part<'l>> {
     let mut legs: Vec<Part<'l>> = Vec::new();
     for (&opener, step) in judge.ledger.steps.on_web_port() {
         let what = if step.path.protocol == protocol::UDP { Way::Dtls } else { Way::Tls };
         legs.push(Part { opener, step, what, outcome: judge.step(step).outcome, role: Role::Tried });
     }
-    if legs.is_empty() {
-        return;
-    }
     legs.sort_unstable_by_key(|leg| (leg.step.first, leg.opener));
-    to_the_server(sessions, &legs, guide);
-    through_a_gateway(sessions, &legs);
+    legs
 }
 
 /// A launch of which nothing else came about, and that went on inside TLS or DTLS to the same server.
-fn to_the_server<'l>(sessions: &mut [Session<'l>], legs: &[Part<'l>], guide: &Guide) {
-    for session in sessions.iter_mut().filter(|session| session.alone && session.carriers().next().is_none()) {
+pub(super) fn to_the_server<'l>(sessions: &mut [Session<'l>], legs: &[Part<'l>], guide: &Guide) {
+    let is_lost = |session: &Session<'_>| session.alone && session.carriers().next().is_none();
+    let lost: BTreeSet<_> =
+        sessions.iter().filter(|session| is_lost(session)).map(|session| (session.client, session.server)).collect();
+    // Most legs lead elsewhere.
+    let pair = |leg: &Part<'_>| (leg.step.path.client, leg.step.path.server);
+    let legs: Vec<Part<'l>> = legs.iter().filter(|leg| lost.contains(&pair(leg)) && is_whole(leg)).copied().collect();
+    for session in sessions.iter_mut().filter(|session| is_lost(session)) {
         let (first, last) = (session.first(), session.last() + Span::seconds(60));
-        let same = |leg: &&Part<'_>| (leg.step.path.client, leg.step.path.server) == (session.client, session.server);
-        let mut working = between(legs, first, last).iter().filter(same).filter(|leg| is_whole(leg));
+        let mut working =
+            between(&legs, first, last).iter().filter(|leg| pair(leg) == (session.client, session.server));
         if let (Some(leg), None) = (working.next(), working.next()) {
             session.parts.push(Part { role: Role::Carried, ..*leg });
             session.reliability = guide.is_reliable(leg.what, leg.step.path.port);
@@ -66,7 +68,8 @@ fn between<'s, 'l>(legs: &'s [Part<'l>], first: Timestamp, last: Timestamp) -> &
     &legs[from..to.max(from)]
 }
 
-fn through_a_gateway<'l>(sessions: &mut [Session<'l>], legs: &[Part<'l>]) {
+/// Adds to sessions the client's legs to their Gateways.
+pub(super) fn through_a_gateway<'l>(sessions: &mut [Session<'l>], legs: &[Part<'l>]) {
     let servers: BTreeSet<Address> = legs.iter().map(|leg| leg.step.path.server).collect();
     let mut used = BTreeMap::<PacketRef, Tie>::new();
     for tie in [Tie::Address, Tie::Time] {

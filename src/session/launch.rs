@@ -8,6 +8,8 @@ use crate::time::{Span, Timestamp};
 /// Maximum time from the last packet of an attempt to the first of the next one: the last wait of a client that gives up at 21
 /// seconds is 12 seconds, at two minutes a minute (facts GRACE-01, GRACE-02).
 const NEXT_WAY: Span = Span::seconds(60);
+/// After this time in which nothing was tried a way that was tried before is a new launch: the user's, who tries again.
+const PAUSE: Span = Span::seconds(30);
 /// Maximum time between EDT and the TCP that races with it (half a second, facts ADP-04), and maximum length of a TCP flow that lost.
 const RACE: Span = Span::seconds(5);
 /// How long the server keeps a session whose line broke (facts CGP-08).
@@ -42,7 +44,8 @@ pub(super) fn launches<'l>(parts: &[Part<'l>], guide: &Guide) -> Vec<Session<'l>
         reachable.drain(..beyond);
         if let Some(place) = enter(part, &mut all, &reachable, guide) {
             // Of several launches that look for a way at one time it is not certain whose attempts are whose.
-            let waits = |reach: &&Reach| reach.place != place && begun <= reach.looks;
+            let waits =
+                |reach: &&Reach| reach.place != place && begun <= reach.looks && !all[reach.place].is_given_up_at(part);
             let others: Vec<usize> = reachable.iter().filter(waits).map(|reach| reach.place).collect();
             if !others.is_empty() && !all[place].is_simple() {
                 others.into_iter().chain([place]).for_each(|place| all[place].alone = false);
@@ -108,7 +111,7 @@ fn enter<'l>(part: &Part<'l>, all: &mut Vec<Launch<'l>>, reachable: &[Reach], gu
             all[place].carry(Part { role: Role::Moved, ..*part });
             return Some(place);
         }
-        let place = looking().find(|&place| all[place].is_over_with(part));
+        let place = looking().find(|&place| all[place].is_over_with(part) && !all[place].is_given_up_at(part));
         let place = place.unwrap_or_else(|| {
             // What looked like the search of a session that runs was the head start of this one.
             let ahead = places(|reach, _| reach.searched).filter(|&place| all[place].ends_with_edt_before(part));
@@ -127,7 +130,7 @@ fn enter<'l>(part: &Part<'l>, all: &mut Vec<Launch<'l>>, reachable: &[Reach], gu
     let tried = Part { role: Role::Tried, ..*part };
     let place = looking()
         .find(|&place| all[place].lacks(part))
-        .or_else(|| looking().find(|&place| all[place].goes_on_with(part)))
+        .or_else(|| looking().find(|&place| all[place].goes_on_with(part) && !all[place].is_given_up_at(part)))
         .or_else(|| places(|reach, _| reach.broken).find(|&place| all[place].waits_for(step, guide)))
         .or_else(|| {
             // A session over TCP looks for EDT from time to time (facts ADP-06).
@@ -196,6 +199,11 @@ impl<'l> Launch<'l> {
     /// This way was not tried yet.
     fn lacks(&self, part: &Part<'_>) -> bool {
         self.parts.iter().all(|tried| tried.port() != part.port())
+    }
+
+    /// The user was told that it failed, and starts anew with a way that was tried.
+    fn is_given_up_at(&self, part: &Part<'_>) -> bool {
+        part.step.first > self.active + PAUSE && !self.lacks(part)
     }
 
     /// This way was the last that was tried over TCP, and is tried again; EDT may be tried again at any time.

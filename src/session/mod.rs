@@ -5,7 +5,7 @@ mod gateway;
 mod launch;
 
 use crate::flow::PacketRef;
-use crate::judge::{Judge, Outcome};
+use crate::judge::{Judge, Outcome, is_light};
 use crate::ledger::{AUDIO_PORTS, Ended, Step, WEB_PORT, WEBSOCKET_PORT};
 use crate::matching::ServiceRef;
 use crate::packet::{Address, protocol};
@@ -253,6 +253,12 @@ impl<'l> Session<'l> {
         self.carriers().last().map(|part| part.step.ended)
     }
 
+    /// It has several ways, and one of them was tried for longer than a scanner does.
+    fn is_whole(&self) -> bool {
+        let ways: BTreeSet<_> = self.parts.iter().map(Part::port).collect();
+        ways.len() > 1 && self.parts.iter().any(|part| !is_light(part.step.showing, 1, part.step.tries.into()))
+    }
+
     fn is_alive_at(&self, at: Timestamp) -> bool {
         self.carriers().any(|part| part.step.first <= at && (at <= part.step.last || part.step.ended == Ended::Open))
     }
@@ -261,8 +267,43 @@ impl<'l> Session<'l> {
 /// Every session, in the order of time.
 pub fn sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
     let guide = Guide::new(judge.map);
+    let (mut sessions, audio) = launched(judge, &guide, |_| true);
+    add_audio(&mut sessions, audio);
+    let legs = gateway::legs(judge);
+    gateway::to_the_server(&mut sessions, &legs, &guide);
+    gateway::through_a_gateway(&mut sessions, &legs);
+    leave_out_scanners(&mut sessions);
+    sort(&mut sessions);
+    name(&mut sessions);
+    sessions
+}
+
+/// The sessions that a finding may be made of, in the order of time: all between hosts of which one was blocked at the other, or a
+/// flow broke after a time without traffic. There are few of them, and they are told by what was seen at the server alone: without
+/// names, sound, and the legs before a Gateway. Launches that came to nothing are among them, those of scanners as well.
+pub fn striking_sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
+    let strikes =
+        |step: &&Step| step.ended.is_broken() && step.idle().is_some() || judge.step(step).outcome.is_blocked();
+    let steps = judge.ledger.steps.on_session_ports().map(|(_, step)| step);
+    let pairs: BTreeSet<_> = steps.filter(strikes).map(|step| (step.path.client, step.path.server)).collect();
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    let guide = Guide::new(judge.map);
+    let (mut sessions, _) = launched(judge, &guide, |step| pairs.contains(&(step.path.client, step.path.server)));
+    gateway::to_the_server(&mut sessions, &gateway::legs(judge), &guide);
+    sort(&mut sessions);
+    sessions
+}
+
+/// What was launched by the steps that are wanted, and sound beside it.
+fn launched<'l>(
+    judge: &Judge<'_, 'l>,
+    guide: &Guide,
+    wanted: impl Fn(&Step) -> bool,
+) -> (Vec<Session<'l>>, Vec<Part<'l>>) {
     let mut steps: Vec<Part<'l>> = Vec::new();
-    for (&opener, step) in judge.ledger.steps.on_session_ports() {
+    for (&opener, step) in judge.ledger.steps.on_session_ports().filter(|(_, step)| wanted(step)) {
         let outcome = judge.step(step).outcome;
         // Of half a conversation it cannot be told what became of it.
         let told = guide.way(step).filter(|_| outcome != Outcome::OneWay);
@@ -274,15 +315,15 @@ pub fn sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
     for pair in steps.chunk_by(|one, other| hosts(one) == hosts(other)) {
         let (sound, parts) = pair.iter().copied().partition::<Vec<_>, _>(|part| part.what == Way::Audio);
         audio.extend(sound);
-        sessions.extend(launch::launches(&parts, &guide));
+        sessions.extend(launch::launches(&parts, guide));
     }
-    add_audio(&mut sessions, audio);
-    gateway::add_legs(&mut sessions, judge, &guide);
-    leave_out_scanners(&mut sessions);
+    (sessions, audio)
+}
+
+/// Sorts sessions, and the flows of each, by time.
+fn sort(sessions: &mut [Session<'_>]) {
     sessions.iter_mut().for_each(|session| session.parts.sort_by_key(|part| (part.step.first, part.opener)));
     sessions.sort_by_cached_key(|session| (session.first(), session.parts.first().map(|part| part.opener)));
-    name(&mut sessions);
-    sessions
 }
 
 fn hosts(part: &Part<'_>) -> (Address, Address) {
@@ -355,18 +396,23 @@ fn add_audio<'l>(sessions: &mut [Session<'l>], audio: Vec<Part<'l>>) {
     }
 }
 
-/// Who came to nothing at many servers, and has a session at none, is no user's client: a scanner or an inventory.
+/// Who came to nothing at many servers, and has a session at none, is no user's client: a scanner or an inventory. Whole launches are
+/// not made by these.
 fn leave_out_scanners(sessions: &mut Vec<Session<'_>>) {
     const SERVERS: usize = 10;
     let mut in_vain = BTreeMap::<Address, BTreeSet<Address>>::new();
-    for session in sessions.iter().filter(|session| session.carriers().next().is_none()) {
+    for session in sessions.iter().filter(|session| session.carriers().next().is_none() && !session.is_whole()) {
         in_vain.entry(session.client).or_default().insert(session.server);
     }
     in_vain.retain(|_, servers| servers.len() > SERVERS);
     for session in sessions.iter().filter(|session| session.carriers().next().is_some()) {
         in_vain.remove(&session.client);
+        session.gateway.iter().for_each(|gateway| _ = in_vain.remove(&gateway.inside));
     }
-    sessions.retain(|session| !in_vain.contains_key(&session.client));
+    let is_scan = |session: &Session<'_>| {
+        session.carriers().next().is_none() && !session.is_whole() && in_vain.contains_key(&session.client)
+    };
+    sessions.retain(|session| !is_scan(session));
 }
 
 fn name(sessions: &mut [Session<'_>]) {

@@ -67,6 +67,48 @@ fn alert(bytes: &[u8]) -> Parsed<()> {
     reader.byte().map(|_| ())
 }
 
+/// A record that a client sends only after an answer (RFC 6347, 4.2.4): a hello with the cookie of the server, another message of
+/// the handshake, or what is protected with keys that both agreed on.
+pub(super) fn follows_answer(bytes: &[u8]) -> bool {
+    const CHANGE_CIPHER_SPEC: u8 = 0x14;
+    const HANDSHAKE: u8 = 0x16;
+    const APPLICATION_DATA: u8 = 0x17;
+    let [content @ CHANGE_CIPHER_SPEC..=APPLICATION_DATA, 0xFE, 0xFF | 0xFD, epoch @ ..] = bytes else { return false };
+    match epoch {
+        [0, 0, ..] => match *content {
+            HANDSHAKE => bytes.get(RECORD_HEAD).is_some_and(|&kind| kind != CLIENT_HELLO) || cookie(bytes) == Ok(true),
+            CHANGE_CIPHER_SPEC | APPLICATION_DATA => true,
+            _ => false, // A client that gives up sends an alert.
+        },
+        [_, _, ..] => true,
+        _ => false,
+    }
+}
+
+/// A record of DTLS 1.3 in its short form (RFC 9147, 4), not of early data, which needs no answer.
+pub(super) fn is_protected(bytes: &[u8]) -> bool {
+    const EARLY_DATA: u8 = 1;
+    bytes.len() > SHORTEST_PROTECTED && bytes[0] & 0xE0 == 0x20 && bytes[0] & 3 != EARLY_DATA
+}
+
+/// Bytes of a record before its content.
+const RECORD_HEAD: usize = 13;
+/// One byte of head, one of number, and the sample that its number is hidden with (RFC 9147, 4.2.3).
+const SHORTEST_PROTECTED: usize = 18;
+
+/// Whether a client hello returns a cookie.
+fn cookie(bytes: &[u8]) -> Parsed<bool> {
+    let mut body = Reader::new(bytes);
+    body.take(RECORD_HEAD)?;
+    body.take(6)?; // Type, length and number of the message.
+    sure(body.be24()? == 0)?; // The fragment begins at the start.
+    body.take(3)?;
+    body.take(2 + 32)?; // Version and random.
+    let session = body.byte()?;
+    body.take(usize::from(session))?;
+    body.byte().map(|length| length > 0)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::Protocol::Dtls;
@@ -140,5 +182,27 @@ pub(super) mod tests {
     fn every_fixed_byte_matters() {
         udp(443).client(ALERT).hangs_on([0, 1, 2, 3, 4, 11, 12, 13]);
         udp(443).client(client_hello_for("gw.example.com")).hangs_on([0, 1, 2, 3, 4, 13]);
+    }
+
+    #[test]
+    fn what_needs_an_answer_follows_one() {
+        let hello = |cookie: &[u8]| {
+            let body = tls::tests::hello_body(Some("gw.example.com"), Some(cookie));
+            record(0xFD, &handshake(1, 0, &body, body.len()))
+        };
+        assert!(!follows_answer(&hello(b"")) && follows_answer(&hello(b"cookie")));
+        assert!(!follows_answer(&hello(b"cookie")[..60]), "cut before the cookie");
+        let body = tls::tests::hello_body(None, Some(b"cookie"));
+        assert!(!follows_answer(&record(0xFD, &handshake(1, 9, &body[9..], body.len()))), "a later fragment");
+        assert!(follows_answer(&record(0xFF, &handshake(16, 0, &[0; 40], 40))), "client key exchange");
+        let plain = |content: u8, epoch: u8| [&[content, 0xFE, 0xFD, 0, epoch][..], &[0; 20]].concat();
+        assert!(follows_answer(&plain(0x14, 0)) && follows_answer(&plain(0x17, 0)) && follows_answer(&plain(0x17, 1)));
+        assert!(!follows_answer(&plain(0x15, 0)) && follows_answer(&plain(0x15, 1)), "an alert in clear text");
+        assert!(
+            !follows_answer(&[0x17, 3, 3, 0, 1]) && !follows_answer(&[0x17, 0xFE, 0xFD, 0]) && !follows_answer(&[])
+        );
+        let short = |head: u8| [&[head][..], &[7; 30]].concat();
+        assert!(is_protected(&short(0x2E)) && is_protected(&short(0x2F)) && !is_protected(&short(0x2D)));
+        assert!(!is_protected(&short(0x16)) && !is_protected(&[0x2E; 9]));
     }
 }

@@ -8,7 +8,7 @@ use super::{Opening, Signature, Strength, UDP};
 pub(super) const SIGNATURE: Signature = Signature {
     name: "edt",
     transports: UDP,
-    source: "facts EDT-06, EDT-08, EDT-10, MIX-03; draft-gg-udt-03",
+    source: "facts EDT-03, EDT-04, EDT-06, EDT-07, EDT-08, EDT-10, MIX-03; draft-gg-udt-03",
     only_citrix: false, // Other programs use UDT as well (facts EDT-10), so it counts on its ports only.
     read,
 };
@@ -41,6 +41,47 @@ fn handshake(bytes: &[u8]) -> Parsed<()> {
     reader.within(1..=2).map(|_| ())
 }
 
+/// The client went on after an answer: it returned a response or the server's cookie (facts EDT-07), or it sent data or control
+/// packets, which need a connection (facts EDT-03, EDT-04). `first` is what it began with.
+pub(super) fn follows_answer(first: &[u8], next: &[u8]) -> bool {
+    handshake(first).is_ok() && (returns_answer(first, next) || is_data(next) || is_connected(next))
+}
+
+/// A control packet that needs a connection, on a port of EDT.
+pub(super) fn is_midstream(server_port: u16, bytes: &[u8]) -> bool {
+    PORTS.contains(&server_port) && is_connected(bytes)
+}
+
+fn returns_answer(first: &[u8], next: &[u8]) -> bool {
+    let (Ok((_, before)), Ok((request, cookie))) = (request(first), request(next)) else { return false };
+    matches!(request, -2 | -1) || before == 0 && cookie != 0
+}
+
+/// The type of the request and the cookie of a handshake.
+fn request(bytes: &[u8]) -> Parsed<(i32, u32)> {
+    handshake(bytes)?;
+    let mut reader = Reader::new(bytes);
+    reader.take(36)?;
+    let request = reader.be32()?.cast_signed();
+    reader.take(4)?; // The socket.
+    Ok((request, reader.be32()?))
+}
+
+/// A data packet: the first bit is not set. So it is in the hello of DTLS, which opens another session.
+fn is_data(bytes: &[u8]) -> bool {
+    bytes.len() > HEADER_LENGTH && bytes[0] & 0x80 == 0 && !matches!(bytes, [0x16, 0xFE, ..])
+}
+
+/// Keepalive, ACK, NAK, or ACK of an ACK. A shutdown also comes from a client that gave up.
+fn is_connected(bytes: &[u8]) -> bool {
+    bytes.len() >= HEADER_LENGTH && matches!(bytes, [0x80, 1 | 2 | 3 | 6, 0, 0, ..])
+}
+
+const HEADER_LENGTH: usize = 16;
+
+/// Bytes of a handshake up to the end of the cookie.
+pub(super) const REQUEST_LENGTH: usize = 48;
+
 /// The length of the datagram and the type of the request (facts EDT-06).
 fn is_complete(voice: &Voice<'_>) -> Parsed<()> {
     sure(voice.is_long(HANDSHAKE_LENGTH))?;
@@ -55,6 +96,7 @@ pub(super) mod tests {
     use super::super::Protocol::Edt;
     use super::super::Strength::{Soft, Strong};
     use super::super::said::{Said, udp};
+    use super::{REQUEST_LENGTH, follows_answer, is_midstream};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![
@@ -116,5 +158,29 @@ pub(super) mod tests {
     fn every_fixed_byte_matters() {
         udp(2598).client(handshake_of(4, 2, 1)).hangs_on((0..4).chain(16..24));
         udp(9000).client(handshake_of(4, 2, 1)).hangs_on((0..4).chain(16..24).chain(36..40));
+    }
+
+    #[test]
+    fn what_needs_an_answer_follows_one() {
+        let hello = |request: i32, cookie: u32| {
+            let mut bytes = [0; 64];
+            (bytes[0], bytes[19], bytes[23]) = (0x80, 4, 2);
+            bytes[36..40].copy_from_slice(&request.to_be_bytes());
+            bytes[44..48].copy_from_slice(&cookie.to_be_bytes());
+            bytes
+        };
+        let packet = |head: [u8; 4]| [&head[..], &[0; 60]].concat();
+        let first = hello(1, 0);
+        let follows = |next: &[u8]| follows_answer(&first[..REQUEST_LENGTH], next);
+        assert!(!follows(&first) && !follows(&hello(0, 0)) && !follows(&hello(1002, 0)), "it tries again");
+        assert!(follows(&hello(-1, 0)) && follows(&hello(-2, 0)) && follows(&hello(1, 7)));
+        assert!(!follows_answer(&hello(1, 7), &hello(1, 7)), "it began with a cookie");
+        assert!(follows(&packet([0, 0, 0, 1])) && follows(&packet([0x7F, 0xFF, 0xFF, 0xFF])), "data");
+        assert!(!follows(&packet([0x16, 0xFE, 0xFD, 0])) && !follows(&[0; 16]) && !follows(&[]));
+        for (kind, connected) in [(1, true), (2, true), (3, true), (4, false), (5, false), (6, true)] {
+            assert_eq!(follows(&packet([0x80, kind, 0, 0])), connected, "control packet {kind}");
+        }
+        assert!(!follows_answer(&[0; 64], &packet([0, 0, 0, 1])), "it began with something else");
+        assert!(is_midstream(2598, &packet([0x80, 2, 0, 0])) && !is_midstream(5004, &packet([0x80, 2, 0, 0])));
     }
 }

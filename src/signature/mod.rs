@@ -203,6 +203,26 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// Whether a client sends this datagram only after an answer. `protocol` is what was heard of the flow, and `first` what its first
+/// datagram began with, as many bytes as [`kept_opening`] says.
+pub fn follows_answer(protocol: Option<Protocol>, server_port: u16, first: &[u8], datagram: &[u8]) -> bool {
+    match protocol {
+        Some(Protocol::Edt) => edt::follows_answer(first, datagram),
+        Some(Protocol::Dtls) => dtls::follows_answer(datagram) || dtls::is_protected(datagram),
+        Some(Protocol::Quic) => quic::follows_answer(datagram),
+        None => dtls::follows_answer(datagram) || edt::is_midstream(server_port, datagram),
+        Some(_) => false,
+    }
+}
+
+/// Bytes of one side's opening that are kept while the other side is waited for.
+pub fn kept_opening(protocol: Option<Protocol>) -> usize {
+    if protocol == Some(Protocol::Edt) { edt::REQUEST_LENGTH } else { KEPT_OPENING }
+}
+
+/// The same for most protocols.
+pub const KEPT_OPENING: usize = 32;
+
 /// How many opening bytes of one side are worth keeping. A TLS client hello with post-quantum key shares has about
 /// 2,000.
 pub const OPENING_LIMIT: usize = 4096;

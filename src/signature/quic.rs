@@ -59,6 +59,22 @@ fn known_version(bytes: &[u8]) -> Parsed<()> {
     sure(header.destination.len() <= LONGEST_ID && header.source.len() <= LONGEST_ID)
 }
 
+/// What a client sends only after an answer: a packet of the handshake, or one with a short header, which are protected with keys
+/// that both agreed on (RFC 9000, 17.2.4 and 17.3.1; RFC 9369, 3.2). Initial packets and early data need none.
+pub(super) fn follows_answer(bytes: &[u8]) -> bool {
+    if let [0x40..=0x7F, ..] = bytes {
+        return bytes.len() >= SHORTEST_PROTECTED;
+    }
+    known_version(bytes).is_ok()
+        && long_header(bytes).is_ok_and(|LongHeader { first, version, .. }| {
+            let handshake = if version == VERSION_2 { 0x30 } else { 0x20 };
+            first & 0x30 == handshake
+        })
+}
+
+/// The shortest packet with a short header, in bytes (RFC 9000, 10.3).
+const SHORTEST_PROTECTED: usize = 21;
+
 /// A version negotiation is known by nothing but the connection ids that it sends back (RFC 8999, 6). Its first bytes
 /// alone would also fit a UDT handshake.
 fn is_negotiation(client: &[u8], server: &[u8]) -> Parsed<()> {
@@ -146,5 +162,15 @@ pub(super) mod tests {
             udp(443).client(zero).server(negotiation(&[1; 3], &[7; 8])).tells_nothing(),
             "nobody asks with version 0"
         );
+    }
+
+    #[test]
+    fn what_needs_an_answer_follows_one() {
+        let long = |first, version| follows_answer(&header(first, version, &[7; 8], &[1; 3]));
+        assert!(!long(0xC3, VERSION_1) && !long(0xD3, VERSION_1) && long(0xE3, VERSION_1) && !long(0xF3, VERSION_1));
+        assert!(!long(0xC3, VERSION_2) && !long(0xD3, VERSION_2) && !long(0xE3, VERSION_2) && long(0xF3, VERSION_2));
+        assert!(!long(0xE3, 9), "an unknown version");
+        assert!(follows_answer(&[0x43; 30]) && !follows_answer(&[0x43; 20]), "a short header");
+        assert!(!follows_answer(&[0x03; 30]) && !follows_answer(&[]), "without the fixed bit");
     }
 }

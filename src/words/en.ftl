@@ -233,6 +233,41 @@ path-idle-timeout =
     .remedy = Find the device between { $clients } and { $server } that forgets connections after { $idle }, and let it wait longer; or let
         sessions speak more often than that (keep-alives).
 
+path-reset =
+    .title = { $pattern ->
+        [at-once] { $together } sessions on { port } were reset at once, at { $at }
+       *[came-back] { $sessions } sessions on { port } were reset while they were in use
+    }
+    .meaning = { $pattern ->
+        [at-once] Sessions of { $clients } to { $server } were in use when the server's side reset { $together } of them{ $times ->
+            [one] {" "}within one second
+           *[other] , several within one second, { $times } times
+        }. That is no ordinary end: the server or its service went down or restarted, or a device on the way cut them.{ $others ->
+            [0] {""}
+            [one] {" "}One more was reset at another time.
+           *[other] {" "}{ $others } more were reset at other times.
+        }
+       *[came-back] Sessions of { $clients } to { $server } were reset by the server's side, and each time the client came back to the
+            same server within three minutes. So the users did not want them to end.
+    }{ $back ->
+        [0] {""}
+        [one] {" "}One client came back within three minutes.
+       *[other] { $pattern ->
+            [at-once] {" "}Of { $back } sessions the client came back within three minutes.
+           *[came-back] {""}
+        }
+    }{ $idle ->
+        [0] {""}
+        [one] {" "}Before one of the resets nothing had been said for a minute or longer.
+       *[other] {" "}Before { $idle } of the resets nothing had been said for a minute or longer.
+    }
+    .remedy = { $pattern ->
+        [at-once] Look in the event log of { $server } for a restart, a crash or an update at { $at }. If there is none, look for a firewall or
+            load balancer on the way that was switched over or reloaded then.
+       *[came-back] Look in the event log of { $server } for services that failed at these times. If there are none, ask who runs the
+            firewalls and load balancers on the way whether they end sessions that are idle or old.
+    }
+
 
 ## Findings: what should not be there
 
@@ -647,6 +682,37 @@ problem-idle-timeout =
     .remedy = Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make them
         longer, or keep-alives shorter.
 
+problem-reset-in-session =
+    .title = { problem-place }: { $pattern ->
+        [at-once] sessions were reset at once
+       *[came-back] sessions were reset while they were in use
+    }
+    .meaning = The server's side reset { $attempts ->
+            [one] one session
+           *[other] { $attempts_told } sessions
+        } between { client-count } and { server-count } that were in use. { $pattern ->
+            [at-once] Sessions of several users were reset within one second, at { $at }: the server or its service went down or restarted,
+                or a device on the way cut them.
+           *[came-back] The clients came back to the same servers within three minutes: the users did not want them to end.
+        }{ $back ->
+            [0] {""}
+            [one] {" "}One client came back within three minutes.
+           *[other] { $pattern ->
+                [at-once] {" "}Of { $back } sessions the client came back within three minutes.
+               *[came-back] {""}
+            }
+        }{ $idle ->
+            [0] {""}
+            [one] {" "}Before one of the resets nothing had been said for a minute or longer.
+           *[other] {" "}Before { $idle } of the resets nothing had been said for a minute or longer.
+        }
+    .remedy = { $pattern ->
+        [at-once] Look in the event log of { $server } for a restart, a crash or an update at { $at }. If there is none, look for a firewall or
+            load balancer on the way that was switched over or reloaded then.
+       *[came-back] Look in the event logs of the servers for services that failed at these times. If there are none, ask who runs the
+            firewalls and load balancers on the way whether they end sessions that are idle or old.
+    }
+
 problem-sessions = { $attempts ->
         [one] One session
        *[other] { $attempts_told } sessions
@@ -1049,7 +1115,7 @@ flaw-starts-in-middle = starts in the middle
 flaw-too-short = too short to call anything silent
 flaw-ends-early = ends too early
 flaw-duplicated = { percent-of } packets twice
-flaw-filtered = filtered
+flaw-filtered = a filter left packets out
 flaw-not-read = some packets are of kinds that are not read
 flaw-not-kept = more in it than is kept
 flaw-odd = odd in places
@@ -1116,13 +1182,15 @@ diff-heading = { $name }{ $named ->
         [none] {""}
        *[other] , from { $first } UTC
     }
-diff-nothing-in-common = There is nothing to compare: no server stands in both. Wrong were { $was } in the earlier capture and { $is } in the
-    later one; --format json lists them.
+diff-nothing-in-common = There is nothing to compare: no server stands in both. The earlier capture holds { $was }, the later one { $is }; --format json lists them.
 diff-findings-only = One of the two reports knows no problems, so findings are compared.
 diff-verdict = { $all ->
         [0] Nothing is wrong in either.
        *[other] { $worse ->
-            [0] Nothing got worse:
+            [0] { $in_part ->
+                [0] Nothing got worse:
+               *[other] Nothing is known to have got worse, and not all can be compared:
+            }
            *[other] Something got worse:
         }
     }
@@ -1132,6 +1200,7 @@ diff-count = { $number } { $state ->
         [gone] gone
         [better] better
         [same] the same
+        [not_comparable] not to be compared exactly
        *[not_evaluable] not seen again
     }
 diff-state = { $state ->
@@ -1140,6 +1209,7 @@ diff-state = { $state ->
         [gone] GONE
         [better] BETTER
         [same] THE SAME
+        [not_comparable] NOT COMPARABLE
        *[not_evaluable] NOT SEEN AGAIN
     }
 diff-further = { $number } more; --format json tells them all.
@@ -1185,6 +1255,31 @@ diff-changed = { $clients_was ->
         [0] {""}
        *[other] ; { $working } of { paths } get an answer now
     }.
+diff-moved = { $how ->
+        [hit-now] Hit now, not before
+        [answered] Answered again
+        [not-there] Not there any more
+        [not-answered] Not hit any more, and not shown to work everywhere
+       *[not-shown] Not told any more, and not shown to be gone
+    }: { $hosts }{ $more ->
+        [0] {""}
+       *[other] {" "}and { $more } more
+    }.
+diff-server = { $number ->
+        [one] server { $server }
+       *[other] servers { $server }
+    }
+diff-network = { $network } ({ $clients ->
+        [one] { $clients } client
+       *[other] { $clients } clients
+    })
+diff-worked-before = { $paths ->
+        [one] { $paths } path that is hit now worked before.
+       *[other] { $paths } paths that are hit now worked before.
+    }
+diff-none-tried-before = Nobody of these tried it in the earlier capture, so it may have been so before.
+diff-other-cause = Before it was told as { $title }.
+diff-in-part = That cannot be compared exactly: not all who are hit are named in both.
 paths = { $paths ->
         [one] { $paths } path
        *[other] { $paths } paths
@@ -1433,6 +1528,10 @@ explain-packet-count = { $packets ->
 explain-client-went-on-alone = { $answer ->
         [yes] The client acknowledged or sent data, so there was an answer that the capture does not hold.
        *[no] The client acknowledged nothing and sent no data.
+    }
+explain-client-followed-up = { $answer ->
+        [yes] The client sent what it sends only after an answer, so there was one that the capture does not hold.
+       *[no] The client sent nothing that shows an answer the capture does not hold.
     }
 explain-client-reset-alone = { $answer ->
         [yes] The client reset after its SYN, so there was an answer that the capture does not hold.
@@ -1785,8 +1884,8 @@ explain-no-finding = No finding: { $why ->
 
 culprit = { $kind ->
         [unknown] { $number ->
-            [0] not to be told
-           *[other] not to be told: { $suspects } may be
+            [0] cannot be told
+           *[other] cannot be told; possible are { $suspects }
         }
        *[other] { $suspects } ({ $confidence } confidence)
     }.
@@ -1925,6 +2024,7 @@ screen-to = to
 screen-from = from
 screen-when = when
 screen-works = works
+screen-so = so
 screen-who = who
 screen-but = but
 screen-do = DO

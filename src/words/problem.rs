@@ -55,6 +55,14 @@ impl Words {
         Texts { title: text("title"), meaning: text("meaning"), remedy }
     }
 
+    /// What follows from a block: sessions on another way, launches that failed or took long. None where nothing is known to follow.
+    pub fn problem_follows(&self, problem: &Problem) -> Option<String> {
+        problem.params.get("launch_clients")?;
+        let told = self.text("problem-follows", None, &self.args(&self.named_in_problem(problem)));
+        let told = told.trim();
+        (!told.is_empty()).then(|| told.to_string())
+    }
+
     /// What the texts of a problem may name: its parameters, and the fields that it has.
     fn named_in_problem(&self, problem: &Problem) -> Params {
         let Problem { clients, servers, attempts, networks, .. } = problem;
@@ -207,7 +215,7 @@ fn is_known(problem: &Problem) -> bool {
 /// What the flows of a problem are.
 fn what(cause: Cause) -> &'static str {
     match cause {
-        Cause::SessionDied | Cause::IdleTimeout => "sessions",
+        Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession => "sessions",
         Cause::Exposed | Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport | Cause::Fallback => "flows",
         _ => "attempts",
     }

@@ -319,7 +319,7 @@ class Site:
     # Talking
 
     def together(self, calls, spread=(), seconds=0.0):
-        """Run these calls at the same time, those of `spread` one after the other within so many seconds, and wait for
+        """Run these calls at the same time, those of `spread` one after the other within that number of seconds, and wait for
         the ends of all."""
         threads = [self.start(call) for call in calls]
         for call in spread:

@@ -437,6 +437,44 @@ def idle_at_firewall(site):
                     [problem("idle-timeout", "warning", staff.seats, [vda], "tcp", 2598, 3)])
 
 
+@scene("sessions-reset")
+def sessions_reset(site):
+    """Six users have sessions on TCP 2598, four of them on one VDA. After 45 seconds (most of which were moved, not waited for), in the
+    middle of their work, the session service of that VDA is killed, and the system resets its four sessions at once. The users come
+    back, and the service, started again, lets them in. The sessions on the other VDA go on, and are closed by their users."""
+    front, _, _, staff, farm = estate(site, 27, range(11, 17), (21, 22))
+    first, second = farm.seats
+    death, over = threading.Event(), threading.Event()
+    site.serve(first, 2598, talk.cgp_killed(death), callers=4, address=first.address)
+    site.serve(second, 2598, talk.cgp_until(over), callers=2, address=second.address)
+    hit, others = staff.seats[:4], staff.seats[4:]
+    with site.watch(front, "lan"):
+        lines = [site.dial(client, first, 2598) for client in hit]
+        untouched = [site.dial(client, second, 2598) for client in others]
+        for connection in [*lines, *untouched]:
+            talk.cgp_client(connection, 2, 0.05)
+        for number in range(3):
+            site.pass_time(15)
+            for connection in [*lines, *untouched]:
+                talk.cgp_exchange(connection, 30, 80, number)
+        death.set()
+        for connection in lines:
+            talk.expect_reset(connection)
+        time.sleep(1.0)
+        served(site, first)
+        for client in hit:
+            session(site, client, first)()
+        for connection in untouched:
+            talk.cgp_exchange(connection, 30, 80, 7)
+            connection.close()
+        time.sleep(0.5)
+    over.set()
+    flows = [cgp(client, first, "RSTR") for client in hit] + [cgp(client, first) for client in hit]
+    flows += [cgp(client, second) for client in others]
+    return Expected(0, flows, [found_all("path.reset", "warning", hit, first, "tcp", 2598, "cgp", 4)],
+                    [problem("reset-in-session", "warning", hit, [first], "tcp", 2598, 4)])
+
+
 @scene("asymmetric-healthy")
 def asymmetric_healthy(site):
     """Clients reach six VDAs through a first router, at whose interface was captured. Three of the VDAs answer through

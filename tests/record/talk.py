@@ -126,6 +126,18 @@ def cgp_until(over):
     return conversation
 
 
+def cgp_killed(death):
+    """A server that answers until its process is killed: the system resets what is open."""
+    until = cgp_until(death)
+
+    def conversation(connection):
+        until(connection)
+        if death.is_set():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return conversation
+
+
 # ICA on TCP. Records start with their length less two, little-endian, and 01; then the size of the wanted answer.
 
 

@@ -3,7 +3,7 @@
 use super::Flow;
 use crate::flow::{Heard, Marks, Note, Who};
 use crate::packet::{Packet, RawPacket, protocol};
-use crate::signature::{self, Answer, OPENING_LIMIT, Opening};
+use crate::signature::{self, Answer, KEPT_OPENING, OPENING_LIMIT, Opening};
 use crate::transport::Transport;
 
 /// What is still waited for to tell the protocol.
@@ -128,17 +128,23 @@ impl Flow {
             openings.iter_mut().for_each(shorten);
         }
         if let Some((who, bytes)) = first {
-            openings[who as usize].extend_from_slice(if more {
-                bytes
-            } else {
-                &bytes[..bytes.len().min(KEPT_OPENING)]
-            });
+            let kept = signature::kept_opening(cold.heard.as_ref().map(|heard| heard.protocol));
+            openings[who as usize].extend_from_slice(if more { bytes } else { &bytes[..bytes.len().min(kept)] });
+        }
+    }
+
+    /// One of the first datagrams of a client that nobody has answered yet: whether it shows that somebody did.
+    #[cold]
+    pub(super) fn goes_on_alone(&mut self, packet: &Packet, raw: &RawPacket<'_>) {
+        let server_port = self.key.endpoint(!self.client).port;
+        let Some(cold) = self.cold.as_deref() else { return };
+        let heard = cold.heard.as_ref().map(|heard| heard.protocol);
+        let first = cold.openings.as_deref().map_or(&[][..], |openings| &openings[Who::Client as usize]);
+        if signature::follows_answer(heard, server_port, first, packet.payload(raw.bytes)) {
+            self.marks.set(Marks::CLIENT_SPOKE);
         }
     }
 }
-
-/// Bytes of one side's opening that are kept while the other side is waited for.
-const KEPT_OPENING: usize = 32;
 
 fn shorten(opening: &mut Vec<u8>) {
     opening.truncate(KEPT_OPENING);

@@ -37,6 +37,7 @@ pub(super) fn of_packets(&Asked { question, answer }: &Asked<flow::Question>) ->
         Q::ClientSeen(packets) => told("explain-client-seen").counting("packets", packets),
         Q::ServerSeen(packets) => told("explain-server-seen").counting("packets", packets),
         Q::ClientWentOnAlone => told("explain-client-went-on-alone"),
+        Q::ClientFollowedUp => told("explain-client-followed-up"),
         Q::ClientResetAlone => told("explain-client-reset-alone"),
         Q::Unreachable(None) => told("explain-no-error"),
         Q::Unreachable(Some(error)) => error_told(told("explain-unreachable"), &error),
