@@ -279,11 +279,10 @@ pub fn sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
 }
 
 /// The sessions that a finding may be made of, in the order of time: all between hosts of which one was blocked at the other, or a
-/// flow broke after a time without traffic. There are few of them, and they are told by what was seen at the server alone: without
+/// flow broke. There are few of them, and they are told by what was seen at the server alone: without
 /// names, sound, and the legs before a Gateway. Launches that came to nothing are among them, those of scanners as well.
 pub fn striking_sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
-    let strikes =
-        |step: &&Step| step.ended.is_broken() && step.idle().is_some() || judge.step(step).outcome.is_blocked();
+    let strikes = |step: &&Step| step.ended.is_broken() || judge.step(step).outcome.is_blocked();
     let steps = judge.ledger.steps.on_session_ports().map(|(_, step)| step);
     let pairs: BTreeSet<_> = steps.filter(strikes).map(|step| (step.path.client, step.path.server)).collect();
     if pairs.is_empty() {
