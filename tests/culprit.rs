@@ -487,7 +487,9 @@ fn many_servers_that_live_and_are_silent_on_one_port_stand_behind_a_device() {
 fn one_server_that_lives_and_is_silent_among_neighbours_that_answer_is_its_own_trouble() {
     let talks = [tries(farm(1, CGP, 15)), answered(farm(1, 443, 20), TTL), answered(farm(2, CGP, 20), TTL)];
     let culprit = culprit(talks);
-    assert_eq!(told(&culprit), (Suspect::HostFirewall, Confidence::Medium), "{culprit:#?}");
+    // A device on the way may have a rule for this one server.
+    assert_eq!(told(&culprit), (Suspect::HostFirewall, Confidence::Low), "{culprit:#?}");
+    assert!(culprit.not_excluded.contains(&Suspect::Middlebox));
     assert_eq!(codes(&culprit), ["sign-alive", "sign-neighbours-answer"]);
     assert!(culprit.not_excluded.contains(&Suspect::Server), "a Windows firewall is silent where nothing listens");
 }

@@ -171,6 +171,10 @@ pub(super) fn of_findings<'a>(
     Some(sum(&facts, signs))
 }
 
+/// What others are answered, and that a server lives: no sign of what its own firewall did.
+const INDIRECT: [&str; 5] =
+    ["sign-neighbours-answer", "sign-up", "sign-alive", "sign-alive-before-and-after", "sign-whole-networks-here"];
+
 /// Adds the signs up: the one place where they become a name.
 fn sum(facts: &Facts<'_>, signs: Vec<(&Sign, Params)>) -> Culprit {
     let score = |suspect: Suspect| -> i32 {
@@ -198,8 +202,12 @@ fn sum(facts: &Facts<'_>, signs: Vec<(&Sign, Params)>) -> Culprit {
         doubts.extend(reasons(facts, Suspect::Unknown, &possible));
         return Culprit { signs: tell(&signs, |_| true), ..nobody(possible, doubts) };
     }
+    // Silence for one server among others does not show where it is made: a device on the way may have a rule for that server.
+    let is_indirect = |sign: &Sign| INDIRECT.contains(&sign.code) || !speaks(sign);
+    let guessed = kind == Suspect::HostFirewall && signs.iter().all(|(sign, _)| is_indirect(sign));
     let confidence = match number {
         0 | 1 => Confidence::Low,
+        _ if guessed => Confidence::Low,
         _ if margin >= 4 && (number >= 3 || decided) => Confidence::High,
         _ => Confidence::Medium,
     };
