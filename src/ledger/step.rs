@@ -206,7 +206,7 @@ pub struct Steps {
 /// Maximum number of steps that carried something: the first in the order of the captures are kept.
 pub const STEP_LIMIT: usize = 50_000;
 /// The same for those that did not, and for those on the port of the web.
-pub const OTHER_STEP_LIMIT: usize = 20_000;
+pub const OTHER_STEP_LIMIT: usize = 10_000;
 
 /// Ports of real-time audio (facts AUD-01).
 pub const AUDIO_PORTS: std::ops::RangeInclusive<u16> = 16_500..=16_509;
@@ -291,6 +291,7 @@ impl AddAssign<&Steps> for Steps {
     }
 }
 
+#[allow(clippy::borrowed_box, reason = "that is what the trees hand out")]
 fn whole<'a>((opener, step): (&'a PacketRef, &'a Box<Step>)) -> (&'a PacketRef, &'a Step) {
     (opener, step)
 }

@@ -4,6 +4,7 @@ use crate::flow::{FlowRecord, Showing};
 use crate::packet::{Address, protocol};
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
+use std::sync::OnceLock;
 
 /// Which directions were captured, by pair of hosts, by pair of networks and in all.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -18,11 +19,22 @@ pub struct Visibility {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Pairs {
     pairs: BTreeMap<Pair, Directions>,
-    /// The same by each of the two: sums of the pairs that are kept.
-    ends: BTreeMap<Address, Directions>,
+    ends: Ends,
     /// Flows of pairs that were left out because there were too many.
     pub unlisted: u64,
 }
+
+/// The same by each of the two: sums of the pairs that are kept, made when they are first asked for. No part of what is known.
+#[derive(Clone, Default, Debug)]
+struct Ends(OnceLock<BTreeMap<Address, Directions>>);
+
+impl PartialEq for Ends {
+    fn eq(&self, _: &Ends) -> bool {
+        true
+    }
+}
+
+impl Eq for Ends {}
 
 /// Two hosts or two networks, the lower one first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,9 +83,14 @@ impl Directions {
         one > 0 && (both == 0 || one > 1 && one * 10 >= one + both)
     }
 
+    /// More than one flow of which one direction is missing.
+    fn is_half_seen_twice(self) -> bool {
+        self.one > 1
+    }
+
     /// Nothing but halves, and more than one flow of them.
     fn is_never_whole(self) -> bool {
-        self.both == 0 && self.one > 1
+        self.both == 0 && self.is_half_seen_twice()
     }
 }
 
@@ -101,29 +118,32 @@ impl Pairs {
     /// Adds flows of a pair.
     pub(super) fn add(&mut self, pair: Pair, directions: Directions) {
         *self.pairs.entry(pair).or_default() += directions;
-        pair.ends().for_each(|end| *self.ends.entry(end).or_default() += directions);
+        self.ends.0.take();
     }
 
     /// Whatever was seen of one of the two, with whomever, lacks one direction. Not asked where pairs were left out: their flows may
     /// have been whole.
     fn misses_an_end(&self, pair: Pair) -> bool {
-        let never_whole = |end: Address| self.ends.get(&end).is_some_and(|directions| directions.is_never_whole());
+        let never_whole = |end: Address| self.by_ends().get(&end).is_some_and(|directions| directions.is_never_whole());
         self.unlisted == 0 && pair.ends().any(never_whole)
+    }
+
+    fn by_ends(&self) -> &BTreeMap<Address, Directions> {
+        self.ends.0.get_or_init(|| {
+            let mut ends = BTreeMap::<Address, Directions>::new();
+            for (pair, directions) in &self.pairs {
+                pair.ends().for_each(|end| *ends.entry(end).or_default() += *directions);
+            }
+            ends
+        })
     }
 
     /// Keeps the first in order, so that the order in which they came does not matter.
     pub(super) fn keep(&mut self) {
         while self.pairs.len() > PAIR_LIMIT {
-            let Some((pair, left_out)) = self.pairs.pop_last() else { return };
+            let Some((_, left_out)) = self.pairs.pop_last() else { return };
             self.unlisted += left_out.both + left_out.one;
-            for end in pair.ends() {
-                let sum = self.ends.entry(end).or_default();
-                sum.both = sum.both.saturating_sub(left_out.both);
-                sum.one = sum.one.saturating_sub(left_out.one);
-                if *sum == Directions::default() {
-                    self.ends.remove(&end);
-                }
-            }
+            self.ends.0.take();
         }
     }
 }
@@ -157,7 +177,9 @@ impl Visibility {
         let by_networks = || hosts.and_then(|hosts| self.networks.get(hosts.networks()));
         let misses_an_end =
             |hosts: Pair| self.hosts.misses_an_end(hosts) || self.networks.misses_an_end(hosts.networks());
-        by_hosts.or_else(by_networks).unwrap_or(self.all).is_half_seen() || hosts.is_some_and(misses_an_end)
+        let may_miss_an_end = self.all.is_half_seen_twice();
+        by_hosts.or_else(by_networks).unwrap_or(self.all).is_half_seen()
+            || may_miss_an_end && hosts.is_some_and(misses_an_end)
     }
 
     /// By pair of hosts.
@@ -265,7 +287,7 @@ mod tests {
             pairs.keep();
         }
         let kept = PAIR_LIMIT as u64;
-        assert_eq!(pairs.ends.get(&host(0)), Some(&Directions { both: kept, one: 2 * kept }));
-        assert_eq!((pairs.ends.len(), pairs.unlisted), (PAIR_LIMIT + 1, 15));
+        assert_eq!(pairs.by_ends().get(&host(0)), Some(&Directions { both: kept, one: 2 * kept }));
+        assert_eq!((pairs.by_ends().len(), pairs.unlisted), (PAIR_LIMIT + 1, 15));
     }
 }

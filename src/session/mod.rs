@@ -282,7 +282,8 @@ pub fn sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
 /// flow broke. There are few of them, and they are told by what was seen at the server alone: without
 /// names, sound, and the legs before a Gateway. Launches that came to nothing are among them, those of scanners as well.
 pub fn striking_sessions<'l>(judge: &Judge<'_, 'l>) -> Vec<Session<'l>> {
-    let strikes = |step: &&Step| step.ended.is_broken() || judge.step(step).outcome.is_blocked();
+    let strikes =
+        |step: &&Step| step.ended.is_broken() || !step.showing.is_answered() && judge.step(step).outcome.is_blocked();
     let steps = judge.ledger.steps.on_session_ports().map(|(_, step)| step);
     let pairs: BTreeSet<_> = steps.filter(strikes).map(|step| (step.path.client, step.path.server)).collect();
     if pairs.is_empty() {
