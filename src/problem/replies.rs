@@ -72,10 +72,17 @@ impl Replies {
         });
         // TCP flows by hosts of which it is known when both sides spoke.
         let mut known: HashMap<Pair, u64> = HashMap::new();
+        // Paths come by server, and few clients are servers: most need no look at the sets.
+        let (lowest, highest) = (servers.iter().min().copied(), servers.iter().max().copied());
+        let is_server = |host: &Address| Some(*host) >= lowest && Some(*host) <= highest && servers.contains(host);
+        let mut last_server = (Address::default(), false);
         for (reply, last) in specific.chain(generic) {
             let Path { protocol, port, server, client } = reply.path;
-            let of_server = servers.contains(&server);
-            if protocol == protocol::TCP && (of_server || servers.contains(&client)) {
+            if last_server.0 != server {
+                last_server = (server, is_server(&server));
+            }
+            let (of_server, by_server) = (last_server.1, is_server(&client));
+            if protocol == protocol::TCP && (of_server || by_server) {
                 *known.entry(Pair::of(server, client)).or_default() += reply.answers.map_or(0, |answers| answers.flows);
             }
             if let Some(answers) = reply.answers.filter(|_| clients.contains(&client)) {
@@ -85,7 +92,7 @@ impl Replies {
             if of_server || ports.contains(&(protocol, port)) {
                 replies.rows.push(reply);
             }
-            for host in [Some(server).filter(|_| of_server), Some(client).filter(|host| servers.contains(host))] {
+            for host in [Some(server).filter(|_| of_server), Some(client).filter(|_| by_server)] {
                 replies.hear(host, last);
             }
         }
