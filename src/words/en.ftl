@@ -1182,7 +1182,8 @@ diff-heading = { $name }{ $named ->
         [none] {""}
        *[other] , from { $first } UTC
     }
-diff-nothing-in-common = There is nothing to compare: no server stands in both. The earlier capture holds { $was }, the later one { $is }; --format json lists them.
+diff-nothing-in-common = There is nothing to compare: no server stands in both. Problems in the earlier one: { $was }; in the
+    later one: { $is }; --format json lists them.
 diff-findings-only = One of the two reports knows no problems, so findings are compared.
 diff-verdict = { $all ->
         [0] Nothing is wrong in either.
