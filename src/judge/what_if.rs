@@ -25,9 +25,9 @@ pub enum Change {
     Prohibition,
     /// There was no ICMP error.
     NoError,
-    /// So many more tries were seen.
+    /// This number of further tries was seen.
     MoreTries(u64),
-    /// It was watched so much longer, and nothing came.
+    /// It was watched for this much longer, and nothing came.
     MoreTime(Span),
     /// The capture ended when it had been watched for this time only.
     Cut(Span),

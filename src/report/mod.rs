@@ -559,7 +559,7 @@ impl From<Endpoint> for EndpointLine {
 }
 
 /// The name of an IP protocol in the report.
-fn protocol_name(number: u8) -> &'static str {
+pub fn protocol_name(number: u8) -> &'static str {
     match number {
         protocol::TCP => "tcp",
         protocol::UDP => "udp",

@@ -16,10 +16,10 @@ use crate::cli::{End, ExplainArgs, ExplainFormat, FlowName};
 use crate::clock::Clock;
 use crate::error::{Error, Output, Precious};
 use crate::flow::{Endpoint, FlowRecord, Follow, PacketRef, Room, Sequence};
-use crate::packet::{PacketBatch, protocol};
+use crate::packet::PacketBatch;
 use crate::pipeline::Options;
 use crate::report::explain::{Choice, Explanation, write_explanation_json, write_explanation_text};
-use crate::report::{Look, count};
+use crate::report::{Look, count, protocol_name};
 use crate::source::{More, ReadError, Source};
 use std::cell::RefCell;
 use std::fs;
@@ -194,17 +194,6 @@ fn is_between(flow: &FlowRecord, protocol: Option<&str>, [one, other]: &[End; 2]
     let there = fits(one, flow.client) && fits(other, flow.server);
     let back = fits(one, flow.server) && fits(other, flow.client);
     (there || back) && protocol.is_none_or(|name| name == protocol_name(flow.protocol))
-}
-
-/// The name of the protocol of a flow, as it is typed.
-fn protocol_name(number: u8) -> &'static str {
-    match number {
-        protocol::TCP => "tcp",
-        protocol::UDP => "udp",
-        protocol::ICMP => "icmp",
-        protocol::ICMPV6 => "icmpv6",
-        _ => "other",
-    }
 }
 
 /// The first flow of a problem of those that are kept, and which others it names.
