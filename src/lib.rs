@@ -82,6 +82,12 @@
 //! their plain groups; what rests on another finding goes where that goes. A new cause is a value of that enum, its place in
 //! `problem/group.rs` or its evidence in `problem/cause.rs`, and its texts.
 //!
+//! # Stories
+//!
+//! What a host goes through until a service works for it is data: a [`portmap::Story`] of phases in the port map. `finding/story.rs` tells
+//! at which phase it stops; what a packet says beyond its protocol ([`signature::Content`]) and what went wrong in flows that were answered
+//! ([`ledger::Incident`]) are facts that stories and other checks are made of.
+//!
 //! # Words
 //!
 //! A [`packet::RawPacket`] is bytes as captured; a [`packet::PacketBatch`] is many of them on their way; a [`packet::Packet`] is what was

@@ -2,9 +2,12 @@
 //! its texts in the catalogue of words. Findings are facts: no sentence for people stands here.
 
 mod blocked;
+mod encryption;
 mod fallback;
 mod identity;
 mod launch;
+mod loss;
+mod mtu;
 mod params;
 mod path;
 mod quality;
@@ -12,6 +15,9 @@ mod reset;
 mod scan;
 mod scene;
 mod session;
+mod slow;
+mod story;
+mod tls;
 mod unexpected;
 
 use crate::flow::{Evidence, PacketRef};
@@ -189,8 +195,13 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 9] = [
+pub const CHECKS: [&[Check]; 15] = [
     blocked::CHECKS,
+    story::CHECKS,
+    tls::CHECKS,
+    slow::CHECKS,
+    mtu::CHECKS,
+    loss::CHECKS,
     launch::CHECKS,
     fallback::CHECKS,
     path::CHECKS,
@@ -199,6 +210,7 @@ pub const CHECKS: [&[Check]; 9] = [
     unexpected::CHECKS,
     scan::CHECKS,
     quality::CHECKS,
+    encryption::CHECKS,
 ];
 
 /// Everything that the checks find, the worst first.
@@ -230,7 +242,20 @@ mod tests {
         for check in CHECKS.into_iter().flatten() {
             let theme = check.code.split_once('.').map(|(theme, _)| theme);
             assert!(
-                matches!(theme, Some("blocked" | "fallback" | "launch" | "path" | "unexpected" | "quality")),
+                matches!(
+                    theme,
+                    Some(
+                        "blocked"
+                            | "service"
+                            | "tls"
+                            | "fallback"
+                            | "launch"
+                            | "path"
+                            | "unexpected"
+                            | "quality"
+                            | "encryption"
+                    )
+                ),
                 "{}",
                 check.code
             );

@@ -123,7 +123,9 @@ impl Follow {
             _ => 0,
         };
         let tried = before.as_ref().map_or(0, tries);
-        let told = |flow: &FlowRecord| flow.heard.as_ref().map(|heard| (heard.protocol, heard.server_name.clone()));
+        let told = |flow: &FlowRecord| {
+            flow.heard.as_ref().map(|heard| (heard.protocol, heard.server_name().map(Box::<str>::from)))
+        };
         let heard = after.heard.clone().filter(|_| before.is_none_or(|before| told(&before) != told(&after)));
         Some(Followed {
             at,

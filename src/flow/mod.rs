@@ -2,6 +2,7 @@
 //! needs to know of ports is asked through a function.
 
 mod community_id;
+mod extras;
 mod follow;
 mod key;
 mod questions;
@@ -16,11 +17,12 @@ mod track;
 mod witness;
 
 pub use community_id::community_id;
+pub use extras::{Alert, Extras, Requests, TooBig, Vanished, Wait};
 pub use follow::{Follow, Followed, PacketKind};
 pub use key::{Endpoint, FlowKey, Side, Who};
 pub use record::{
-    CAPTURE_LIMIT, Counts, Death, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, Hints, IcmpError, Marks,
-    Note, PacketRef, Sender,
+    CAPTURE_LIMIT, Counts, Death, Details, DirectionBasis, EVIDENCE_LIMIT, Evidence, FlowRecord, Heard, Hints,
+    IcmpError, Marks, Note, PacketRef, Sender,
 };
 pub use sequence::{Entry, LeftOut, QUIET, Room, Sequence};
 pub use showing::{

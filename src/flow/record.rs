@@ -1,9 +1,9 @@
 //! The record that a flow leaves when it ends: plain facts, from which the outcome, the verdict and the findings are
 //! drawn.
 
-use super::{Endpoint, TcpState};
+use super::{Endpoint, Extras, TcpState};
 use crate::packet::{Address, Packet, TransportHeader, Vlans};
-use crate::signature::{Protocol, Strength};
+use crate::signature::{Content, Protocol, Strength};
 use crate::time::{Span, Timestamp};
 
 /// Maximum number of captures of one audit.
@@ -204,10 +204,31 @@ pub struct Heard {
     pub strength: Strength,
     /// The server said it, or both did.
     pub by_server: bool,
-    /// The server's name as TLS, DTLS, QUIC or HTTP gives it.
-    pub server_name: Option<Box<str>>,
     /// A name or a path that belongs to Citrix.
     pub citrix_hint: bool,
+    /// What else was said.
+    pub details: Option<Box<Details>>,
+}
+
+/// What the payload told beside the protocol.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Details {
+    /// The server's name as TLS, DTLS, QUIC or HTTP gives it.
+    pub server_name: Option<Box<str>>,
+    /// What else the first words say.
+    pub content: Option<Content>,
+}
+
+impl Heard {
+    /// The server's name as TLS, DTLS, QUIC or HTTP gives it.
+    pub fn server_name(&self) -> Option<&str> {
+        self.details.as_ref()?.server_name.as_deref()
+    }
+
+    /// What else the first words say.
+    pub fn content(&self) -> Option<&Content> {
+        self.details.as_ref()?.content.as_ref()
+    }
 }
 
 /// A finished flow.
@@ -280,6 +301,8 @@ pub struct FlowRecord {
     pub icmp: Option<IcmpError>,
     /// How it died, if it did.
     pub death: Option<Death>,
+    /// What hardly any flow shows.
+    pub extras: Option<Box<Extras>>,
     /// Packets that show what happened, at most [`EVIDENCE_LIMIT`].
     pub evidence: Vec<Evidence>,
     /// What [`FlowTable::glance`](super::FlowTable::glance) was last told to have been shown of it while it lived; 0 is nothing.

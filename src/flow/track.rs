@@ -10,8 +10,8 @@ use self::half::{Half, Step};
 use self::hearing::Listening;
 use self::packed::Packed;
 use super::{
-    Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, FIRM, FlowKey, FlowRecord, GRACE, Heard, Hints, IcmpError,
-    Marks, Note, Sender, Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
+    Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, Extras, FIRM, FlowKey, FlowRecord, GRACE, Heard, Hints,
+    IcmpError, Marks, Note, Sender, Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
 };
 use crate::packet::{Packet, RawPacket, Tcp, TcpFlags, TransportHeader, Vlans, protocol};
 use crate::time::{Span, Timestamp};
@@ -136,6 +136,7 @@ struct Rare {
     /// How long nothing was said before the first FIN or reset.
     idle_before_end: Option<Span>,
     calls: Option<Calls>,
+    extras: Option<Box<Extras>>,
 }
 
 /// Data that one side repeats while nothing of the other is seen.
@@ -757,6 +758,7 @@ impl Flow {
             heard: cold.and_then(|cold| cold.heard.clone()),
             icmp: rare.and_then(|rare| rare.icmp),
             death: self.death(until),
+            extras: rare.and_then(|rare| rare.extras.clone()),
             evidence,
             shown: 0,
         }

@@ -258,5 +258,5 @@ fn answered(flow: &mut FlowRecord) {
 }
 
 fn told(protocol: Protocol, citrix_hint: bool) -> Heard {
-    Heard { protocol, strength: Strength::Proof, by_server: true, server_name: None, citrix_hint }
+    Heard { protocol, strength: Strength::Proof, by_server: true, citrix_hint, details: None }
 }

@@ -39,7 +39,7 @@ impl Hellos {
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
         let Some(heard) = &flow.heard else { return };
         if heard.citrix_hint {
-            let gateway = heard.server_name.as_deref().is_some_and(|name| name.ends_with(GATEWAY_SERVICE));
+            let gateway = heard.server_name().is_some_and(|name| name.ends_with(GATEWAY_SERVICE));
             let name = if gateway { CitrixName::GatewayService } else { CitrixName::Other };
             self.add_name(flow.server.address, name);
         }

@@ -6,6 +6,7 @@ mod death;
 mod few;
 mod hello;
 mod holes;
+mod incident;
 mod kind;
 mod latency;
 mod neighbour;
@@ -21,6 +22,7 @@ pub use death::{DEATH_LIMIT, Deaths, Died};
 pub use few::Few;
 pub use hello::{CitrixName, HELLO_LIMIT, Hellos};
 pub use holes::Holes;
+pub use incident::{INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Incidents, Known, What};
 pub use kind::{Carried, Kind, Kinds};
 pub use latency::Latency;
 pub use neighbour::{Called, NEIGHBOUR_LIMIT, Neighbours};
@@ -57,6 +59,8 @@ pub struct Ledger {
     pub hellos: Hellos,
     /// Flows that sessions are made of.
     pub steps: Steps,
+    /// What went wrong in flows that were answered, and what they say in the clear.
+    pub incidents: Incidents,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -121,6 +125,7 @@ impl Ledger {
         self.deaths.enter(flow, &matching);
         self.hellos.enter(flow, showing, &matching);
         self.steps.enter(flow, showing, &matching);
+        self.incidents.enter(flow, showing, &matching);
         self.paths.enter(flow, showing, &matching);
         self.voices.enter(flow, showing);
         self.sightings.enter(flow, showing, &matching);
@@ -140,6 +145,7 @@ impl AddAssign<&Ledger> for Ledger {
             hellos,
             voices,
             steps,
+            incidents,
             visibility,
             duplicates,
             flow_packets,
@@ -159,6 +165,7 @@ impl AddAssign<&Ledger> for Ledger {
         self.deaths += deaths;
         self.hellos += hellos;
         self.steps += steps;
+        self.incidents += incidents;
         self.kinds += kinds;
         for (service, latency) in round_trips {
             *self.round_trips.entry(*service).or_default() += latency;

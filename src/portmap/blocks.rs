@@ -172,6 +172,17 @@ impl<'a> Block<'a> {
         })
     }
 
+    /// A whole number above 0 that may be there.
+    pub fn number_if(&self, key: &'static str) -> Option<u32> {
+        let value = self.value(key)?;
+        let number = value.get_ref().as_integer().and_then(|number| number.to_string().parse().ok());
+        let number = number.filter(|number| *number > 0);
+        if number.is_none() {
+            self.is_not(value, "a whole number above 0");
+        }
+        number
+    }
+
     /// A list of ports and ranges; without the key it is empty.
     pub fn ports(&self, key: &'static str) -> Vec<At<RangeInclusive<u16>>> {
         let Some(value) = self.value(key) else { return Vec::new() };

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use super::blocks::{At, Block, Faults, read};
 use super::lookup::Generic;
 use super::rule::{Direction, Document, Fallback, Instead, Layer, PortRule, Service, ServiceId};
+use super::story::{Opener, Phase, Story};
 use super::terms::Synonym;
 use crate::signature::Protocol;
 use crate::transport::Transport;
@@ -51,6 +52,7 @@ pub(super) struct Parts {
     pub rules: Vec<PortRule>,
     pub generic: Vec<Generic>,
     pub synonyms: Vec<Synonym>,
+    pub stories: Vec<Story>,
 }
 
 /// Reads a map.
@@ -90,8 +92,11 @@ fn parts(file: &Block<'_>) -> Option<Parts> {
     }
     let mut known = HashSet::new();
     let synonyms = file.blocks("synonym").iter().filter_map(|block| synonym(block, &mut known)).collect();
+    let mut told = Names::new("story", file.faults);
+    let stories = file.blocks("story").iter().filter_map(|block| story(block, &mut told, &names)).collect();
     file.done();
-    Some(Parts { name: name?.value, version: version?.value, documents, services, rules, generic, synonyms })
+    let (name, version) = (name?.value, version?.value);
+    Some(Parts { name, version, documents, services, rules, generic, synonyms, stories })
 }
 
 fn document(block: &Block<'_>, keys: &mut Names<'_>) -> Option<Document> {
@@ -178,6 +183,67 @@ fn instead(block: &Block<'_>, blocked: Option<ServiceId>, names: &Names<'_>) -> 
     });
     block.done();
     Some(Instead { services, fallback: fallback? })
+}
+
+/// What a host goes through. Every phase is read, whatever is wrong with others.
+fn story(block: &Block<'_>, told: &mut Names<'_>, names: &Names<'_>) -> Option<Story> {
+    let name = block.text("name");
+    name.iter().for_each(|name| told.add(name));
+    let (title, subject) = (block.text("title"), block.text("subject"));
+    let stopped = block.text_if("stopped").map(|stopped| stopped.value);
+    let blocks = block.blocks("phase");
+    let mut ids = Names::new("phase", block.faults);
+    let phases: Vec<Option<Phase>> = blocks.iter().map(|block| phase(block, &mut ids, names)).collect();
+    if phases.is_empty() {
+        block.faults.relation(block.at, "a story needs at least one phase");
+    }
+    block.done();
+    let phases = phases.into_iter().collect::<Option<Vec<Phase>>>()?;
+    Some(Story { name: name?.value, title: title?.value, subject: subject?.value, stopped, phases })
+}
+
+fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Phase> {
+    let (name, title) = (block.text("name"), block.text("title"));
+    name.iter().for_each(|name| ids.add(name));
+    let transport = block.text("protocol").and_then(|protocol| {
+        let known = [Transport::Tcp, Transport::Udp].into_iter().find(|it| it.name() == protocol.value);
+        if known.is_none() {
+            block.faults.value(protocol.at, format!("'{}' is not tcp or udp", protocol.value));
+        }
+        known
+    });
+    let ports = ranges(block.ports("ports"));
+    if ports.is_empty() {
+        block.faults.relation(block.at, "a phase needs at least one port");
+    }
+    let service = block.text_if("service").and_then(|service| names.service(&service));
+    let opener = match block.text_if("opener") {
+        None => Some(Opener::Subject),
+        Some(opener) => match opener.value.as_str() {
+            "subject" => Some(Opener::Subject),
+            "server" => Some(Opener::Server),
+            other => {
+                block.faults.value(opener.at, format!("'{other}' is not subject or server"));
+                None
+            }
+        },
+    };
+    let optional = block.flag("optional");
+    let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
+    let remedy = block.text_if("remedy").map(|remedy| remedy.value);
+    block.done();
+    Some(Phase {
+        name: name?.value,
+        title: title?.value,
+        transport: transport?,
+        ports,
+        service,
+        opener: opener?,
+        optional,
+        next_within,
+        slow_after,
+        remedy,
+    })
 }
 
 /// A protocol that is recognised by its first bytes.

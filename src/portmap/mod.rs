@@ -9,6 +9,7 @@ mod load;
 mod lookup;
 mod query;
 mod rule;
+mod story;
 mod terms;
 
 pub use load::{MapError, MapFault};
@@ -17,6 +18,8 @@ pub use query::{Found, Listed, Listing, Query, Understood};
 pub use rule::{
     Direction, Document, Fallback, Instead, Layer, PortRule, RuleId, RuleSet, Service, ServiceId, ports_text,
 };
+
+pub use story::{Opener, Phase, Story};
 
 use crate::signature::Protocol;
 use crate::transport::Transport;
@@ -38,6 +41,7 @@ pub struct PortMap {
     udp: PortTable,
     icmp: Option<Candidates>,
     synonyms: Vec<Synonym>,
+    stories: Vec<Story>,
 }
 
 impl PortMap {
@@ -52,11 +56,11 @@ impl PortMap {
     /// Everything that is wrong, each with its line: not TOML, an unknown key, a bad range, a duplicate id, or the name of a
     /// service, document or protocol that does not exist. Where it is not TOML, what may only follow from that is left out.
     pub fn parse(text: &str) -> Result<PortMap, MapError> {
-        let Parts { name, version, documents, services, rules, generic, synonyms } = load::parse(text)?;
+        let Parts { name, version, documents, services, rules, generic, synonyms, stories } = load::parse(text)?;
         let tcp = PortTable::new(Transport::Tcp, &rules, &services, &generic);
         let udp = PortTable::new(Transport::Udp, &rules, &services, &generic);
         let icmp = lookup::candidates(Transport::Icmp, 0, &rules, &services, &[]);
-        Ok(PortMap { name, version, documents, services, rules, tcp, udp, icmp, synonyms })
+        Ok(PortMap { name, version, documents, services, rules, tcp, udp, icmp, synonyms, stories })
     }
 
     /// The name of the map, `citrix` for the embedded one.
@@ -77,6 +81,11 @@ impl PortMap {
     /// The document of that key.
     pub fn document(&self, key: &str) -> Option<&Document> {
         self.documents.iter().find(|document| document.key == key)
+    }
+
+    /// What hosts go through until services work for them.
+    pub fn stories(&self) -> &[Story] {
+        &self.stories
     }
 
     /// All services.

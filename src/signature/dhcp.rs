@@ -28,9 +28,9 @@ fn message(bytes: &[u8]) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::said::{udp, Said};
     use super::super::Protocol::Dhcp;
     use super::super::Strength::Strong;
-    use super::super::said::{Said, udp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

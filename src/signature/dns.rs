@@ -1,9 +1,9 @@
 //! DNS: a header with one question and a valid name in it. The header alone fits much else, QUIC among it, and off port
 //! 53 even the whole is no more than soft.
 
-use super::bytes::{Parsed, Reader, sure};
+use super::bytes::{sure, Parsed, Reader};
 use super::voice::{Reading, Voice};
-use super::{BOTH, Opening, Signature, Transport};
+use super::{Opening, Signature, Transport, BOTH};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dns",
@@ -77,9 +77,9 @@ fn is_name_character(byte: &u8) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::said::{tcp, udp, Said};
     use super::super::Protocol::Dns;
     use super::super::Strength::{Soft, Strong};
-    use super::super::said::{Said, tcp, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         let query = query(&["ddc1", "corp", "example"]);

@@ -1,9 +1,9 @@
 //! DTLS: client hello with the server name, hello verify request, server hello and alerts. What is inside (EDT or
 //! anything else) cannot be told (facts MIX-06).
 
-use super::bytes::{Parsed, Reader, sure};
+use super::bytes::{sure, Parsed, Reader};
 use super::voice::{Reading, Voice};
-use super::{Opening, Signature, Strength, UDP, tls};
+use super::{tls, Opening, Signature, Strength, UDP};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dtls",
@@ -111,9 +111,9 @@ fn cookie(bytes: &[u8]) -> Parsed<bool> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::said::{udp, Said};
     use super::super::Protocol::Dtls;
     use super::super::Strength::Strong;
-    use super::super::said::{Said, udp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

@@ -1,7 +1,7 @@
 //! HTTP in clear text: requests with their host, answers, and the preface of HTTP/2. A WebSocket begins as an HTTP
 //! request and is told as HTTP (facts HDX-04).
 
-use super::bytes::{Miss, Parsed, Reader, is_plain, sure};
+use super::bytes::{is_plain, sure, Miss, Parsed, Reader};
 use super::name;
 use super::voice::{Clue, Reading, Voice};
 use super::{Opening, Signature, Strength, TCP};
@@ -153,9 +153,9 @@ fn without_port(authority: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::said::{tcp, Said};
     use super::super::Protocol::Http;
     use super::super::Strength::Strong;
-    use super::super::said::{Said, tcp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

@@ -1,8 +1,8 @@
 //! Kerberos on port 88: the messages that open and answer, each with its version. On another port it is not told.
 
-use super::bytes::{Parsed, Reader, sure};
+use super::bytes::{sure, Parsed, Reader};
 use super::voice::Reading;
-use super::{BOTH, Opening, Signature, Strength, Transport};
+use super::{Opening, Signature, Strength, Transport, BOTH};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "kerberos",
@@ -49,9 +49,9 @@ fn message(mut reader: Reader<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::said::{tcp, udp, Said};
     use super::super::Protocol::Kerberos;
     use super::super::Strength::Strong;
-    use super::super::said::{Said, tcp, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

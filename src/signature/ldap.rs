@@ -1,9 +1,9 @@
 //! LDAP, and CLDAP over UDP: the first operation of a client and its answer. No magic word, so it is soft off its own
 //! ports.
 
-use super::bytes::{Miss, Parsed, Reader, sure};
+use super::bytes::{sure, Miss, Parsed, Reader};
 use super::voice::{Reading, Voice};
-use super::{BOTH, Opening, Signature};
+use super::{Opening, Signature, BOTH};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "ldap",
@@ -64,9 +64,9 @@ fn start_tls(mut reader: Reader<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::said::{tcp, udp, Said};
     use super::super::Protocol::Ldap;
     use super::super::Strength::{Soft, Strong};
-    use super::super::said::{Said, tcp, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

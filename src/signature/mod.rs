@@ -6,7 +6,10 @@ use std::fmt;
 
 use voice::{Clue, Reading, Speaker};
 
+pub use content::{Certificate, Content, Dhcp, Dns, Http, Kerberos, Ldap, Tftp, Tls};
+
 mod bytes;
+mod content;
 mod name;
 #[cfg(test)]
 mod said;
@@ -39,6 +42,7 @@ pub fn tell(opening: &Opening<'_>) -> Answer {
             by_server: clue.speaker == Speaker::Server,
             server_name: clue.server_name,
             citrix_hint: clue.citrix_hint,
+            content: clue.content,
         }),
         None => Answer::Nothing,
     }
@@ -89,6 +93,8 @@ pub struct Told {
     /// Citrix web service (facts REG-01, XML-01, STA-01, SF-01, SF-02), or a Provisioning boot file (facts PVS-04 to
     /// PVS-06).
     pub citrix_hint: bool,
+    /// What else the words say.
+    pub content: Option<Content>,
 }
 
 /// What the recognition of a protocol is worth, weakest first.
@@ -217,7 +223,11 @@ pub fn follows_answer(protocol: Option<Protocol>, server_port: u16, first: &[u8]
 
 /// Bytes of one side's opening that are kept while the other side is waited for.
 pub fn kept_opening(protocol: Option<Protocol>) -> usize {
-    if protocol == Some(Protocol::Edt) { edt::REQUEST_LENGTH } else { KEPT_OPENING }
+    if protocol == Some(Protocol::Edt) {
+        edt::REQUEST_LENGTH
+    } else {
+        KEPT_OPENING
+    }
 }
 
 /// The same for most protocols.

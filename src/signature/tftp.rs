@@ -1,7 +1,7 @@
 //! TFTP: requests, which name their mode, and transfers, which are loose: data comes from a new port of the server and
 //! two small numbers are all that marks it.
 
-use super::bytes::{Parsed, Reader, sure};
+use super::bytes::{sure, Parsed, Reader};
 use super::name;
 use super::voice::{Clue, Reading, Speaker, Voice};
 use super::{Opening, Signature, Strength, UDP};
@@ -91,9 +91,9 @@ fn is_first_data(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::said::{udp, Said};
     use super::super::Protocol::Tftp;
     use super::super::Strength::{Soft, Strong};
-    use super::super::said::{Said, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

@@ -1,9 +1,9 @@
 //! TLS: client hello with the server name, server hello, alerts, and records of a connection whose start was missed.
 
-use super::bytes::{Miss, Parsed, Reader, sure};
+use super::bytes::{sure, Miss, Parsed, Reader};
 use super::name;
 use super::voice::{Clue, Reading, Voice};
-use super::{OPENING_LIMIT, Opening, Signature, Strength, TCP};
+use super::{Opening, Signature, Strength, OPENING_LIMIT, TCP};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "tls",
@@ -157,9 +157,9 @@ fn application_record(reader: &mut Reader<'_>) -> Parsed<u16> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::said::{tcp, Said};
     use super::super::Protocol::{Http, Tls};
     use super::super::Strength::{Soft, Strong};
-    use super::super::said::{Said, tcp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

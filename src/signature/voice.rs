@@ -1,7 +1,7 @@
 //! What a signature is given and what it gives back: one side's voice, and a reading of it.
 
 use super::bytes::{Miss, Parsed};
-use super::{OPENING_LIMIT, Opening, Strength, Transport};
+use super::{Content, Opening, Strength, Transport, OPENING_LIMIT};
 
 /// What one signature makes of an opening.
 pub(super) enum Reading {
@@ -20,6 +20,8 @@ pub(super) struct Clue {
     pub(super) speaker: Speaker,
     pub(super) server_name: Option<Box<str>>,
     pub(super) citrix_hint: bool,
+    /// What else the words say.
+    pub(super) content: Option<Content>,
 }
 
 /// Whose words they are. The server's count more, see [`super::tell`].
@@ -72,12 +74,20 @@ impl Voice<'_> {
 
     /// Strong on the ports that the protocol owns, soft elsewhere: what a loose signature is worth.
     pub(super) fn strong_on(&self, ports: &[u16]) -> Strength {
-        if ports.contains(&self.opening.server_port) { Strength::Strong } else { Strength::Soft }
+        if ports.contains(&self.opening.server_port) {
+            Strength::Strong
+        } else {
+            Strength::Soft
+        }
     }
 
     /// Whether a datagram can be as long as it says. Of a cut one only a part is there.
     pub(super) fn is_long(&self, stated: usize) -> bool {
-        if self.opening.cut { stated >= self.bytes.len() } else { stated == self.bytes.len() }
+        if self.opening.cut {
+            stated >= self.bytes.len()
+        } else {
+            stated == self.bytes.len()
+        }
     }
 }
 
@@ -106,7 +116,7 @@ impl Reading {
 impl Clue {
     /// A clue without a name.
     pub(super) fn new(strength: Strength, speaker: Speaker) -> Clue {
-        Clue { strength, speaker, server_name: None, citrix_hint: false }
+        Clue { strength, speaker, server_name: None, citrix_hint: false, content: None }
     }
 
     /// By this clues are compared: strength first, then the server before the client.
@@ -116,9 +126,14 @@ impl Clue {
 
     /// Takes over what the other clue says about the server, so that the name in a hello outlives its answer.
     pub(super) fn with_name_of(self, other: Clue) -> Clue {
+        let content = match (other.content, self.content) {
+            (Some(other), Some(mine)) => Some(other.join(mine)),
+            (other, mine) => mine.or(other),
+        };
         Clue {
             server_name: self.server_name.or(other.server_name),
             citrix_hint: self.citrix_hint || other.citrix_hint,
+            content,
             ..self
         }
     }

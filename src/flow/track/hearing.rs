@@ -1,7 +1,7 @@
 //! What a flow hears: the first bytes of both sides, kept until the protocol is told.
 
 use super::Flow;
-use crate::flow::{Heard, Marks, Note, Who};
+use crate::flow::{Details, Heard, Marks, Note, Who};
 use crate::packet::{Packet, RawPacket, protocol};
 use crate::signature::{self, Answer, KEPT_OPENING, OPENING_LIMIT, Opening};
 use crate::transport::Transport;
@@ -43,8 +43,8 @@ impl Flow {
             protocol: signature::Protocol::Tftp,
             strength: signature::Strength::Strong,
             by_server: true,
-            server_name: None,
             citrix_hint: false,
+            details: None,
         });
     }
 
@@ -152,27 +152,40 @@ fn shorten(opening: &mut Vec<u8>) {
 }
 
 fn merge(known: Option<Heard>, told: signature::Told) -> Heard {
-    let new = Heard {
-        protocol: told.protocol,
-        strength: told.strength,
-        by_server: told.by_server,
-        server_name: told.server_name,
-        citrix_hint: told.citrix_hint,
-    };
+    let signature::Told { protocol, strength, by_server, server_name, citrix_hint, content } = told;
+    let new = Details { server_name, content };
+    let details = (new != Details::default()).then(|| Box::new(new));
+    let new = Heard { protocol, strength, by_server, citrix_hint, details };
     match known {
         Some(known) if known.protocol == new.protocol => Heard {
             protocol: new.protocol,
             strength: known.strength.max(new.strength),
             by_server: known.by_server || new.by_server,
-            server_name: new.server_name.or(known.server_name),
             citrix_hint: known.citrix_hint || new.citrix_hint,
+            details: joined(known.details, new.details),
         },
         Some(known) if known.strength > new.strength => known,
         Some(known) => Heard {
-            server_name: new.server_name.or(known.server_name),
             citrix_hint: known.citrix_hint || new.citrix_hint,
+            details: joined(known.details, new.details),
             ..new
         },
         None => new,
+    }
+}
+
+/// What is told later stands where both tell the same.
+fn joined(known: Option<Box<Details>>, new: Option<Box<Details>>) -> Option<Box<Details>> {
+    match (known, new) {
+        (Some(mut known), Some(new)) => {
+            let Details { server_name, content } = *new;
+            known.server_name = server_name.or(known.server_name);
+            known.content = match (known.content.take(), content) {
+                (Some(one), Some(two)) => Some(one.join(two)),
+                (one, two) => two.or(one),
+            };
+            Some(known)
+        }
+        (known, new) => new.or(known),
     }
 }

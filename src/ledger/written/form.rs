@@ -1,6 +1,6 @@
 //! The lines of a written ledger as they stand in the file. What a line means is in `write.rs` and `read.rs`.
 
-use super::super::{CitrixName, Ended, Reply};
+use super::super::{CitrixName, Ended, Reply, What};
 use super::names::ByName;
 use crate::flow::{Note, Showing};
 use crate::matching::{Basis, Fit};
@@ -37,6 +37,7 @@ pub(super) struct Head {
     pub hellos_incomplete: bool,
     pub voices_incomplete: bool,
     pub steps_incomplete: bool,
+    pub incidents_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +70,7 @@ pub(super) enum Line {
     Quic(QuicLine),
     Voices(VoicesLine),
     Steps(StepsLine),
+    Incidents(IncidentsLine),
     End(u64),
 }
 
@@ -167,6 +169,15 @@ pub(super) struct StepsLine {
     pub rows: Vec<StepRow>,
 }
 
+/// What went wrong in flows that were answered, and what they say in the clear.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IncidentsLine {
+    pub what: ByName<What>,
+    pub matching: MatchingForm,
+    pub rows: Vec<IncidentRow>,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MatchingForm {
@@ -215,6 +226,8 @@ pub(super) type CrowdForm = (SeenForm, Vec<ByName<Address>>, Vec<(u8, u16)>);
 /// Sessions that died as a sighting has them, clients that were gone, sessions that were idle before, shortest and longest of
 /// those times in nanoseconds.
 pub(super) type DeathRow = (SightingRow, u64, u64, Option<(u64, u64)>);
+/// As a sighting has it, how often, of how many, shortest and longest time in nanoseconds, smallest and largest number, names.
+pub(super) type IncidentRow = (SightingRow, u64, u64, Option<(u64, u64)>, Option<(u64, u64)>, Vec<String>);
 /// First packet, path, the client's port, tries, times, payload of both sides in bytes, how it ended.
 pub(super) type StepRow = (u64, PathForm, u16, u8, StepTimesForm, (u64, u64), ByName<Ended>);
 /// When it began in nanoseconds since 1970; how much later the last packet came and when it broke, and how long it was idle before, in

@@ -39,6 +39,7 @@
 //! - `hellos_incomplete`: whether hosts with a name of Citrix were left out, or paths with unanswered QUIC.
 //! - `voices_incomplete`: whether servers were left out of what is known of how they answer.
 //! - `steps_incomplete`: whether flows of sessions were left out.
+//! - `incidents_incomplete`: whether incidents were left out.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -86,6 +87,10 @@
 //!   port, tries, times, payload of both sides in bytes, how it ended. The times are: when it began; how much later the last packet came and
 //!   when it broke, and how long it was idle before; then in microseconds, or null, from the first packet to what the server said
 //!   first, the round trip of the handshake, and that of data.
+//! - `incidents`: what went wrong in flows that were answered, and what they say in the clear. `what` is a variant of
+//!   [`What`](super::What) and holds with `matching` for all `rows`: as in a sighting, and then how often, of how many (0 where all are
+//!   meant), the shortest and the longest time that belongs to it in nanoseconds (or null), the smallest and the largest number (or null),
+//!   names.
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.
@@ -128,7 +133,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 /// The form and its version.
-pub const SCHEMA: &str = "cap-audit/ledger/3";
+pub const SCHEMA: &str = "cap-audit/ledger/4";
 
 /// Maximum length of a line, in bytes. A distribution of round trips in which every step is taken is the longest.
 pub const LINE_LIMIT: usize = 1 << 20;

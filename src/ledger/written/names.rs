@@ -1,7 +1,7 @@
 //! The names that stand in a written ledger for what the program tells apart by type. They belong to the schema: a name
 //! never changes its meaning within one version.
 
-use super::super::{CitrixName, Ended, Reply};
+use super::super::{CitrixName, Ended, Reply, What};
 use crate::flow::{Doubt, Note, Showing};
 use crate::matching::{Basis, Fit};
 use crate::packet::{Address, Skip, Stranger};
@@ -109,6 +109,26 @@ names! {
         Reset = "reset",
         IcmpError = "icmp-error",
     }
+    What {
+        ClientAlert(number) = "client-alert",
+        ServerAlert(number) = "server-alert",
+        HelloUnanswered = "hello-unanswered",
+        TlsToPlain = "tls-to-plain",
+        PlainToTls = "plain-to-tls",
+        OldTls(version) = "old-tls",
+        Plain = "plain",
+        KerberosError(code) = "kerberos-error",
+        NameError(code) = "name-error",
+        HttpError(status) = "http-error",
+        TftpError(code) = "tftp-error",
+        Lease = "lease",
+        LeaseWithBootFile = "lease-with-boot-file",
+        Wait = "wait",
+        Repeats = "repeats",
+        Vanished = "vanished",
+        TooBig = "too-big",
+        Fragments = "fragments",
+    }
     CitrixName {
         GatewayService = "gateway-service",
         Other = "other",
@@ -163,6 +183,16 @@ impl Named for u8 {
     }
 
     fn named(name: &str) -> Option<u8> {
+        name.parse().ok()
+    }
+}
+
+impl Named for u16 {
+    fn name(&self) -> Cow<'static, str> {
+        self.to_string().into()
+    }
+
+    fn named(name: &str) -> Option<u16> {
         name.parse().ok()
     }
 }

@@ -1,19 +1,19 @@
 //! From lines to a ledger. Each line is checked and entered before the next one is read.
 
 use super::form::{
-    AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line,
-    MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
-    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, StepRow, StepsLine, TimesForm, Version,
-    VoicesLine, WorkingForm,
+    AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, IncidentsLine, KindsLine,
+    LatestForm, Line, MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine,
+    PlaceForm, PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, StepRow, StepsLine,
+    TimesForm, Version, VoicesLine, WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, Hints, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HELLO_LIMIT,
-    HOSTS_NAMED, Habits, Kind, LATEST_LIMIT, Latency, Ledger, MOMENTS, Micros, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT,
-    PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair, Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed,
-    Speaker, Step, Target, VOICE_LIMIT, Voice, Working,
+    HOSTS_NAMED, Habits, INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Kind, Known, LATEST_LIMIT, Latency, Ledger,
+    MOMENTS, Micros, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair,
+    Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Speaker, Step, Target, VOICE_LIMIT, Voice, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -121,6 +121,7 @@ impl Reader<'_> {
         ledger.hellos.incomplete = head.hellos_incomplete;
         ledger.voices.incomplete = head.voices_incomplete;
         ledger.steps.incomplete = head.steps_incomplete;
+        ledger.incidents.incomplete = head.incidents_incomplete;
         ledger.paths.generic_incomplete = head.generic_incomplete;
         let (hosts, networks) = head.pairs_unlisted;
         for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
@@ -171,6 +172,7 @@ impl Reader<'_> {
             }),
             Line::Quic(line) => self.quic(line),
             Line::Steps(line) => self.steps(line),
+            Line::Incidents(line) => self.incidents(line),
             Line::Neighbours(rows) => rows.into_iter().try_for_each(|row| self.neighbour(row)),
             Line::End(_) => Ok(()),
         }
@@ -366,6 +368,31 @@ impl Reader<'_> {
         once(self.ledger.deaths.get(&path).is_none(), "a path of sessions that died")?;
         below(self.ledger.deaths.len() + 1, DEATH_LIMIT, "paths of sessions that died")?;
         self.ledger.deaths.add(path, died);
+        Ok(())
+    }
+
+    fn incidents(&mut self, line: IncidentsLine) -> Result<(), Fault> {
+        let IncidentsLine { what: ByName(what), matching, rows } = line;
+        let matching = self.matching(&matching)?;
+        for ((path, seen), times, of, spans, numbers, names) in rows {
+            let path = path_of(path);
+            self.is_at(matching.place, path.protocol, path.port)?;
+            let (times, of) = (self.some(times)?, self.count(of)?);
+            let long = names.iter().any(|name| name.len() > INCIDENT_NAME_LIMIT);
+            if long || numbers.is_some_and(|(smallest, largest)| smallest > largest) {
+                return Err(Fault::Contradiction {
+                    what: "a name of an incident is too long, or its numbers are no range",
+                });
+            }
+            below(names.len(), NAMED_LIMIT, "names of an incident")?;
+            let names = names.into_iter().map(String::into_boxed_str).collect();
+            let spans = spans.map(spans_of).transpose()?;
+            let known = Known { seen: self.seen(seen)?, times, of, spans, numbers, names };
+            let incident = Incident { what, matching, path };
+            once(self.ledger.incidents.get(&incident).is_none(), "an incident")?;
+            below(self.ledger.incidents.kept_with(&incident) + 1, INCIDENT_LIMIT, "incidents")?;
+            self.ledger.incidents.add(incident, known);
+        }
         Ok(())
     }
 

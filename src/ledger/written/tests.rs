@@ -264,8 +264,8 @@ fn a_ledger_that_was_cut_off_is_refused_wherever_it_was() {
 
 #[test]
 fn another_schema_or_map_is_refused_by_name() {
-    let schema = read(&changed("cap-audit/ledger/3", "cap-audit/ledger/9")).expect_err("not read here");
-    let told = "cannot read the ledger: its form is 'cap-audit/ledger/9', and only 'cap-audit/ledger/3' is read here";
+    let schema = read(&changed("cap-audit/ledger/4", "cap-audit/ledger/9")).expect_err("not read here");
+    let told = "cannot read the ledger: its form is 'cap-audit/ledger/9', and only 'cap-audit/ledger/4' is read here";
     assert_eq!(schema.to_string(), told);
     // Whatever else a later version has in its head.
     assert!(matches!(read("{\"schema\":\"cap-audit/ledger/9\",\"new\":[]}\n"), Err(ReadError::Schema { .. })));
@@ -369,7 +369,7 @@ fn what_a_ledger_cannot_hold_is_refused() {
             21,
             "a sighting is on a port of another place",
         ),
-        (r#"{"end":21}"#, r#"{"end":20}"#, 22, "lines are missing before it"),
+        (r#"{"end":22}"#, r#"{"end":21}"#, 23, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {
         assert_eq!(fault(from, to), (line, told.to_string()), "{from} -> {to}");
@@ -412,7 +412,7 @@ fn no_list_grows_beyond_that_of_a_ledger() {
         let lines: Vec<String> =
             rows.chunks(500).map(|rows| format!("{{\"networks\":[{}]}}\n", rows.join(","))).collect();
         let text = changed("{\"round_trips\"", &format!("{}{{\"round_trips\"", lines.concat()));
-        read(&text.replace("{\"end\":21}", &format!("{{\"end\":{}}}", 21 + lines.len())))
+        read(&text.replace("{\"end\":22}", &format!("{{\"end\":{}}}", 22 + lines.len())))
     };
     // The example has two pairs of its own.
     assert_eq!(networks(PAIR_LIMIT - 2).expect("just enough").visibility.networks().len(), PAIR_LIMIT);
@@ -476,7 +476,7 @@ fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
     captures.number("sunday.pcap");
     let before = captures.clone();
-    assert!(Ledger::read(&mut changed("{\"end\":21}", "{}").as_bytes(), &map(), &mut captures).is_err());
+    assert!(Ledger::read(&mut changed("{\"end\":22}", "{}").as_bytes(), &map(), &mut captures).is_err());
     assert_eq!((&captures, captures.clone().number("monday.pcap")), (&before, Some(1)));
 }
 

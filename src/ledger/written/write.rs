@@ -1,17 +1,17 @@
 //! From a ledger to lines. One line at a time is built and written.
 
 use super::form::{
-    AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, KindsLine, LatestForm, Line, MapForm,
-    MatchingForm, OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow, PathsLine, PlaceForm,
-    PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, StepRow, StepsLine,
-    TimesForm, VoicesLine, WorkingForm,
+    AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, IncidentsLine, KindsLine, LatestForm,
+    Line, MapForm, MatchingForm, OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow, PathsLine,
+    PlaceForm, PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, StepRow,
+    StepsLine, TimesForm, VoicesLine, WorkingForm,
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
 use crate::flow::{CAPTURE_LIMIT, Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, Called, Carried, Crowd, Died, Directions, Kind, Ledger, Micros, NAMED_LIMIT, Pair, Pairs, Path,
-    Seen, Sighting, Signed, Speaker, Step, Target, Voice, Working,
+    Answered, Answers, Called, Carried, Crowd, Died, Directions, Incident, Kind, Known, Ledger, Micros, NAMED_LIMIT,
+    Pair, Pairs, Path, Seen, Sighting, Signed, Speaker, Step, Target, Voice, Working,
 };
 use crate::matching::{Matching, ServiceRef};
 use crate::packet::{Address, Skip, Stranger};
@@ -57,6 +57,7 @@ pub(super) fn ledger(
     writer.hellos(ledger)?;
     writer.voices(ledger)?;
     writer.steps(ledger)?;
+    writer.incidents(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
 
@@ -180,6 +181,28 @@ impl<W: Write> Writer<'_, W> {
             };
             let rows = deaths.iter().map(row).collect::<Result<_, WriteError>>()?;
             self.line(&Line::Deaths(rows))?;
+        }
+        Ok(())
+    }
+
+    fn incidents(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let incidents: Vec<(&Incident, &Known)> = ledger.incidents.iter().collect();
+        let group = |incident: &Incident| (incident.what, incident.matching);
+        // Each has names of its own beside those of captures.
+        let at_once = self.sightings_at_once().div_ceil(4);
+        for alike in incidents.chunk_by(|(one, _), (next, _)| group(one) == group(next)) {
+            for rows in alike.chunks(at_once) {
+                let Incident { what, matching, path: _ } = *rows[0].0;
+                let matching = self.naming.matching(&matching)?;
+                let row = |&(incident, known): &(&Incident, &Known)| {
+                    let Known { seen, times, of, spans, numbers, names } = known;
+                    let names = names.iter().map(|name| name.to_string()).collect();
+                    let row = (path_form(&incident.path), self.naming.seen(seen)?);
+                    Ok((row, *times, *of, spans.map(lengths).transpose()?, *numbers, names))
+                };
+                let rows = rows.iter().map(row).collect::<Result<_, WriteError>>()?;
+                self.line(&Line::Incidents(IncidentsLine { what: ByName(what), matching, rows }))?;
+            }
         }
         Ok(())
     }
@@ -406,6 +429,7 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         hellos_incomplete: hellos.incomplete,
         voices_incomplete: ledger.voices.incomplete,
         steps_incomplete: steps.incomplete,
+        incidents_incomplete: ledger.incidents.incomplete,
     }
 }
 

@@ -225,7 +225,7 @@ pub(super) fn packet(packet: &Followed) -> Vec<Told> {
     all.extend(packet.number.filter(|&number| number > 1).map(|number| told("explain-try").counting("number", number)));
     all.extend((packet.again && packet.number.is_none()).then(|| told("explain-again")));
     all.extend(packet.copy.then(|| told("explain-copy")));
-    all.extend(packet.heard.as_ref().map(|heard| heard_told(heard.protocol, heard.server_name.as_deref())));
+    all.extend(packet.heard.as_ref().map(|heard| heard_told(heard.protocol, heard.server_name())));
     all
 }
 

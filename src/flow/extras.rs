@@ -1,0 +1,87 @@
+//! What hardly any flow shows: alerts, long waits, requests that are repeated, and packets that are too large for their path.
+
+use super::{PacketRef, Who};
+use crate::packet::Address;
+use crate::time::{Span, Timestamp};
+
+/// What hardly any flow shows.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Extras {
+    /// The first alert of TLS or DTLS in the clear.
+    pub alert: Option<Alert>,
+    /// How long the server let the client wait.
+    pub wait: Option<Wait>,
+    /// Requests over UDP, and those that were repeated.
+    pub requests: Option<Requests>,
+    /// Large packets that were sent again and again.
+    pub vanished: Option<Vanished>,
+    /// The first ICMP error that says that packets are too big.
+    pub too_big: Option<TooBig>,
+    /// Packets of both sides that came in fragments.
+    pub fragments: u32,
+}
+
+/// An alert of TLS (RFC 8446, 6) or DTLS in the clear.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Alert {
+    /// Who sent it.
+    pub by: Who,
+    /// Its level: 1 is a warning, 2 is fatal.
+    pub level: u8,
+    /// Its number: 40 is a failed handshake, 48 an unknown certification authority.
+    pub number: u8,
+    /// From what the other side said last to the alert.
+    pub after: Span,
+    /// The packet.
+    pub at: PacketRef,
+}
+
+/// Answers that a client waited for a second or longer, while the connection stood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wait {
+    /// How many.
+    pub times: u32,
+    /// The longest time from the client's last data to the server's first.
+    pub longest: Span,
+    /// When the longest one ended.
+    pub at: Timestamp,
+    /// The packet that ended the longest one.
+    pub packet: PacketRef,
+}
+
+/// Requests over UDP of which each gets an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Requests {
+    /// How many, repeated ones left out.
+    pub sent: u32,
+    /// How many were sent again with the same content.
+    pub repeated: u32,
+}
+
+/// Large packets of one side that were sent again and again and never acknowledged, while small ones arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Vanished {
+    /// Who sent them.
+    pub by: Who,
+    /// IP length of the smallest that was repeated in vain, in bytes.
+    pub smallest: u16,
+    /// IP length of the largest of this side that arrived, in bytes; 0 where none is known.
+    pub arrived: u16,
+    /// How often.
+    pub times: u32,
+    /// The side went on with smaller packets, and these arrived.
+    pub recovered: bool,
+}
+
+/// An ICMP error 3/4 or an ICMPv6 error 2 about a flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooBig {
+    /// Who sent it.
+    pub sender: Address,
+    /// The largest packet that fits, in bytes; 0 where it is not said.
+    pub mtu: u16,
+    /// True where the client's packet is too big.
+    pub about_client: bool,
+    /// How many such errors.
+    pub times: u32,
+}
