@@ -262,7 +262,7 @@ fn unfinished(count: u16) -> Vec<Captured> {
 }
 
 fn named(harvest: &Audited) -> usize {
-    let has_name = |flow: &&JudgedFlow| flow.record.heard.as_ref().is_some_and(|heard| heard.server_name.is_some());
+    let has_name = |flow: &&JudgedFlow| flow.record.heard.as_ref().is_some_and(|heard| heard.server_name().is_some());
     harvest.flows.iter().filter(has_name).count()
 }
 

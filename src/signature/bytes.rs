@@ -119,11 +119,7 @@ impl<'a> Reader<'a> {
 
 /// Wrong unless the condition holds.
 pub(super) fn sure(condition: bool) -> Parsed<()> {
-    if condition {
-        Ok(())
-    } else {
-        Err(Miss::Wrong)
-    }
+    if condition { Ok(()) } else { Err(Miss::Wrong) }
 }
 
 /// Whether text is what a person could have typed: no control characters, nothing beyond ASCII.

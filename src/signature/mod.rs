@@ -223,11 +223,7 @@ pub fn follows_answer(protocol: Option<Protocol>, server_port: u16, first: &[u8]
 
 /// Bytes of one side's opening that are kept while the other side is waited for.
 pub fn kept_opening(protocol: Option<Protocol>) -> usize {
-    if protocol == Some(Protocol::Edt) {
-        edt::REQUEST_LENGTH
-    } else {
-        KEPT_OPENING
-    }
+    if protocol == Some(Protocol::Edt) { edt::REQUEST_LENGTH } else { KEPT_OPENING }
 }
 
 /// The same for most protocols.

@@ -1,6 +1,6 @@
 //! Words for the tests of signatures: who says what on which port.
 
-use super::{tell, Answer, Opening, Protocol, Strength, Told, Transport};
+use super::{Answer, Opening, Protocol, Strength, Told, Transport, tell};
 
 /// An opening that owns its bytes.
 #[derive(Clone, Debug)]

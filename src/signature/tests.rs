@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::said::{tcp, udp, Said};
+use super::said::{Said, tcp, udp};
 use super::*;
 
 fn samples() -> impl Iterator<Item = (Protocol, Said)> {
@@ -34,8 +34,7 @@ fn protocols_keep_their_places_and_names() {
     let mut sorted = Protocol::all().to_vec();
     sorted.sort();
     let names: Vec<_> = sorted.iter().map(|protocol| protocol.name()).collect();
-    let first =
-        "ica cgp edt ica-browser pvs tls dtls quic http ssh rdp vnc smb dcerpc ldap kerberos tds dns dhcp tftp \
+    let first = "ica cgp edt ica-browser pvs tls dtls quic http ssh rdp vnc smb dcerpc ldap kerberos tds dns dhcp tftp \
                  ntp snmp radius ipfix sip stun";
     assert_eq!(names[..26].join(" "), first);
     for (place, &protocol) in sorted.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! What a signature is given and what it gives back: one side's voice, and a reading of it.
 
 use super::bytes::{Miss, Parsed};
-use super::{Content, Opening, Strength, Transport, OPENING_LIMIT};
+use super::{Content, OPENING_LIMIT, Opening, Strength, Transport};
 
 /// What one signature makes of an opening.
 pub(super) enum Reading {
@@ -74,20 +74,12 @@ impl Voice<'_> {
 
     /// Strong on the ports that the protocol owns, soft elsewhere: what a loose signature is worth.
     pub(super) fn strong_on(&self, ports: &[u16]) -> Strength {
-        if ports.contains(&self.opening.server_port) {
-            Strength::Strong
-        } else {
-            Strength::Soft
-        }
+        if ports.contains(&self.opening.server_port) { Strength::Strong } else { Strength::Soft }
     }
 
     /// Whether a datagram can be as long as it says. Of a cut one only a part is there.
     pub(super) fn is_long(&self, stated: usize) -> bool {
-        if self.opening.cut {
-            stated >= self.bytes.len()
-        } else {
-            stated == self.bytes.len()
-        }
+        if self.opening.cut { stated >= self.bytes.len() } else { stated == self.bytes.len() }
     }
 }
 
