@@ -36,6 +36,11 @@ pub(super) fn name(findings: &mut [Finding]) {
 fn id(finding: &Finding) -> String {
     let mut id = format!("f-{}", finding.code);
     let mut add = |part: &dyn std::fmt::Display| _ = write!(id, "-{part}");
+    if finding.code.starts_with("encryption.") {
+        // About all servers of a service, however many.
+        finding.service.iter().for_each(|service| add(service));
+        return id;
+    }
     if let Some((transport, port)) = finding.port {
         add(&format_args!("{}-{port}", transport.name()));
     }
