@@ -1,14 +1,16 @@
 //! Where the story of a host stops: which phase of a service was not answered, or did not follow. What the stories are stands in the
 //! port map; what failed, in the findings before; what worked, in the ledger.
 
+mod missing;
+
 use super::scene::{Group, Scene, address, any};
 use super::{Check, Confidence, Finding, Name, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
 use crate::ledger::{Incident, Known, Path, Seen, What};
-use crate::matching::ServiceRef;
+use crate::matching::{Fit, Matching, ServiceRef};
 use crate::packet::{Address, protocol};
-use crate::portmap::{Family, Opener, Phase, Refusal, ServiceId, Story};
-use crate::time::Timestamp;
+use crate::portmap::{Family, Opener, Phase, ServiceId, Story};
+use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,31 +34,62 @@ pub(super) const CHECKS: &[Check] = &[Check {
         "subject",
         "subject_count",
         "subjects",
+        "watched",
         "word",
     ],
     look,
 }];
 
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let failures = Failures::of(scene, found);
-    if failures.of_story.is_empty() {
-        return;
-    }
-    let answered = Answered::of(scene, &failures);
-    let mut stopped = Vec::new();
-    for (&story, failed) in &failures.of_story {
-        let mut stops: BTreeMap<(usize, How), Stop<'_>> = BTreeMap::new();
-        for (&subject, failed) in failed {
-            let worked = answered.of_subject(story, subject);
-            if let Some((phase, how)) = stops_at(&scene.map.stories()[story], failed, worked) {
-                let stop = stops.entry((phase, how)).or_default();
-                stop.add(subject, failed.iter().filter(|it| it.phase == phase), worked);
+    let stories = scene.map.stories();
+    let mut proofs = Proofs::default();
+    let failures = Failures::of(scene, found, &mut proofs);
+    let mut stops: BTreeMap<(usize, usize, How), Stop> = BTreeMap::new();
+    if !failures.of_story.is_empty() {
+        let answered = Answered::of(scene, &failures, &mut proofs);
+        for (&number, failed) in &failures.of_story {
+            for (&subject, failed) in failed {
+                let worked = answered.of_subject(number, subject);
+                if let Some((phase, how)) = stops_at(&stories[number], failed, worked) {
+                    let stop = stops.entry((number, phase, how)).or_default();
+                    stop.add(subject, failed.iter().filter(|it| it.phase == phase), worked);
+                }
             }
         }
-        let story = &scene.map.stories()[story];
-        stopped.extend(stops.iter().filter_map(|(key, stop)| stop.finding(check, scene, story, *key, found)));
     }
-    found.extend(stopped);
+    for (number, story) in stories.iter().enumerate() {
+        for phase in 0..story.phases.len() {
+            missing::look(scene, story, phase, |subject| {
+                failures.of_story.get(&number).is_some_and(|failed| failed.contains_key(&subject))
+            })
+            .into_iter()
+            .for_each(|(next, stop)| _ = stops.insert((number, next, How::Missing), stop));
+        }
+    }
+    let told: Vec<Finding> = stops
+        .iter()
+        .filter_map(|(&(number, phase, how), stop)| stop.finding(check, scene, &stories[number], (phase, how), found))
+        .collect();
+    found.extend(told);
+}
+
+/// Not every site needs what is blocked here, nobody gets through there, and the phase before works.
+pub(super) fn is_unneeded(scene: &Scene<'_>, group: &Group<'_>) -> bool {
+    let protocol = match group.transport {
+        Transport::Tcp => protocol::TCP,
+        Transport::Udp => protocol::UDP,
+        Transport::Icmp => return false,
+    };
+    let paths = &scene.ledger.paths;
+    let is_lesser = |(_, story, phase, part): (usize, &Story, usize, &Phase)| {
+        let before = phase.checked_sub(1).and_then(|before| story.phases.get(before));
+        let works = |before: &Phase| {
+            let mut ports = before.ports.iter().cloned().flatten();
+            ports.any(|port| paths.is_answered_by(protocol_of(before), port, group.server))
+        };
+        part.only_where_used && before.is_some_and(works) && !paths.is_answered(protocol, group.port)
+    };
+    parts(scene.map.stories(), (group.transport, group.port)).any(is_lesser)
 }
 
 /// How a phase fails. The names are part of the report.
@@ -68,6 +101,8 @@ enum How {
     HalfOpen,
     Cut,
     Error(Family, u16),
+    /// What came before was answered, and this was not even tried.
+    Missing,
 }
 
 impl How {
@@ -90,6 +125,7 @@ impl How {
             How::HalfOpen => "half-open",
             How::Cut => "cut",
             How::Error(..) => "error",
+            How::Missing => "missing",
         }
     }
 
@@ -101,7 +137,7 @@ impl How {
             How::Prohibited => "blocked.prohibited",
             How::HalfOpen => "blocked.half-open",
             How::Cut => "blocked.reset-early",
-            How::Error(..) => "",
+            How::Error(..) | How::Missing => "",
         }
     }
 }
@@ -127,7 +163,7 @@ struct Failures<'a> {
 }
 
 impl<'a> Failures<'a> {
-    fn of(scene: &Scene<'a>, found: &[Finding]) -> Failures<'a> {
+    fn of(scene: &Scene<'a>, found: &[Finding], proofs: &mut Proofs) -> Failures<'a> {
         let stories = scene.map.stories();
         let mut failures = Failures { of_story: BTreeMap::new() };
         if stories.is_empty() {
@@ -139,37 +175,36 @@ impl<'a> Failures<'a> {
                 told.insert((finding.code, port, *server), place);
             }
         }
-        let mut proofs = Proofs::default();
-        for (sign, group) in scene.groups(|sign| matches!(sign, Sign::Blocked(_))) {
-            let Sign::Blocked(outcome) = sign else { continue };
-            let Some(how) = How::of(outcome) else { continue };
-            let port = (group.transport, group.port);
-            let Some(&place) = told.get(&(how.code(), port, group.server)) else { continue };
-            // Most likely another program's.
-            if found[place].severity == Severity::Info {
-                continue;
-            }
-            let place = Some(place);
-            for (number, story) in stories.iter().enumerate() {
-                for (phase, part) in
-                    story.phases.iter().enumerate().filter(|(_, it)| it.is_at(group.transport, group.port))
-                {
-                    for (&client, tries) in &group.clients {
-                        let (subject, server) = ends(part, group.server, client);
-                        if !proofs.hold(scene, story, part, (subject, server), &group) {
-                            continue;
-                        }
-                        let (first, last) = (tries.first, tries.last);
-                        failures.add(
-                            number,
-                            subject,
-                            Failure { phase, how, server, port, first, last, place, error: None },
-                        );
-                    }
+        let mut tried = |outcome: Outcome, path: &Path, matching: &Matching, (first, last): (Timestamp, Timestamp)| {
+            let (Some(how), Some(transport)) = (How::of(outcome), Transport::of_protocol(path.protocol)) else {
+                return;
+            };
+            let Path { port, server, client, .. } = *path;
+            let port = (transport, port);
+            let told = told.get(&(how.code(), port, server)).copied();
+            // Most likely another program's, where it is no more than good to know.
+            let Some(place) = told.filter(|&place| found[place].severity > Severity::Info) else { return };
+            for (number, story, phase, part) in parts(stories, port) {
+                let (subject, server) = ends(part, server, client);
+                if proofs.hold(scene, (story, part), (subject, server), matching) {
+                    let (place, error) = (Some(place), None);
+                    failures.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
                 }
             }
+        };
+        for (sign, sighting, seen) in scene.host_by_host(is_blocked) {
+            if let Sign::Blocked(outcome) = sign {
+                tried(outcome, &sighting.path, &sighting.matching, (seen.first, seen.last));
+            }
         }
-        failures.add_errors(scene, &mut proofs);
+        for (sign, target, crowd) in scene.crowded(is_blocked) {
+            let (Sign::Blocked(outcome), Some(seen)) = (sign, crowd.seen()) else { continue };
+            for &client in crowd.hosts() {
+                let sighting = target.sighting(client);
+                tried(outcome, &sighting.path, &sighting.matching, (seen.first, seen.last));
+            }
+        }
+        failures.add_errors(scene, proofs);
         failures
     }
 
@@ -187,34 +222,34 @@ impl<'a> Failures<'a> {
                 continue;
             };
             let Path { port, server, client, .. } = incident.path;
-            for (number, story) in stories.iter().enumerate() {
-                for (phase, part) in story.phases.iter().enumerate().filter(|(_, it)| it.is_at(transport, port)) {
-                    let meant = part.errors.iter().any(|error: &Refusal| error.holds(family, code));
-                    let (subject, server) = ends(part, server, client);
-                    if !meant || !proofs.hold_for(scene, story, part, (subject, server), incident) {
-                        continue;
-                    }
-                    let answers = scene.ledger.paths.answers(&incident.path);
-                    if answers.is_some_and(|answers| answers.flows > known.seen.flows) {
-                        continue;
-                    }
+            let port = (transport, port);
+            let answers = scene.ledger.paths.answers(&incident.path);
+            if answers.is_some_and(|answers| answers.flows > known.seen.flows) {
+                continue;
+            }
+            for (number, story, phase, part) in parts(stories, port) {
+                let (subject, server) = ends(part, server, client);
+                let meant = part.errors.iter().any(|error| error.holds(family, code));
+                if meant && proofs.hold(scene, (story, part), (subject, server), &incident.matching) {
                     let (first, last) = (known.seen.first, known.seen.last);
-                    let how = How::Error(family, code);
-                    let failure = Failure {
-                        phase,
-                        how,
-                        server,
-                        port: (transport, port),
-                        first,
-                        last,
-                        place: None,
-                        error: Some(known),
-                    };
-                    self.add(number, subject, failure);
+                    let (how, place, error) = (How::Error(family, code), None, Some(known));
+                    self.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
                 }
             }
         }
     }
+}
+
+fn is_blocked(sign: Sign) -> bool {
+    matches!(sign, Sign::Blocked(_))
+}
+
+/// Phases at a port, with their places and with their stories.
+fn parts(stories: &[Story], port: (Transport, u16)) -> impl Iterator<Item = (usize, &Story, usize, &Phase)> {
+    stories.iter().enumerate().flat_map(move |(number, story)| {
+        let here = story.phases.iter().enumerate().filter(move |(_, part)| part.is_at(port.0, port.1));
+        here.map(move |(phase, part)| (number, story, phase, part))
+    })
 }
 
 /// The host whose story it is, and its server.
@@ -237,74 +272,72 @@ fn error_of(incident: &Incident) -> Option<(Family, u16)> {
     })
 }
 
+/// Addresses that were given: from the server of DHCP to whom the address belongs since.
+fn leases<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Path, &'a Known)> {
+    let is_lease = |(incident, _): &(&Incident, &Known)| matches!(incident.what, What::Lease | What::LeaseWithBootFile);
+    scene.ledger.incidents.iter().filter(is_lease).map(|(incident, known)| (&incident.path, known))
+}
+
+fn protocol_of(phase: &Phase) -> u8 {
+    if phase.transport == Transport::Udp { protocol::UDP } else { protocol::TCP }
+}
+
 /// Which hosts answer on ports of which services, and which were answered there; looked up when it is first asked for.
 #[derive(Default)]
 struct Proofs {
-    known: Option<(BTreeSet<(Address, ServiceId)>, BTreeSet<(Address, ServiceId)>)>,
+    known: Option<(Hosts, Hosts)>,
 }
 
+type Hosts = BTreeSet<(Address, ServiceId)>;
+
 impl Proofs {
-    /// These hosts are known to be what the story wants them to be; on a port of many programs, something has to show it.
+    /// Flows like these between these hosts belong to the phase. On a port that many programs use something has to show it: what was
+    /// said, or what the hosts are.
     fn hold(
         &mut self,
         scene: &Scene<'_>,
-        story: &Story,
-        phase: &Phase,
-        hosts: (Address, Address),
-        group: &Group<'_>,
-    ) -> bool {
-        let told = phase.service.is_none_or(|service| group.service == Some(ServiceRef::One(service)));
-        told && (!group.generic || is_tied(story, phase)) && self.are_there(scene, story, phase, hosts)
-    }
-
-    fn hold_for(
-        &mut self,
-        scene: &Scene<'_>,
-        story: &Story,
-        phase: &Phase,
-        hosts: (Address, Address),
-        incident: &Incident,
-    ) -> bool {
-        let service = incident.matching.service;
-        let told = phase.service.is_none_or(|wanted| service == Some(ServiceRef::One(wanted)));
-        told && (!incident.matching.port.generic || is_tied(story, phase)) && self.are_there(scene, story, phase, hosts)
-    }
-
-    fn are_there(
-        &mut self,
-        scene: &Scene<'_>,
-        story: &Story,
-        phase: &Phase,
+        (story, phase): (&Story, &Phase),
         (subject, server): (Address, Address),
+        matching: &Matching,
     ) -> bool {
-        if story.subject_serves.is_empty() && story.subject_uses.is_empty() && phase.server_serves.is_empty() {
-            return true;
+        let wanted = [&story.subject_serves, &story.subject_uses, &phase.server_serves];
+        let by_hosts = wanted.iter().any(|services| !services.is_empty());
+        let is_told = !matching.port.generic || matching.fit == Fit::Fits || by_hosts;
+        let is_its = phase.service.is_none_or(|service| matching.service == Some(ServiceRef::One(service)));
+        if !(is_told && is_its && by_hosts) {
+            return is_told && is_its;
         }
-        let (serve, use_) = self.known.get_or_insert_with(|| {
-            let (mut serve, mut used) = (BTreeSet::new(), BTreeSet::new());
-            for (path, _) in scene.ledger.paths.iter() {
-                let transport = if path.protocol == protocol::UDP { Transport::Udp } else { Transport::Tcp };
-                let place = scene.map.place(transport, path.port);
-                for &service in place.iter().flat_map(|&place| &scene.map.at(place).services) {
-                    serve.insert((path.server, service));
-                    used.insert((path.client, service));
-                }
-            }
-            (serve, used)
-        });
-        let one_of = |known: &BTreeSet<(Address, ServiceId)>, host: Address, services: &[ServiceId]| {
-            services.is_empty() || services.iter().any(|&service| known.contains(&(host, service)))
-        };
-        one_of(serve, subject, &story.subject_serves)
-            && one_of(use_, subject, &story.subject_uses)
-            && one_of(serve, server, &phase.server_serves)
+        let (serving, using) = self.known.get_or_insert_with(|| hosts_of_services(scene));
+        is_one_of(serving, subject, wanted[0])
+            && is_one_of(using, subject, wanted[1])
+            && is_one_of(serving, server, wanted[2])
+    }
+
+    /// A server answers on a port of one of these services, or any may be meant.
+    fn serves(&mut self, scene: &Scene<'_>, server: Address, services: &[ServiceId]) -> bool {
+        services.is_empty()
+            || is_one_of(&self.known.get_or_insert_with(|| hosts_of_services(scene)).0, server, services)
     }
 }
 
-/// Something other than the port ties a phase to its story.
-fn is_tied(story: &Story, phase: &Phase) -> bool {
-    phase.service.is_some()
-        || !(story.subject_serves.is_empty() && story.subject_uses.is_empty() && phase.server_serves.is_empty())
+fn is_one_of(known: &Hosts, host: Address, services: &[ServiceId]) -> bool {
+    services.is_empty() || services.iter().any(|&service| known.contains(&(host, service)))
+}
+
+/// Who answers on ports of which services, and who is answered there. Where several services share a generic port, it tells nothing.
+fn hosts_of_services(scene: &Scene<'_>) -> (Hosts, Hosts) {
+    let paths = &scene.ledger.paths;
+    let all = paths.iter().map(|(path, _)| path).chain(paths.generic().map(|(path, _)| path));
+    let (mut serving, mut using) = (Hosts::new(), Hosts::new());
+    for path in all {
+        let place = Transport::of_protocol(path.protocol).and_then(|transport| scene.map.place(transport, path.port));
+        let Some(known) = place.map(|place| scene.map.at(place)) else { continue };
+        if !known.generic || known.services.len() == 1 {
+            serving.extend(known.services.iter().map(|&service| (path.server, service)));
+            using.extend(known.services.iter().map(|&service| (path.client, service)));
+        }
+    }
+    (serving, using)
 }
 
 /// When a phase was answered.
@@ -320,7 +353,7 @@ struct Worked {
 struct Answered(BTreeMap<(usize, Address), Vec<Worked>>);
 
 impl Answered {
-    fn of(scene: &Scene<'_>, failures: &Failures<'_>) -> Answered {
+    fn of(scene: &Scene<'_>, failures: &Failures<'_>, proofs: &mut Proofs) -> Answered {
         let stories = scene.map.stories();
         let mut answered = Answered::default();
         let mut enter = |path: &Path, first: Timestamp, last: Timestamp| {
@@ -332,7 +365,8 @@ impl Answered {
                     let (subject, server) = ends(part, path.server, path.client);
                     // Who was told an error was answered, and did not get what it asked for.
                     let by_error = |it: &Failure<'_>| it.error.is_some() && it.phase == phase && it.server == server;
-                    if failed.get(&subject).is_none_or(|failed| failed.iter().any(by_error)) {
+                    let is_none = failed.get(&subject).is_none_or(|failed| failed.iter().any(by_error));
+                    if is_none || !proofs.serves(scene, server, &part.server_serves) {
                         continue;
                     }
                     answered.0.entry((story, subject)).or_default().push(Worked { phase, first, last });
@@ -351,11 +385,7 @@ impl Answered {
         for (path, answers) in paths.generic() {
             enter(path, answers.first, answers.last);
         }
-        for (incident, known) in scene.ledger.incidents.iter() {
-            if matches!(incident.what, What::Lease | What::LeaseWithBootFile) {
-                enter(&incident.path, known.seen.first, known.seen.last);
-            }
-        }
+        leases(scene).for_each(|(path, known)| enter(path, known.seen.first, known.seen.last));
         answered
     }
 
@@ -385,22 +415,22 @@ fn stops_at(story: &Story, failed: &[Failure<'_>], worked: &[Worked]) -> Option<
 
 /// Hosts whose story stops at one phase, in one way.
 #[derive(Default)]
-struct Stop<'a> {
+struct Stop {
     subjects: BTreeSet<Address>,
     servers: BTreeSet<Address>,
     ports: BTreeSet<(Transport, u16)>,
     /// Findings about it, by their places.
     places: BTreeSet<usize>,
-    errors: Vec<(Path, &'a Known)>,
+    /// What shows it besides.
+    shown: Vec<(Path, Seen)>,
+    /// How long nothing more came at least, where what has to follow is missing.
+    watched: Option<Span>,
     /// Phases that worked for each of them.
     done: Option<BTreeSet<usize>>,
 }
 
-impl<'a> Stop<'a> {
-    fn add<'f>(&mut self, subject: Address, failed: impl Iterator<Item = &'f Failure<'a>> + Clone, worked: &[Worked])
-    where
-        'a: 'f,
-    {
+impl Stop {
+    fn add<'a>(&mut self, subject: Address, failed: impl Iterator<Item = &'a Failure<'a>> + Clone, worked: &[Worked]) {
         let last = failed.clone().map(|it| it.last).max();
         for failure in failed {
             let Failure { server, port: (transport, port), .. } = *failure;
@@ -408,7 +438,8 @@ impl<'a> Stop<'a> {
             self.ports.insert((transport, port));
             self.places.extend(failure.place);
             let protocol = if transport == Transport::Udp { protocol::UDP } else { protocol::TCP };
-            self.errors.extend(failure.error.map(|known| (Path { protocol, port, server, client: subject }, known)));
+            let path = Path { protocol, port, server, client: subject };
+            self.shown.extend(failure.error.map(|known| (path, known.seen.clone())));
         }
         self.subjects.insert(subject);
         let done: BTreeSet<usize> =
@@ -455,6 +486,7 @@ impl<'a> Stop<'a> {
             ("subject", Value::Sentence(story.subject.clone())),
             ("subject_count", Value::Number(self.subjects.len() as u64)),
             ("subjects", Value::Sentence(story.subjects.clone())),
+            ("watched", Value::Duration(self.watched.unwrap_or_default())),
             ("word", Value::Text(word)),
         ]);
         Some(Finding {
@@ -477,7 +509,7 @@ impl<'a> Stop<'a> {
             None => seen = Some(more.clone()),
         };
         grounds.iter().filter_map(|ground| ground.seen.as_deref()).for_each(&mut add);
-        self.errors.iter().for_each(|(_, known)| add(&known.seen));
+        self.shown.iter().for_each(|(_, seen)| add(seen));
         if let Some(ground) = grounds.first() {
             let severity = grounds.iter().map(|it| it.severity).max().unwrap_or(Severity::Info);
             let confidence = grounds.iter().map(|it| it.confidence).max().unwrap_or(Confidence::Low);
@@ -489,11 +521,12 @@ impl<'a> Stop<'a> {
             finding.sources.extend(ground.sources.iter().skip(1).cloned());
             return Some((finding, seen?));
         }
-        let (path, known) = self.errors.first()?;
-        let transport = Transport::of_protocol(path.protocol)?;
-        let group = scene.group_of(transport, path, known.seen.clone());
-        let severity = if group.generic { Severity::Warning } else { Severity::Error };
-        Some((group.finding(check, scene, severity, Confidence::High), seen?))
+        let (path, shown) = self.shown.first()?;
+        let group = scene.group_of(Transport::of_protocol(path.protocol)?, path, shown.clone());
+        let missing = self.watched.is_some();
+        let severity = if group.generic || missing { Severity::Warning } else { Severity::Error };
+        let confidence = if missing { Confidence::Medium } else { Confidence::High };
+        Some((group.finding(check, scene, severity, confidence), seen?))
     }
 
     /// Wireshark's display filter for these hosts and ports.

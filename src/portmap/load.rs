@@ -262,7 +262,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
     };
     let server_serves = services_if(block, "server_serves", names);
     let errors = refusals(block);
-    let optional = block.flag("optional");
+    let (optional, only_where_used) = (block.flag("optional"), block.flag("only_where_used"));
     let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
     let remedy = block.text_if("remedy").map(|remedy| remedy.value);
     block.done();
@@ -276,6 +276,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         opener: opener?,
         errors,
         optional,
+        only_where_used,
         next_within,
         slow_after,
         remedy,
