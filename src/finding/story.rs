@@ -1,5 +1,551 @@
-//! Where the story of a host stops: which phase of a service was not answered, or did not follow.
+//! Where the story of a host stops: which phase of a service was not answered, or did not follow. What the stories are stands in the
+//! port map; what failed, in the findings before; what worked, in the ledger.
 
-use super::Check;
+mod missing;
 
-pub(super) const CHECKS: &[Check] = &[];
+use super::scene::{Group, Scene, address, any};
+use super::{Check, Confidence, Finding, Name, Params, Severity, Value};
+use crate::judge::{Outcome, Sign};
+use crate::ledger::{Incident, Known, Path, Seen, What};
+use crate::matching::{Fit, Matching, ServiceRef};
+use crate::packet::{Address, protocol};
+use crate::portmap::{Family, Opener, Phase, ServiceId, Story};
+use crate::time::{Span, Timestamp};
+use crate::transport::Transport;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const CHECKS: &[Check] = &[Check {
+    code: "service.stopped",
+    raised: "hosts got through the phases of a service up to one that was not answered, or did not follow",
+    source: "CTX235809, CTX117248, CTX133024",
+    params: &[
+        "asked",
+        "done",
+        "done_count",
+        "error",
+        "how",
+        "opener",
+        "phase",
+        "ports",
+        "remarks",
+        "remedy",
+        "stopped",
+        "story",
+        "subject",
+        "subject_count",
+        "subjects",
+        "watched",
+        "word",
+    ],
+    look,
+}];
+
+fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let stories = scene.map.stories();
+    let mut proofs = Proofs::default();
+    let failures = Failures::of(scene, found, &mut proofs);
+    let mut stops: BTreeMap<(usize, usize, How), Stop> = BTreeMap::new();
+    if !failures.of_story.is_empty() {
+        let answered = Answered::of(scene, &failures, &mut proofs);
+        for (&number, failed) in &failures.of_story {
+            for (&subject, failed) in failed {
+                let worked = answered.of_subject(number, subject);
+                if let Some((phase, how)) = stops_at(&stories[number], failed, worked) {
+                    let stop = stops.entry((number, phase, how)).or_default();
+                    stop.add(subject, failed.iter().filter(|it| it.phase == phase), worked);
+                }
+            }
+        }
+    }
+    for (number, story) in stories.iter().enumerate() {
+        for phase in 0..story.phases.len() {
+            missing::look(scene, story, phase, |subject| {
+                failures.of_story.get(&number).is_some_and(|failed| failed.contains_key(&subject))
+            })
+            .into_iter()
+            .for_each(|(next, stop)| _ = stops.insert((number, next, How::Missing), stop));
+        }
+    }
+    let told: Vec<Finding> = stops
+        .iter()
+        .filter_map(|(&(number, phase, how), stop)| stop.finding(check, scene, &stories[number], (phase, how), found))
+        .collect();
+    found.extend(told);
+}
+
+/// Not every site needs what is blocked here, nobody gets through there, and the phase before works.
+pub(super) fn is_unneeded(scene: &Scene<'_>, group: &Group<'_>) -> bool {
+    let protocol = match group.transport {
+        Transport::Tcp => protocol::TCP,
+        Transport::Udp => protocol::UDP,
+        Transport::Icmp => return false,
+    };
+    let paths = &scene.ledger.paths;
+    let is_lesser = |(_, story, phase, part): (usize, &Story, usize, &Phase)| {
+        let before = phase.checked_sub(1).and_then(|before| story.phases.get(before));
+        let works = |before: &Phase| {
+            let mut ports = before.ports.iter().cloned().flatten();
+            ports.any(|port| paths.is_answered_by(protocol_of(before), port, group.server))
+        };
+        part.only_where_used && before.is_some_and(works) && !paths.is_answered(protocol, group.port)
+    };
+    parts(scene.map.stories(), (group.transport, group.port)).any(is_lesser)
+}
+
+/// How a phase fails. The names are part of the report.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum How {
+    Silent,
+    Refused,
+    Prohibited,
+    HalfOpen,
+    Cut,
+    Error(Family, u16),
+    /// What came before was answered, and this was not even tried.
+    Missing,
+}
+
+impl How {
+    fn of(outcome: Outcome) -> Option<How> {
+        match outcome {
+            Outcome::Silent => Some(How::Silent),
+            Outcome::Refused => Some(How::Refused),
+            Outcome::Prohibited => Some(How::Prohibited),
+            Outcome::HalfOpen => Some(How::HalfOpen),
+            Outcome::ResetEarly => Some(How::Cut),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            How::Silent => "silent",
+            How::Refused => "refused",
+            How::Prohibited => "prohibited",
+            How::HalfOpen => "half-open",
+            How::Cut => "cut",
+            How::Error(..) => "error",
+            How::Missing => "missing",
+        }
+    }
+
+    /// The code of the findings about such flows.
+    fn code(self) -> &'static str {
+        match self {
+            How::Silent => "blocked.silent",
+            How::Refused => "blocked.refused",
+            How::Prohibited => "blocked.prohibited",
+            How::HalfOpen => "blocked.half-open",
+            How::Cut => "blocked.reset-early",
+            How::Error(..) | How::Missing => "",
+        }
+    }
+}
+
+/// What a host tried in vain for one phase at one server.
+#[derive(Clone, Copy)]
+struct Failure<'a> {
+    phase: usize,
+    how: How,
+    server: Address,
+    port: (Transport, u16),
+    first: Timestamp,
+    last: Timestamp,
+    /// The finding about it, by its place; none where it is an error.
+    place: Option<usize>,
+    /// The error, and what is known of it.
+    error: Option<&'a Known>,
+}
+
+/// What failed, by the place of the story, and by the host whose story it is.
+struct Failures<'a> {
+    of_story: BTreeMap<usize, BTreeMap<Address, Vec<Failure<'a>>>>,
+}
+
+impl<'a> Failures<'a> {
+    fn of(scene: &Scene<'a>, found: &[Finding], proofs: &mut Proofs) -> Failures<'a> {
+        let stories = scene.map.stories();
+        let mut failures = Failures { of_story: BTreeMap::new() };
+        if stories.is_empty() {
+            return failures;
+        }
+        let mut told = BTreeMap::new();
+        for (place, finding) in found.iter().enumerate() {
+            if let ([server], Some(port)) = (&finding.servers[..], finding.port) {
+                told.insert((finding.code, port, *server), place);
+            }
+        }
+        let mut tried = |outcome: Outcome, path: &Path, matching: &Matching, (first, last): (Timestamp, Timestamp)| {
+            let (Some(how), Some(transport)) = (How::of(outcome), Transport::of_protocol(path.protocol)) else {
+                return;
+            };
+            let Path { port, server, client, .. } = *path;
+            let port = (transport, port);
+            let told = told.get(&(how.code(), port, server)).copied();
+            // Most likely another program's, where it is no more than good to know.
+            let Some(place) = told.filter(|&place| found[place].severity > Severity::Info) else { return };
+            for (number, story, phase, part) in parts(stories, port) {
+                let (subject, server) = ends(part, server, client);
+                if proofs.hold(scene, (story, part), (subject, server), matching) {
+                    let (place, error) = (Some(place), None);
+                    failures.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
+                }
+            }
+        };
+        for (sign, sighting, seen) in scene.host_by_host(is_blocked) {
+            if let Sign::Blocked(outcome) = sign {
+                tried(outcome, &sighting.path, &sighting.matching, (seen.first, seen.last));
+            }
+        }
+        for (sign, target, crowd) in scene.crowded(is_blocked) {
+            let (Sign::Blocked(outcome), Some(seen)) = (sign, crowd.seen()) else { continue };
+            for &client in crowd.hosts() {
+                let sighting = target.sighting(client);
+                tried(outcome, &sighting.path, &sighting.matching, (seen.first, seen.last));
+            }
+        }
+        failures.add_errors(scene, proofs);
+        failures
+    }
+
+    fn add(&mut self, story: usize, subject: Address, failure: Failure<'a>) {
+        self.of_story.entry(story).or_default().entry(subject).or_default().push(failure);
+    }
+
+    /// Answers that stop a phase, where each flow that was answered there had one.
+    fn add_errors(&mut self, scene: &Scene<'a>, proofs: &mut Proofs) {
+        let stories = scene.map.stories();
+        for (incident, known) in scene.ledger.incidents.iter() {
+            let (Some((family, code)), Some(transport)) =
+                (error_of(incident), Transport::of_protocol(incident.path.protocol))
+            else {
+                continue;
+            };
+            let Path { port, server, client, .. } = incident.path;
+            let port = (transport, port);
+            let answers = scene.ledger.paths.answers(&incident.path);
+            if answers.is_some_and(|answers| answers.flows > known.seen.flows) {
+                continue;
+            }
+            for (number, story, phase, part) in parts(stories, port) {
+                let (subject, server) = ends(part, server, client);
+                let meant = part.errors.iter().any(|error| error.holds(family, code));
+                if meant && proofs.hold(scene, (story, part), (subject, server), &incident.matching) {
+                    let (first, last) = (known.seen.first, known.seen.last);
+                    let (how, place, error) = (How::Error(family, code), None, Some(known));
+                    self.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
+                }
+            }
+        }
+    }
+}
+
+fn is_blocked(sign: Sign) -> bool {
+    matches!(sign, Sign::Blocked(_))
+}
+
+/// Phases at a port, with their places and with their stories.
+fn parts(stories: &[Story], port: (Transport, u16)) -> impl Iterator<Item = (usize, &Story, usize, &Phase)> {
+    stories.iter().enumerate().flat_map(move |(number, story)| {
+        let here = story.phases.iter().enumerate().filter(move |(_, part)| part.is_at(port.0, port.1));
+        here.map(move |(phase, part)| (number, story, phase, part))
+    })
+}
+
+/// The host whose story it is, and its server.
+fn ends(phase: &Phase, server: Address, client: Address) -> (Address, Address) {
+    match phase.opener {
+        Opener::Subject => (client, server),
+        Opener::Server => (server, client),
+    }
+}
+
+fn error_of(incident: &Incident) -> Option<(Family, u16)> {
+    Some(match incident.what {
+        What::HttpError(status) => (Family::Http, status),
+        What::KerberosError(code) => (Family::Kerberos, code),
+        What::NameError(code) => (Family::Dns, code.into()),
+        What::TftpError(code) => (Family::Tftp, code),
+        What::ClientAlert(number) | What::ServerAlert(number) => (Family::Alert, number.into()),
+        What::HelloUnanswered => (Family::NoHello, 0),
+        _ => return None,
+    })
+}
+
+/// Addresses that were given: from the server of DHCP to whom the address belongs since.
+fn leases<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Path, &'a Known)> {
+    let is_lease = |(incident, _): &(&Incident, &Known)| matches!(incident.what, What::Lease | What::LeaseWithBootFile);
+    scene.ledger.incidents.iter().filter(is_lease).map(|(incident, known)| (&incident.path, known))
+}
+
+fn protocol_of(phase: &Phase) -> u8 {
+    if phase.transport == Transport::Udp { protocol::UDP } else { protocol::TCP }
+}
+
+/// Which hosts answer on ports of which services, and which were answered there; looked up when it is first asked for.
+#[derive(Default)]
+struct Proofs {
+    known: Option<(Hosts, Hosts)>,
+}
+
+type Hosts = BTreeSet<(Address, ServiceId)>;
+
+impl Proofs {
+    /// Flows like these between these hosts belong to the phase. On a port that many programs use something has to show it: what was
+    /// said, or what the hosts are.
+    fn hold(
+        &mut self,
+        scene: &Scene<'_>,
+        (story, phase): (&Story, &Phase),
+        (subject, server): (Address, Address),
+        matching: &Matching,
+    ) -> bool {
+        let wanted = [&story.subject_serves, &story.subject_uses, &phase.server_serves];
+        let by_hosts = wanted.iter().any(|services| !services.is_empty());
+        let is_told = !matching.port.generic || matching.fit == Fit::Fits || by_hosts;
+        let is_its = phase.service.is_none_or(|service| matching.service == Some(ServiceRef::One(service)));
+        if !(is_told && is_its && by_hosts) {
+            return is_told && is_its;
+        }
+        let (serving, using) = self.known.get_or_insert_with(|| hosts_of_services(scene));
+        is_one_of(serving, subject, wanted[0])
+            && is_one_of(using, subject, wanted[1])
+            && is_one_of(serving, server, wanted[2])
+    }
+
+    /// A server answers on a port of one of these services, or any may be meant.
+    fn serves(&mut self, scene: &Scene<'_>, server: Address, services: &[ServiceId]) -> bool {
+        services.is_empty()
+            || is_one_of(&self.known.get_or_insert_with(|| hosts_of_services(scene)).0, server, services)
+    }
+}
+
+fn is_one_of(known: &Hosts, host: Address, services: &[ServiceId]) -> bool {
+    services.is_empty() || services.iter().any(|&service| known.contains(&(host, service)))
+}
+
+/// Who answers on ports of which services, and who is answered there. Where several services share a generic port, it tells nothing.
+fn hosts_of_services(scene: &Scene<'_>) -> (Hosts, Hosts) {
+    let paths = &scene.ledger.paths;
+    let all = paths.iter().map(|(path, _)| path).chain(paths.generic().map(|(path, _)| path));
+    let (mut serving, mut using) = (Hosts::new(), Hosts::new());
+    for path in all {
+        let place = Transport::of_protocol(path.protocol).and_then(|transport| scene.map.place(transport, path.port));
+        let Some(known) = place.map(|place| scene.map.at(place)) else { continue };
+        if !known.generic || known.services.len() == 1 {
+            serving.extend(known.services.iter().map(|&service| (path.server, service)));
+            using.extend(known.services.iter().map(|&service| (path.client, service)));
+        }
+    }
+    (serving, using)
+}
+
+/// When a phase was answered.
+#[derive(Clone, Copy)]
+struct Worked {
+    phase: usize,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// What worked for those for whom something failed, by story and host.
+#[derive(Default)]
+struct Answered(BTreeMap<(usize, Address), Vec<Worked>>);
+
+impl Answered {
+    fn of(scene: &Scene<'_>, failures: &Failures<'_>, proofs: &mut Proofs) -> Answered {
+        let stories = scene.map.stories();
+        let mut answered = Answered::default();
+        let mut enter = |path: &Path, first: Timestamp, last: Timestamp| {
+            let Some(transport) = Transport::of_protocol(path.protocol) else { return };
+            for (&story, failed) in &failures.of_story {
+                for (phase, part) in
+                    stories[story].phases.iter().enumerate().filter(|(_, it)| it.is_at(transport, path.port))
+                {
+                    let (subject, server) = ends(part, path.server, path.client);
+                    // Who was told an error was answered, and did not get what it asked for.
+                    let by_error = |it: &Failure<'_>| it.error.is_some() && it.phase == phase && it.server == server;
+                    let is_none = failed.get(&subject).is_none_or(|failed| failed.iter().any(by_error));
+                    if is_none || !proofs.serves(scene, server, &part.server_serves) {
+                        continue;
+                    }
+                    answered.0.entry((story, subject)).or_default().push(Worked { phase, first, last });
+                }
+            }
+        };
+        let paths = &scene.ledger.paths;
+        for (path, known) in paths.iter() {
+            let ended = known.working.map(|working| working.last);
+            if let Some(answers) = known.answers {
+                enter(path, answers.first, answers.last);
+            } else if let Some((working, ended)) = known.working.zip(ended) {
+                enter(path, working.first, ended);
+            }
+        }
+        for (path, answers) in paths.generic() {
+            enter(path, answers.first, answers.last);
+        }
+        leases(scene).for_each(|(path, known)| enter(path, known.seen.first, known.seen.last));
+        answered
+    }
+
+    fn of_subject(&self, story: usize, subject: Address) -> &[Worked] {
+        self.0.get(&(story, subject)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Where a story stops, and how: at the first phase that failed, and neither it nor a later one was answered since. What is optional is
+/// passed over where it goes on.
+fn stops_at(story: &Story, failed: &[Failure<'_>], worked: &[Worked]) -> Option<(usize, How)> {
+    story.phases.iter().enumerate().find_map(|(phase, part)| {
+        let here = || failed.iter().filter(move |it| it.phase == phase);
+        let first = here().map(|it| it.first).min()?;
+        let went_on = worked.iter().any(|it| it.phase >= phase && it.last >= first);
+        let tried_on = part.optional && failed.iter().any(|it| it.phase > phase && it.last >= first);
+        if went_on || tried_on {
+            return None;
+        }
+        // In the way that most servers show, the first of equals.
+        let mut ways: BTreeMap<How, usize> = BTreeMap::new();
+        here().for_each(|it| *ways.entry(it.how).or_default() += 1);
+        let most = ways.values().max().copied()?;
+        ways.into_iter().find(|(_, servers)| *servers == most).map(|(how, _)| (phase, how))
+    })
+}
+
+/// Hosts whose story stops at one phase, in one way.
+#[derive(Default)]
+struct Stop {
+    subjects: BTreeSet<Address>,
+    servers: BTreeSet<Address>,
+    ports: BTreeSet<(Transport, u16)>,
+    /// Findings about it, by their places.
+    places: BTreeSet<usize>,
+    /// What shows it besides.
+    shown: Vec<(Path, Seen)>,
+    /// How long nothing more came at least, where what has to follow is missing.
+    watched: Option<Span>,
+    /// Phases that worked for each of them.
+    done: Option<BTreeSet<usize>>,
+}
+
+impl Stop {
+    fn add<'a>(&mut self, subject: Address, failed: impl Iterator<Item = &'a Failure<'a>> + Clone, worked: &[Worked]) {
+        let last = failed.clone().map(|it| it.last).max();
+        for failure in failed {
+            let Failure { server, port: (transport, port), .. } = *failure;
+            self.servers.insert(server);
+            self.ports.insert((transport, port));
+            self.places.extend(failure.place);
+            let protocol = if transport == Transport::Udp { protocol::UDP } else { protocol::TCP };
+            let path = Path { protocol, port, server, client: subject };
+            self.shown.extend(failure.error.map(|known| (path, known.seen.clone())));
+        }
+        self.subjects.insert(subject);
+        let done: BTreeSet<usize> =
+            worked.iter().filter(|it| last.is_some_and(|last| it.first <= last)).map(|it| it.phase).collect();
+        self.done = Some(self.done.take().map_or(done.clone(), |known| known.intersection(&done).copied().collect()));
+    }
+
+    fn finding(
+        &self,
+        check: &Check,
+        scene: &Scene<'_>,
+        story: &Story,
+        (phase, how): (usize, How),
+        found: &[Finding],
+    ) -> Option<Finding> {
+        let part = story.phases.get(phase)?;
+        let (finding, seen) = self.grounds(check, scene, found)?;
+        let done = self.done.iter().flatten().filter(|done| **done < phase);
+        let done: Vec<Name> = done.filter_map(|&done| Some(name_of(story.phases.get(done)?))).collect();
+        let sentence = |text: &Option<String>| Value::Sentence(text.clone().unwrap_or_default());
+        let word = match how {
+            How::Error(Family::NoHello, _) => Family::NoHello.name().to_string(),
+            How::Error(family, number) => format!("{}-{number}", family.name()),
+            _ => "none".into(),
+        };
+        let error = match how {
+            How::Error(_, number) => u64::from(number),
+            _ => 0,
+        };
+        let opener = if part.opener == Opener::Server { "server" } else { "subject" };
+        let params = Params::from([
+            ("asked", Value::Number(self.servers.len() as u64)),
+            ("done_count", Value::Number(done.len() as u64)),
+            ("done", Value::Several(done)),
+            ("error", Value::Number(error)),
+            ("how", Value::Word(how.name())),
+            ("opener", Value::Word(opener)),
+            ("phase", Value::Named(name_of(part))),
+            ("ports", Value::Ports(self.ports.iter().map(|(_, port)| *port).collect())),
+            ("remarks", Value::Remarks(remarks(self.places.iter().map(|&place| &found[place])))),
+            ("remedy", sentence(&part.remedy)),
+            ("stopped", sentence(&story.stopped)),
+            ("story", Value::Named(Name { name: story.name.clone(), title: story.title.clone() })),
+            ("subject", Value::Sentence(story.subject.clone())),
+            ("subject_count", Value::Number(self.subjects.len() as u64)),
+            ("subjects", Value::Sentence(story.subjects.clone())),
+            ("watched", Value::Duration(self.watched.unwrap_or_default())),
+            ("word", Value::Text(word)),
+        ]);
+        Some(Finding {
+            params,
+            clients: self.subjects.iter().copied().collect(),
+            servers: self.servers.iter().copied().collect(),
+            port: self.ports.first().copied(),
+            wireshark_filter: self.filter(),
+            filter_is_exact: false,
+            ..finding.showing(&seen)
+        })
+    }
+
+    /// A finding with all that those say on which it rests, and what was seen of them.
+    fn grounds(&self, check: &Check, scene: &Scene<'_>, found: &[Finding]) -> Option<(Finding, Seen)> {
+        let grounds: Vec<&Finding> = self.places.iter().filter_map(|&place| found.get(place)).collect();
+        let mut seen: Option<Seen> = None;
+        let mut add = |more: &Seen| match &mut seen {
+            Some(seen) => *seen += more,
+            None => seen = Some(more.clone()),
+        };
+        grounds.iter().filter_map(|ground| ground.seen.as_deref()).for_each(&mut add);
+        self.shown.iter().for_each(|(_, seen)| add(seen));
+        if let Some(ground) = grounds.first() {
+            let severity = grounds.iter().map(|it| it.severity).max().unwrap_or(Severity::Info);
+            let confidence = grounds.iter().map(|it| it.confidence).max().unwrap_or(Confidence::Low);
+            let mut finding = Finding::of(check, severity, confidence);
+            finding.more_clients = grounds.iter().any(|it| it.more_clients);
+            finding.service = ground.service.clone();
+            finding.rules = ground.rules.clone();
+            finding.products = ground.products.clone();
+            finding.sources.extend(ground.sources.iter().skip(1).cloned());
+            return Some((finding, seen?));
+        }
+        let (path, shown) = self.shown.first()?;
+        let group = scene.group_of(Transport::of_protocol(path.protocol)?, path, shown.clone());
+        let missing = self.watched.is_some();
+        let severity = if group.generic || missing { Severity::Warning } else { Severity::Error };
+        let confidence = if missing { Confidence::Medium } else { Confidence::High };
+        Some((group.finding(check, scene, severity, confidence), seen?))
+    }
+
+    /// Wireshark's display filter for these hosts and ports.
+    fn filter(&self) -> String {
+        let hosts = |hosts: &BTreeSet<Address>| any(hosts.iter().map(address).collect());
+        let port = |(transport, port): &(Transport, u16)| format!("{}.port=={port}", transport.name());
+        let ports = any(self.ports.iter().map(port).collect());
+        [hosts(&self.subjects), hosts(&self.servers), ports].join(" && ")
+    }
+}
+
+fn name_of(phase: &Phase) -> Name {
+    Name { name: phase.name.clone(), title: phase.title.clone() }
+}
+
+/// What makes the findings on which it rests less certain, where it is true of each.
+fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone) -> Vec<&'static str> {
+    const DOUBTS: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", "generic-port"];
+    let has = |finding: &Finding, code: &str| matches!(finding.params.get("remarks"), Some(Value::Remarks(codes)) if codes.contains(&code));
+    let all = |code: &&str| grounds.clone().next().is_some() && grounds.clone().all(|it| has(it, code));
+    DOUBTS.into_iter().filter(all).collect()
+}

@@ -91,6 +91,7 @@ blocked-public = If { $clients } and { $server } are both yours, allow { port } 
 remark-generic-port = Many programs use this port, so it may have nothing to do with Citrix.
 remark-consequence = { $consequence }
 remark-service-fails = What needs this service does not work.
+remark-only-where-used = Not every site needs it, and in this capture nobody gets through there.
 remark-port-is-open = The port is open now: after the last of these attempts had begun the same hosts completed a connection there ({ $worked ->
         [one] { $worked } answered flow
        *[other] { $worked } answered flows
@@ -110,6 +111,88 @@ remark-clock-leaps = Right after the first of these tries nothing at all was cap
     watched for less than it seems.
 remark-lossy = The capture lost packets in that time, so an answer may have been lost as well.
 
+
+## Findings: where a story stops
+
+# { $subject } (one host, as a sentence begins), { $subjects } (several), { $story }, { $phase }, { $done }, { $stopped } and { $remedy }
+# stand in the port map.
+service-stopped =
+    .title = { $subject_count ->
+        [one] { $subject } { $clients }
+       *[other] { $subject_count } { $subjects }
+    }{ $done_count ->
+        [0] {""}
+       *[other] {" "}got through { $done },
+    } { $opener ->
+        [server] { $how ->
+            [silent] did not answer { story-servers } on { port } ({ $phase })
+            [refused] refused { story-servers } on { port } ({ $phase })
+           *[prohibited] could not be reached by { story-servers } on { port } ({ $phase })
+        }
+       *[subject] { $how ->
+        [missing] and never came to { $phase }
+       *[asked] asked { story-servers } for { $phase } on { port }, { $how ->
+            [silent] { story-none }
+            [refused] { $asked ->
+                [one] and was refused
+               *[other] and was refused by all
+            }
+            [prohibited] and was told by ICMP that it may not go there
+            [half-open] and the answers did not arrive
+            [cut] and the connections were cut
+           *[error] and the answer was { story-error }
+        }
+        }
+    }
+    .meaning = { $story } stops there: { $how ->
+        [silent] nothing came back. A firewall drops the packets, or the service or its host is down.
+        [refused] a reset answered. Nothing listens there, or a firewall answers in its place.
+        [prohibited] an ICMP error answered. Nothing listens there, or a firewall or router rejects the packets.
+        [half-open] the server answered, and the handshake was never completed. The way back is blocked or leads elsewhere.
+        [cut] the connection was reset soon after the handshake, before the server said anything.
+        [missing] what came before was answered, and for { $watched } nothing of what has to follow was seen, although the
+            capture shows other traffic of the same hosts.
+       *[error] the way there is open, and the service itself says no.
+    } { $done_count ->
+        [0] {""}
+       *[other] What came before works.
+    } { $stopped } { $remarks }
+    .remedy = { $remedy } { $how ->
+        [error] {""}
+        [missing] Look at the last thing that worked, and capture on the host itself to see what it tries next.
+       *[silent] { $opener ->
+            [server] Allow { port } to { $clients } from { $server }.
+           *[subject] Allow { port } from { $clients } to { $server }, and check that the service listens: { listens }.
+        }
+    }
+
+story-servers = { $asked ->
+    [one] { $server }
+   *[other] { $asked } servers
+}
+story-none = { $asked ->
+    [one] and got no answer
+    [2] and neither answered
+   *[other] and none answered
+}
+# How an error is called: { $word } is its protocol and number.
+story-error = { $word ->
+    [no-hello] none: TLS was not answered
+    [tftp-1] "file not found"
+    [tftp-2] "access violation"
+    [dns-3] "no such name"
+    [dns-2] "server failure"
+    [dns-5] "refused"
+    [kerberos-6] "client not known"
+    [kerberos-7] "server not known"
+    [kerberos-14] "encryption type not supported"
+    [kerberos-18] "account disabled, expired or locked out"
+    [kerberos-24] "wrong password"
+    [kerberos-37] "clocks differ too much"
+   *[other] { $word }
+}
+# What follows for a story from a larger cause.
+problem-stops-a-story = { $meaning } { $stopped }
 
 ## Findings: what works, but not the way it should
 
@@ -982,6 +1065,9 @@ hosts = { $count ->
         [3] { $first }, { $second } and { $third }
        *[other] { $first }, { $second } and { $more } more
     }
+
+# The last two of a list.
+and = { $first } and { $last }
 
 # Hosts, and others that are not named.
 hosts-and-others = { $hosts } and others
