@@ -135,6 +135,7 @@ fn service(
         }
     }
     let session = block.flag("session");
+    let (requests, answers_within) = (block.flag("requests"), block.number_if("answers_within_ms"));
     let short = block.text_if("short").map(|short| short.value);
     let blocked = block.text_if("blocked").map(|blocked| blocked.value);
     let own = name.and_then(|name| names.find(&name.value));
@@ -148,6 +149,8 @@ fn service(
         speaks,
         session,
         carries,
+        requests,
+        answers_within,
         blocked,
         instead: match instead {
             Some(instead) => Some(instead?),
