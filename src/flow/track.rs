@@ -7,7 +7,7 @@ mod hearing;
 mod packed;
 mod standing;
 
-use self::asking::Asked;
+use self::asking::Asking;
 use self::half::{Half, Step};
 use self::hearing::Listening;
 use self::packed::Packed;
@@ -153,8 +153,8 @@ struct Rare {
     /// How long nothing was said before the first FIN or reset.
     idle_before_end: Option<Span>,
     calls: Option<Calls>,
-    /// Requests over UDP, where each datagram of the client is one: a table by their fingerprints.
-    asked: Vec<Asked>,
+    /// Where each datagram of the client asks for an answer.
+    asking: Asking,
     extras: Option<Box<Extras>>,
 }
 

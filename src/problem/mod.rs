@@ -108,13 +108,17 @@ pub enum Cause {
     IdleTimeout,
     /// The server's side reset sessions that were in use.
     ResetInSession,
+    /// Servers answer late or never, though the network is fast.
+    Slow,
+    /// Requests have to be sent again.
+    Repeats,
     /// What has no cause in common with others: the code of the finding tells.
     Single,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 21] = [
+    pub const ALL: [Cause; 23] = [
         Cause::NoAnswer,
         Cause::Refused,
         Cause::Prohibited,
@@ -135,6 +139,8 @@ impl Cause {
         Cause::SessionDied,
         Cause::IdleTimeout,
         Cause::ResetInSession,
+        Cause::Slow,
+        Cause::Repeats,
         Cause::Single,
     ];
 
@@ -161,6 +167,8 @@ impl Cause {
             Cause::SessionDied => "session-died",
             Cause::IdleTimeout => "idle-timeout",
             Cause::ResetInSession => "reset-in-session",
+            Cause::Slow => "slow",
+            Cause::Repeats => "repeats",
             Cause::Single => "single",
         }
     }

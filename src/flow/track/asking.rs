@@ -6,9 +6,20 @@ use crate::flow::{Extras, Marks, PacketRef, Wait, Who};
 use crate::packet::{Packet, RawPacket, Tcp};
 use crate::time::{Span, Timestamp};
 
-/// A request over UDP that was sent lately.
+/// Requests over UDP that were sent lately.
+#[derive(Default)]
+pub(super) struct Asking {
+    /// By their fingerprints.
+    asked: Vec<Asked>,
+    /// Packets of the server at the last request.
+    heard: u32,
+    /// Repetitions since then: they count where it goes on, for else it is down.
+    unanswered: u32,
+}
+
+/// A request over UDP.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Asked {
+struct Asked {
     /// Of its length and its first bytes; never 0, the value of an unused place.
     print: u32,
     /// In microseconds that wrap around.
@@ -116,32 +127,43 @@ impl Flow {
             at: (raw.at.0 / 1_000) as u32,
             identification: packet.identification as u16,
         };
+        let answers = self.halves[Who::Server as usize].packets;
         let rare = self.rare();
-        let asked = &mut rare.asked;
+        let Asking { asked, heard, unanswered } = &mut rare.asking;
         let requests = rare.extras.get_or_insert_default().requests.get_or_insert_default();
-        if asked.is_empty() || requests.sent == MANY && asked.len() == FEW_KEPT {
-            let older = std::mem::take(asked);
-            asked.resize(if older.is_empty() { FEW_KEPT } else { MANY_KEPT }, Asked::default());
-            for one in older.into_iter().filter(|one| one.print != 0) {
-                let place = place_of(one.print, asked.len());
-                asked[place] = one;
-            }
+        if *heard != answers {
+            *heard = answers;
+            requests.repeated = requests.repeated.saturating_add(std::mem::take(unanswered));
         }
+        make_room(asked, requests.sent);
         let place = place_of(now.print, asked.len());
         let known = std::mem::replace(&mut asked[place], now);
         let since = now.at.wrapping_sub(known.at);
         // The same packet captured at several places comes sooner, or has the same number (facts COPY-01).
         let numbered = now.identification != 0 && now.identification != known.identification;
         let again = since >= if numbered { SENT_AGAIN } else { SURELY_AGAIN };
-        if known.print == now.print && again && since <= STILL_ASKED {
-            requests.repeated = requests.repeated.saturating_add(1);
-        } else if known.print != now.print || again {
+        if known.print != now.print || again && since > STILL_ASKED {
             requests.sent = requests.sent.saturating_add(1);
+        } else if again {
+            *unanswered = unanswered.saturating_add(1);
         }
     }
 
     fn extras(&mut self) -> &mut Extras {
         self.rare().extras.get_or_insert_default()
+    }
+}
+
+/// What is kept may not be more than what was sent.
+fn make_room(asked: &mut Vec<Asked>, sent: u32) {
+    let places = match asked.len() {
+        0 => FEW_KEPT,
+        FEW_KEPT if sent >= MANY => MANY_KEPT,
+        _ => return,
+    };
+    for one in std::mem::replace(asked, vec![Asked::default(); places]) {
+        let place = place_of(one.print, places);
+        asked[place] = one;
     }
 }
 
@@ -171,7 +193,7 @@ const LONGEST: Span = Span::seconds(120);
 
 /// Bytes of a request that are looked at.
 const LOOKED_AT: usize = 64;
-/// Requests that are kept of a flow, at first, and after so many of them: what is kept may not be more than what was sent.
+/// Requests that are kept of a flow, at first, and after so many of them.
 const FEW_KEPT: usize = 16;
 const MANY_KEPT: usize = 256;
 const MANY: u32 = 64;
