@@ -11,6 +11,9 @@ use support::{Captured, Talk, Who, audit, client, findings_of, meanwhile, merge,
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000_000);
 const CLIENT: &str = "10.0.0.14";
 const LICENSE: &str = "10.0.1.27";
+/// HTTP answers each request in turn. The licence server speaks it as well.
+const REQUEST: &[u8] = b"POST /request HTTP/1.1\r\nHost: license\r\nContent-Length: 0\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 const PVS: &str = "10.0.1.69";
 
 fn millis(millis: i64) -> Span {
@@ -25,8 +28,8 @@ fn licensing(from: &str, to: &str, round_trip: i64) -> Talk {
 
 /// A request that is acknowledged after the round trip, and answered after so many milliseconds more.
 fn asked(talk: Talk, round_trip: i64, after: i64) -> Talk {
-    let talk = talk.says(b"a request").wait(millis(round_trip)).server_ack();
-    talk.wait(millis(after)).answers(b"its answer").ack()
+    let talk = talk.says(REQUEST).wait(millis(round_trip)).server_ack();
+    talk.wait(millis(after)).answers(ANSWER).ack()
 }
 
 fn captured(talks: impl IntoIterator<Item = Talk>) -> Vec<Captured> {
@@ -82,8 +85,8 @@ fn a_fast_network_and_a_late_answer_are_a_slow_server() {
 #[test]
 fn the_wait_runs_from_what_the_client_said_and_not_from_the_acknowledgement() {
     // A delayed acknowledgement comes 200 ms after the request, a keepalive of the server in between.
-    let talk = licensing(CLIENT, LICENSE, 4).says(b"a request").wait(millis(200)).server_ack();
-    let talk = talk.wait(millis(4_800)).answers(b"its answer");
+    let talk = licensing(CLIENT, LICENSE, 4).says(REQUEST).wait(millis(200)).server_ack();
+    let talk = talk.wait(millis(4_800)).answers(ANSWER);
     let [finding] = &slow([talk])[..] else { panic!("it is told once") };
     assert_eq!(duration(finding, "longest"), 5_000);
 }
@@ -97,34 +100,46 @@ fn a_slow_network_is_no_slow_server() {
 
 #[test]
 fn what_is_repeated_may_be_lost_and_makes_no_slow_server() {
-    let lost = licensing(CLIENT, LICENSE, 4).says(b"a request").wait(millis(300)).repeats(Who::Client);
-    assert_eq!(slow([lost.wait(millis(9_800)).answers(b"its answer")]), []);
+    let lost = licensing(CLIENT, LICENSE, 4).says(REQUEST).wait(millis(300)).repeats(Who::Client);
+    assert_eq!(slow([lost.wait(millis(9_800)).answers(ANSWER)]), []);
     // The next request of the same connection is another matter.
-    let lost = licensing(CLIENT, LICENSE, 4).says(b"a request").wait(millis(300)).repeats(Who::Client);
-    let again = asked(lost.wait(millis(9_800)).answers(b"its answer").wait(millis(50)), 4, 7_000);
+    let lost = licensing(CLIENT, LICENSE, 4).says(REQUEST).wait(millis(300)).repeats(Who::Client);
+    let again = asked(lost.wait(millis(9_800)).answers(ANSWER).wait(millis(50)), 4, 7_000);
     let [finding] = &slow([again])[..] else { panic!("it is told once") };
     assert_eq!((duration(finding, "longest"), number(finding, "times")), (7_000, 1));
 }
 
 #[test]
 fn what_the_server_says_again_is_no_answer() {
-    let talk = licensing(CLIENT, LICENSE, 4).says(b"one").wait(millis(20)).answers(b"two").wait(millis(20));
-    let talk = talk.says(b"three").wait(millis(5_000)).repeats(Who::Server);
-    assert_eq!(slow([talk.wait(millis(10)).answers(b"four")]), []);
+    let talk = licensing(CLIENT, LICENSE, 4).says(REQUEST).wait(millis(20)).answers(ANSWER).wait(millis(20));
+    let talk = talk.says(REQUEST).wait(millis(5_000)).repeats(Who::Server);
+    assert_eq!(slow([talk.wait(millis(10)).answers(ANSWER)]), []);
 }
 
 #[test]
 fn what_the_server_says_unasked_is_no_answer() {
-    let talk = licensing(CLIENT, LICENSE, 4).says(b"one").wait(millis(20)).answers(b"two");
-    assert_eq!(slow([talk.wait(millis(9_000)).answers(b"three").wait(millis(9_000)).answers(b"four")]), []);
+    let talk = licensing(CLIENT, LICENSE, 4).says(REQUEST).wait(millis(20)).answers(ANSWER);
+    assert_eq!(slow([talk.wait(millis(9_000)).answers(b"more").wait(millis(9_000)).answers(b"and more")]), []);
     // What comes after more than two minutes was not waited for.
     assert_eq!(slow([asked(licensing(CLIENT, LICENSE, 4), 4, 130_000)]), []);
 }
 
 #[test]
 fn an_answer_of_which_the_beginning_is_missing_is_not_late() {
-    let talk = licensing(CLIENT, LICENSE, 4).says(b"one").wait(millis(50)).answers(b"two").unseen();
-    assert_eq!(slow([talk.wait(millis(9_000)).answers(b"three").ack()]), []);
+    let talk = licensing(CLIENT, LICENSE, 4).says(REQUEST).wait(millis(50)).answers(ANSWER).unseen();
+    assert_eq!(slow([talk.wait(millis(9_000)).answers(b"the rest of it").ack()]), []);
+}
+
+/// Nobody knows whether what is not public answers in turn: the first words do.
+#[test]
+fn of_other_protocols_the_first_answer_alone_can_be_late() {
+    let talk = |first| {
+        let talk = licensing(CLIENT, LICENSE, 4).says(b"\x01hello").wait(millis(first)).answers(b"\x02hello");
+        talk.wait(millis(20)).says(b"\x03beat").wait(millis(9_800)).answers(b"\x04beat")
+    };
+    assert_eq!(slow([talk(20)]), []);
+    let [finding] = &slow([talk(7_000)])[..] else { panic!("it is told once") };
+    assert_eq!((duration(finding, "longest"), number(finding, "times")), (7_000, 1));
 }
 
 #[test]
@@ -153,8 +168,8 @@ fn one_direction_alone_shows_no_wait() {
 
 #[test]
 fn a_mirror_that_captures_everything_twice_changes_nothing() {
-    let talk = licensing(CLIENT, LICENSE, 4).says(b"a request").mirrored().wait(millis(4)).server_ack().mirrored();
-    let talk = talk.wait(millis(9_800)).answers(b"its answer").mirrored();
+    let talk = licensing(CLIENT, LICENSE, 4).says(REQUEST).mirrored().wait(millis(4)).server_ack().mirrored();
+    let talk = talk.wait(millis(9_800)).answers(ANSWER).mirrored();
     let [finding] = &slow([talk])[..] else { panic!("it is told once") };
     assert_eq!((duration(finding, "longest"), number(finding, "times")), (9_800, 1));
 }

@@ -1,7 +1,7 @@
 //! What flows show of slow servers: answers that come late or never, and requests that are sent again.
 
 use super::{Incident, Incidents, Known, What};
-use crate::flow::{Evidence, FlowRecord, Note, Wait};
+use crate::flow::{Evidence, FlowRecord, Note, PacketRef};
 use crate::ledger::few::Few;
 use crate::ledger::path::Path;
 use crate::ledger::sighting::NAMED_LIMIT;
@@ -15,7 +15,7 @@ const LATE: std::ops::RangeInclusive<Span> = Span::seconds(1)..=Span::seconds(12
 
 impl Incidents {
     /// Enters the waits of a flow, and its requests. In sessions both sides say what they like, and on a port that many programs use
-    /// only these protocols answer what they are asked.
+    /// only some protocols tell that somebody waits for an answer.
     pub(super) fn enter_slow(&mut self, flow: &FlowRecord, matching: &Matching) {
         let heard = flow.heard.as_ref().map(|heard| heard.protocol);
         let asks = matches!(heard, Some(Protocol::Ldap | Protocol::Kerberos | Protocol::Dns));
@@ -32,15 +32,15 @@ impl Incidents {
         let Some(extras) = flow.extras.as_deref() else { return };
         // What is said inside TLS may be anything; the hello is answered at once.
         let in_tls = heard == Some(Protocol::Tls);
-        match extras.wait {
-            Some(Wait { first: Some(first), .. }) if in_tls => {
-                add(What::LateHello, Known { spans: Some((first, first)), ..waited(flow, None) });
-            }
-            Some(wait) if !in_tls => {
-                let times = u64::from(wait.times);
-                add(What::Wait, Known { times, spans: Some((wait.longest, wait.longest)), ..waited(flow, Some(wait)) });
-            }
-            _ => {}
+        let what = if in_tls { What::LateHello } else { What::Wait };
+        // Of what is not known to answer each request in turn, the first words alone are an answer for certain.
+        let in_turn = asks || heard == Some(Protocol::Http);
+        let wait = extras.wait.filter(|wait| in_turn || wait.first.is_some());
+        if let Some(wait) = wait {
+            let (times, longest) =
+                if in_turn { (wait.times, wait.longest) } else { (1, wait.first.unwrap_or_default()) };
+            let evidence = (longest == wait.longest).then_some(wait.packet);
+            add(what, Known { times: times.into(), spans: Some((longest, longest)), ..waited(flow, evidence) });
         }
         if let Some(wait) = extras.in_vain.filter(|_| flow.spoke_at.is_none() && !in_tls) {
             add(What::WaitInVain, Known { spans: Some((wait.longest, wait.longest)), ..waited(flow, None) });
@@ -53,11 +53,11 @@ impl Incidents {
 }
 
 /// With the round trip of the handshake, or how long it took at most until the client's first data was acknowledged.
-fn waited(flow: &FlowRecord, wait: Option<Wait>) -> Known {
+fn waited(flow: &FlowRecord, answer: Option<PacketRef>) -> Known {
     let mut known = Known::of(flow);
     known.numbers = flow.handshake_rtt.or(flow.data_rtt).map(|round_trip| round_trip.as_micros()).map(|it| (it, it));
-    if let Some(wait) = wait {
-        known.seen.evidence = Few::of([Evidence { at: wait.packet, note: Note::LateAnswer }], NAMED_LIMIT);
+    if let Some(at) = answer {
+        known.seen.evidence = Few::of([Evidence { at, note: Note::LateAnswer }], NAMED_LIMIT);
     }
     known
 }
