@@ -1,9 +1,9 @@
 //! The front door of the core: raw packets in, a `Ledger` and finished flows out. It knows no thread, no file and no clock.
 
-use crate::flow::{Census, Depth, Doubt, FlowRecord, FlowTable, KnowsPort, Limits, Showing, showing};
+use crate::flow::{Census, Depth, Doubt, FlowRecord, FlowTable, KnowsPort, Limits, PortUse, Showing, showing};
 use crate::ledger::Ledger;
 use crate::matching::Matching;
-use crate::packet::{Lane, RawPacket, Secret, decode};
+use crate::packet::{Lane, RawPacket, Secret, decode, protocol};
 use crate::portmap::PortMap;
 use crate::time::Timestamp;
 use crate::transport::Transport;
@@ -313,10 +313,14 @@ impl Audit {
 /// Asks this map whether a port is a server's.
 pub fn knows_port(map: &Arc<PortMap>) -> KnowsPort {
     let known = Arc::clone(map);
-    Box::new(move |protocol: u8, port: u16| {
-        let candidates = Transport::of_protocol(protocol).and_then(|transport| known.lookup(transport, port));
+    Box::new(move |number: u8, port: u16| {
+        let candidates = Transport::of_protocol(number).and_then(|transport| known.lookup(transport, port));
         // The range that Windows hands out to clients stands in two rules and says nothing about who is the server.
-        candidates.is_some_and(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS))
+        match candidates.filter(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS)) {
+            None => PortUse::Unknown,
+            Some(candidates) if candidates.requests && number == protocol::UDP => PortUse::Requests,
+            Some(_) => PortUse::Server,
+        }
     })
 }
 

@@ -11,6 +11,8 @@ pub struct Extras {
     pub alert: Option<Alert>,
     /// How long the server let the client wait.
     pub wait: Option<Wait>,
+    /// How long the client waited for the server's first words, until it gave up. It was acknowledged, and none came until then.
+    pub in_vain: Option<Wait>,
     /// Requests over UDP, and those that were repeated.
     pub requests: Option<Requests>,
     /// Large packets that were sent again and again.
@@ -36,13 +38,16 @@ pub struct Alert {
     pub at: PacketRef,
 }
 
-/// Answers that a client waited for a second or longer, while the connection stood.
+/// Answers that a client waited for a second or longer, and no longer than two minutes, while the connection stood. Nothing else was seen
+/// in the last second, and nothing of the client was repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wait {
     /// How many.
     pub times: u32,
-    /// The longest time from the client's last data to the server's first.
+    /// The longest time from the client's last packet to the server's first. From the packet or up to 3 ms before it.
     pub longest: Span,
+    /// The same for the server's first words alone, where they are among the answers.
+    pub first: Option<Span>,
     /// When the longest one ended.
     pub at: Timestamp,
     /// The packet that ended the longest one.

@@ -29,6 +29,6 @@ pub use showing::{
     AT_ONCE, CLIENT_PORTS, Doubt, EARLY, FIRM, GRACE, Question, REPETITION, Showing, TCP_TRIES, UDP_TRIES, showing,
     showing_told,
 };
-pub use table::{Census, Depth, FlowTable, KnowsPort, Limits, Probe};
+pub use table::{Census, Depth, FlowTable, KnowsPort, Limits, PortUse, Probe};
 pub use tcp_state::{End, TcpState};
 pub use witness::{Asked, Nobody, Witness};

@@ -67,6 +67,8 @@ pub enum Note {
     ClientPayload,
     /// The first payload of the server.
     ServerPayload,
+    /// What the server said after the client had waited long for it.
+    LateAnswer,
 }
 
 /// A packet and what it shows.

@@ -16,9 +16,20 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
-/// Whether the port map knows a port as a server's. Asked with the IP protocol number and the port, once for a flow
+/// What the port map knows of a port. Asked with the IP protocol number and the port, once for a flow over UDP or one
 /// whose start was not seen.
-pub type KnowsPort = Box<dyn Fn(u8, u16) -> bool + Send>;
+pub type KnowsPort = Box<dyn Fn(u8, u16) -> PortUse + Send>;
+
+/// What the port map knows of a port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PortUse {
+    /// Nothing.
+    Unknown,
+    /// It is a server's.
+    Server,
+    /// It is a server's, and over UDP each datagram to it asks for an answer.
+    Requests,
+}
 
 /// Limits of memory, over all workers. They are kept at the points at which the workers meet ([`FlowTable::meet`]), so
 /// that for a short time there may be a sixteenth more.
@@ -323,6 +334,11 @@ impl FlowTable {
         let slot = self.insert(hash, Flow::new(key, client, basis, raw));
         if tftp {
             self.flows.at(slot).is_tftp_data(packet, raw);
+        } else if matches!(packet.transport, TransportHeader::Udp) {
+            let port = key.endpoint(!client).port;
+            if (self.knows_port)(key.protocol(), port) == PortUse::Requests {
+                self.flows.at(slot).asks_by_datagrams();
+            }
         }
         slot
     }
@@ -378,11 +394,15 @@ impl FlowTable {
         let says = |side: Side| {
             let port = key.endpoint(side).port;
             let known = (self.knows_port)(key.protocol(), port);
-            (known, known && port < 1024)
+            (known, known != PortUse::Unknown && port < 1024)
         };
+        use PortUse::{Requests, Server, Unknown};
         match (says(sender), says(!sender)) {
-            ((false, _), (true, _)) | ((true, false), (true, true)) => Some((sender, DirectionBasis::PortMap)),
-            ((true, _), (false, _)) | ((true, true), (true, false)) => Some((!sender, DirectionBasis::PortMap)),
+            ((Unknown, _), (Unknown, _)) => None,
+            ((Unknown, _), _) | ((_, false), (_, true)) => Some((sender, DirectionBasis::PortMap)),
+            (_, (Unknown, _)) | ((_, true), (_, false)) => Some((!sender, DirectionBasis::PortMap)),
+            // Who is asked there answers from there.
+            ((Requests, _), (Server, _)) => Some((!sender, DirectionBasis::PortMap)),
             _ => None,
         }
     }

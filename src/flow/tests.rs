@@ -76,7 +76,10 @@ fn echo(after: i64, from: Who, sender: Sender) -> Sent {
 
 /// The one flow of these packets.
 fn record(packets: impl IntoIterator<Item = Sent>) -> FlowRecord {
-    let mut table = FlowTable::new(Limits::default(), Box::new(|_, port| port == 2598));
+    let mut table = FlowTable::new(
+        Limits::default(),
+        Box::new(|_, port| if port == 2598 { PortUse::Server } else { PortUse::Unknown }),
+    );
     let mut records = Vec::new();
     let mut end = START;
     for (number, (after, packet)) in (1..).zip(packets) {
@@ -239,7 +242,7 @@ fn an_icmp_error_is_told_with_the_headers_of_its_own_packet() {
         &[0; 4],
     ]
     .concat();
-    let mut table = FlowTable::new(Limits::default(), Box::new(|_, _| false));
+    let mut table = FlowTable::new(Limits::default(), Box::new(|_, _| PortUse::Unknown));
     let mut records = Vec::new();
     let mut see = |number, packet: Packet, bytes: &[u8]| {
         let raw = RawPacket { at: START, number, capture: 0, link: LinkType::ETHERNET, original: 70, bytes };

@@ -1,11 +1,13 @@
 //! A flow while it lives: what one more packet changes. Hot are the counters and the TCP state; what only some packets
 //! need (opening bytes, evidence, errors) lies apart.
 
+mod asking;
 mod half;
 mod hearing;
 mod packed;
 mod standing;
 
+use self::asking::Asking;
 use self::half::{Half, Step};
 use self::hearing::Listening;
 use self::packed::Packed;
@@ -68,12 +70,27 @@ impl Rtt {
     }
 }
 
-/// Which sides have sent a packet: one bit each, so that nobody has to look at both halves.
+/// Which sides have sent a packet: one bit each, so that nobody has to look at both halves. And what is awaited of them.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Spoke(u8);
 
 impl Spoke {
-    const BOTH: Spoke = Spoke(3);
+    /// Both sides.
+    const SIDES: u8 = 3;
+    /// TCP: the client said something last, once, and waits for an answer.
+    const AWAITS: u8 = 4;
+    /// UDP: each datagram of the client asks for an answer.
+    const ASKS: u8 = 8;
+
+    #[inline]
+    fn is_both(self) -> bool {
+        self.0 & Spoke::SIDES == Spoke::SIDES
+    }
+
+    #[inline]
+    fn is_none(self) -> bool {
+        self.0 & Spoke::SIDES == 0
+    }
 
     #[inline]
     fn has(self, who: Who) -> bool {
@@ -136,6 +153,8 @@ struct Rare {
     /// How long nothing was said before the first FIN or reset.
     idle_before_end: Option<Span>,
     calls: Option<Calls>,
+    /// Where each datagram of the client asks for an answer.
+    asking: Asking,
     extras: Option<Box<Extras>>,
 }
 
@@ -214,7 +233,7 @@ impl Flow {
     pub fn patience(&self) -> Span {
         match self.key.protocol() {
             protocol::TCP if self.tcp.is_over() => IDLE_OVER,
-            protocol::TCP if self.spoke != Spoke::BOTH => IDLE_OPENING,
+            protocol::TCP if !self.spoke.is_both() => IDLE_OPENING,
             protocol::TCP => IDLE_ESTABLISHED,
             protocol::UDP => IDLE_UDP,
             _ => IDLE_ICMP,
@@ -244,7 +263,7 @@ impl Flow {
             let answered =
                 side == self.client && self.syn_acks > 0 && tcp.sequence.wrapping_add(1) == self.halves[0].start;
             // What was known from an ICMP error alone may have taken the server for the client.
-            return !answered && (self.spoke != Spoke::default() || side != self.client);
+            return !answered && (!self.spoke.is_none() || side != self.client);
         }
         if side != self.client {
             return self.tcp.is_over();
@@ -305,7 +324,7 @@ impl Flow {
     /// Keeps what the first packet of a side shows.
     #[inline(never)]
     fn speaks_first(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who) {
-        if packet.vlans != Vlans::default() && self.spoke == Spoke::default() {
+        if packet.vlans != Vlans::default() && self.spoke.is_none() {
             self.cold().vlans = packet.vlans;
         }
         self.spoke.set(who);
@@ -332,7 +351,7 @@ impl Flow {
 
     /// Packets of both sides have been seen, and of TCP more than a handshake that hangs.
     pub fn is_answered(&self) -> bool {
-        let both = self.spoke == Spoke::BOTH;
+        let both = self.spoke.is_both();
         let went_on = self.marks.has(Marks::CLIENT_WENT_ON | Marks::SERVER_WENT_ON);
         both && (self.key.protocol() != protocol::TCP || went_on)
     }
@@ -361,10 +380,12 @@ impl Flow {
     fn segment(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32, before: Timestamp) {
         let until_now = self.tcp;
         self.tcp = self.tcp.next(tcp.flags, who, packet.payload_bytes == 0);
-        match self.halves[who as usize].sequence(tcp, packet, quiet) {
+        let step = self.halves[who as usize].sequence(tcp, packet, quiet);
+        self.takes_turn(tcp, packet, raw, (who, step), before);
+        match step {
             Step::Plain => {}
             Step::AfterPause => self.wakes(before, raw.at),
-            Step::Repeated => self.repeats(who, raw.at),
+            Step::Again | Step::OftenAgain => self.repeats(who, step, raw.at),
         }
         const PLAIN: u8 = TcpFlags::ACK | TcpFlags::PSH;
         const ENDS: u8 = TcpFlags::FIN | TcpFlags::RST;
@@ -372,6 +393,9 @@ impl Flow {
         if tcp.flags.0 & !PLAIN != 0 || self.marks.0 & (settled | Marks::SERVER_RESET | Marks::AWAITS_ACK) != settled {
             if tcp.flags.0 & ENDS != 0 {
                 self.ends(until_now, before, raw.at);
+                if who == Who::Client && self.is_waiting(raw.at, before) {
+                    self.gives_up(raw, before);
+                }
             }
             match who {
                 Who::Client => self.client_says(tcp, packet, raw),
@@ -386,7 +410,7 @@ impl Flow {
     /// Data after a pause.
     #[cold]
     fn wakes(&mut self, before: Timestamp, at: Timestamp) {
-        if self.spoke == Spoke::BOTH && at - before >= IDLE_SHORTEST {
+        if self.spoke.is_both() && at - before >= IDLE_SHORTEST {
             self.rare().pause = Some((before, at));
         }
     }
@@ -403,7 +427,7 @@ impl Flow {
     #[inline(never)]
     fn ends_after_long(&mut self, before_it: TcpState, before: Timestamp, at: Timestamp) {
         let has_ended = |end| matches!(end, End::Closed | End::Reset | End::ResetAfterClose);
-        if self.spoke != Spoke::BOTH || has_ended(before_it.client) || has_ended(before_it.server) {
+        if !self.spoke.is_both() || has_ended(before_it.client) || has_ended(before_it.server) {
             return;
         }
         let rare = self.cold.as_deref().and_then(|cold| cold.rare.as_deref());
@@ -416,8 +440,11 @@ impl Flow {
 
     /// A side repeats data.
     #[cold]
-    fn repeats(&mut self, who: Who, at: Timestamp) {
-        if self.spoke != Spoke::BOTH {
+    fn repeats(&mut self, who: Who, step: Step, at: Timestamp) {
+        if who == Who::Client {
+            self.waits_no_more();
+        }
+        if !self.spoke.is_both() || step != Step::OftenAgain {
             return;
         }
         let heard = self.halves[1 - who as usize].packets;
@@ -506,7 +533,7 @@ impl Flow {
     /// How long it took until the client's first payload was acknowledged.
     fn data_rtt(&self) -> Option<Span> {
         if self.key.protocol() == protocol::UDP {
-            let answered = self.answered_at.after(self.first).filter(|_| self.spoke == Spoke::BOTH)?;
+            let answered = self.answered_at.after(self.first).filter(|_| self.spoke.is_both())?;
             return Some(answered - self.first).filter(|span| self.unanswered == 1 && *span > Span::default());
         }
         let known = self.listening.0 & Listening::CLIENT != 0 && !self.marks.has(Marks::AWAITS_ACK);
@@ -650,6 +677,9 @@ impl Flow {
         // Only what comes after a pause, and before an answer, is a try: the rest is session data.
         if who == Who::Client && !self.spoke.has(Who::Server) && (number == 1 || quiet >= TRY_PAUSE) {
             self.unanswered = self.unanswered.saturating_add(1);
+        }
+        if who == Who::Client && self.spoke.0 & Spoke::ASKS != 0 {
+            self.asks(packet, raw);
         }
         let early = who == Who::Client && number <= LOOKED_AT;
         if early {

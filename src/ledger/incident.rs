@@ -1,5 +1,6 @@
 //! What went wrong in flows that were answered, and what they say in the clear: errors, alerts, long waits, packets that vanish.
 
+mod slow;
 mod words;
 
 use super::path::Path;
@@ -54,7 +55,11 @@ pub enum What {
     LeaseWithBootFile,
     /// The server let the client wait for a second or longer.
     Wait,
-    /// Requests were repeated.
+    /// It did not say anything until the client gave up.
+    WaitInVain,
+    /// It let the client wait so long for the answer to its hello of TLS.
+    LateHello,
+    /// Requests over UDP, and those of them that were repeated, if any.
     Repeats,
     /// Large packets were sent again and again, and small ones arrived.
     Vanished,
@@ -69,13 +74,13 @@ pub enum What {
 pub struct Known {
     /// The flows.
     pub seen: Seen,
-    /// How often: alerts, waits, packets; at least once for each flow.
+    /// How often: alerts, waits, packets; at least once for each flow, but for requests.
     pub times: u64,
     /// Of how many, where only some are meant: requests in all, packets in all; else 0.
     pub of: u64,
     /// The shortest time that belongs to it, and the longest: a wait, or how long after a hello an alert came.
     pub spans: Option<(Span, Span)>,
-    /// The smallest number that belongs to it, and the largest: a size in bytes.
+    /// The smallest number that belongs to it, and the largest: a size in bytes; of waits the round trip in microseconds.
     pub numbers: Option<(u64, u64)>,
     /// Names that belong to it, the first [`NAMED_LIMIT`]: of certificates, of hosts.
     pub names: BTreeSet<Box<str>>,
@@ -112,10 +117,12 @@ impl What {
             What::Lease => 11,
             What::LeaseWithBootFile => 12,
             What::Wait => 13,
-            What::Repeats => 14,
-            What::Vanished => 15,
-            What::TooBig => 16,
-            What::Fragments => 17,
+            What::WaitInVain => 14,
+            What::LateHello => 15,
+            What::Repeats => 16,
+            What::Vanished => 17,
+            What::TooBig => 18,
+            What::Fragments => 19,
         }
     }
 }
@@ -130,7 +137,8 @@ impl Known {
 impl Incidents {
     /// Enters a flow with all that befell it.
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
-        let _ = (flow, showing, matching);
+        let _ = showing;
+        self.enter_slow(flow, matching);
     }
 
     /// What is known of an incident.

@@ -139,6 +139,7 @@ fn service(
     }
     let asked_by = block.texts_if("asked_by").map(|paths| asked_by(block, paths.value, asked)).unwrap_or_default();
     let session = block.flag("session");
+    let (requests, answers_within) = (block.flag("requests"), block.number_if("answers_within_ms"));
     let short = block.text_if("short").map(|short| short.value);
     let blocked = block.text_if("blocked").map(|blocked| blocked.value);
     let plain = block.block_if("plain").map(|block| plain(&block));
@@ -158,6 +159,8 @@ fn service(
             Some(plain) => Some(plain?),
             None => None,
         },
+        requests,
+        answers_within,
         blocked,
         instead: match instead {
             Some(instead) => Some(instead?),

@@ -23,6 +23,8 @@ pub struct Candidates {
     pub session: bool,
     /// Not generic, and something is used in place of every one of `services` that is blocked.
     pub replaced: bool,
+    /// Over UDP, and not generic: each datagram to one of these ports asks for an answer.
+    pub requests: bool,
     /// The name of the traffic as long as only the port is known: what a generic port usually carries, where the map says
     /// so; else the names of `services` joined with `/`, at most three.
     pub service: String,
@@ -159,6 +161,9 @@ pub(super) fn candidates(
         generic,
         replaced: !generic && spoken.iter().all(|service| services[usize::from(service.0)].instead.is_some()),
         session: !generic && spoken.iter().any(|service| services[usize::from(service.0)].session),
+        requests: transport == Transport::Udp
+            && !generic
+            && spoken.iter().all(|service| services[usize::from(service.0)].requests),
         reply_due: transport == Transport::Udp && leading().all(|rule| rule.answers_on(port)),
         service: joined(usual.as_ref().unwrap_or(&spoken), services),
         services: spoken,

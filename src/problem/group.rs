@@ -102,6 +102,7 @@ impl Key {
                 Severity::Warning
             }
             (Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single, _) => Severity::Warning,
+            (Cause::Slow | Cause::Repeats, _) => Severity::Warning,
         }
     }
 
@@ -110,7 +111,8 @@ impl Key {
         Key {
             cause,
             code: if cause.has_one_code() { "" } else { finding.code },
-            port: finding.port,
+            // Each client of a service is given one of its ports.
+            port: finding.port.filter(|_| cause != Cause::Repeats),
             // All that can be read is told in one line.
             service: finding.service.clone().filter(|_| cause != Cause::Encryption),
             severity: finding.severity,
@@ -131,6 +133,8 @@ fn cause_of(code: &str) -> Cause {
         "path.died" => Cause::SessionDied,
         "path.idle-timeout" => Cause::IdleTimeout,
         "path.reset" => Cause::ResetInSession,
+        "service.slow" => Cause::Slow,
+        "service.repeats" => Cause::Repeats,
         "unexpected.scan" => Cause::Scan,
         "unexpected.flood" => Cause::Flood,
         "unexpected.internet-exposed" => Cause::Exposed,
@@ -152,6 +156,10 @@ fn word(finding: &Finding, cause: Cause) -> String {
         (Cause::Prohibited, Some(Value::Word(cause)), _) => (*cause).into(),
         (_, _, Some(Value::Protocol(heard))) => heard.name().into(),
         (Cause::Stopped, ..) => stop(finding),
+        (Cause::Slow, ..) => match finding.params.get("how") {
+            Some(Value::Word(how)) => (*how).into(),
+            _ => String::new(),
+        },
         // Apart from two sessions that died after the same time, which may be another one.
         (Cause::IdleTimeout, ..) => "timer".into(),
         (Cause::Encryption, ..) => (if finding.code == "encryption.old-tls" { "old" } else { "plain" }).into(),

@@ -99,6 +99,7 @@ fn is_block(cause: Cause) -> bool {
         Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
         Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single => false,
         Cause::Encryption => false,
+        Cause::Slow | Cause::Repeats => false,
     }
 }
 
@@ -204,6 +205,8 @@ fn params(
         Cause::IdleTimeout => {}
         Cause::ResetInSession => ["at", "pattern"].into_iter().for_each(take),
         Cause::Encryption => take("version"),
+        Cause::Slow => ["fast_servers", "how", "network"].into_iter().for_each(take),
+        Cause::Repeats => take("who"),
         Cause::Stopped | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
     }
     // The story that stops here: it leads, or it follows from what does.
@@ -234,6 +237,18 @@ fn params(
             let shortest: Option<Span> = times("idle_shortest").chain(times("idle")).min();
             params = params.with("idle_shortest", Value::Duration(shortest.unwrap_or_default()));
             params = params.with("idle_longest", Value::Duration(times("idle_longest").max().unwrap_or_default()));
+        }
+        Cause::Slow => {
+            let most = |name: &'static str| of.iter().filter_map(|finding| duration(finding, name)).max();
+            for name in ["longest", "rtt"] {
+                params = params.with(name, Value::Duration(most(name).unwrap_or_default()));
+            }
+            params = params.with("times", Value::Number(sum("times")));
+        }
+        Cause::Repeats => {
+            let (part, whole) = (sum("repeated"), sum("of"));
+            params = params.with("share", Value::Share { part, whole: whole.max(1) });
+            params = params.with("repeated", Value::Number(part)).with("of", Value::Number(whole));
         }
         _ => {}
     }

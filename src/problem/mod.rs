@@ -112,13 +112,17 @@ pub enum Cause {
     ResetInSession,
     /// Nothing is broken, and anybody on the way can read it, or it is encrypted in a way that is no longer safe.
     Encryption,
+    /// Servers answer late or never, though the network is fast.
+    Slow,
+    /// Requests have to be sent again.
+    Repeats,
     /// What has no cause in common with others: the code of the finding tells.
     Single,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 23] = [
+    pub const ALL: [Cause; 25] = [
         Cause::NoAnswer,
         Cause::Refused,
         Cause::Prohibited,
@@ -141,6 +145,8 @@ impl Cause {
         Cause::IdleTimeout,
         Cause::ResetInSession,
         Cause::Encryption,
+        Cause::Slow,
+        Cause::Repeats,
         Cause::Single,
     ];
 
@@ -169,6 +175,8 @@ impl Cause {
             Cause::IdleTimeout => "idle-timeout",
             Cause::ResetInSession => "reset-in-session",
             Cause::Encryption => "encryption",
+            Cause::Slow => "slow",
+            Cause::Repeats => "repeats",
             Cause::Single => "single",
         }
     }

@@ -270,6 +270,60 @@ remark-maybe-rendezvous = Soon after, a session was opened to { $clients } from 
     Rendezvous has failed, and the session comes through a Cloud Connector instead.
 
 
+service-slow =
+    .title = { blocked-place }: { slow-how }
+    .meaning = { $how ->
+        [never] { $server } accepted the connection of { $clients }, acknowledged the request, and did not answer: the client gave up after
+            up to { $longest } ({ flows }).{ $network ->
+                [fast] {" "}Not the network: the round trip takes { $rtt }.
+               *[unknown] {""}
+            }
+        [hello] { slow-network } { $clients } waited for the first words of TLS ({ flows }).
+       *[late] { slow-network } { $clients } waited a second or longer { slow-times } ({ flows }{ $of ->
+            [0] {""}
+           *[other] {" "}of { $of } that worked there
+        }).
+    }{ slow-others }
+    .remedy = { slow-remedy }
+service-repeats =
+    .title = { blocked-place }: slow, { $share } % of the requests repeated
+    .meaning = { $service_title } is slow, not down: { $share } % of { $of } requests of { $clients } to { $server } were sent again with the
+        same content ({ $repeated }), while others were answered. { $who ->
+            [some-clients] Of the requests of { $other_clients ->
+                [one] one other client
+               *[other] { $other_clients } other clients
+            } of this server { $other_repeated } of { $other_sent } were.
+            [all-clients] All clients of this server that were captured are concerned.
+           *[only-client] No other client of this server was captured.
+        }
+    .remedy = { repeats-remedy }
+
+slow-how = { $how ->
+        [never] no answer, though the connection stands
+        [hello] TLS begins late
+       *[late] slow
+    }
+slow-network = { $network ->
+        [fast] Not the network: the round trip takes { $rtt }, the answer of { $server } took { $longest }.
+       *[unknown] The answer of { $server } took { $longest }; how long the network takes is not known here.
+    }
+slow-times = { $times ->
+        [one] once
+       *[other] { $times } times
+    }
+slow-others = { $fast_servers ->
+        [0] {""}
+        [one] {" "}Another server of this service answers faster.
+       *[other] {" "}{ $fast_servers } other servers of this service answer faster.
+    }
+slow-remedy = No firewall rule is missing. Look at { $server } at that time: processor, memory, disk, worker processes, and what it waits for
+    itself, such as its database or a domain controller.
+repeats-remedy = { $who ->
+        [some-clients] Look at the line and the network ports of { $clients }: speed, duplex, errors, Large Send Offload.
+        [all-clients] Look at { $server } and its line first: disk, cache, processor, network port, Large Send Offload.
+       *[only-client] Compare with another client: if it is the same there, look at { $server } and its line, else at the line of { $clients }.
+    }
+
 path-died =
     .title = { blocked-place }: sessions died
     .meaning = { $gone ->
@@ -863,6 +917,24 @@ problem-reset-in-session =
             firewalls and load balancers on the way whether they end sessions that are idle or old.
     }
 
+problem-slow =
+    .title = { problem-place } to { problem-hosts }: { slow-how }
+    .meaning = { $how ->
+        [never] { $server } accepted connections of { client-count }, acknowledged their requests, and did not answer: the clients gave up
+            after up to { $longest }.{ $network ->
+                [fast] {" "}Not the network: the round trip takes { $rtt }.
+               *[unknown] {""}
+            }
+        [hello] { slow-network } { client-count } waited for the first words of TLS.
+       *[late] { slow-network } { client-count } waited a second or longer { slow-times }.
+    }{ slow-others }
+    .remedy = { slow-remedy }
+problem-repeats =
+    .title = { problem-place } to { problem-hosts }: slow, { $share } % of the requests repeated
+    .meaning = Slow, not down: { $share } % of { $of } requests of { client-count } to { $server } were sent again with the same content
+        ({ $repeated }), while others were answered.
+    .remedy = { repeats-remedy }
+
 problem-sessions = { $attempts ->
         [one] One session
        *[other] { $attempts_told } sessions
@@ -1041,6 +1113,7 @@ listens = on Windows, `netstat -ano | findstr :{ $port }` shows it
 
 # A length of time. It comes with its unit wherever it stands in a text.
 duration = { $unit ->
+        [milliseconds] { $number } ms
         [seconds] { $number } s
         [minutes] { $number } min
         [hours] { $number ->
@@ -1126,6 +1199,7 @@ note-reset = reset
 note-icmp-error = ICMP error
 note-client-payload = first payload of the client
 note-server-payload = first payload of the server
+note-late-answer = answer that came late
 
 ordinal = { $number ->
         [1] first

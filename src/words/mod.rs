@@ -79,9 +79,10 @@ impl Words {
         &self.zone
     }
 
-    /// A length of time in the unit that reads best: `0.4 s`, `21 s`, `3 days`, `5.8 years`.
+    /// A length of time in the unit that reads best: `4 ms`, `0.4 s`, `21 s`, `3 days`, `5.8 years`.
     pub fn duration(&self, span: Span) -> String {
-        const UNITS: [(&str, f64, f64); 5] = [
+        const UNITS: [(&str, f64, f64); 6] = [
+            ("milliseconds", 0.001, 0.095),
             ("seconds", 1.0, 120.0),
             ("minutes", 60.0, 7_200.0),
             ("hours", 3_600.0, 172_800.0),
@@ -90,8 +91,10 @@ impl Words {
             ("years", 31_556_952.0, f64::INFINITY),
         ];
         let seconds = span.as_seconds();
-        let unit = UNITS.into_iter().find(|(.., end)| seconds.abs() < *end);
-        let (unit, length, _) = unit.unwrap_or(UNITS[4]);
+        // No time at all is told in seconds.
+        let unit =
+            UNITS.into_iter().find(|(_, length, end)| seconds.abs() < *end && (seconds != 0.0 || *length >= 1.0));
+        let (unit, length, _) = unit.unwrap_or(UNITS[5]);
         let number = seconds / length;
         let number = if number.abs() < 9.95 { (number * 10.0).round() / 10.0 } else { number.round_ties_even() };
         let mut args = FluentArgs::new();
@@ -164,6 +167,7 @@ impl Words {
             Note::IcmpError => ("note-icmp-error", 0),
             Note::ClientPayload => ("note-client-payload", 0),
             Note::ServerPayload => ("note-server-payload", 0),
+            Note::LateAnswer => ("note-late-answer", 0),
         };
         self.say(key, &Params::from([("number", Value::Number(number.into()))]))
     }

@@ -232,6 +232,7 @@ fn is_known(problem: &Problem) -> bool {
 fn what(cause: Cause) -> &'static str {
     match cause {
         Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession => "sessions",
+        Cause::Slow | Cause::Repeats => "flows",
         Cause::Exposed | Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport | Cause::Fallback => "flows",
         _ => "attempts",
     }

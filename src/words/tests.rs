@@ -284,6 +284,8 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
         Cause::SessionDied | Cause::IdleTimeout => &["idle_longest"],
         Cause::ResetInSession => &["at", "back", "idle", "pattern"],
         Cause::Encryption => &["named", "state", "version"],
+        Cause::Slow => &["fast_servers", "how", "longest", "network", "rtt", "times"],
+        Cause::Repeats => &["of", "repeated", "share", "who"],
         _ => &[],
     }
 }
@@ -567,11 +569,28 @@ fn errors_of_one_wording_are_told_once() {
 #[test]
 fn people_read_durations_in_words() {
     let words = Words::default();
-    let told =
-        [0.0, 0.44, 4.0, 9.97, 28.4, 119.0, 312.0, 5_400.0, 7_200.0, 86_400.0, 259_200.0, 31_556_952.0, 183_030_000.0];
+    let told = [
+        0.0,
+        0.004,
+        0.0999,
+        0.44,
+        4.0,
+        9.97,
+        28.4,
+        119.0,
+        312.0,
+        5_400.0,
+        7_200.0,
+        86_400.0,
+        259_200.0,
+        31_556_952.0,
+        183_030_000.0,
+    ];
     let told = told.map(|seconds: f64| words.duration(Span((seconds * 1e9) as i64)));
     let expected = [
         "0 s",
+        "4 ms",
+        "0.1 s",
         "0.4 s",
         "4 s",
         "10 s",

@@ -3,7 +3,7 @@
 use super::census::{AGES, Census, Crowd, Host, PLACES, Worth, age_place, first_kept, idle, most_after};
 use super::{FlowTable, Limits};
 use crate::flow::track::Flow;
-use crate::flow::{FlowRecord, Marks};
+use crate::flow::{FlowRecord, Marks, PortUse};
 use crate::packet::{FLOW_BYTES, Secret};
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -86,7 +86,8 @@ impl FlowTable {
 
     fn place_of(&self, flow: &Flow, now: Timestamp, crowds: &HashMap<Host, u64>) -> usize {
         let crowded = !crowds.is_empty() && Host::of(flow).iter().any(|host| crowds.contains_key(host));
-        let known = (self.knows_port)(flow.key.protocol(), flow.key.endpoint(!flow.client).port);
+        let port = flow.key.endpoint(!flow.client).port;
+        let known = (self.knows_port)(flow.key.protocol(), port) != PortUse::Unknown;
         Worth::of(flow, crowded, known).place(idle(flow, now))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::flow::Counts;
 use crate::packet::{Packet, Tcp, TransportHeader};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// What one more segment of a side is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -11,8 +11,17 @@ pub(super) enum Step {
     Plain,
     /// The first new data after a long pause of this side.
     AfterPause,
-    /// Data that was sent before, and not for the first time.
-    Repeated,
+    /// Data that was sent before.
+    Again,
+    /// The same, and not for the first time.
+    OftenAgain,
+}
+
+impl Step {
+    #[inline]
+    pub(super) fn is_repetition(self) -> bool {
+        matches!(self, Step::Again | Step::OftenAgain)
+    }
 }
 
 /// One direction of a flow.
@@ -94,9 +103,7 @@ impl Half {
             let keepalive = payload <= 1 && length == payload && tcp.sequence.wrapping_add(1) == self.next;
             if !keepalive && !is_before(self.settled, end) && !self.was_sent_before(packet, quiet) {
                 self.repeats(packet);
-                if self.retransmissions >= MANY {
-                    return Step::Repeated;
-                }
+                return if self.retransmissions >= MANY { Step::OftenAgain } else { Step::Again };
             }
         }
         Step::Plain
@@ -118,6 +125,17 @@ impl Half {
     /// It has sent something twice.
     pub(super) fn has_repeated(&self) -> bool {
         self.retransmissions > 0
+    }
+
+    /// This number comes right after all that this side had sent before its packet. Only after a pause: it is taken for what was
+    /// sent long enough before.
+    pub(super) fn continues_with(&self, sequence: u32) -> bool {
+        self.settled == sequence
+    }
+
+    /// How long, up to a moment after its last packet, nothing of this side has been seen, or up to [`SOON`] more.
+    pub(super) fn quiet_until(&self, at: Timestamp) -> Span {
+        Span::micros(i64::from(((at.0 / 1_000) as u32).wrapping_sub(self.noted_at)))
     }
 
     /// A SYN or SYN-ACK with the number of the one before.

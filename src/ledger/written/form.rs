@@ -266,8 +266,17 @@ impl PlaceLine {
     /// What a map says of the ports of one of its places.
     pub fn of(map: &PortMap, place: Place) -> PlaceLine {
         // What takes the place of its services follows from them.
-        let Candidates { rules, most_specific, services, generic, reply_due, session, service, replaced: _ } =
-            map.at(place);
+        let Candidates {
+            rules,
+            most_specific,
+            services,
+            generic,
+            reply_due,
+            session,
+            service,
+            replaced: _,
+            requests: _,
+        } = map.at(place);
         let name = |service: &ServiceId| map.service_name(*service).to_string();
         PlaceLine {
             at: (ByName(place.transport()), place.port()),

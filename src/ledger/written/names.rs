@@ -103,6 +103,7 @@ names! {
         IcmpError = "icmp-error",
         ClientPayload = "client-payload",
         ServerPayload = "server-payload",
+        LateAnswer = "late-answer",
     }
     Reply {
         Greeting = "greeting",
@@ -124,6 +125,8 @@ names! {
         Lease = "lease",
         LeaseWithBootFile = "lease-with-boot-file",
         Wait = "wait",
+        WaitInVain = "wait-in-vain",
+        LateHello = "late-hello",
         Repeats = "repeats",
         Vanished = "vanished",
         TooBig = "too-big",
@@ -248,7 +251,8 @@ mod tests {
         reads_back([Basis::Signature, Basis::Port, Basis::None]);
         let numbered =
             (0..=u8::MAX).flat_map(|number| [Note::Syn(number), Note::SynAck(number), Note::Datagram(number)]);
-        let notes = [Note::First, Note::Reset, Note::IcmpError, Note::ClientPayload, Note::ServerPayload];
+        let notes =
+            [Note::First, Note::Reset, Note::IcmpError, Note::ClientPayload, Note::ServerPayload, Note::LateAnswer];
         reads_back(notes.into_iter().chain(numbered));
         reads_back([Reply::Greeting, Reply::Reset, Reply::IcmpError]);
         reads_back([CitrixName::GatewayService, CitrixName::Other]);

@@ -13,7 +13,7 @@ use crate::ledger::{
     Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HELLO_LIMIT,
     HOSTS_NAMED, Habits, INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Kind, Known, LATEST_LIMIT, Latency, Ledger,
     MOMENTS, Micros, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair,
-    Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Speaker, Step, Target, VOICE_LIMIT, Voice, Working,
+    Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Speaker, Step, Target, VOICE_LIMIT, Voice, What, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -377,7 +377,9 @@ impl Reader<'_> {
         for ((path, seen), times, of, spans, numbers, names) in rows {
             let path = path_of(path);
             self.is_at(matching.place, path.protocol, path.port)?;
-            let (times, of) = (self.some(times)?, self.count(of)?);
+            // Of requests it is known as well where none was repeated.
+            let times = if what == What::Repeats { self.count(times)? } else { self.some(times)? };
+            let of = self.count(of)?;
             let long = names.iter().any(|name| name.len() > INCIDENT_NAME_LIMIT);
             if long || numbers.is_some_and(|(smallest, largest)| smallest > largest) {
                 return Err(Fault::Contradiction {
