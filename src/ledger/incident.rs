@@ -2,7 +2,7 @@
 
 use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
-use crate::flow::{FlowRecord, Showing};
+use crate::flow::{FlowRecord, Showing, TooBig, Vanished, Who};
 use crate::matching::Matching;
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,11 +53,17 @@ pub enum What {
     Wait,
     /// Requests were repeated.
     Repeats,
-    /// Large packets were sent again and again, and small ones arrived.
-    Vanished,
-    /// An ICMP error said that packets are too big.
+    /// Large packets of the client were sent again and again in vain. Of: packets of the server meanwhile. Numbers: their sizes.
+    ClientVanished,
+    /// The same of the server, and packets of the client.
+    ServerVanished,
+    /// Large packets of the client vanished, and smaller ones with the same data arrived. Numbers: sizes of both.
+    ClientShrank,
+    /// The same of the server.
+    ServerShrank,
+    /// An ICMP error said that packets are too big. Numbers: what would fit, where it is said. Names: who said so.
     TooBig,
-    /// Packets came in fragments.
+    /// Packets came in fragments. Of: all packets.
     Fragments,
 }
 
@@ -68,7 +74,7 @@ pub struct Known {
     pub seen: Seen,
     /// How often: alerts, waits, packets; at least once for each flow.
     pub times: u64,
-    /// Of how many, where only some are meant: requests in all, packets in all; else 0.
+    /// Of how many, where only some are meant: requests in all, packets in all; else 0, or what [`What`] says.
     pub of: u64,
     /// The shortest time that belongs to it, and the longest: a wait, or how long after a hello an alert came.
     pub spans: Option<(Span, Span)>,
@@ -110,9 +116,12 @@ impl What {
             What::LeaseWithBootFile => 12,
             What::Wait => 13,
             What::Repeats => 14,
-            What::Vanished => 15,
-            What::TooBig => 16,
-            What::Fragments => 17,
+            What::ClientVanished => 15,
+            What::ServerVanished => 16,
+            What::ClientShrank => 17,
+            What::ServerShrank => 18,
+            What::TooBig => 19,
+            What::Fragments => 20,
         }
     }
 }
@@ -127,7 +136,34 @@ impl Known {
 impl Incidents {
     /// Enters a flow with all that befell it.
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
-        let _ = (flow, showing, matching);
+        let _ = showing;
+        self.enter_sizes(flow, matching);
+    }
+
+    /// What is too large for its path, on ports that mean Citrix.
+    fn enter_sizes(&mut self, flow: &FlowRecord, matching: &Matching) {
+        let Some(extras) = flow.extras.as_deref().filter(|_| matching.is_citrix()) else { return };
+        let mut add = |what, known| self.add(Incident { what, matching: *matching, path: Path::of(flow) }, known);
+        if let Some(Vanished { by, smallest, arrived, times, recovered, heard, .. }) = extras.vanished {
+            let what = match (by, recovered) {
+                (Who::Client, false) => What::ClientVanished,
+                (Who::Server, false) => What::ServerVanished,
+                (Who::Client, true) => What::ClientShrank,
+                (Who::Server, true) => What::ServerShrank,
+            };
+            let least = if recovered { arrived } else { smallest };
+            let numbers = Some((least.into(), smallest.max(least).into()));
+            add(what, Known { times: times.into(), of: heard.into(), numbers, ..Known::of(flow) });
+        }
+        if let Some(TooBig { sender, mtu, times, .. }) = extras.too_big {
+            let numbers = Some((mtu.into(), mtu.into())).filter(|_| mtu > 0);
+            let names = BTreeSet::from([sender.to_string().into_boxed_str()]);
+            add(What::TooBig, Known { times: times.into(), numbers, names, ..Known::of(flow) });
+        }
+        if extras.fragments > 0 {
+            let (times, of) = (extras.fragments.into(), flow.packets());
+            add(What::Fragments, Known { times, of, ..Known::of(flow) });
+        }
     }
 
     /// What is known of an incident.

@@ -101,6 +101,7 @@ impl Key {
             (Cause::Scan | Cause::Flood | Cause::Fallback | Cause::OtherPort | Cause::OtherTransport, _) => {
                 Severity::Warning
             }
+            (Cause::Mtu, _) => Severity::Error,
             (Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single, _) => Severity::Warning,
         }
     }
@@ -130,6 +131,7 @@ fn cause_of(code: &str) -> Cause {
         "path.died" => Cause::SessionDied,
         "path.idle-timeout" => Cause::IdleTimeout,
         "path.reset" => Cause::ResetInSession,
+        "path.mtu" => Cause::Mtu,
         "unexpected.scan" => Cause::Scan,
         "unexpected.flood" => Cause::Flood,
         "unexpected.internet-exposed" => Cause::Exposed,
@@ -148,6 +150,11 @@ fn word(finding: &Finding, cause: Cause) -> String {
     match (cause, finding.params.get("cause"), finding.params.get("heard")) {
         (Cause::Prohibited, Some(Value::Word(cause)), _) => (*cause).into(),
         (_, _, Some(Value::Protocol(heard))) => heard.name().into(),
+        // What one side sends too large, the other may not.
+        (Cause::Mtu, ..) => match finding.params.get("sender") {
+            Some(Value::Word(sender)) => (*sender).into(),
+            _ => String::new(),
+        },
         // Apart from two sessions that died after the same time, which may be another one.
         (Cause::IdleTimeout, ..) => "timer".into(),
         (Cause::Scan, ..) if finding.port.is_none() => {

@@ -97,7 +97,7 @@ fn is_block(cause: Cause) -> bool {
             false
         }
         Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
-        Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single => false,
+        Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Mtu | Cause::Single => false,
     }
 }
 
@@ -196,6 +196,7 @@ fn params(
         Cause::Exposed => take("server_range"),
         Cause::SessionDied => ["gone", "idle"].into_iter().for_each(take),
         Cause::IdleTimeout => {}
+        Cause::Mtu => ["icmp", "icmp_from", "mtu", "outcome", "sender"].into_iter().for_each(take),
         Cause::ResetInSession => ["at", "pattern"].into_iter().for_each(take),
         Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
     }
@@ -220,6 +221,12 @@ fn params(
             params = params.with("idle_longest", Value::Duration(times("idle_longest").max().unwrap_or_default()));
         }
         _ => {}
+    }
+    if problem.cause == Cause::Mtu {
+        let numbers = |name: &'static str| of.iter().filter_map(move |finding| number(finding, name));
+        params = params.with("size", Value::Number(numbers("size").min().unwrap_or_default()));
+        params = params.with("arrived", Value::Number(numbers("arrived").max().unwrap_or_default()));
+        params = params.with("others", Value::Number(numbers("others").max().unwrap_or_default()));
     }
     if problem.cause == Cause::ResetInSession {
         params = params.with("back", Value::Number(sum("back"))).with("idle", Value::Number(sum("idle")));

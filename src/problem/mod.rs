@@ -108,13 +108,15 @@ pub enum Cause {
     IdleTimeout,
     /// The server's side reset sessions that were in use.
     ResetInSession,
+    /// Packets are too large for the path.
+    Mtu,
     /// What has no cause in common with others: the code of the finding tells.
     Single,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 21] = [
+    pub const ALL: [Cause; 22] = [
         Cause::NoAnswer,
         Cause::Refused,
         Cause::Prohibited,
@@ -135,6 +137,7 @@ impl Cause {
         Cause::SessionDied,
         Cause::IdleTimeout,
         Cause::ResetInSession,
+        Cause::Mtu,
         Cause::Single,
     ];
 
@@ -161,6 +164,7 @@ impl Cause {
             Cause::SessionDied => "session-died",
             Cause::IdleTimeout => "idle-timeout",
             Cause::ResetInSession => "reset-in-session",
+            Cause::Mtu => "mtu",
             Cause::Single => "single",
         }
     }

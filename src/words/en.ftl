@@ -207,6 +207,50 @@ path-died =
             sessions or was switched over.
     }
 
+path-mtu =
+    .title = { port } to { $server }: large packets of the { $sender } vanish, small ones pass
+    .meaning = { $sender ->
+        [server] { $server }
+       *[client] { $clients }
+    } sent packets of { $size } bytes again and again ({ $times } times in { flows }), and they were never acknowledged, while { $sender ->
+        [server] { $clients }
+       *[client] { $server }
+    } went on answering. { mtu-outcome } { mtu-icmp } { $others ->
+        [0] {""}
+        [one] Large packets of the same kind arrive on the way of { $others } other client, so it is not the server.
+       *[other] Large packets of the same kind arrive on the ways of { $others } other clients, so it is not the server.
+    }
+    .remedy = { mtu-remedy }
+
+path-fragments =
+    .title = { port } to { $server } comes in fragments
+    .meaning = { $fragmented ->
+        [one] { $fragmented } datagram
+       *[other] { $fragmented } datagrams
+    } between { $clients } and { $server } came in fragments ({ $packets } packets in { flows }). Where one fragment is lost all of the datagram is, and
+        firewalls and NAT often drop fragments: sessions freeze, and streams become slow. The sender takes the path for wider than it is.
+    .remedy = Let the size of datagrams fit the path: for EDT turn on MTU discovery (VDA and Workspace app 1911 or later) or set a smaller MSS,
+        for Provisioning set a smaller MTU. Find the link or tunnel on the way that is narrower than 1,500 bytes.
+
+mtu-outcome = { $outcome ->
+        [smaller] The sender tried smaller packets after a while, and those arrived{ $arrived ->
+            [0] {""}
+           *[other] {" "}({ $arrived } bytes)
+        }: it works, and each session loses seconds at its start.
+       *[stuck] The sender did not try smaller ones, so the session hangs until somebody gives up.{ $arrived ->
+            [0] {""}
+           *[other] {" "}Elsewhere packets of { $arrived } bytes took their place and arrived.
+        }
+    }
+mtu-icmp = { $icmp ->
+        [named] { $icmp_from } said that no more than { $mtu } bytes fit (ICMP): the message is there, and the sender does not act on it.
+        [unnamed] { $icmp_from } said that packets are too big (ICMP), without saying what would fit.
+       *[none] No ICMP message says that packets are too big: a firewall drops it, or a device on the way never sends it.
+    }
+mtu-remedy = Find the link between the two that takes less than { $size } bytes (a VPN, a tunnel, a PPPoE line), and let it lower the MSS of TCP
+        connections to the size that fits (MSS clamping). Let ICMP "fragmentation needed" (type 3 code 4; over IPv6 "packet too big") pass
+        every firewall. To measure what fits: ping with "don't fragment" and growing sizes.
+
 launch-slow =
     .title = { $sessions ->
         [one] A session
@@ -681,6 +725,15 @@ problem-idle-timeout =
         balancer on the way may forget idle sessions after that time, or a policy on the server ends them.
     .remedy = Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make them
         longer, or keep-alives shorter.
+
+problem-mtu =
+    .title = { problem-place }: large packets of the { $sender } vanish, small ones pass
+    .meaning = { problem-sessions } sent packets of { $size } bytes again and again, and they were never acknowledged, while the other side went on
+        answering. { mtu-outcome } { mtu-icmp } { $others ->
+        [0] {""}
+       *[other] Large packets arrive on the ways of other clients of the same server, so it is not the server.
+    }
+    .remedy = { mtu-remedy }
 
 problem-reset-in-session =
     .title = { problem-place }: { $pattern ->

@@ -281,6 +281,7 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
         Cause::Exposed => &["server_range"],
         Cause::SessionDied | Cause::IdleTimeout => &["idle_longest"],
         Cause::ResetInSession => &["at", "back", "idle", "pattern"],
+        Cause::Mtu => &["arrived", "icmp", "icmp_from", "mtu", "others", "outcome", "sender", "size"],
         _ => &[],
     }
 }

@@ -11,6 +11,8 @@ pub(super) enum Step {
     Plain,
     /// The first new data after a long pause of this side.
     AfterPause,
+    /// Data that was sent before, from the first bytes of this side.
+    RepeatedEarly,
     /// Data that was sent before, and not for the first time.
     Repeated,
 }
@@ -20,7 +22,7 @@ pub(super) enum Step {
 #[repr(align(64))]
 pub(super) struct Half {
     pub(super) packets: u32,
-    retransmissions: u32,
+    pub(super) retransmissions: u32,
     pub(super) duplicates: u32,
     /// Sequence number of the first payload byte; valid once `started`.
     pub(super) start: u32,
@@ -96,6 +98,9 @@ impl Half {
                 self.repeats(packet);
                 if self.retransmissions >= MANY {
                     return Step::Repeated;
+                }
+                if tcp.sequence.wrapping_sub(self.start) < BEGINNING {
+                    return Step::RepeatedEarly;
                 }
             }
         }
@@ -203,7 +208,7 @@ fn length(tcp: &Tcp, packet: &Packet) -> u32 {
 
 /// Whether one sequence number comes before the other. They wrap around.
 #[inline]
-fn is_before(one: u32, other: u32) -> bool {
+pub(super) fn is_before(one: u32, other: u32) -> bool {
     (other.wrapping_sub(one) as i32) > 0
 }
 
@@ -225,6 +230,9 @@ const SOON: u32 = 3_000;
 const HANDSHAKE_PATIENCE: u32 = 200_000;
 /// Minimum time in microseconds without a packet of a side that is a pause: shorter than any timer of a firewall.
 const PAUSE: u32 = 60_000_000;
+/// Bytes from the start of a side up to which every repetition is looked at: few flows lose something there, and where large packets
+/// vanish they often do so from the first flight on (ten segments; RFC 6928).
+const BEGINNING: u32 = 16_384;
 /// Number of retransmissions of a side from which on it is looked whether anybody answers it: most flows have fewer.
 const MANY: u32 = 3;
 /// Distance of IP identifications: hosts count them up, so a packet whose identification is less than this below the

@@ -125,7 +125,10 @@ names! {
         LeaseWithBootFile = "lease-with-boot-file",
         Wait = "wait",
         Repeats = "repeats",
-        Vanished = "vanished",
+        ClientVanished = "client-vanished",
+        ServerVanished = "server-vanished",
+        ClientShrank = "client-shrank",
+        ServerShrank = "server-shrank",
         TooBig = "too-big",
         Fragments = "fragments",
     }
