@@ -219,3 +219,70 @@ fn edt_handshake() -> Vec<u8> {
     let words: [u32; 16] = [0x8000_0000, 0, 0, 0x77, 4, 1, 0x1234, 1500, 8192, 1, 0x55, 0, 0x0100_000a, 0, 0, 0];
     words.into_iter().flat_map(u32::to_be_bytes).collect()
 }
+
+// Loss.
+
+/// A session in which the server sends so many packets, and sends every so many again after it was lost.
+fn loses(client_ip: &str, server_ip: &str, port: u16, packets: usize, every: usize) -> Talk {
+    let talk = Talk::between(client(client_ip, port), server(server_ip, CGP)).opened().wait(pause(5));
+    let talk = talk.says(b"\x1aCGP/01").wait(pause(5)).answers(b"\x1aCGP/01").wait(pause(5)).ack();
+    let talk = (1..=packets).fold(talk, |talk, number| {
+        let talk = talk.answers(&FULL[..400]).wait(pause(30));
+        let lost = number % every == 0;
+        (if lost { talk.wait(pause(220)).repeats(Who::Server).wait(pause(30)) } else { talk }).ack()
+    });
+    talk.closed()
+}
+
+fn word(finding: &Finding, name: &str) -> &'static str {
+    let Some(Value::Word(word)) = finding.params.get(name) else { panic!("{name} of {finding:?}") };
+    word
+}
+
+#[test]
+fn loss_is_told_by_what_the_paths_have_in_common() {
+    let with = |lossy: &[(&str, &str)], good: &[(&str, &str)]| {
+        let talk = |every| {
+            move |(number, &(client, server)): (u16, &(&str, &str))| loses(client, server, 50_000 + number, 600, every)
+        };
+        let lossy = (0..).zip(lossy).map(talk(40));
+        found(lossy.chain((100..).zip(good).map(talk(10_000))))
+    };
+    let (one, two, near, far) = ("10.0.0.14", "10.0.0.15", "10.0.1.22", "10.0.1.23");
+    let twice = |pairs: &[(&'static str, &'static str)]| [pairs, pairs].concat();
+
+    let findings = with(&twice(&[(one, near), (one, far)]), &[("10.0.5.1", near)]);
+    assert_eq!(codes(&findings), [("path.loss", Severity::Warning)]);
+    assert_eq!((word(&findings[0], "where"), word(&findings[0], "sender")), ("client", "server"));
+    // Fifteen in six hundred packets of each session: sixty, of four handshakes, four hellos and four ends as well.
+    assert_eq!(findings[0].params.get("repeated"), Some(&Value::Number(60)));
+    assert_eq!(findings[0].params.get("good_paths"), Some(&Value::Number(1)));
+    let meaning = Words::default().finding(&findings[0]).meaning;
+    assert!(meaning.contains("that access line") && meaning.contains("one path lost 0 %"), "{meaning}");
+
+    let findings = with(&twice(&[(one, near), (two, near)]), &[("10.0.5.1", near)]);
+    assert_eq!((findings.len(), word(&findings[0], "where")), (1, "network"));
+    let findings = with(&twice(&[(one, near), ("10.0.5.1", near)]), &[(two, far)]);
+    assert_eq!((findings.len(), word(&findings[0], "where")), (1, "server"));
+    let findings = with(&twice(&[(one, near), ("10.0.5.1", far)]), &[]);
+    assert_eq!((findings.len(), word(&findings[0], "where")), (1, "everywhere"));
+    let findings = with(&[(one, near); 3], &[(one, far), (two, near)]);
+    assert_eq!((findings.len(), word(&findings[0], "where")), (1, "pair"));
+    let meaning = Words::default().finding(&findings[0]).meaning;
+    assert!(meaning.contains("Beside it 2 paths lost 0 %"), "{meaning}");
+}
+
+#[test]
+fn little_loss_and_copies_are_no_loss_of_a_path() {
+    let lossy = |packets, every| (0..4).map(move |port| loses(CLIENT, SERVER, 50_000 + port, packets, every));
+    assert_eq!(codes(&found(lossy(600, 40))), [("path.loss", Severity::Warning)]);
+    assert_eq!(codes(&found(lossy(600, 150))), [], "less than one in a hundred");
+    assert_eq!(codes(&found(lossy(100, 20))), [], "too few packets");
+    let one_flow = loses(CLIENT, SERVER, 50_000, 1_200, 40);
+    assert_eq!(codes(&found([one_flow])), [], "one flow");
+    let copied = |port| {
+        let talk = loses(CLIENT, SERVER, port, 600, 40);
+        (0..100).fold(talk, |talk, _| talk.answers(b"more").mirrored().wait(pause(30)))
+    };
+    assert_eq!(codes(&found((50_000..50_004).map(copied))), [], "a mirror that copies");
+}

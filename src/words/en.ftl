@@ -251,6 +251,46 @@ mtu-remedy = Find the link between the two that takes less than { $size } bytes 
         connections to the size that fits (MSS clamping). Let ICMP "fragmentation needed" (type 3 code 4; over IPv6 "packet too big") pass
         every firewall. To measure what fits: ping with "don't fragment" and growing sizes.
 
+path-loss =
+    .title = { $share } % of the packets of { $sender ->
+        [server] { $where ->
+            [server] { $server } to its clients
+            [network] servers to one network of clients
+            [client] servers to { $clients }
+            [pair] { $server } to { $clients }
+           *[everywhere] all servers
+        }
+       *[client] { $where ->
+            [server] the clients of { $server }
+            [network] one network of clients
+            [client] { $clients }
+            [pair] { $clients } to { $server }
+           *[everywhere] all clients
+        }
+    } had to be sent again
+    .meaning = { $repeated } packets of { $sender ->
+        [server] { $server } to { $clients }
+       *[client] { $clients } to { $server }
+    } were lost on the way and sent again ({ $paths ->
+        [one] one pair of hosts
+       *[other] { $paths } pairs of hosts
+    }). { $where ->
+        [everywhere] Every path that carried enough loses packets: it is where all of them come together, or at the place of the capture.
+        [server] All paths of { $server } lose packets, from several networks: it is the server or what is near it.
+        [network] All paths of that network of clients lose packets: it is their line, or what is near it.
+        [client] All paths of { $clients } lose packets: it is that access line, a radio link, or the host itself.
+       *[pair] Others of both hosts do not: look at what lies between these two alone.
+    } { $good_paths ->
+        [0] There is no path without loss to compare with.
+        [one] Beside it one path lost { $good_share } %.
+       *[other] Beside it { $good_paths } paths lost { $good_share } %.
+    } From one in a hundred on TCP slows down, and sessions stutter.
+    .remedy = Look at the counters of errors and drops along that way (a full line, duplex, a bad cable, a radio link, a queue that is too short),
+        in the direction from { $sender ->
+        [server] { $server } to { $clients }
+       *[client] { $clients } to { $server }
+    }. EDT copes with loss better than TCP.
+
 launch-slow =
     .title = { $sessions ->
         [one] A session
