@@ -200,6 +200,11 @@ impl Matching {
 }
 
 impl Matching {
+    /// It is Citrix: its port says so, or its payload.
+    pub fn is_citrix(&self) -> bool {
+        self.fit == Fit::Fits && (!self.port.generic || self.basis == Basis::Signature)
+    }
+
     /// Over UDP: an answer must come to what was said on this port.
     pub fn is_reply_due(&self) -> bool {
         self.port.reply_due && !self.foreign_attempt

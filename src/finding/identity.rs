@@ -59,6 +59,9 @@ fn id(finding: &Finding) -> String {
     if let Some(Value::Protocol(heard)) = finding.params.get("heard") {
         add(&heard.name());
     }
+    if let ("path.mtu", Some(Value::Word(sender))) = (finding.code, finding.params.get("sender")) {
+        add(sender);
+    }
     if let Some((transport, port)) = blocked_place(finding) {
         add(&format_args!("for-{}-{port}", transport.name()));
     }
@@ -86,6 +89,9 @@ fn blocked_place(finding: &Finding) -> Option<(Transport, u64)> {
 
 /// What blocks the ways that a finding says were blocked, for one of the same clients.
 fn rests_on(finding: &Finding, findings: &[Finding]) -> Vec<String> {
+    if BREAKS.contains(&finding.code) {
+        return too_large(finding, findings);
+    }
     let ways = blocked_ways(finding);
     if ways.is_empty() {
         return Vec::new();
@@ -107,6 +113,19 @@ fn rests_on(finding: &Finding, findings: &[Finding]) -> Vec<String> {
             && (between(asked, asks) || either_end && between(asks, asked))
     };
     findings.iter().filter(blocks).map(|other| other.id.clone()).collect()
+}
+
+/// What looks like a host that fell silent where its large packets vanish.
+const BREAKS: &[&str] = &["path.died", "path.loss", "service.stopped", "tls.unanswered"];
+
+/// What says that packets between the same hosts, on the same port, are too large.
+fn too_large(finding: &Finding, findings: &[Finding]) -> Vec<String> {
+    let shared = |one: &[Address], other: &[Address]| one.iter().any(|host| other.contains(host));
+    let same = |other: &&Finding| {
+        let hosts = shared(&other.servers, &finding.servers) && shared(&other.clients, &finding.clients);
+        other.code == "path.mtu" && other.port == finding.port && hosts
+    };
+    findings.iter().filter(same).map(|other| other.id.clone()).collect()
 }
 
 /// The ways that were blocked, as far as a finding rests on that.

@@ -156,19 +156,31 @@ pub(super) fn together<'a>(
             }
         }
     }
-    let findings = groups.into_values().map(|group| group.finding(check, scene, Severity::Warning, Confidence::Medium));
-    let finding = findings.reduce(joined)?;
+    let groups = groups.into_iter().map(|(server, group)| ((server, port), group)).collect();
+    let finding = one_of(check, scene, groups)?;
     Some(Finding { port: Some((transport, port)), ..finding })
+}
+
+/// One warning about groups of flows, by server and port; with a port where all have the same. None about none.
+pub(super) fn one_of<'a>(
+    check: &Check,
+    scene: &Scene<'a>,
+    groups: BTreeMap<(Address, u16), Group<'a>>,
+) -> Option<Finding> {
+    let findings = groups.into_values().map(|group| group.finding(check, scene, Severity::Warning, Confidence::Medium));
+    findings.reduce(joined)
 }
 
 /// One finding about what two tell of different servers.
 fn joined(one: Finding, other: Finding) -> Finding {
     let (Some(mut seen), Some(more)) = (one.seen.clone(), &other.seen) else { return one };
     *seen += more;
-    let clients: BTreeSet<Address> = one.clients.iter().chain(&other.clients).copied().collect();
+    let all = |one: &[Address], other: &[Address]| BTreeSet::from_iter(one.iter().chain(other).copied());
     Finding {
-        clients: clients.into_iter().collect(),
-        servers: [one.servers.as_slice(), &other.servers].concat(),
+        clients: all(&one.clients, &other.clients).into_iter().collect(),
+        servers: all(&one.servers, &other.servers).into_iter().collect(),
+        port: one.port.filter(|port| other.port == Some(*port)),
+        service: one.service.clone().filter(|service| other.service.as_ref() == Some(service)),
         wireshark_filter: format!("({}) || ({})", one.wireshark_filter, other.wireshark_filter),
         filter_is_exact: one.filter_is_exact && other.filter_is_exact,
         ..one.showing(&seen)

@@ -19,7 +19,7 @@ pub struct Extras {
     pub vanished: Option<Vanished>,
     /// The first ICMP error that says that packets are too big.
     pub too_big: Option<TooBig>,
-    /// Packets of both sides that came in fragments.
+    /// UDP: packets of both sides that came in fragments, each counted once.
     pub fragments: u32,
 }
 
@@ -63,19 +63,23 @@ pub struct Requests {
     pub repeated: u32,
 }
 
-/// Large packets of one side that were sent again and again and never acknowledged, while small ones arrived.
+/// Large packets of one side that were sent again and again over TCP, and never acknowledged as they were.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Vanished {
     /// Who sent them.
     pub by: Who,
-    /// IP length of the smallest that was repeated in vain, in bytes.
+    /// IP length of the packet that was repeated in vain, in bytes.
     pub smallest: u16,
-    /// IP length of the largest of this side that arrived, in bytes; 0 where none is known.
+    /// IP length of the packet that arrived in its place, in bytes; 0 where none did.
     pub arrived: u16,
-    /// How often.
+    /// How often it was repeated.
     pub times: u32,
     /// The side went on with smaller packets, and these arrived.
     pub recovered: bool,
+    /// Packets of the other side meanwhile, none of which acknowledged it.
+    pub heard: u32,
+    /// The side cannot have sent a packet as large before.
+    pub first_large: bool,
 }
 
 /// An ICMP error 3/4 or an ICMPv6 error 2 about a flow.

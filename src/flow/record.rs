@@ -186,6 +186,13 @@ pub struct IcmpError {
     pub about_client: bool,
 }
 
+impl IcmpError {
+    /// It says that a packet is too big for the path (RFC 1191, 4; RFC 8201, 3).
+    pub fn is_too_big(&self) -> bool {
+        if self.v6 { self.kind == 2 } else { self.kind == 3 && self.code == 4 }
+    }
+}
+
 /// A TCP session that died: one side repeated its data until it gave up, and the other was not heard of again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Death {

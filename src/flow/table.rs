@@ -198,6 +198,9 @@ impl FlowTable {
             self.held = self.held - held + held_now;
         }
         if packet.fragment == Fragment::First {
+            if key.protocol() == protocol::UDP {
+                flow.fragmented();
+            }
             self.fragments.remember(FragmentKey::of(key.protocol(), packet), key, raw.at);
         }
         Ok(())
@@ -445,7 +448,8 @@ impl FlowTable {
                 let Sender { ttl, identification, .. } = Sender::of(packet);
                 let error =
                     IcmpError { v6, kind, code, sender: packet.source, ttl, identification, about_client: true };
-                self.observe_error(error, &quoted, raw, ended)
+                let mtu = if error.is_too_big() { named_mtu(packet, raw.bytes) } else { 0 };
+                self.observe_error((error, mtu), &quoted, raw, ended)
             }
             TransportHeader::Tcp(_) | TransportHeader::Udp => Err(Skip::IcmpOther),
         }
@@ -462,7 +466,7 @@ impl FlowTable {
 
     fn observe_error(
         &mut self,
-        mut error: IcmpError,
+        (mut error, mtu): (IcmpError, u16),
         quoted: &Quoted,
         raw: &RawPacket<'_>,
         ended: &mut impl FnMut(FlowRecord),
@@ -481,7 +485,7 @@ impl FlowTable {
         };
         let flow = self.flows.at(slot);
         error.about_client = flow.client == sender;
-        flow.quoted(error, raw);
+        flow.quoted(error, mtu, raw);
         Ok(())
     }
 
@@ -491,6 +495,16 @@ impl FlowTable {
         flow.marks.set(Marks::QUOTED_ONLY);
         self.insert(hash, flow)
     }
+}
+
+/// The largest packet that fits, as an ICMP error in the second word of its header names it: over IPv4 in the lower half (RFC 1191, 4),
+/// over IPv6 in all of it (RFC 4443, 3.2). 0 where it is not said.
+fn named_mtu(packet: &Packet, captured: &[u8]) -> u16 {
+    let end = packet.payload_at as usize;
+    let word = end.checked_sub(4).and_then(|start| captured.get(start..end)).and_then(|word| word.try_into().ok());
+    let word = u32::from_be_bytes(word.unwrap_or_default());
+    let v6 = matches!(packet.transport, TransportHeader::Icmp(icmp) if icmp.v6);
+    u16::try_from(if v6 { word } else { word & 0xffff }).unwrap_or(u16::MAX)
 }
 
 fn as_if_ended(flow: &Flow, now: Timestamp) -> FlowRecord {

@@ -4,12 +4,14 @@
 mod asking;
 mod half;
 mod hearing;
+mod mtu;
 mod packed;
 mod standing;
 
 use self::asking::Asking;
 use self::half::{Half, Step};
 use self::hearing::Listening;
+use self::mtu::Watch;
 use self::packed::Packed;
 use super::{
     Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, Extras, FIRM, FlowKey, FlowRecord, GRACE, Heard, Hints,
@@ -155,6 +157,7 @@ struct Rare {
     calls: Option<Calls>,
     /// Where each datagram of the client asks for an answer.
     asking: Asking,
+    watch: Option<Watch>,
     extras: Option<Box<Extras>>,
 }
 
@@ -336,13 +339,17 @@ impl Flow {
     }
 
     /// Enters an ICMP error that quotes a packet of this flow.
-    pub fn quoted(&mut self, error: IcmpError, raw: &RawPacket<'_>) {
+    pub fn quoted(&mut self, error: IcmpError, mtu: u16, raw: &RawPacket<'_>) {
         if error.about_client && !self.spoke.has(Who::Client) {
             // Anybody can quote a packet that nobody has seen.
             return self.note(Note::IcmpError, raw);
         }
+        let quotes = if error.about_client { Who::Client } else { Who::Server };
+        if error.is_too_big() && self.spoke.has(quotes) {
+            self.is_too_big(&error, mtu);
+        }
         let icmp = &mut self.rare().icmp;
-        let better = icmp.is_none_or(|known| !known.about_client && error.about_client);
+        let better = icmp.is_none_or(|known| error.about_client && (!known.about_client || known.is_too_big()));
         if better {
             *icmp = Some(error);
             self.note(Note::IcmpError, raw);
@@ -385,7 +392,14 @@ impl Flow {
         match step {
             Step::Plain => {}
             Step::AfterPause => self.wakes(before, raw.at),
-            Step::Again | Step::OftenAgain => self.repeats(who, step, raw.at),
+            Step::Again => self.repeats(who, step, raw.at),
+            Step::AgainEarly | Step::OftenAgain => {
+                self.repeats(who, step, raw.at);
+                self.watch_repeated(tcp, packet, who);
+            }
+        }
+        if self.listening.0 & Listening::WATCHED != 0 {
+            self.watch_answer(tcp, who);
         }
         const PLAIN: u8 = TcpFlags::ACK | TcpFlags::PSH;
         const ENDS: u8 = TcpFlags::FIN | TcpFlags::RST;
@@ -699,6 +713,10 @@ impl Flow {
         self.cold().rare.get_or_insert_default()
     }
 
+    fn extras(&mut self) -> &mut Extras {
+        self.rare().extras.get_or_insert_default()
+    }
+
     /// The first few tries are evidence.
     fn note_try(&mut self, note: fn(u8) -> Note, number: u32, raw: &RawPacket<'_>) {
         if number <= TRIES_NOTED {
@@ -788,7 +806,7 @@ impl Flow {
             heard: cold.and_then(|cold| cold.heard.clone()),
             icmp: rare.and_then(|rare| rare.icmp),
             death: self.death(until),
-            extras: rare.and_then(|rare| rare.extras.clone()),
+            extras: rare.and_then(Rare::extras),
             evidence,
             shown: 0,
         }

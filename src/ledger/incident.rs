@@ -5,7 +5,7 @@ mod words;
 
 use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
-use crate::flow::{FlowRecord, Showing};
+use crate::flow::{FlowRecord, Showing, TooBig, Vanished, Who};
 use crate::matching::Matching;
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,11 +61,17 @@ pub enum What {
     LateHello,
     /// Requests over UDP, and those of them that were repeated, if any.
     Repeats,
-    /// Large packets were sent again and again, and small ones arrived.
-    Vanished,
-    /// An ICMP error said that packets are too big.
+    /// Large packets of the client were sent again and again in vain. Of: packets of the server meanwhile. Numbers: their sizes.
+    ClientVanished,
+    /// The same of the server, and packets of the client.
+    ServerVanished,
+    /// Large packets of the client vanished, and smaller ones with the same data arrived. Numbers: sizes of both.
+    ClientShrank,
+    /// The same of the server.
+    ServerShrank,
+    /// An ICMP error said that packets are too big. Numbers: what would fit, where it is said. Names: who said so.
     TooBig,
-    /// Packets came in fragments.
+    /// Packets came in fragments. Of: all packets.
     Fragments,
 }
 
@@ -76,7 +82,7 @@ pub struct Known {
     pub seen: Seen,
     /// How often: alerts, waits, packets; at least once for each flow, but for requests.
     pub times: u64,
-    /// Of how many, where only some are meant: requests in all, packets in all; else 0.
+    /// Of how many, where only some are meant: requests in all, packets in all; else 0, or what [`What`] says.
     pub of: u64,
     /// The shortest time that belongs to it, and the longest: a wait, or how long after a hello an alert came.
     pub spans: Option<(Span, Span)>,
@@ -120,9 +126,12 @@ impl What {
             What::WaitInVain => 14,
             What::LateHello => 15,
             What::Repeats => 16,
-            What::Vanished => 17,
-            What::TooBig => 18,
-            What::Fragments => 19,
+            What::ClientVanished => 17,
+            What::ServerVanished => 18,
+            What::ClientShrank => 19,
+            What::ServerShrank => 20,
+            What::TooBig => 21,
+            What::Fragments => 22,
         }
     }
 }
@@ -139,6 +148,33 @@ impl Incidents {
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
         let _ = showing;
         self.enter_slow(flow, matching);
+        self.enter_sizes(flow, matching);
+    }
+
+    /// What is too large for its path, on ports that mean Citrix.
+    fn enter_sizes(&mut self, flow: &FlowRecord, matching: &Matching) {
+        let Some(extras) = flow.extras.as_deref().filter(|_| matching.is_citrix()) else { return };
+        let mut add = |what, known| self.add(Incident { what, matching: *matching, path: Path::of(flow) }, known);
+        if let Some(Vanished { by, smallest, arrived, times, recovered, heard, .. }) = extras.vanished {
+            let what = match (by, recovered) {
+                (Who::Client, false) => What::ClientVanished,
+                (Who::Server, false) => What::ServerVanished,
+                (Who::Client, true) => What::ClientShrank,
+                (Who::Server, true) => What::ServerShrank,
+            };
+            let least = if recovered { arrived } else { smallest };
+            let numbers = Some((least.into(), smallest.max(least).into()));
+            add(what, Known { times: times.into(), of: heard.into(), numbers, ..Known::of(flow) });
+        }
+        if let Some(TooBig { sender, mtu, times, .. }) = extras.too_big {
+            let numbers = Some((mtu.into(), mtu.into())).filter(|_| mtu > 0);
+            let names = BTreeSet::from([sender.to_string().into_boxed_str()]);
+            add(What::TooBig, Known { times: times.into(), numbers, names, ..Known::of(flow) });
+        }
+        if extras.fragments > 0 {
+            let (times, of) = (extras.fragments.into(), flow.packets());
+            add(What::Fragments, Known { times, of, ..Known::of(flow) });
+        }
     }
 
     /// What is known of an incident.

@@ -9,6 +9,7 @@ mod holes;
 mod incident;
 mod kind;
 mod latency;
+mod loss;
 mod neighbour;
 mod path;
 mod sighting;
@@ -25,6 +26,7 @@ pub use holes::Holes;
 pub use incident::{INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Incidents, Known, What};
 pub use kind::{Carried, Kind, Kinds};
 pub use latency::Latency;
+pub use loss::{LARGE, LOSS_LIMIT, Losses, Rate};
 pub use neighbour::{Called, NEIGHBOUR_LIMIT, Neighbours};
 pub use path::{Answered, Answers, PATH_LIMIT, Path, Paths, Working};
 pub use sighting::{
@@ -61,6 +63,8 @@ pub struct Ledger {
     pub steps: Steps,
     /// What went wrong in flows that were answered, and what they say in the clear.
     pub incidents: Incidents,
+    /// What had to be sent again.
+    pub losses: Losses,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -127,6 +131,7 @@ impl Ledger {
         self.steps.enter(flow, showing, &matching);
         self.incidents.enter(flow, showing, &matching);
         self.incidents.enter_words(flow, showing, &matching, map);
+        self.losses.enter(flow, &matching);
         self.paths.enter(flow, showing, &matching);
         self.voices.enter(flow, showing);
         self.sightings.enter(flow, showing, &matching);
@@ -147,6 +152,7 @@ impl AddAssign<&Ledger> for Ledger {
             voices,
             steps,
             incidents,
+            losses,
             visibility,
             duplicates,
             flow_packets,
@@ -167,6 +173,7 @@ impl AddAssign<&Ledger> for Ledger {
         self.hellos += hellos;
         self.steps += steps;
         self.incidents += incidents;
+        self.losses += losses;
         self.kinds += kinds;
         for (service, latency) in round_trips {
             *self.round_trips.entry(*service).or_default() += latency;

@@ -101,6 +101,7 @@ impl Key {
             (Cause::Scan | Cause::Flood | Cause::Fallback | Cause::OtherPort | Cause::OtherTransport, _) => {
                 Severity::Warning
             }
+            (Cause::Mtu, _) => Severity::Error,
             (Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single, _) => Severity::Warning,
             (Cause::Slow | Cause::Repeats, _) => Severity::Warning,
         }
@@ -135,6 +136,7 @@ fn cause_of(code: &str) -> Cause {
         "path.reset" => Cause::ResetInSession,
         "service.slow" => Cause::Slow,
         "service.repeats" => Cause::Repeats,
+        "path.mtu" => Cause::Mtu,
         "unexpected.scan" => Cause::Scan,
         "unexpected.flood" => Cause::Flood,
         "unexpected.internet-exposed" => Cause::Exposed,
@@ -156,6 +158,11 @@ fn word(finding: &Finding, cause: Cause) -> String {
         (Cause::Prohibited, Some(Value::Word(cause)), _) => (*cause).into(),
         (_, _, Some(Value::Protocol(heard))) => heard.name().into(),
         (Cause::Stopped, ..) => stop(finding),
+        // What one side sends too large, the other may not.
+        (Cause::Mtu, ..) => match finding.params.get("sender") {
+            Some(Value::Word(sender)) => (*sender).into(),
+            _ => String::new(),
+        },
         (Cause::Slow, ..) => match finding.params.get("how") {
             Some(Value::Word(how)) => (*how).into(),
             _ => String::new(),

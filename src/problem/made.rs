@@ -97,9 +97,8 @@ fn is_block(cause: Cause) -> bool {
             false
         }
         Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
-        Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single => false,
-        Cause::Encryption => false,
-        Cause::Slow | Cause::Repeats => false,
+        Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Mtu | Cause::Single => false,
+        Cause::Encryption | Cause::Slow | Cause::Repeats => false,
     }
 }
 
@@ -203,6 +202,7 @@ fn params(
         Cause::Exposed => take("server_range"),
         Cause::SessionDied => ["gone", "idle"].into_iter().for_each(take),
         Cause::IdleTimeout => {}
+        Cause::Mtu => ["icmp", "icmp_from", "mtu", "outcome", "sender"].into_iter().for_each(take),
         Cause::ResetInSession => ["at", "pattern"].into_iter().for_each(take),
         Cause::Encryption => take("version"),
         Cause::Slow => ["fast_servers", "how", "network"].into_iter().for_each(take),
@@ -255,6 +255,12 @@ fn params(
     if problem.cause == Cause::Encryption {
         params = params.with("state", Value::Word(if word == "old" { "old" } else { "plain" }));
         params = params.with("named", services_of(scene, of));
+    }
+    if problem.cause == Cause::Mtu {
+        let numbers = |name: &'static str| of.iter().filter_map(move |finding| number(finding, name));
+        params = params.with("size", Value::Number(numbers("size").min().unwrap_or_default()));
+        params = params.with("arrived", Value::Number(numbers("arrived").max().unwrap_or_default()));
+        params = params.with("others", Value::Number(numbers("others").max().unwrap_or_default()));
     }
     if problem.cause == Cause::ResetInSession {
         params = params.with("back", Value::Number(sum("back"))).with("idle", Value::Number(sum("idle")));

@@ -116,13 +116,15 @@ pub enum Cause {
     Slow,
     /// Requests have to be sent again.
     Repeats,
+    /// Packets are too large for the path.
+    Mtu,
     /// What has no cause in common with others: the code of the finding tells.
     Single,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 25] = [
+    pub const ALL: [Cause; 26] = [
         Cause::NoAnswer,
         Cause::Refused,
         Cause::Prohibited,
@@ -147,6 +149,7 @@ impl Cause {
         Cause::Encryption,
         Cause::Slow,
         Cause::Repeats,
+        Cause::Mtu,
         Cause::Single,
     ];
 
@@ -177,6 +180,7 @@ impl Cause {
             Cause::Encryption => "encryption",
             Cause::Slow => "slow",
             Cause::Repeats => "repeats",
+            Cause::Mtu => "mtu",
             Cause::Single => "single",
         }
     }

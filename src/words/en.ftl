@@ -344,6 +344,90 @@ path-died =
             sessions or was switched over.
     }
 
+path-mtu =
+    .title = { port } to { $server }: large packets of the { $sender } vanish, small ones pass
+    .meaning = { $sender ->
+        [server] { $server }
+       *[client] { $clients }
+    } sent packets of { $size } bytes again and again ({ $times } times in { flows }), and they were never acknowledged, while { $sender ->
+        [server] { $clients }
+       *[client] { $server }
+    } went on answering. { mtu-outcome } { mtu-icmp } { $others ->
+        [0] {""}
+        [one] Large packets of the same kind arrive on the way of { $others } other client, so it is not the server.
+       *[other] Large packets of the same kind arrive on the ways of { $others } other clients, so it is not the server.
+    }
+    .remedy = { mtu-remedy }
+
+path-fragments =
+    .title = { port } to { $server } comes in fragments
+    .meaning = { $fragmented ->
+        [one] { $fragmented } datagram
+       *[other] { $fragmented } datagrams
+    } between { $clients } and { $server } came in fragments ({ $packets } packets in { flows }). Where one fragment is lost all of the datagram is, and
+        firewalls and NAT often drop fragments: sessions freeze, and streams become slow. The sender takes the path for wider than it is.
+    .remedy = Let the size of datagrams fit the path: for EDT turn on MTU discovery (VDA and Workspace app 1911 or later) or set a smaller MSS,
+        for Provisioning set a smaller MTU. Find the link or tunnel on the way that is narrower than 1,500 bytes.
+
+mtu-outcome = { $outcome ->
+        [smaller] The sender tried smaller packets after a while, and those arrived{ $arrived ->
+            [0] {""}
+           *[other] {" "}({ $arrived } bytes)
+        }: it works, and each session loses seconds at its start.
+       *[stuck] The sender did not try smaller ones, so the session hangs until somebody gives up.{ $arrived ->
+            [0] {""}
+           *[other] {" "}Elsewhere packets of { $arrived } bytes took their place and arrived.
+        }
+    }
+mtu-icmp = { $icmp ->
+        [named] { $icmp_from } said that no more than { $mtu } bytes fit (ICMP): the message is there, and the sender does not act on it.
+        [unnamed] { $icmp_from } said that packets are too big (ICMP), without saying what would fit.
+       *[none] No ICMP message says that packets are too big: a firewall drops it, or a device on the way never sends it.
+    }
+mtu-remedy = Find the link between the two that takes less than { $size } bytes (a VPN, a tunnel, a PPPoE line), and let it lower the MSS of TCP
+        connections to the size that fits (MSS clamping). Let ICMP "fragmentation needed" (type 3 code 4; over IPv6 "packet too big") pass
+        every firewall. To measure what fits: ping with "don't fragment" and growing sizes.
+
+path-loss =
+    .title = { $share } % of the packets of { $sender ->
+        [server] { $where ->
+            [server] { $server } to its clients
+            [network] servers to one network of clients
+            [client] servers to { $clients }
+            [pair] { $server } to { $clients }
+           *[everywhere] all servers
+        }
+       *[client] { $where ->
+            [server] the clients of { $server }
+            [network] one network of clients
+            [client] { $clients }
+            [pair] { $clients } to { $server }
+           *[everywhere] all clients
+        }
+    } had to be sent again
+    .meaning = { $repeated } packets of { $sender ->
+        [server] { $server } to { $clients }
+       *[client] { $clients } to { $server }
+    } were lost on the way and sent again ({ $paths ->
+        [one] one pair of hosts
+       *[other] { $paths } pairs of hosts
+    }). { $where ->
+        [everywhere] Every path that carried enough loses packets: it is where all of them come together, or at the place of the capture.
+        [server] All paths of { $server } lose packets, from several networks: it is the server or what is near it.
+        [network] All paths of that network of clients lose packets: it is their line, or what is near it.
+        [client] All paths of { $clients } lose packets: it is that access line, a radio link, or the host itself.
+       *[pair] Others of both hosts do not: look at what lies between these two alone.
+    } { $good_paths ->
+        [0] There is no path without loss to compare with.
+        [one] Beside it one path lost { $good_share } %.
+       *[other] Beside it { $good_paths } paths lost { $good_share } %.
+    } From one in a hundred on TCP slows down, and sessions stutter.
+    .remedy = Look at the counters of errors and drops along that way (a full line, duplex, a bad cable, a radio link, a queue that is too short),
+        in the direction from { $sender ->
+        [server] { $server } to { $clients }
+       *[client] { $clients } to { $server }
+    }. EDT copes with loss better than TCP.
+
 launch-slow =
     .title = { $sessions ->
         [one] A session
@@ -885,6 +969,15 @@ problem-encryption =
         [old] Enable TLS 1.2 and 1.3 on servers and clients, and turn off what is older.
        *[plain] Use TLS where the network on the way is not trusted; --format json lists each service with what to set.
     }
+
+problem-mtu =
+    .title = { problem-place }: large packets of the { $sender } vanish, small ones pass
+    .meaning = { problem-sessions } sent packets of { $size } bytes again and again, and they were never acknowledged, while the other side went on
+        answering. { mtu-outcome } { mtu-icmp } { $others ->
+        [0] {""}
+       *[other] Large packets arrive on the ways of other clients of the same server, so it is not the server.
+    }
+    .remedy = { mtu-remedy }
 
 problem-reset-in-session =
     .title = { problem-place }: { $pattern ->

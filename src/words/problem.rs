@@ -231,7 +231,7 @@ fn is_known(problem: &Problem) -> bool {
 /// What the flows of a problem are.
 fn what(cause: Cause) -> &'static str {
     match cause {
-        Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession => "sessions",
+        Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Mtu => "sessions",
         Cause::Slow | Cause::Repeats => "flows",
         Cause::Exposed | Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport | Cause::Fallback => "flows",
         _ => "attempts",

@@ -384,6 +384,14 @@ impl Talk {
         self
     }
 
+    /// The ICMP error that was sent last says that no more than so many bytes fit (RFC 1191, 4; RFC 4443, 3.2).
+    pub fn with_mtu(mut self, bytes: u16) -> Talk {
+        let header = if self.is_v4() { 20 } else { 40 };
+        let (.., frame) = self.frames.last_mut().expect("nothing was sent that could be changed");
+        frame[14 + header + 6..][..2].copy_from_slice(&bytes.to_be_bytes());
+        self
+    }
+
     // What tells one sender from another. Over IPv4 on untagged Ethernet only.
 
     /// The last packet comes with this time to live.

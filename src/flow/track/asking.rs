@@ -2,7 +2,7 @@
 
 use super::half::Step;
 use super::{Flow, Spoke};
-use crate::flow::{Extras, Marks, PacketRef, Wait, Who};
+use crate::flow::{Marks, PacketRef, Wait, Who};
 use crate::packet::{Packet, RawPacket, Tcp};
 use crate::time::{Span, Timestamp};
 
@@ -147,10 +147,6 @@ impl Flow {
         } else if again {
             *unanswered = unanswered.saturating_add(1);
         }
-    }
-
-    fn extras(&mut self) -> &mut Extras {
-        self.rare().extras.get_or_insert_default()
     }
 }
 

@@ -13,14 +13,16 @@ pub(super) enum Step {
     AfterPause,
     /// Data that was sent before.
     Again,
-    /// The same, and not for the first time.
+    /// The same, from the first bytes of this side.
+    AgainEarly,
+    /// Data that was sent before, and not for the first time.
     OftenAgain,
 }
 
 impl Step {
     #[inline]
     pub(super) fn is_repetition(self) -> bool {
-        matches!(self, Step::Again | Step::OftenAgain)
+        matches!(self, Step::Again | Step::AgainEarly | Step::OftenAgain)
     }
 }
 
@@ -29,7 +31,7 @@ impl Step {
 #[repr(align(64))]
 pub(super) struct Half {
     pub(super) packets: u32,
-    retransmissions: u32,
+    pub(super) retransmissions: u32,
     pub(super) duplicates: u32,
     /// Sequence number of the first payload byte; valid once `started`.
     pub(super) start: u32,
@@ -103,7 +105,13 @@ impl Half {
             let keepalive = payload <= 1 && length == payload && tcp.sequence.wrapping_add(1) == self.next;
             if !keepalive && !is_before(self.settled, end) && !self.was_sent_before(packet, quiet) {
                 self.repeats(packet);
-                return if self.retransmissions >= MANY { Step::OftenAgain } else { Step::Again };
+                return if self.retransmissions >= MANY {
+                    Step::OftenAgain
+                } else if tcp.sequence.wrapping_sub(self.start) < BEGINNING {
+                    Step::AgainEarly
+                } else {
+                    Step::Again
+                };
             }
         }
         Step::Plain
@@ -221,7 +229,7 @@ fn length(tcp: &Tcp, packet: &Packet) -> u32 {
 
 /// Whether one sequence number comes before the other. They wrap around.
 #[inline]
-fn is_before(one: u32, other: u32) -> bool {
+pub(super) fn is_before(one: u32, other: u32) -> bool {
     (other.wrapping_sub(one) as i32) > 0
 }
 
@@ -243,6 +251,9 @@ const SOON: u32 = 3_000;
 const HANDSHAKE_PATIENCE: u32 = 200_000;
 /// Minimum time in microseconds without a packet of a side that is a pause: shorter than any timer of a firewall.
 const PAUSE: u32 = 60_000_000;
+/// Bytes from the start of a side up to which every repetition is looked at: few flows lose something there, and where large packets
+/// vanish they often do so from the first flight on (ten segments; RFC 6928).
+const BEGINNING: u32 = 16_384;
 /// Number of retransmissions of a side from which on it is looked whether anybody answers it: most flows have fewer.
 const MANY: u32 = 3;
 /// Distance of IP identifications: hosts count them up, so a packet whose identification is less than this below the

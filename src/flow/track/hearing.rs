@@ -18,6 +18,8 @@ impl Listening {
     pub(super) const MORE: u8 = 4;
     /// Payload was missing from the capture.
     pub(super) const CUT: u8 = 8;
+    /// TCP: data was repeated, and it is looked whether it is acknowledged.
+    pub(super) const WATCHED: u8 = 0x80;
 }
 
 impl Flow {

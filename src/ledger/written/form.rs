@@ -38,6 +38,7 @@ pub(super) struct Head {
     pub voices_incomplete: bool,
     pub steps_incomplete: bool,
     pub incidents_incomplete: bool,
+    pub losses_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +72,7 @@ pub(super) enum Line {
     Voices(VoicesLine),
     Steps(StepsLine),
     Incidents(IncidentsLine),
+    Losses(LossesLine),
     End(u64),
 }
 
@@ -125,6 +127,17 @@ pub(super) struct QuicLine {
     pub capture: String,
     pub rows: Vec<(PathForm, WorkingForm)>,
 }
+
+/// What had to be sent again.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LossesLine {
+    pub capture: String,
+    pub rows: Vec<LossRow>,
+}
+
+/// Path, flows, and of the client and the server: packets, repeated ones, flows in which it repeated, flows with large packets.
+pub(super) type LossRow = (PathForm, WorkingForm, [u64; 2], [u64; 2], [u64; 2], [u64; 2]);
 
 /// More clients than are kept one by one, at one port of a server.
 #[derive(Serialize, Deserialize)]

@@ -40,6 +40,7 @@
 //! - `voices_incomplete`: whether servers were left out of what is known of how they answer.
 //! - `steps_incomplete`: whether flows of sessions were left out.
 //! - `incidents_incomplete`: whether incidents were left out.
+//! - `losses_incomplete`: whether paths were left out of what had to be sent again.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -91,6 +92,9 @@
 //!   [`What`](super::What) and holds with `matching` for all `rows`: as in a sighting, and then how often, of how many (0 where all are
 //!   meant), the shortest and the longest time that belongs to it in nanoseconds (or null), the smallest and the largest number (or null),
 //!   names.
+//! - `losses`: what had to be sent again over TCP. `rows` of path and flows, as what worked in `paths`; then, each of the client and of
+//!   the server: packets, those that repeated data, flows in which it did so, flows in which large packets arrived. `capture` is that of
+//!   the first packets.
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

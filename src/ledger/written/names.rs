@@ -128,7 +128,10 @@ names! {
         WaitInVain = "wait-in-vain",
         LateHello = "late-hello",
         Repeats = "repeats",
-        Vanished = "vanished",
+        ClientVanished = "client-vanished",
+        ServerVanished = "server-vanished",
+        ClientShrank = "client-shrank",
+        ServerShrank = "server-shrank",
         TooBig = "too-big",
         Fragments = "fragments",
     }

@@ -2,18 +2,19 @@
 
 use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, IncidentsLine, KindsLine,
-    LatestForm, Line, MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm, PathRow, PathsLine,
-    PlaceForm, PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, StepRow, StepsLine,
-    TimesForm, Version, VoicesLine, WorkingForm,
+    LatestForm, Line, LossesLine, MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm,
+    PathRow, PathsLine, PlaceForm, PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, StepRow,
+    StepsLine, TimesForm, Version, VoicesLine, WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, Hints, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HELLO_LIMIT,
-    HOSTS_NAMED, Habits, INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Kind, Known, LATEST_LIMIT, Latency, Ledger,
-    MOMENTS, Micros, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED, Pair,
-    Pairs, Path, SIGHTING_LIMIT, Seen, Sighting, Signed, Speaker, Step, Target, VOICE_LIMIT, Voice, What, Working,
+    HOSTS_NAMED, Habits, INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Kind, Known, LATEST_LIMIT, LOSS_LIMIT, Latency,
+    Ledger, MOMENTS, Micros, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED,
+    Pair, Pairs, Path, Rate, SIGHTING_LIMIT, Seen, Sighting, Signed, Speaker, Step, Target, VOICE_LIMIT, Voice, What,
+    Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Skip, Vlans};
@@ -122,6 +123,7 @@ impl Reader<'_> {
         ledger.voices.incomplete = head.voices_incomplete;
         ledger.steps.incomplete = head.steps_incomplete;
         ledger.incidents.incomplete = head.incidents_incomplete;
+        ledger.losses.incomplete = head.losses_incomplete;
         ledger.paths.generic_incomplete = head.generic_incomplete;
         let (hosts, networks) = head.pairs_unlisted;
         for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
@@ -173,6 +175,7 @@ impl Reader<'_> {
             Line::Quic(line) => self.quic(line),
             Line::Steps(line) => self.steps(line),
             Line::Incidents(line) => self.incidents(line),
+            Line::Losses(line) => self.losses(line),
             Line::Neighbours(rows) => rows.into_iter().try_for_each(|row| self.neighbour(row)),
             Line::End(_) => Ok(()),
         }
@@ -394,6 +397,25 @@ impl Reader<'_> {
             once(self.ledger.incidents.get(&incident).is_none(), "an incident")?;
             below(self.ledger.incidents.kept_with(&incident) + 1, INCIDENT_LIMIT, "incidents")?;
             self.ledger.incidents.add(incident, known);
+        }
+        Ok(())
+    }
+
+    fn losses(&mut self, line: LossesLine) -> Result<(), Fault> {
+        let capture = self.capture(&line.capture)?;
+        for (path, flows, sent, again, lossy, large) in line.rows {
+            let (path, flows) = (path_of(path), self.working(capture, flows)?);
+            let within = |lesser: [u64; 2], greater: [u64; 2]| lesser[0] <= greater[0] && lesser[1] <= greater[1];
+            let of_flows = [flows.flows; 2];
+            if !within(lossy, of_flows) || !within(large, of_flows) {
+                return Err(Fault::Contradiction { what: "more flows lost something than there were" });
+            }
+            for count in sent.into_iter().chain(again) {
+                self.count(count)?;
+            }
+            once(self.ledger.losses.get(&path).is_none(), "a path and what it loses")?;
+            below(self.ledger.losses.len() + 1, LOSS_LIMIT, "paths and what they lose")?;
+            self.ledger.losses.add(path, Rate { flows, sent, again, lossy, large });
         }
         Ok(())
     }

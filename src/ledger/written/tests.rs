@@ -4,7 +4,7 @@ use super::*;
 use crate::flow::{CAPTURE_LIMIT, Evidence, Note, PacketRef, Sender, Showing};
 use crate::ledger::{
     Answers, Carried, CitrixName, Directions, Ended, Few, Habits, Kind, Micros, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT,
-    Pair, Path, Reply, Sighting, Signed, Speaker, Voice, Working,
+    Pair, Path, Rate, Reply, Sighting, Signed, Speaker, Voice, Working,
 };
 use crate::matching::{Basis, Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Address, Skip, Vlans};
@@ -167,6 +167,12 @@ fn the_example_means_what_its_names_say() {
     let tried = Working { flows: 2, first: at(0), began: at(300), last: at(302), opener, client_port: 50_126 };
     let quic = Path { protocol: 17, port: 443, server: gateway, ..path };
     assert_eq!(ledger.hellos.quic().collect::<Vec<_>>(), [(&quic, &tried)]);
+
+    let opener = Evidence { at: packet(0, 9), note: Note::Syn(1) };
+    let flows = Working { flows: 2, first: at(0), began: at(0), last: at(30), opener, client_port: 50_125 };
+    let lossy = Path { server: host(1, 22), client: host(0, 15), ..path };
+    let rate = Rate { flows, sent: [40, 120], again: [0, 3], lossy: [0, 2], large: [0, 1] };
+    assert_eq!(ledger.losses.iter().collect::<Vec<_>>(), [(&lossy, &rate)]);
 }
 
 #[test]
@@ -369,7 +375,8 @@ fn what_a_ledger_cannot_hold_is_refused() {
             21,
             "a sighting is on a port of another place",
         ),
-        (r#"{"end":22}"#, r#"{"end":21}"#, 23, "lines are missing before it"),
+        ("[0,3],[0,2],[0,1]", "[0,3],[0,3],[0,1]", 23, "more flows lost something than there were"),
+        (r#"{"end":23}"#, r#"{"end":22}"#, 24, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {
         assert_eq!(fault(from, to), (line, told.to_string()), "{from} -> {to}");
@@ -412,7 +419,7 @@ fn no_list_grows_beyond_that_of_a_ledger() {
         let lines: Vec<String> =
             rows.chunks(500).map(|rows| format!("{{\"networks\":[{}]}}\n", rows.join(","))).collect();
         let text = changed("{\"round_trips\"", &format!("{}{{\"round_trips\"", lines.concat()));
-        read(&text.replace("{\"end\":22}", &format!("{{\"end\":{}}}", 22 + lines.len())))
+        read(&text.replace("{\"end\":23}", &format!("{{\"end\":{}}}", 23 + lines.len())))
     };
     // The example has two pairs of its own.
     assert_eq!(networks(PAIR_LIMIT - 2).expect("just enough").visibility.networks().len(), PAIR_LIMIT);
@@ -476,7 +483,7 @@ fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
     captures.number("sunday.pcap");
     let before = captures.clone();
-    assert!(Ledger::read(&mut changed("{\"end\":22}", "{}").as_bytes(), &map(), &mut captures).is_err());
+    assert!(Ledger::read(&mut changed("{\"end\":23}", "{}").as_bytes(), &map(), &mut captures).is_err());
     assert_eq!((&captures, captures.clone().number("monday.pcap")), (&before, Some(1)));
 }
 

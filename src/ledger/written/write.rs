@@ -2,16 +2,16 @@
 
 use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, IncidentsLine, KindsLine, LatestForm,
-    Line, MapForm, MatchingForm, OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow, PathsLine,
-    PlaceForm, PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine, StepRow,
-    StepsLine, TimesForm, VoicesLine, WorkingForm,
+    Line, LossesLine, MapForm, MatchingForm, OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow,
+    PathsLine, PlaceForm, PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine,
+    StepRow, StepsLine, TimesForm, VoicesLine, WorkingForm,
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
 use crate::flow::{CAPTURE_LIMIT, Evidence, PacketRef, Sender};
 use crate::ledger::{
     Answered, Answers, Called, Carried, Crowd, Died, Directions, Incident, Kind, Known, Ledger, Micros, NAMED_LIMIT,
-    Pair, Pairs, Path, Seen, Sighting, Signed, Speaker, Step, Target, Voice, Working,
+    Pair, Pairs, Path, Rate, Seen, Sighting, Signed, Speaker, Step, Target, Voice, Working,
 };
 use crate::matching::{Matching, ServiceRef};
 use crate::packet::{Address, Skip, Stranger};
@@ -58,6 +58,7 @@ pub(super) fn ledger(
     writer.voices(ledger)?;
     writer.steps(ledger)?;
     writer.incidents(ledger)?;
+    writer.losses(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
 
@@ -202,6 +203,25 @@ impl<W: Write> Writer<'_, W> {
                 };
                 let rows = rows.iter().map(row).collect::<Result<_, WriteError>>()?;
                 self.line(&Line::Incidents(IncidentsLine { what: ByName(what), matching, rows }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn losses(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let mut groups: BTreeMap<u32, Vec<(&Path, &Rate)>> = BTreeMap::new();
+        for (path, rate) in ledger.losses.iter() {
+            groups.entry(rate.flows.opener.at.capture).or_default().push((path, rate));
+        }
+        for (number, paths) in groups {
+            for rows in paths.chunks(ROWS) {
+                let row = |&(path, rate): &(&Path, &Rate)| {
+                    let Rate { flows, sent, again, lossy, large } = *rate;
+                    Ok((path_form(path), working_form(flows)?, sent, again, lossy, large))
+                };
+                let rows = rows.iter().map(row).collect::<Result<_, WriteError>>()?;
+                let capture = self.naming.capture(number)?.into();
+                self.line(&Line::Losses(LossesLine { capture, rows }))?;
             }
         }
         Ok(())
@@ -430,6 +450,7 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         voices_incomplete: ledger.voices.incomplete,
         steps_incomplete: steps.incomplete,
         incidents_incomplete: ledger.incidents.incomplete,
+        losses_incomplete: ledger.losses.incomplete,
     }
 }
 

@@ -1,0 +1,288 @@
+//! What a path does to packets: those that are too large vanish, some are lost on the way, addresses are changed. Each is told where it
+//! is certain, and nothing is told of what only looks like it.
+
+mod support;
+
+use cap_audit::finding::{Confidence, Finding, Severity, Value};
+use cap_audit::flow::Vanished;
+use cap_audit::judge::Outcome;
+use cap_audit::packet::TcpFlags;
+use cap_audit::problem::Cause;
+use cap_audit::time::Span;
+use cap_audit::words::Words;
+use support::{
+    CLIENT_ISN, Captured, SERVER_ISN, START, Talk, Who, audit, client, findings_of, flow_to, meanwhile, merge,
+    problems_of, server,
+};
+
+const CLIENT: &str = "10.0.0.14";
+const SERVER: &str = "10.0.1.22";
+const CGP: u16 = 2598;
+/// The payload of a full segment without options: 1,500 bytes of IP.
+const FULL: [u8; 1_460] = [0x55; 1_460];
+const PUSH: u8 = TcpFlags::PSH | TcpFlags::ACK;
+
+fn pause(milliseconds: i64) -> Span {
+    Span::millis(milliseconds)
+}
+
+/// A session whose client and server have said hello.
+fn session(client_ip: &str, number: u16) -> Talk {
+    let talk = Talk::between(client(client_ip, number), server(SERVER, CGP)).opened().wait(pause(5));
+    talk.says(b"\x1aCGP/01").wait(pause(5)).answers(b"\x1aCGP/01").wait(pause(5)).ack()
+}
+
+/// The last packet of a side is sent again as Linux does it: each time after twice the time of the one before.
+fn again_and_again(talk: Talk, who: Who, times: u32) -> Talk {
+    (0..times).fold(talk, |talk, time| talk.wait(pause(200 << time)).repeats(who))
+}
+
+/// What both sides have said in [`session`].
+const HELLO: u32 = 7;
+
+/// Nobody has got anything after the hello.
+fn as_after_hello(talk: Talk) -> Talk {
+    talk.numbers(CLIENT_ISN.wrapping_add(1 + HELLO), SERVER_ISN.wrapping_add(1 + HELLO))
+}
+
+fn other(who: Who) -> Who {
+    if who == Who::Client { Who::Server } else { Who::Client }
+}
+
+/// A segment of a side is sent again and again in vain, while the other side is heard; then that gives up.
+fn vanishes(client_ip: &str, number: u16, who: Who, payload: &[u8], times: u32) -> Talk {
+    let talk = again_and_again(session(client_ip, number).segment(who, PUSH, payload), who, times);
+    let talk = as_after_hello(talk).wait(pause(100)).segment(other(who), TcpFlags::ACK, b"");
+    talk.wait(pause(1_000)).segment(other(who), TcpFlags::FIN | TcpFlags::ACK, b"")
+}
+
+fn found(talks: impl IntoIterator<Item = Talk>) -> Vec<Finding> {
+    findings_of(&audit(captured(talks)))
+}
+
+/// The capture goes on for ten minutes.
+fn captured(talks: impl IntoIterator<Item = Talk>) -> Vec<Captured> {
+    merge(talks.into_iter().map(Talk::packets).chain([meanwhile(START + Span::seconds(600))]))
+}
+
+fn codes(findings: &[Finding]) -> Vec<(&'static str, Severity)> {
+    findings.iter().map(|finding| (finding.code, finding.severity)).collect()
+}
+
+fn vanished(talk: Talk) -> Option<Vanished> {
+    flow_to(&audit(talk.packets()), CGP).record.extras.as_ref()?.vanished
+}
+
+// Packets that are too large.
+
+#[test]
+fn full_segments_that_vanish_while_the_other_side_is_heard_are_too_large() {
+    for (who, word) in [(Who::Server, "server"), (Who::Client, "client")] {
+        let talks = || [(CLIENT, 50_001), ("10.0.0.15", 50_002)].map(|(ip, port)| vanishes(ip, port, who, &FULL, 5));
+        let findings = found(talks());
+        assert_eq!(codes(&findings), [("path.mtu", Severity::Error)]);
+        let params = &findings[0].params;
+        let shown = ["sender", "size", "icmp", "outcome"].map(|name| params.get(name).cloned());
+        let wanted = [Value::Word(word), Value::Number(1_500), Value::Word("none"), Value::Word("stuck")];
+        assert_eq!(shown, wanted.map(Some));
+        assert_eq!((findings[0].flow_count, findings[0].confidence), (2, Confidence::Medium));
+        let [problem] = &problems_of(&audit(captured(talks())))[..] else { panic!("one problem") };
+        assert_eq!((problem.cause, problem.clients.count(), problem.severity), (Cause::Mtu, 2, Severity::Error));
+    }
+}
+
+#[test]
+fn what_vanishes_is_measured() {
+    let Vanished { by, smallest, times, recovered, first_large, heard, arrived } =
+        vanished(vanishes(CLIENT, 50_001, Who::Server, &FULL, 5)).expect("it vanished");
+    assert_eq!((by, smallest, times), (cap_audit::flow::Who::Server, 1_500, 5));
+    assert_eq!((recovered, first_large, heard, arrived), (false, true, 2, 0));
+}
+
+#[test]
+fn small_segments_few_repetitions_and_a_silent_host_are_no_matter_of_size() {
+    let codes_of = |talks: Vec<Talk>| found(talks).iter().map(|finding| finding.code).collect::<Vec<_>>();
+    let two = |payload: &[u8], times| {
+        [50_001, 50_002].map(|port| vanishes(CLIENT, port, Who::Server, payload, times)).to_vec()
+    };
+    assert_eq!(codes_of(two(&FULL, 3)), ["path.mtu"]);
+    assert_eq!(codes_of(two(&FULL[..1_100], 6)), [""; 0], "a small one");
+    assert_eq!(codes_of(two(&FULL, 2)), [""; 0], "too few");
+    assert_eq!(codes_of(vec![vanishes(CLIENT, 50_001, Who::Server, &FULL, 4)]), [""; 0], "once, and not often");
+    assert_eq!(codes_of(vec![vanishes(CLIENT, 50_001, Who::Server, &FULL, 5)]), ["path.mtu"]);
+    let silent = |port| again_and_again(session(CLIENT, port).answers(&FULL), Who::Server, 6);
+    assert_eq!(codes_of(vec![silent(50_001), silent(50_002)]), ["path.died"], "nobody is there any more");
+}
+
+#[test]
+fn what_arrives_in_the_end_was_only_lost() {
+    let late = |port| {
+        let talk = again_and_again(session(CLIENT, port).answers(&FULL), Who::Server, 6);
+        talk.wait(pause(20)).ack().says(b"more").answers(b"more").closed()
+    };
+    assert_eq!(codes(&found([late(50_001), late(50_002)])), []);
+    assert_eq!(vanished(late(50_001)), None);
+}
+
+#[test]
+fn large_packets_that_arrived_before_are_not_too_large() {
+    let busy = |port| {
+        let talk = (0..30).fold(session(CLIENT, port), |talk, _| talk.answers(&FULL).wait(pause(10)).ack());
+        let talk = again_and_again(talk.answers(&FULL), Who::Server, 6).wait(pause(50));
+        // The client has got thirty of the thirty-one.
+        let got = SERVER_ISN.wrapping_add(1 + HELLO + 30 * FULL.len() as u32);
+        talk.numbers(CLIENT_ISN.wrapping_add(1 + HELLO), got).segment(Who::Client, TcpFlags::ACK, b"").fin()
+    };
+    assert_eq!(codes(&found([busy(50_001), busy(50_002)])), []);
+}
+
+#[test]
+fn smaller_packets_that_arrive_instead_prove_it() {
+    let shrinks = |port| {
+        let talk = again_and_again(session(CLIENT, port).answers(&FULL), Who::Server, 4).wait(pause(3_200));
+        // The same data in smaller packets, as Linux sends them when it probes (tcp_mtu_probing).
+        let talk = as_after_hello(talk).answers(&FULL[..1_024]).wait(pause(20)).ack();
+        let talk = talk.answers(&FULL[1_024..]).wait(pause(20)).ack();
+        talk.says(b"more").answers(b"more").closed()
+    };
+    let findings = found([shrinks(50_001)]);
+    assert_eq!(codes(&findings), [("path.mtu", Severity::Warning)]);
+    assert_eq!(findings[0].confidence, Confidence::High);
+    let shown = ["size", "arrived", "outcome"].map(|name| findings[0].params.get(name).cloned());
+    assert_eq!(shown, [Value::Number(1_500), Value::Number(1_064), Value::Word("smaller")].map(Some));
+    let meaning = Words::default().finding(&findings[0]).meaning;
+    assert!(meaning.contains("those arrived (1064 bytes)"), "{meaning}");
+}
+
+#[test]
+fn a_device_that_says_so_is_named() {
+    let stuck = |port| {
+        let talk = session(CLIENT, port).answers(&FULL).error_about(Who::Server, "10.0.1.1", 3, 4).with_mtu(1_400);
+        again_and_again(talk, Who::Server, 5)
+    };
+    let findings = found([stuck(50_001), stuck(50_002)]);
+    let mtu: Vec<&Finding> = findings.iter().filter(|finding| finding.code == "path.mtu").collect();
+    let [finding] = mtu[..] else { panic!("{findings:?}") };
+    let shown = ["icmp", "icmp_from", "mtu"].map(|name| finding.params.get(name).cloned());
+    assert_eq!(shown, [Value::Word("named"), Value::Text("10.0.1.1".into()), Value::Number(1_400)].map(Some));
+    assert_eq!(finding.confidence, Confidence::High);
+    let problems = problems_of(&audit(captured([stuck(50_001), stuck(50_002)])));
+    assert_eq!(problems.iter().map(|problem| problem.cause).collect::<Vec<_>>(), [Cause::Mtu], "one line");
+}
+
+#[test]
+fn a_host_that_obeys_the_message_does_what_it_should() {
+    let obeys = |port| {
+        let talk = session(CLIENT, port).answers(&FULL).wait(pause(5));
+        let talk = talk.error_about(Who::Server, "10.0.1.1", 3, 4).with_mtu(1_400).wait(pause(5));
+        let talk = as_after_hello(talk).answers(&FULL[..1_360]).answers(&FULL[1_360..]).wait(pause(20)).ack();
+        talk.says(b"more").answers(b"more").closed()
+    };
+    assert_eq!(codes(&found([obeys(50_001), obeys(50_002), obeys(50_003)])), []);
+}
+
+#[test]
+fn a_message_about_size_never_blocks() {
+    for (who, sender, kind, code) in [(Who::Client, "10.0.0.1", 3, 4), (Who::Server, "10.0.1.1", 3, 4)] {
+        let talk = session(CLIENT, 50_001).says(&FULL).error_about(who, sender, kind, code).with_mtu(1_400);
+        let audited = audit(captured([talk.wait(pause(5)).says(b"data").answers(b"data").closed()]));
+        let flow = flow_to(&audited, CGP);
+        assert_eq!(flow.judgement.outcome, Outcome::Established);
+        let told = flow.record.extras.as_ref().and_then(|extras| extras.too_big).expect("it is kept");
+        assert_eq!((told.mtu, told.times, told.about_client), (1_400, 1, who == Who::Client));
+    }
+    let (one, other) = ("fd00::14", "fd00:0:0:1::22");
+    let talk = Talk::between(client(one, 50_001), server(other, CGP)).opened().says(b"\x1aCGP/01");
+    let talk = talk.answers(&FULL).error_about(Who::Server, "fd00::1", 2, 0).with_mtu(1_280).wait(pause(5));
+    let told = flow_to(&audit(talk.packets()), CGP).record.extras.as_ref().and_then(|extras| extras.too_big);
+    assert_eq!(told.map(|told| (told.mtu, told.about_client)), Some((1_280, false)));
+}
+
+// Fragments.
+
+#[test]
+fn edt_in_fragments_is_told() {
+    let fragmented = |port: u16, times| {
+        let talk = Talk::udp(client(CLIENT, 50_001), server(SERVER, port)).mtu(1_400);
+        let talk = talk.says(&edt_handshake()).answers(&edt_handshake());
+        (0..times).fold(talk, |talk, _| talk.wait(pause(20)).answers(&FULL).wait(pause(20)).says(b"got it"))
+    };
+    let findings = found([fragmented(CGP, 4)]);
+    assert_eq!(codes(&findings), [("path.fragments", Severity::Warning)]);
+    assert_eq!(findings[0].params.get("fragmented"), Some(&Value::Number(4)));
+    assert_eq!(codes(&found([fragmented(CGP, 2)])), [], "two may be chance");
+    assert_eq!(codes(&found([fragmented(5_353, 9)])), [], "not Citrix");
+}
+
+/// A UDT handshake request: 64 bytes (facts EDT-06).
+fn edt_handshake() -> Vec<u8> {
+    let words: [u32; 16] = [0x8000_0000, 0, 0, 0x77, 4, 1, 0x1234, 1500, 8192, 1, 0x55, 0, 0x0100_000a, 0, 0, 0];
+    words.into_iter().flat_map(u32::to_be_bytes).collect()
+}
+
+// Loss.
+
+/// A session in which the server sends so many packets, and sends every so many again after it was lost.
+fn loses(client_ip: &str, server_ip: &str, port: u16, packets: usize, every: usize) -> Talk {
+    let talk = Talk::between(client(client_ip, port), server(server_ip, CGP)).opened().wait(pause(5));
+    let talk = talk.says(b"\x1aCGP/01").wait(pause(5)).answers(b"\x1aCGP/01").wait(pause(5)).ack();
+    let talk = (1..=packets).fold(talk, |talk, number| {
+        let talk = talk.answers(&FULL[..400]).wait(pause(30));
+        let lost = number % every == 0;
+        (if lost { talk.wait(pause(220)).repeats(Who::Server).wait(pause(30)) } else { talk }).ack()
+    });
+    talk.closed()
+}
+
+fn word(finding: &Finding, name: &str) -> &'static str {
+    let Some(Value::Word(word)) = finding.params.get(name) else { panic!("{name} of {finding:?}") };
+    word
+}
+
+#[test]
+fn loss_is_told_by_what_the_paths_have_in_common() {
+    let with = |lossy: &[(&str, &str)], good: &[(&str, &str)]| {
+        let talk = |every| {
+            move |(number, &(client, server)): (u16, &(&str, &str))| loses(client, server, 50_000 + number, 600, every)
+        };
+        let lossy = (0..).zip(lossy).map(talk(40));
+        found(lossy.chain((100..).zip(good).map(talk(10_000))))
+    };
+    let (one, two, near, far) = ("10.0.0.14", "10.0.0.15", "10.0.1.22", "10.0.1.23");
+    let twice = |pairs: &[(&'static str, &'static str)]| [pairs, pairs].concat();
+
+    let findings = with(&twice(&[(one, near), (one, far)]), &[("10.0.5.1", near)]);
+    assert_eq!(codes(&findings), [("path.loss", Severity::Warning)]);
+    assert_eq!((word(&findings[0], "where"), word(&findings[0], "sender")), ("client", "server"));
+    // Fifteen in six hundred packets of each session: sixty, of four handshakes, four hellos and four ends as well.
+    assert_eq!(findings[0].params.get("repeated"), Some(&Value::Number(60)));
+    assert_eq!(findings[0].params.get("good_paths"), Some(&Value::Number(1)));
+    let meaning = Words::default().finding(&findings[0]).meaning;
+    assert!(meaning.contains("that access line") && meaning.contains("one path lost 0 %"), "{meaning}");
+
+    let findings = with(&twice(&[(one, near), (two, near)]), &[("10.0.5.1", near)]);
+    assert_eq!((findings.len(), word(&findings[0], "where")), (1, "network"));
+    let findings = with(&twice(&[(one, near), ("10.0.5.1", near)]), &[(two, far)]);
+    assert_eq!((findings.len(), word(&findings[0], "where")), (1, "server"));
+    let findings = with(&twice(&[(one, near), ("10.0.5.1", far)]), &[]);
+    assert_eq!((findings.len(), word(&findings[0], "where")), (1, "everywhere"));
+    let findings = with(&[(one, near); 3], &[(one, far), (two, near)]);
+    assert_eq!((findings.len(), word(&findings[0], "where")), (1, "pair"));
+    let meaning = Words::default().finding(&findings[0]).meaning;
+    assert!(meaning.contains("Beside it 2 paths lost 0 %"), "{meaning}");
+}
+
+#[test]
+fn little_loss_and_copies_are_no_loss_of_a_path() {
+    let lossy = |packets, every| (0..4).map(move |port| loses(CLIENT, SERVER, 50_000 + port, packets, every));
+    assert_eq!(codes(&found(lossy(600, 40))), [("path.loss", Severity::Warning)]);
+    assert_eq!(codes(&found(lossy(600, 150))), [], "less than one in a hundred");
+    assert_eq!(codes(&found(lossy(100, 20))), [], "too few packets");
+    let one_flow = loses(CLIENT, SERVER, 50_000, 1_200, 40);
+    assert_eq!(codes(&found([one_flow])), [], "one flow");
+    let copied = |port| {
+        let talk = loses(CLIENT, SERVER, port, 600, 40);
+        (0..100).fold(talk, |talk, _| talk.answers(b"more").mirrored().wait(pause(30)))
+    };
+    assert_eq!(codes(&found((50_000..50_004).map(copied))), [], "a mirror that copies");
+}
