@@ -1,8 +1,10 @@
 //! What went wrong in flows that were answered, and what they say in the clear: errors, alerts, long waits, packets that vanish.
 
+mod tls;
+
 use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
-use crate::flow::{FlowRecord, Showing};
+use crate::flow::{FlowRecord, Showing, Who};
 use crate::matching::Matching;
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +31,8 @@ pub enum What {
     ServerAlert(u8),
     /// The server said nothing to a hello of TLS, although the connection stood.
     HelloUnanswered,
+    /// The server closed the connection after a hello of TLS, and had said nothing.
+    HelloClosed,
     /// The client said hello with TLS, and the server answered in plain text.
     TlsToPlain,
     /// The client spoke in plain text, and the server answered with TLS.
@@ -113,11 +117,47 @@ impl What {
             What::Vanished => 15,
             What::TooBig => 16,
             What::Fragments => 17,
+            What::HelloClosed => 18,
         }
     }
 }
 
+/// What a name of an incident is. Names of one kind stand together, and are told apart by their first letters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Naming {
+    /// Who issued the certificate of the server.
+    Issuer,
+    /// The name by which the client called the server.
+    Server,
+    /// Whose certificate it is.
+    Subject,
+    /// The protocol of the answer.
+    Spoken,
+}
+
+impl Naming {
+    fn prefix(self) -> &'static str {
+        match self {
+            Naming::Issuer => "issuer:",
+            Naming::Server => "server:",
+            Naming::Subject => "subject:",
+            Naming::Spoken => "spoken:",
+        }
+    }
+
+    /// The name as it is kept, as long as one may be.
+    fn write(self, name: &str) -> Box<str> {
+        let written = format!("{}{name}", self.prefix());
+        written[..written.floor_char_boundary(INCIDENT_NAME_LIMIT)].into()
+    }
+}
+
 impl Known {
+    /// The names of one kind, in order.
+    pub fn named(&self, naming: Naming) -> impl Iterator<Item = &str> {
+        self.names.iter().filter_map(move |name| name.strip_prefix(naming.prefix()))
+    }
+
     /// What a flow shows, once.
     pub fn of(flow: &FlowRecord) -> Known {
         Known { seen: Seen::of(flow), times: 1, of: 0, spans: None, numbers: None, names: BTreeSet::new() }
@@ -127,7 +167,30 @@ impl Known {
 impl Incidents {
     /// Enters a flow with all that befell it.
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
-        let _ = (flow, showing, matching);
+        self.enter_tls(flow, showing, matching);
+    }
+
+    /// What TLS and DTLS say in the clear.
+    fn enter_tls(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
+        let alert = flow.alert();
+        if flow.heard.is_none() && alert.is_none() {
+            return;
+        }
+        let alerted = alert.map(|alert| match alert.by {
+            Who::Client => What::ClientAlert(alert.number),
+            Who::Server => What::ServerAlert(alert.number),
+        });
+        let mismatch = tls::mismatch(flow);
+        // Who speaks plain text cannot know what an alert means.
+        let first = mismatch.map(|(what, _)| what).or(alerted).or_else(|| tls::unanswered(flow, showing));
+        let old = flow.tls().and_then(|tls| tls.chosen).filter(|&version| tls::is_old(version)).map(What::OldTls);
+        for what in first.into_iter().chain(old) {
+            let mut known = Known::of(flow);
+            known.names = tls::names(flow, mismatch.map(|(_, spoken)| spoken));
+            known.numbers = tls::version(flow).map(|version| (version, version));
+            known.spans = alert.filter(|_| alerted == Some(what)).and_then(|alert| alert.after).map(|span| (span, span));
+            self.add(Incident { what, matching: *matching, path: Path::of(flow) }, known);
+        }
     }
 
     /// What is known of an incident.

@@ -22,7 +22,7 @@ pub use death::{DEATH_LIMIT, Deaths, Died};
 pub use few::Few;
 pub use hello::{CitrixName, HELLO_LIMIT, Hellos};
 pub use holes::Holes;
-pub use incident::{INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Incidents, Known, What};
+pub use incident::{INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Incidents, Known, Naming, What};
 pub use kind::{Carried, Kind, Kinds};
 pub use latency::Latency;
 pub use neighbour::{Called, NEIGHBOUR_LIMIT, Neighbours};

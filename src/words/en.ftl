@@ -973,6 +973,7 @@ note-reset = reset
 note-icmp-error = ICMP error
 note-client-payload = first payload of the client
 note-server-payload = first payload of the server
+note-alert = TLS alert
 
 ordinal = { $number ->
         [1] first

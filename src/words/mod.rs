@@ -163,6 +163,7 @@ impl Words {
             Note::IcmpError => ("note-icmp-error", 0),
             Note::ClientPayload => ("note-client-payload", 0),
             Note::ServerPayload => ("note-server-payload", 0),
+            Note::Alert => ("note-alert", 0),
         };
         self.say(key, &Params::from([("number", Value::Number(number.into()))]))
     }
