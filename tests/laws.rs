@@ -461,6 +461,7 @@ fn silent(number: u32) -> FlowRecord {
         heard: None,
         icmp: None,
         death: None,
+        extras: None,
         evidence: vec![Evidence { at: opener, note: Note::Syn(1) }],
         shown: 0,
     }
@@ -625,8 +626,8 @@ fn scanner(number: u32) -> FlowRecord {
         protocol: Protocol::Http,
         strength: Strength::Strong,
         by_server: false,
-        server_name: None,
         citrix_hint: false,
+        details: None,
     };
     let [_, a, b, c] = number.to_be_bytes();
     let from_server = Counts { packets: 2, ip_bytes: 80, ..Counts::default() };
@@ -660,8 +661,8 @@ fn a_flood_of_what_says_little_pushes_out_nothing_that_says_more() {
             protocol: Protocol::Ssh,
             strength: Strength::Strong,
             by_server: true,
-            server_name: None,
             citrix_hint: false,
+            details: None,
         }),
         ..session(1)
     };

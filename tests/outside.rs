@@ -40,7 +40,7 @@ fn with(text: &str) -> Case {
     capture.damage = Some(Damage { position: 9, packet: 1, kind, what: text.into(), resumed: None });
     for flow in &mut case.flows {
         if let Some(heard) = &mut flow.heard {
-            heard.server_name = Some(text.into());
+            heard.details.get_or_insert_default().server_name = Some(text.into());
         }
     }
     case
