@@ -72,11 +72,12 @@ pub struct Known {
     pub seen: Seen,
     /// How often: alerts, waits, packets; at least once for each flow.
     pub times: u64,
-    /// Of how many, where only some are meant: requests in all, packets in all; else 0.
+    /// Of how many, where only some are meant: requests in all, packets in all. Of alerts: flows in which the server had said hello.
+    /// Else 0.
     pub of: u64,
     /// The shortest time that belongs to it, and the longest: a wait, or how long after a hello an alert came.
     pub spans: Option<(Span, Span)>,
-    /// The smallest number that belongs to it, and the largest: a size in bytes.
+    /// The smallest number that belongs to it, and the largest: a size in bytes, or the version of TLS that was chosen, else offered.
     pub numbers: Option<(u64, u64)>,
     /// Names that belong to it, the first [`NAMED_LIMIT`]: of certificates, of hosts.
     pub names: BTreeSet<Box<str>>,
@@ -188,6 +189,7 @@ impl Incidents {
             let mut known = Known::of(flow);
             known.names = tls::names(flow, mismatch.map(|(_, spoken)| spoken));
             known.numbers = tls::version(flow).map(|version| (version, version));
+            known.of = u64::from(flow.tls().is_some_and(|tls| tls.chosen.is_some()));
             known.spans = alert.filter(|_| alerted == Some(what)).and_then(|alert| alert.after).map(|span| (span, span));
             self.add(Incident { what, matching: *matching, path: Path::of(flow) }, known);
         }
@@ -220,6 +222,11 @@ impl Incidents {
             self.incomplete = true;
         }
     }
+}
+
+/// A hello of TLS to which the server says nothing: no session came of it.
+pub(super) fn is_unanswered(flow: &FlowRecord, showing: Showing) -> bool {
+    tls::unanswered(flow, showing).is_some()
 }
 
 impl AddAssign<&Incidents> for Incidents {

@@ -122,7 +122,9 @@ impl Ledger {
         }
         self.visibility.enter(flow, showing);
         self.holes.enter(flow);
-        self.deaths.enter(flow, &matching);
+        if !incident::is_unanswered(flow, showing) {
+            self.deaths.enter(flow, &matching);
+        }
         self.hellos.enter(flow, showing, &matching);
         self.steps.enter(flow, showing, &matching);
         self.incidents.enter(flow, showing, &matching);

@@ -60,7 +60,7 @@ fn fill(mut reader: Reader<'_>, certificate: &mut Certificate) -> Parsed<()> {
     for _ in 0..PARTS {
         let mut extension = Reader::new(element(&mut reader, SEQUENCE)?);
         if element(&mut extension, OBJECT)? == ALTERNATIVE_NAMES {
-            let (tag, mut value) = any(&mut extension)?;
+            let (tag, mut value) = next(&mut extension)?;
             if tag != OCTET_STRING {
                 value = element(&mut extension, OCTET_STRING)?; // It is critical.
             }
@@ -74,7 +74,7 @@ fn hosts(value: &[u8], certificate: &mut Certificate) -> Parsed<()> {
     let mut names = Reader::new(value);
     enter(&mut names, SEQUENCE)?;
     for _ in 0..PARTS {
-        let (tag, value) = any(&mut names)?;
+        let (tag, value) = next(&mut names)?;
         if tag == DNS_NAME {
             certificate.hosts.extend(text(&String::from_utf8_lossy(value)));
         }
@@ -96,7 +96,7 @@ fn name(sets: &[u8], wanted: &[u8]) -> Option<Box<str>> {
             let Ok(attribute) = element(&mut set, SEQUENCE) else { break };
             let mut attribute = Reader::new(attribute);
             if element(&mut attribute, OBJECT) == Ok(wanted)
-                && let Ok((tag, value)) = any(&mut attribute)
+                && let Ok((tag, value)) = next(&mut attribute)
             {
                 found = string(tag, value).or(found);
             }
@@ -139,12 +139,12 @@ fn enter(reader: &mut Reader<'_>, tag: u8) -> Parsed<()> {
 
 /// What is in the next element, which is of this type and whole.
 fn element<'a>(reader: &mut Reader<'a>, tag: u8) -> Parsed<&'a [u8]> {
-    let (found, value) = any(reader)?;
+    let (found, value) = next(reader)?;
     if found == tag { Ok(value) } else { Err(Miss::Wrong) }
 }
 
 /// The next element: its type, and what is in it.
-fn any<'a>(reader: &mut Reader<'a>) -> Parsed<(u8, &'a [u8])> {
+fn next<'a>(reader: &mut Reader<'a>) -> Parsed<(u8, &'a [u8])> {
     let tag = reader.byte()?;
     let length = reader.ber_length()?;
     Ok((tag, reader.take(length)?))

@@ -6,8 +6,10 @@ use std::fmt;
 
 use voice::{Clue, Reading, Speaker};
 
+pub use alerts::{alert_name, version_name};
 pub use content::{Certificate, Content, Dhcp, Dns, Http, Kerberos, Ldap, Tftp, Tls};
 
+mod alerts;
 mod bytes;
 mod certificate;
 mod content;

@@ -20,7 +20,7 @@ impl Packed {
             Note::IcmpError => 2,
             Note::ClientPayload => 3,
             Note::ServerPayload => 4,
-            Note::Alert => 5,
+            Note::Alert => 6,
             Note::Syn(number) => 0x10 | number,
             Note::SynAck(number) => 0x20 | number,
             Note::Datagram(number) => 0x30 | number,
@@ -39,7 +39,7 @@ impl Packed {
             (_, 2) => Note::IcmpError,
             (_, 3) => Note::ClientPayload,
             (_, 4) => Note::ServerPayload,
-            (_, 5) => Note::Alert,
+            (_, 6) => Note::Alert,
             _ => Note::First,
         }
     }
