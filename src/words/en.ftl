@@ -1645,6 +1645,8 @@ explain-try = { $number ->
     }
 explain-again = sent again
 explain-copy = captured twice
+explain-tls = in the clear: { $list }
+explain-alert = TLS alert { $number } { $name }
 explain-heard = { $protocol } recognised{ $named ->
         [yes] {" "}for { $name }
        *[no] {""}
