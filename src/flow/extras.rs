@@ -7,7 +7,7 @@ use crate::time::{Span, Timestamp};
 /// What hardly any flow shows.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Extras {
-    /// The first alert of TLS or DTLS in the clear.
+    /// The first alert of TLS or DTLS in the clear that is fatal.
     pub alert: Option<Alert>,
     /// How long the server let the client wait.
     pub wait: Option<Wait>,
@@ -32,8 +32,8 @@ pub struct Alert {
     pub level: u8,
     /// Its number: 40 is a failed handshake, 48 an unknown certification authority.
     pub number: u8,
-    /// From what the other side said last to the alert.
-    pub after: Span,
+    /// From what the other side said last to the alert; none where that is not known.
+    pub after: Option<Span>,
     /// The packet.
     pub at: PacketRef,
 }

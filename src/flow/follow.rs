@@ -1,7 +1,7 @@
 //! One flow of which the record is known, followed packet by packet when its captures are read again. The same table decides which
 //! packets are its own, and what the record learns of each, so that what is shown is what was counted.
 
-use super::{Endpoint, FlowKey, FlowRecord, FlowTable, Heard, KnowsPort, Limits, PacketRef, Who};
+use super::{Alert, Endpoint, FlowKey, FlowRecord, FlowTable, Heard, KnowsPort, Limits, PacketRef, Who};
 use crate::packet::{Address, Icmp, Packet, Quoted, RawPacket, TcpFlags, TransportHeader, protocol};
 use crate::time::Timestamp;
 
@@ -41,6 +41,8 @@ pub struct Followed {
     pub first_payload: bool,
     /// What the payload has told since the packet before.
     pub heard: Option<Heard>,
+    /// It is the first fatal alert of TLS or DTLS.
+    pub alert: Option<Alert>,
 }
 
 /// What a packet of a flow is.
@@ -126,6 +128,7 @@ impl Follow {
         let told = |flow: &FlowRecord| {
             flow.heard.as_ref().map(|heard| (heard.protocol, heard.server_name().map(Box::<str>::from)))
         };
+        let alert = after.alert().copied().filter(|alert| alert.at == at);
         let heard = after.heard.clone().filter(|_| before.is_none_or(|before| told(&before) != told(&after)));
         Some(Followed {
             at,
@@ -139,6 +142,7 @@ impl Follow {
             number: Some(tries(&after)).filter(|&now| now > tried),
             first_payload: was.payload_bytes == 0 && is.payload_bytes > 0,
             heard,
+            alert,
         })
     }
 

@@ -1,9 +1,9 @@
 //! The record that a flow leaves when it ends: plain facts, from which the outcome, the verdict and the findings are
 //! drawn.
 
-use super::{Endpoint, Extras, TcpState};
+use super::{Alert, Endpoint, Extras, TcpState};
 use crate::packet::{Address, Packet, TransportHeader, Vlans};
-use crate::signature::{Content, Protocol, Strength};
+use crate::signature::{Content, Protocol, Strength, Tls};
 use crate::time::{Span, Timestamp};
 
 /// Maximum number of captures of one audit.
@@ -69,6 +69,8 @@ pub enum Note {
     ServerPayload,
     /// What the server said after the client had waited long for it.
     LateAnswer,
+    /// An alert of TLS or DTLS.
+    Alert,
 }
 
 /// A packet and what it shows.
@@ -226,6 +228,8 @@ pub struct Details {
     pub server_name: Option<Box<str>>,
     /// What else the first words say.
     pub content: Option<Content>,
+    /// What the client spoke first, where the server answered with another protocol.
+    pub asked: Option<Protocol>,
 }
 
 impl Heard {
@@ -381,6 +385,19 @@ impl Marks {
 }
 
 impl FlowRecord {
+    /// What TLS or DTLS said in the clear.
+    pub fn tls(&self) -> Option<&Tls> {
+        match self.heard.as_ref()?.content()? {
+            Content::Tls(tls) => Some(tls),
+            _ => None,
+        }
+    }
+
+    /// The first alert of TLS or DTLS in the clear that ended something.
+    pub fn alert(&self) -> Option<&Alert> {
+        self.extras.as_ref()?.alert.as_ref()
+    }
+
     /// Zeek's `conn_state`.
     pub fn state(&self) -> &'static str {
         use crate::packet::protocol::{TCP, UDP};

@@ -10,14 +10,15 @@ mod standing;
 
 use self::asking::Asking;
 use self::half::{Half, Step};
-use self::hearing::Listening;
+use self::hearing::{Listening, Openings};
 use self::mtu::Watch;
 use self::packed::Packed;
 use super::{
     Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, Extras, FIRM, FlowKey, FlowRecord, GRACE, Heard, Hints,
-    IcmpError, Marks, Note, Sender, Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
+    IcmpError, Marks, Note, PacketRef, Sender, Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
 };
 use crate::packet::{Packet, RawPacket, Tcp, TcpFlags, TransportHeader, Vlans, protocol};
+use crate::signature::ALERT_LENGTH;
 use crate::time::{Span, Timestamp};
 use std::num::NonZeroU32;
 
@@ -131,7 +132,7 @@ impl Since {
 #[derive(Default)]
 struct Cold {
     /// The first bytes of both sides, until the protocol is told.
-    openings: Option<Box<[Vec<u8>; 2]>>,
+    openings: Option<Box<Openings>>,
     heard: Option<Heard>,
     vlans: Vlans,
     evidence: [Packed; EVIDENCE_LIMIT - 1 - NOTED_HERE],
@@ -306,7 +307,7 @@ impl Flow {
         }
         match packet.transport {
             TransportHeader::Tcp(tcp) => self.segment(&tcp, packet, raw, who, quiet, before),
-            TransportHeader::Udp => self.datagram(packet, raw, who, quiet),
+            TransportHeader::Udp => self.datagram(packet, raw, who, quiet, before),
             TransportHeader::Icmp(_) | TransportHeader::Fragment(_) => {}
         }
     }
@@ -417,6 +418,9 @@ impl Flow {
             }
         }
         if packet.payload_bytes > 0 && !tcp.flags.rst() {
+            if packet.payload_bytes == TCP_ALERT {
+                self.may_be_alert(packet, raw, who, before);
+            }
             self.listen(packet, raw, who, Some(tcp.sequence));
         }
     }
@@ -685,7 +689,7 @@ impl Flow {
         }
     }
 
-    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32) {
+    fn datagram(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, quiet: u32, before: Timestamp) {
         let half = &self.halves[who as usize];
         let number = half.packets - half.duplicates;
         // Only what comes after a pause, and before an answer, is a try: the rest is session data.
@@ -698,6 +702,9 @@ impl Flow {
         let early = who == Who::Client && number <= LOOKED_AT;
         if early {
             self.note_try(Note::Datagram, number, raw);
+        }
+        if packet.payload_bytes == UDP_ALERT {
+            self.may_be_alert(packet, raw, who, before);
         }
         self.listen(packet, raw, who, None);
         if early && !self.spoke.has(Who::Server) {
@@ -741,6 +748,35 @@ impl Flow {
         if let Some(free) = free {
             *free = packed;
         }
+    }
+
+    /// The same, in place of what was noted of this packet before.
+    #[cold]
+    fn note_better(&mut self, note: Note, raw: &RawPacket<'_>) {
+        let packed = Packed::new(note, raw);
+        let found = self.noted().find(|noted| noted.is_same_packet(packed)).map(|noted| *noted = packed);
+        if found.is_none() {
+            self.note(note, raw);
+        }
+    }
+
+    /// The same, unless the packet is known as an alert.
+    fn note_at_least(&mut self, note: Note, raw: &RawPacket<'_>) {
+        let packed = Packed::new(note, raw);
+        if self.alert_at() == Some(packed.evidence().at) {
+            return;
+        }
+        self.note(note, raw);
+    }
+
+    fn alert_at(&self) -> Option<PacketRef> {
+        let rare = self.cold.as_deref()?.rare.as_deref()?;
+        Some(rare.extras.as_deref()?.alert.as_ref()?.at)
+    }
+
+    fn noted(&mut self) -> impl Iterator<Item = &mut Packed> {
+        let apart = self.cold.as_deref_mut().into_iter().flat_map(|cold| cold.evidence.iter_mut());
+        [&mut self.opener].into_iter().chain(&mut self.evidence).chain(apart)
     }
 
     /// The record it leaves. `until` is how long it was watched, `cut_off` that the capture ended before it was given
@@ -838,6 +874,10 @@ const TRY_PAUSE: u32 = 100_000;
 /// Datagrams of a client, the first ones, that are looked at for signs of an answer that the capture does not hold: more than UDT,
 /// which tries most often, sends in vain (facts EDT-09).
 const LOOKED_AT: u32 = 16;
+
+/// Lengths of alerts in the clear.
+const TCP_ALERT: u32 = ALERT_LENGTH[0];
+const UDP_ALERT: u32 = ALERT_LENGTH[1];
 
 /// Tries of one kind that are noted as evidence.
 const TRIES_NOTED: u32 = 3;

@@ -1,6 +1,7 @@
 //! What went wrong in flows that were answered, and what they say in the clear: errors, alerts, long waits, packets that vanish.
 
 mod slow;
+mod tls;
 mod words;
 
 use super::path::Path;
@@ -32,6 +33,8 @@ pub enum What {
     ServerAlert(u8),
     /// The server said nothing to a hello of TLS, although the connection stood.
     HelloUnanswered,
+    /// The server closed the connection after a hello of TLS, and had said nothing.
+    HelloClosed,
     /// The client said hello with TLS, and the server answered in plain text.
     TlsToPlain,
     /// The client spoke in plain text, and the server answered with TLS.
@@ -82,11 +85,13 @@ pub struct Known {
     pub seen: Seen,
     /// How often: alerts, waits, packets; at least once for each flow, but for requests.
     pub times: u64,
-    /// Of how many, where only some are meant: requests in all, packets in all; else 0, or what [`What`] says.
+    /// Of how many, where only some are meant: requests in all, packets in all. Of alerts: flows in which the server had said hello.
+    /// Else 0, or what [`What`] says.
     pub of: u64,
     /// The shortest time that belongs to it, and the longest: a wait, or how long after a hello an alert came.
     pub spans: Option<(Span, Span)>,
-    /// The smallest number that belongs to it, and the largest: a size in bytes; of waits the round trip in microseconds.
+    /// The smallest number that belongs to it, and the largest: a size in bytes, or the version of TLS that was chosen, else offered; of
+    /// waits the round trip in microseconds.
     pub numbers: Option<(u64, u64)>,
     /// Names that belong to it, the first [`NAMED_LIMIT`]: of certificates, of hosts.
     pub names: BTreeSet<Box<str>>,
@@ -132,11 +137,47 @@ impl What {
             What::ServerShrank => 20,
             What::TooBig => 21,
             What::Fragments => 22,
+            What::HelloClosed => 23,
         }
     }
 }
 
+/// What a name of an incident is. Names of one kind stand together, and are told apart by their first letters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Naming {
+    /// Who issued the certificate of the server.
+    Issuer,
+    /// The name by which the client called the server.
+    Server,
+    /// Whose certificate it is.
+    Subject,
+    /// The protocol of the answer.
+    Spoken,
+}
+
+impl Naming {
+    fn prefix(self) -> &'static str {
+        match self {
+            Naming::Issuer => "issuer:",
+            Naming::Server => "server:",
+            Naming::Subject => "subject:",
+            Naming::Spoken => "spoken:",
+        }
+    }
+
+    /// The name as it is kept, as long as one may be.
+    fn write(self, name: &str) -> Box<str> {
+        let written = format!("{}{name}", self.prefix());
+        written[..written.floor_char_boundary(INCIDENT_NAME_LIMIT)].into()
+    }
+}
+
 impl Known {
+    /// The names of one kind, in order.
+    pub fn named(&self, naming: Naming) -> impl Iterator<Item = &str> {
+        self.names.iter().filter_map(move |name| name.strip_prefix(naming.prefix()))
+    }
+
     /// What a flow shows, once.
     pub fn of(flow: &FlowRecord) -> Known {
         Known { seen: Seen::of(flow), times: 1, of: 0, spans: None, numbers: None, names: BTreeSet::new() }
@@ -146,7 +187,7 @@ impl Known {
 impl Incidents {
     /// Enters a flow with all that befell it.
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
-        let _ = showing;
+        self.enter_tls(flow, showing, matching);
         self.enter_slow(flow, matching);
         self.enter_sizes(flow, matching);
     }
@@ -177,6 +218,31 @@ impl Incidents {
         }
     }
 
+    /// What TLS and DTLS say in the clear.
+    fn enter_tls(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
+        let alert = flow.alert();
+        if flow.heard.is_none() && alert.is_none() {
+            return;
+        }
+        let alerted = alert.map(|alert| match alert.by {
+            Who::Client => What::ClientAlert(alert.number),
+            Who::Server => What::ServerAlert(alert.number),
+        });
+        let mismatch = tls::mismatch(flow);
+        // Who speaks plain text cannot know what an alert means.
+        let first = mismatch.map(|(what, _)| what).or(alerted).or_else(|| tls::unanswered(flow, showing));
+        let old = flow.tls().and_then(|tls| tls.chosen).filter(|&version| tls::is_old(version)).map(What::OldTls);
+        for what in first.into_iter().chain(old) {
+            let mut known = Known::of(flow);
+            known.names = tls::names(flow, mismatch.map(|(_, spoken)| spoken));
+            known.numbers = tls::version(flow).map(|version| (version, version));
+            known.of = u64::from(flow.tls().is_some_and(|tls| tls.chosen.is_some()));
+            known.spans =
+                alert.filter(|_| alerted == Some(what)).and_then(|alert| alert.after).map(|span| (span, span));
+            self.add(Incident { what, matching: *matching, path: Path::of(flow) }, known);
+        }
+    }
+
     /// What is known of an incident.
     pub fn get(&self, incident: &Incident) -> Option<&Known> {
         self.incidents.get(&incident.what.sort())?.get(incident)
@@ -204,6 +270,11 @@ impl Incidents {
             self.incomplete = true;
         }
     }
+}
+
+/// A hello of TLS to which the server says nothing: no session came of it.
+pub(super) fn is_unanswered(flow: &FlowRecord, showing: Showing) -> bool {
+    tls::unanswered(flow, showing).is_some()
 }
 
 impl AddAssign<&Incidents> for Incidents {

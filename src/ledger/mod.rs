@@ -23,7 +23,7 @@ pub use death::{DEATH_LIMIT, Deaths, Died};
 pub use few::Few;
 pub use hello::{CitrixName, HELLO_LIMIT, Hellos};
 pub use holes::Holes;
-pub use incident::{INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Incidents, Known, What};
+pub use incident::{INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Incidents, Known, Naming, What};
 pub use kind::{Carried, Kind, Kinds};
 pub use latency::Latency;
 pub use loss::{LARGE, LOSS_LIMIT, Losses, Rate};
@@ -126,7 +126,9 @@ impl Ledger {
         }
         self.visibility.enter(flow, showing);
         self.holes.enter(flow);
-        self.deaths.enter(flow, &matching);
+        if !incident::is_unanswered(flow, showing) {
+            self.deaths.enter(flow, &matching);
+        }
         self.hellos.enter(flow, showing, &matching);
         self.steps.enter(flow, showing, &matching);
         self.incidents.enter(flow, showing, &matching);

@@ -16,6 +16,7 @@ mod screen;
 mod sessions;
 mod tables;
 mod text;
+mod tls;
 mod told;
 
 pub use crate::outside::printable;
@@ -32,6 +33,7 @@ pub use news::{Because, Change, InBetween, Notice, Revision, Standing, write_in_
 pub use quality::{Flaw, Grade, Quality, Remark};
 pub use sessions::{SessionLine, SessionList};
 pub use text::{Look, write_text};
+pub use tls::{AlertLine, CertificateLine, TlsLine};
 pub use told::{CaptureTold, FindingTold, MapTold, Number, ProblemTold, QualityTold, Sure, Told, Tried};
 
 use crate::case::Conclusion;
@@ -371,6 +373,9 @@ pub struct FlowLine<'a> {
     /// The protocol told by the payload.
     #[serde(serialize_with = "plain::some_name")]
     pub heard: Option<Protocol>,
+    /// What TLS or DTLS said in the clear; missing where nothing is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsLine<'a>>,
     /// The service.
     pub service: Option<&'a str>,
     /// Rules that name the port, most specific first; none where they stand in a list of the report.
@@ -543,6 +548,7 @@ pub fn flow_line<'a>(id: u64, record: &'a FlowRecord, judgement: Judgement<'a>, 
         tunnel: [],
         server_name: heard.and_then(|heard| heard.server_name()),
         heard: heard.map(|heard| heard.protocol),
+        tls: TlsLine::of(record),
         service: judgement.service.map(|service| service.name(map)),
         rules: rules.iter().map(|&rule| map.rule(rule).id.as_str()).collect(),
         rule_set,

@@ -1,7 +1,7 @@
 //! The report to be read, and what its pages share. The first screen stands in `screen.rs`; here is the whole report, which `-v` asks
 //! for: the problems with their findings, then what was seen of each service, then what could not be judged.
 
-use super::{CaptureLine, EndpointLine, FlowLine, Remark, Report, ServiceLine, names, tables};
+use super::{CaptureLine, EndpointLine, FlowLine, Remark, Report, ServiceLine, TlsLine, names, tables};
 use crate::finding::{Confidence, Finding, Params, Severity, Value};
 use crate::flow::Evidence;
 use crate::outside::printable;
@@ -407,6 +407,7 @@ impl<W: Write> Page<'_, W> {
         facts.extend(flow.service.map(|service| format!("service {service} by {}", flow.basis.name())));
         facts.extend(flow.heard.map(|heard| format!("heard {}", heard.name())));
         facts.extend(flow.server_name.map(|name| format!("name {name}")));
+        facts.extend(flow.tls.iter().flat_map(TlsLine::facts));
         if !flow.vlan.is_empty() {
             facts.push(format!("vlan {}", tags(flow.vlan.iter().copied())));
         }

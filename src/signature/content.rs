@@ -29,13 +29,15 @@ pub struct Tls {
     /// The version that the server chose.
     pub chosen: Option<u16>,
     /// The server's certificate.
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<Box<Certificate>>,
+    /// Although nothing of the server was heard, the client went on after its hello: the capture lacks the answer.
+    pub went_on: bool,
 }
 
 /// The certificate of a server: names only. Nothing is verified.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Certificate {
-    /// The common name of its subject.
+    /// The common name of its subject, at most 255 bytes that can be shown, as are the other names.
     pub subject: Option<Box<str>>,
     /// The common name of its issuer; the organisation where it has none.
     pub issuer: Option<Box<str>>,
@@ -130,6 +132,7 @@ impl Content {
                 offered: two.offered.or(one.offered),
                 chosen: two.chosen.or(one.chosen),
                 certificate: two.certificate.or(one.certificate),
+                went_on: two.went_on || one.went_on,
             }),
             (Content::Http(one), Content::Http(two)) => Content::Http(Http {
                 path: two.path.or(one.path),

@@ -1,9 +1,9 @@
 //! DTLS: client hello with the server name, hello verify request, server hello and alerts. What is inside (EDT or
 //! anything else) cannot be told (facts MIX-06).
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{sure, Miss, Parsed, Reader};
 use super::voice::{Reading, Voice};
-use super::{tls, Opening, Signature, Strength, UDP};
+use super::{tls, Opening, Signature, Strength, Tls, OPENING_LIMIT, UDP};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dtls",
@@ -16,13 +16,15 @@ pub(super) const SIGNATURE: Signature = Signature {
 fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| match hello(voice.bytes) {
         Ok(CLIENT_HELLO) => client_hello(voice),
-        Ok(_) => voice.reading(Ok(()), Strength::Strong),
+        Ok(_) => server_flight(voice),
         Err(_) => voice.reading(alert(voice.bytes), Strength::Strong),
     })
 }
 
 const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
 const HELLO_VERIFY_REQUEST: u8 = 3;
+const DTLS_1_2: u16 = 0xFEFD;
 
 /// A handshake record of epoch 0 that begins with a hello of some kind, and which.
 fn hello(bytes: &[u8]) -> Parsed<u8> {
@@ -43,7 +45,82 @@ fn record_head(reader: &mut Reader<'_>, content: u8) -> Parsed<()> {
 
 /// The name is read if the hello is in one piece.
 fn client_hello(voice: &Voice<'_>) -> Reading {
-    tls::named(voice, whole_message(voice.bytes).and_then(|body| tls::server_name(body, true)).ok().flatten())
+    tls::told(voice, whole_message(voice.bytes).and_then(|body| tls::client_hello_body(body, true)).ok())
+}
+
+/// What the server says, datagram after datagram: it may ask for a cookie, then it chooses a version and sends its certificate, each
+/// message in as many fragments as it likes (RFC 6347, 4.2.3). Where one is missing, no more is read.
+fn server_flight(voice: &Voice<'_>) -> Reading {
+    let mut buffer = [0; OPENING_LIMIT];
+    let mut content = Tls::default();
+    let mut reader = Reader::new(voice.bytes);
+    let unfinished = loop {
+        match next_message(&mut reader, &mut buffer) {
+            Ok(message) if message.kind == HELLO_VERIFY_REQUEST => {}
+            Ok(message) if message.kind == SERVER_HELLO && message.is_whole && content.chosen.is_none() => {
+                content.chosen = tls::chosen(message.body).ok();
+                // From 1.3 on nothing else can be read.
+                if content.chosen.is_none_or(|version| version < DTLS_1_2) {
+                    break false;
+                }
+            }
+            Ok(message) if message.kind == tls::CERTIFICATE => {
+                let goes_on = reader.rest().is_empty();
+                let unfinished;
+                (content.certificate, unfinished) = tls::certificate_of(&message, goes_on);
+                break unfinished;
+            }
+            Ok(message) => break !message.is_whole && reader.rest().is_empty(),
+            Err(miss) => break miss == Miss::Short,
+        }
+    };
+    let Voice { opening, bytes, .. } = voice;
+    tls::flight(voice, content, unfinished && !opening.cut && !opening.ended && bytes.len() < OPENING_LIMIT)
+}
+
+/// The next message, joined from its fragments as far as they are there and in order.
+fn next_message<'b>(reader: &mut Reader<'_>, buffer: &'b mut [u8; OPENING_LIMIT]) -> Parsed<tls::Message<'b>> {
+    let (mut filled, mut first) = (0, None);
+    loop {
+        let mut ahead = reader.clone();
+        let fragment = match fragment(&mut ahead) {
+            Ok(fragment) => fragment,
+            Err(Miss::Short) if first.is_some() => break,
+            Err(miss) => return Err(miss),
+        };
+        let head = *first.get_or_insert((fragment.kind, fragment.whole));
+        sure((fragment.kind, fragment.whole) == head && fragment.offset == filled)?;
+        let taken = fragment.bytes.len().min(buffer.len() - filled);
+        buffer[filled..filled + taken].copy_from_slice(&fragment.bytes[..taken]);
+        filled += taken;
+        *reader = ahead;
+        if filled >= fragment.whole || filled == buffer.len() {
+            break;
+        }
+    }
+    let (kind, whole) = first.ok_or(Miss::Short)?;
+    Ok(tls::Message { kind, body: &buffer[..filled], is_whole: filled == whole })
+}
+
+/// A part of a message, in a record of its own.
+struct Fragment<'a> {
+    kind: u8,
+    /// Length of the whole message.
+    whole: usize,
+    offset: usize,
+    bytes: &'a [u8],
+}
+
+/// The next record, if it holds one fragment of the handshake.
+fn fragment<'a>(reader: &mut Reader<'a>) -> Parsed<Fragment<'a>> {
+    let size = |length: u32| usize::try_from(length).unwrap_or(usize::MAX);
+    record_head(reader, 0x16)?;
+    let length = usize::from(reader.be16()?);
+    let mut record = Reader::new(reader.take(length)?);
+    let (kind, whole) = (record.byte()?, size(record.be24()?));
+    record.be16()?; // The number of the message.
+    let (offset, length) = (size(record.be24()?), size(record.be24()?));
+    Ok(Fragment { kind, whole, offset, bytes: record.take(length).map_err(|_| Miss::Wrong)? })
 }
 
 /// What follows the handshake header, unless the message is fragmented (RFC 6347, 4.2.2).

@@ -6,10 +6,13 @@ use std::fmt;
 
 use voice::{Clue, Reading, Speaker};
 
+pub use alerts::{alert_name, version_name};
 pub use content::{Certificate, Content, Dhcp, Dns, Http, Kerberos, Ldap, PATH_LIMIT, Tftp, Ticket, Tls};
 pub use name::is_kept_path;
 
+mod alerts;
 mod bytes;
+mod certificate;
 mod content;
 mod name;
 #[cfg(test)]
@@ -44,6 +47,7 @@ pub fn tell(opening: &Opening<'_>) -> Answer {
             server_name: clue.server_name,
             citrix_hint: clue.citrix_hint,
             content: clue.content,
+            unfinished: clue.unfinished && !opening.ended,
         }),
         None => Answer::Nothing,
     }
@@ -96,6 +100,8 @@ pub struct Told {
     pub citrix_hint: bool,
     /// What else the words say.
     pub content: Option<Content>,
+    /// More of the opening is worth waiting for: it will not change the protocol, but tell more of it.
+    pub unfinished: bool,
 }
 
 /// What the recognition of a protocol is worth, weakest first.
@@ -225,6 +231,37 @@ pub fn follows_answer(protocol: Option<Protocol>, server_port: u16, first: &[u8]
 /// What the first datagram says that a server sends from another port than the one of TFTP on which it was asked.
 pub fn tftp_failure(answer: &[u8]) -> Option<Content> {
     tftp::failure(answer)
+}
+
+/// The level and the number of an alert of TLS or DTLS that is all of a segment's payload, or of a datagram, and in the clear: one that
+/// is protected is longer (RFC 8446, 6; RFC 6347, 4.1).
+pub fn alert(transport: Transport, payload: &[u8]) -> Option<(u8, u8)> {
+    match (transport, payload) {
+        (Transport::Tcp, [0x15, 3, 0..=4, 0, 2, level @ 1..=2, number])
+        | (Transport::Udp, [0x15, 0xFE, 0xFD | 0xFF, 0, 0, _, _, _, _, _, _, 0, 2, level @ 1..=2, number]) => {
+            Some((*level, *number))
+        }
+        _ => None,
+    }
+}
+
+/// Length of an alert in the clear with the head of its record, over TCP and over UDP, in bytes.
+pub const ALERT_LENGTH: [u32; 2] = [7, 15];
+
+/// The same where the alert follows records of the handshake in one payload (TLS).
+pub fn alert_behind(payload: &[u8]) -> Option<(u8, u8)> {
+    tls::alert_behind(payload)
+}
+
+/// Whether this payload begins with a hello of a client of TLS or DTLS.
+pub fn is_client_hello(payload: &[u8]) -> bool {
+    matches!(payload, [0x16, 3, _, _, _, 1, ..]) || matches!(payload, [0x16, 0xFE, ..] if payload.get(13) == Some(&1))
+}
+
+/// Whether a client of TLS sends this only after an answer, or with data that it sends early: anything but a hello or an alert at the
+/// beginning of a record.
+pub fn follows_hello(payload: &[u8]) -> bool {
+    matches!(payload, [0x14 | 0x17, 3, 0..=4, ..]) || matches!(payload, [0x16, 3, 0..=4, _, _, kind, ..] if *kind != 1)
 }
 
 /// Bytes of one side's opening that are kept while the other side is waited for.

@@ -12,7 +12,7 @@ fn samples() -> impl Iterator<Item = (Protocol, Said)> {
 }
 
 /// What is in the folder besides one file a signature.
-const OTHER_FILES: [&str; 7] = ["bytes", "content", "mod", "name", "said", "tests", "voice"];
+const OTHER_FILES: [&str; 9] = ["alerts", "bytes", "certificate", "content", "mod", "name", "said", "tests", "voice"];
 
 /// A file without a line would be compiled by nobody, and nobody would notice.
 #[test]

@@ -3,7 +3,8 @@
 use super::bytes::{sure, Miss, Parsed, Reader};
 use super::name;
 use super::voice::{Clue, Reading, Voice};
-use super::{Opening, Signature, Strength, OPENING_LIMIT, TCP};
+use super::{certificate, Certificate, Content, Opening, Signature, Strength, Tls, OPENING_LIMIT, TCP};
+use crate::transport::Transport;
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "tls",
@@ -16,15 +17,25 @@ pub(super) const SIGNATURE: Signature = Signature {
 fn read(opening: &Opening<'_>) -> Reading {
     opening.each_side(|voice| match hello(voice.bytes) {
         Ok(CLIENT_HELLO) => client_hello(voice),
-        Ok(_) => voice.reading(Ok(()), Strength::Strong),
+        Ok(_) => server_hello(voice),
         Err(miss) => alert_or_data(voice, miss),
     })
 }
 
-/// The name in the server name extension of a client hello, given what follows the handshake header (RFC 8446, 4.1.2).
-/// Short if the message breaks off before the name or before the end of the extensions.
-pub(super) fn server_name(mut body: Reader<'_>, is_datagram: bool) -> Parsed<Option<Box<str>>> {
-    body.take(2 + 32)?; // Legacy version and random.
+/// What a hello of a client says.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Hello {
+    /// The name in the server name extension.
+    pub(super) name: Option<Box<str>>,
+    /// The highest version that is offered, where that is certain.
+    pub(super) offered: Option<u16>,
+}
+
+/// Reads a hello of a client, given what follows the handshake header (RFC 8446, 4.1.2). Short if the message breaks off before the name
+/// or before the end of the extensions.
+pub(super) fn client_hello_body(mut body: Reader<'_>, is_datagram: bool) -> Parsed<Hello> {
+    let version = body.be16()?; // Of TLS 1.3 that of 1.2.
+    body.take(32)?; // Random.
     let session = body.byte()?;
     body.take(usize::from(session))?;
     if is_datagram {
@@ -35,27 +46,98 @@ pub(super) fn server_name(mut body: Reader<'_>, is_datagram: bool) -> Parsed<Opt
     body.take(usize::from(suites))?;
     let compressions = body.byte()?;
     body.take(usize::from(compressions))?;
+    if body.rest().is_empty() && !is_datagram && version < TLS_1_2 {
+        return Ok(Hello { name: None, offered: Some(version) }); // Very old: no extensions.
+    }
+    let mut hello = Hello::default();
+    match extensions(&mut body, &mut hello) {
+        Ok(()) => hello.offered = hello.offered.or(Some(version)),
+        // The rest may bring a higher version.
+        Err(Miss::Short) if hello.name.is_some() => {}
+        Err(miss) => return Err(miss),
+    }
+    Ok(hello)
+}
+
+fn extensions(body: &mut Reader<'_>, hello: &mut Hello) -> Parsed<()> {
     let mut left = usize::from(body.be16()?);
     while left >= 4 {
         let kind = body.be16()?;
         let length = usize::from(body.be16()?);
-        if kind == SERVER_NAME {
-            return host_name(body.take(length)?);
+        let content = body.take(length)?;
+        match kind {
+            SERVER_NAME => hello.name = host_name(content)?,
+            SUPPORTED_VERSIONS => hello.offered = highest(content),
+            _ => {}
         }
-        body.take(length)?;
         left = left.saturating_sub(4 + length);
     }
-    Ok(None)
+    Ok(())
 }
 
-/// A hello with what [`server_name`] found in it.
-pub(super) fn named(voice: &Voice<'_>, server_name: Option<Box<str>>) -> Reading {
-    let citrix_hint = server_name.as_deref().is_some_and(name::is_citrix_host);
-    Reading::Heard(Clue { server_name, citrix_hint, ..Clue::new(Strength::Strong, voice.speaker) })
+/// The highest of the versions that a client offers. Those of drafts, and those that say nothing (RFC 8701), are passed over.
+fn highest(extension: &[u8]) -> Option<u16> {
+    let versions = extension.get(1..)?.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+    // Those of DTLS count down.
+    let known = versions.filter(|version| matches!(version, 0x0300..=0x0304 | 0xFEFC | 0xFEFD | 0xFEFF));
+    known.max_by_key(|&version| if version >= 0xFE00 { !version } else { version })
+}
+
+/// The version that a server chose, given what follows the handshake header of its hello (RFC 8446, 4.1.3).
+pub(super) fn chosen(body: &[u8]) -> Parsed<u16> {
+    let mut body = Reader::new(body);
+    let version = body.be16()?;
+    body.take(32)?;
+    let session = body.byte()?;
+    body.take(usize::from(session))?;
+    body.take(2 + 1)?; // Suite and compression.
+    if body.rest().is_empty() {
+        return Ok(version);
+    }
+    let mut left = usize::from(body.be16()?);
+    while left >= 4 {
+        let kind = body.be16()?;
+        let length = usize::from(body.be16()?);
+        let content = body.take(length)?;
+        if kind == SUPPORTED_VERSIONS {
+            return Reader::new(content).be16();
+        }
+        left = left.saturating_sub(4 + length);
+    }
+    Ok(version)
+}
+
+/// The first certificate in a message that carries some (RFC 5246, 7.4.2), as far as it is there, and whether it is whole.
+pub(super) fn first_certificate(body: &[u8]) -> Parsed<(&[u8], bool)> {
+    let mut body = Reader::new(body);
+    body.be24()?; // The length of the list.
+    let length = usize::try_from(body.be24()?).unwrap_or(usize::MAX);
+    let rest = body.rest();
+    Ok((&rest[..rest.len().min(length)], rest.len() >= length))
+}
+
+/// A hello of a client with what it says; none where that cannot be read.
+pub(super) fn told(voice: &Voice<'_>, hello: Option<Hello>) -> Reading {
+    let Hello { name, offered } = hello.unwrap_or_default();
+    let citrix_hint = name.as_deref().is_some_and(name::is_citrix_host);
+    let content = offered.map(|_| Content::Tls(Tls { offered, ..Tls::default() }));
+    Reading::Heard(Clue { server_name: name, citrix_hint, content, ..Clue::new(Strength::Strong, voice.speaker) })
+}
+
+/// A hello of a server with what follows it. More of it is worth waiting for while `unfinished`.
+pub(super) fn flight(voice: &Voice<'_>, content: Tls, unfinished: bool) -> Reading {
+    let content = (content != Tls::default()).then_some(Content::Tls(content));
+    Reading::Heard(Clue { content, unfinished, ..Clue::new(Strength::Strong, voice.speaker) })
 }
 
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
+pub(super) const CERTIFICATE: u8 = 11;
+
+pub(super) const TLS_1_2: u16 = 0x0303;
+
+/// The number of the extension that names versions (RFC 8446, 4.2.1).
+const SUPPORTED_VERSIONS: u16 = 43;
 
 /// The number of the server name extension (RFC 6066, 3).
 const SERVER_NAME: u16 = 0;
@@ -77,30 +159,85 @@ fn hello(bytes: &[u8]) -> Parsed<u8> {
 
 /// Waits for the name while it can still come; without it the hello is told all the same.
 fn client_hello(voice: &Voice<'_>) -> Reading {
-    let mut joined = [0; OPENING_LIMIT];
-    let (message, is_whole) = message(voice.bytes, &mut joined);
-    match server_name(Reader::new(message), false) {
-        Ok(name) => named(voice, name),
+    let mut buffer = [0; OPENING_LIMIT];
+    let (stream, _) = joined(voice.bytes, &mut buffer);
+    let Some(Message { body, is_whole, .. }) = Messages(stream).next() else {
+        return if voice.opening.awaits(voice.bytes) { Reading::Begun } else { told(voice, None) };
+    };
+    match client_hello_body(Reader::new(body), false) {
+        Ok(hello) => told(voice, Some(hello)),
         Err(Miss::Short) if !is_whole && voice.opening.awaits(voice.bytes) => Reading::Begun,
-        Err(Miss::Short | Miss::Wrong) => named(voice, None),
+        Err(Miss::Short | Miss::Wrong) => told(voice, None),
     }
 }
 
-/// The body of the first handshake message, joined from the records that carry it, and whether all of it is there.
-fn message<'j>(stream: &[u8], joined: &'j mut [u8; OPENING_LIMIT]) -> (&'j [u8], bool) {
+/// Waits for the version, and up to TLS 1.2 for the certificate.
+fn server_hello(voice: &Voice<'_>) -> Reading {
+    let mut buffer = [0; OPENING_LIMIT];
+    let (stream, goes_on) = joined(voice.bytes, &mut buffer);
+    let mut messages = Messages(stream);
+    let (mut content, mut unfinished) = (Tls::default(), goes_on);
+    if let Some(hello) = messages.next().filter(|hello| hello.is_whole) {
+        content.chosen = chosen(hello.body).ok();
+        // From TLS 1.3 on nothing else can be read.
+        if content.chosen.is_none_or(|version| version > TLS_1_2) {
+            unfinished = false;
+        } else if let Some(next) = messages.next() {
+            (content.certificate, unfinished) = certificate_of(&next, goes_on);
+        }
+    }
+    flight(voice, content, unfinished && voice.opening.awaits(voice.bytes))
+}
+
+/// The certificate in a message, if it is one that carries some, and whether more of it may come.
+pub(super) fn certificate_of(message: &Message<'_>, goes_on: bool) -> (Option<Box<Certificate>>, bool) {
+    if message.kind != CERTIFICATE {
+        return (None, false);
+    }
+    let (der, whole) = first_certificate(message.body).unwrap_or_default();
+    (certificate::read(der).map(Box::new), goes_on && !whole && !message.is_whole)
+}
+
+/// A message of the handshake, as far as it is there.
+pub(super) struct Message<'a> {
+    pub(super) kind: u8,
+    pub(super) body: &'a [u8],
+    pub(super) is_whole: bool,
+}
+
+/// The messages in joined records, one after the other.
+struct Messages<'a>(&'a [u8]);
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    fn next(&mut self) -> Option<Message<'a>> {
+        let mut reader = Reader::new(self.0);
+        let (kind, length) = (reader.byte().ok()?, reader.be24().ok()?);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let rest = reader.rest();
+        let (body, rest) = rest.split_at(rest.len().min(length));
+        self.0 = rest;
+        Some(Message { kind, body, is_whole: body.len() == length })
+    }
+}
+
+/// What the records of the handshake at the beginning of a stream carry, and whether more of them may follow.
+fn joined<'j>(stream: &[u8], joined: &'j mut [u8; OPENING_LIMIT]) -> (&'j [u8], bool) {
     let mut filled = 0;
     let mut reader = Reader::new(stream);
-    while let Ok(fragment) = handshake_fragment(&mut reader) {
-        let room = &mut joined[filled..];
-        let taken = fragment.len().min(room.len());
-        room[..taken].copy_from_slice(&fragment[..taken]);
-        filled += taken;
-    }
-    let mut message = Reader::new(&joined[..filled]);
-    let Ok(length) = message.byte().and_then(|_| message.be24()) else { return (&[], false) };
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    let body = message.rest();
-    (&body[..body.len().min(length)], body.len() >= length)
+    let end = loop {
+        match handshake_fragment(&mut reader) {
+            Ok(fragment) => {
+                let room = &mut joined[filled..];
+                let taken = fragment.len().min(room.len());
+                room[..taken].copy_from_slice(&fragment[..taken]);
+                filled += taken;
+            }
+            Err(miss) => break miss,
+        }
+    };
+    (&joined[..filled], end == Miss::Short)
 }
 
 /// What is there of the next record, if it belongs to the handshake.
@@ -124,6 +261,20 @@ fn alert_or_data(voice: &Voice<'_>, hello_miss: Miss) -> Reading {
         .missed(hello_miss, Strength::Strong)
         .or(voice.reading(alert(voice.bytes), Strength::Strong))
         .or(voice.reading(application_data(voice.bytes), Strength::Soft))
+}
+
+/// An alert that follows records of the handshake at the end of one payload.
+pub(super) fn alert_behind(payload: &[u8]) -> Option<(u8, u8)> {
+    let mut reader = Reader::new(payload);
+    loop {
+        if let Some(alert) = super::alert(Transport::Tcp, reader.rest()) {
+            return Some(alert);
+        }
+        reader.want(&[0x16, 0x03]).ok()?;
+        reader.byte().ok()?;
+        let length = reader.be16().ok()?;
+        reader.take(usize::from(length)).ok()?;
+    }
 }
 
 /// An alert in clear text. An encrypted one is longer.

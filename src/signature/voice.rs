@@ -22,6 +22,8 @@ pub(super) struct Clue {
     pub(super) citrix_hint: bool,
     /// What else the words say.
     pub(super) content: Option<Content>,
+    /// More of these words are worth waiting for.
+    pub(super) unfinished: bool,
 }
 
 /// Whose words they are. The server's count more, see [`super::tell`].
@@ -116,7 +118,7 @@ impl Reading {
 impl Clue {
     /// A clue without a name.
     pub(super) fn new(strength: Strength, speaker: Speaker) -> Clue {
-        Clue { strength, speaker, server_name: None, citrix_hint: false, content: None }
+        Clue { strength, speaker, server_name: None, citrix_hint: false, content: None, unfinished: false }
     }
 
     /// By this clues are compared: strength first, then the server before the client.

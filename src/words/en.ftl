@@ -661,6 +661,184 @@ quality-ends-early =
     .remedy = Let the capture run for at least half a minute after the failure.
 
 
+## Findings: TLS and DTLS as far as they can be read
+
+tls-alert =
+    .title = { $protocol } to { $server }, { port }: { tls-alert-name } from the { $by }{ tls-after }
+    .meaning = { tls-alert-sender } ended the handshake with the alert { $number }, { tls-alert-name } ({ flows }{ $version_known ->
+        [yes] , { $version }
+       *[no] {""}
+    }). { tls-alert-meaning }{ tls-beside }
+    .remedy = { tls-alert-remedy }
+
+tls-alert-sender = { $by ->
+        [client] { $clients }
+       *[server] { $server }
+    }
+
+# How long after what.
+tls-after = { $timing ->
+        [unknown] {""}
+        [fast] , { $after_ms } ms after { tls-after-what }
+       *[slow] , { $after } after { tls-after-what }
+    }
+tls-after-what = { $stage ->
+        [certificate] the certificate of { $subject } (issuer { $issuer })
+        [subject] the certificate of { $subject }
+        [answer] the answer of the server
+        [hello] the ClientHello
+       *[client] what the client said last
+    }
+
+# Alerts in the words of RFC 8446, 6, and RFC 5246, 7.2.
+tls-alert-name = { $number ->
+        [10] 'unexpected message'
+        [20] 'bad record MAC'
+        [22] 'record overflow'
+        [40] 'handshake failure'
+        [41] 'no certificate'
+        [42] 'bad certificate'
+        [43] 'unsupported certificate'
+        [44] 'certificate revoked'
+        [45] 'certificate expired'
+        [46] 'certificate unknown'
+        [47] 'illegal parameter'
+        [48] 'unknown CA'
+        [49] 'access denied'
+        [50] 'decode error'
+        [51] 'decrypt error'
+        [70] 'protocol version'
+        [71] 'insufficient security'
+        [80] 'internal error'
+        [86] 'inappropriate fallback'
+        [109] 'missing extension'
+        [110] 'unsupported extension'
+        [112] 'unrecognized name'
+        [113] 'bad certificate status response'
+        [115] 'unknown PSK identity'
+        [116] 'certificate required'
+        [120] 'no application protocol'
+       *[other] alert { $number }
+    }
+
+tls-the-certificate = { $stage ->
+        [certificate] the certificate of { $subject }, issued by { $issuer }
+        [subject] the certificate of { $subject }
+       *[other] the certificate of the other side
+    }
+
+tls-alert-meaning = { $number ->
+        [40] { $by ->
+            [server] { $stage ->
+                [hello] The server found no cipher suite, version or curve in the hello that it accepts too, or it has no certificate for that
+                    name.
+               *[other] The server broke off although a version was agreed: often it wants a certificate of the client, and got none that it takes.
+            }
+           *[client] The client does not accept what the server chose.
+        }
+        [42] The { $by } cannot use { tls-the-certificate }: it is damaged, or its signature is wrong.
+        [43] The { $by } does not support the kind of { tls-the-certificate }.
+        [44] The { $by } holds { tls-the-certificate } for revoked.
+        [45] For the { $by }, { tls-the-certificate } has expired or is not valid yet, by its own clock.
+        [46] The { $by } does not accept { tls-the-certificate } and does not say why: a name that does not match, or a check that failed.
+        [48] The { $by } does not trust { tls-the-certificate }: it lacks the root or an intermediate certificate.
+        [49] The certificate is right, and the { $by } still refuses.
+        [51] A signature or a checksum of the handshake is wrong for the { $by }: the key does not belong to the certificate, or something changes
+            the traffic on the way.
+        [70] The { $by } does not support the version of { $protocol } that the other side wants.
+        [71] The { $by } wants stronger cipher suites than the other side offers.
+        [80] The { $by } failed by itself, for a reason of its own.
+        [86] The client came back with a lower version than the server supports: an earlier try failed.
+        [112] The server has no certificate for { $named ->
+            [yes] the name { $server_name }
+           *[no] the name that the client asked for
+        }.
+        [116] The server wants a certificate of the client, and got none.
+        [120] Client and server have no application protocol (ALPN) in common.
+       *[other] The { $by } could not make sense of what the other side sent, or a device on the way changed it.
+    }
+
+tls-alert-remedy = { $number ->
+        [40] { $by ->
+            [server] Compare the cipher suites, versions and curves that are allowed on { $server } with those of { $clients }: Schannel settings
+                and policies on Windows, the cipher group of the virtual server on a NetScaler. Then look whether a certificate is bound for the
+                name that is asked for.
+           *[client] Compare the cipher suites and versions that are allowed on { $clients } with those of { $server }.
+        }
+        [42] { tls-replace }
+        [43] { tls-replace }
+        [44] { tls-replace }
+        [45] Check the dates of the certificate, and the clocks of both sides; renew it where it has expired.
+        [46] Check that the name by which { tls-checked-by } call the other side stands in its certificate, and that lists of revoked certificates
+            can be fetched.
+        [48] Install { $stage ->
+            [certificate] the certificates of { $issuer }
+           *[other] the root and intermediate certificates of the issuer
+        } on { tls-checked-by }, and let the other side send its whole chain. If that issuer is not the one you expect, something on the way breaks
+            TLS open.
+        [49] Check which certificates of clients { $server } lets in.
+        [70] Allow a common version: TLS 1.2 at least on both sides. Look for old clients, and for servers on which it was turned off.
+        [71] Allow stronger cipher suites on the side that offers too little.
+        [80] Look in the event log of the { $by } at that time.
+        [112] Bind a certificate for that name on { $server }, or let clients ask for the right name.
+        [116] Give { $clients } a certificate, or do not ask for one on { $server }.
+       *[other] Look in the event log of the { $by } at that time (on Windows: Schannel), and for a TLS inspection on the way.
+    }
+
+tls-checked-by = { $by ->
+        [client] { $clients }
+       *[server] { $server }
+    }
+tls-replace = Look at the certificate, and replace it where that is right. If it is not the one you expect, something on the way breaks TLS open.
+
+tls-unanswered =
+    .title = TLS to { $server }, { port }: { $how ->
+        [closed] closed by the server right after the hello
+       *[silent] no answer to the hello
+    }
+    .meaning = The connection of { $clients } stands, and the ClientHello{ $named ->
+        [yes] {" "}for { $server_name }
+       *[no] {""}
+    } went out ({ flows }). { $how ->
+        [closed] The server closed the connection without a word. So does a server that has no certificate on this port, or one that does not speak
+            TLS there.
+       *[silent] The server says nothing at all. The service hangs, it does not speak TLS on this port, or a device on the way swallows the hello.
+    }{ $seen ->
+        [in-part] {" "}The capture lacks packets here, so an answer may have been lost as well.
+       *[whole] {""}
+    }{ tls-beside }
+    .remedy = { $how ->
+        [closed] Check that a certificate is bound to { port } of { $server } and is valid (on Windows: `netsh http show sslcert`, and Schannel in
+            the event log).
+       *[silent] Check on { $server } that the service of { port } answers, for example from the server itself. If it does, look for a TLS inspection on the
+            way, and whether large packets get through.
+    }
+
+tls-mismatch =
+    .title = { $spoken ->
+        [tls] TLS to { $server }, { port }: the server speaks { $heard } there, without TLS
+       *[plain] Plain HTTP to { $server }, { port }: the server wants TLS there
+    }
+    .meaning = { $spoken ->
+        [tls] { $clients } began TLS, and the server answered in { $heard } ({ flows }). No connection comes of that.
+       *[plain] { $clients } spoke HTTP without TLS, and the server turned that away ({ flows }). What was sent could be read on the way.
+    }{ tls-beside }
+    .remedy = { $spoken ->
+        [tls] Turn TLS on for { port } of { $server }, or let { $clients } come without it: http instead of https, or another port.
+       *[plain] Let { $clients } use https for { port } of { $server }: look for an address that begins with http:// in its settings.
+    }
+
+# What ties it to Citrix, and whether it is over.
+tls-beside = { $citrix ->
+        [unknown] {" "}Many programs use this port, and nothing ties these hosts to Citrix.
+       *[other] {""}
+    }{ $again ->
+        [0] {""}
+        [one] {" "}One of these clients came back later, and got further.
+       *[other] {" "}{ $again } of these clients came back later, and got further.
+    }
+
+
 ## Problems: what findings have in common. Three texts for each cause, as findings have them. They may name the parameters of the
 ## problem, and { $clients } and { $server } (in short: all of them), their numbers, { $ports } and more: `named_in_problem` says what.
 
@@ -1293,6 +1471,7 @@ note-icmp-error = ICMP error
 note-client-payload = first payload of the client
 note-server-payload = first payload of the server
 note-late-answer = answer that came late
+note-alert = TLS alert
 
 ordinal = { $number ->
         [1] first
@@ -1786,6 +1965,8 @@ explain-try = { $number ->
     }
 explain-again = sent again
 explain-copy = captured twice
+explain-tls = in the clear: { $list }
+explain-alert = TLS alert { $number } { $name }
 explain-heard = { $protocol } recognised{ $named ->
         [yes] {" "}for { $name }
        *[no] {""}

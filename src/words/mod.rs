@@ -168,6 +168,7 @@ impl Words {
             Note::ClientPayload => ("note-client-payload", 0),
             Note::ServerPayload => ("note-server-payload", 0),
             Note::LateAnswer => ("note-late-answer", 0),
+            Note::Alert => ("note-alert", 0),
         };
         self.say(key, &Params::from([("number", Value::Number(number.into()))]))
     }

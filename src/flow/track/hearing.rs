@@ -1,9 +1,11 @@
 //! What a flow hears: the first bytes of both sides, kept until the protocol is told.
 
-use super::Flow;
-use crate::flow::{Details, Heard, Marks, Note, Who};
+use super::packed::Packed;
+use super::{Flow, Since};
+use crate::flow::{Alert, Details, Heard, Marks, Note, Who};
 use crate::packet::{Packet, RawPacket, protocol};
-use crate::signature::{self, Answer, KEPT_OPENING, OPENING_LIMIT, Opening};
+use crate::signature::{self, Answer, Content, KEPT_OPENING, OPENING_LIMIT, Opening, Protocol, Strength, Tls};
+use crate::time::Timestamp;
 use crate::transport::Transport;
 
 /// What is still waited for to tell the protocol.
@@ -20,6 +22,22 @@ impl Listening {
     pub(super) const CUT: u8 = 8;
     /// TCP: data was repeated, and it is looked whether it is acknowledged.
     pub(super) const WATCHED: u8 = 0x80;
+    /// It is told, and it is still of interest when each side said something: up to TLS 1.2 an alert may follow in the clear.
+    pub(super) const TIMES: u8 = 16;
+}
+
+/// What both sides said first.
+pub(super) struct Openings {
+    /// The bytes, until the protocol is told.
+    pub(super) said: [Vec<u8>; 2],
+    /// When each side said something last, while it is listened to.
+    pub(super) at: [Since; 2],
+}
+
+impl Default for Openings {
+    fn default() -> Openings {
+        Openings { said: Default::default(), at: [Since::NEVER; 2] }
+    }
 }
 
 impl Flow {
@@ -30,7 +48,7 @@ impl Flow {
             return 0;
         }
         let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
-        openings.map_or(0, |openings| openings.iter().map(|opening| opening.len() as u64).sum())
+        openings.map_or(0, |openings| openings.said.iter().map(|opening| opening.len() as u64).sum())
     }
 
     /// Tells the protocol by what was heard until now, and lets go of it.
@@ -47,7 +65,7 @@ impl Flow {
             strength: signature::Strength::Strong,
             by_server: true,
             citrix_hint: false,
-            details: content.map(|content| Box::new(Details { server_name: None, content: Some(content) })),
+            details: content.map(|content| Box::new(Details { content: Some(content), ..Details::default() })),
         });
     }
 
@@ -55,7 +73,7 @@ impl Flow {
     #[inline]
     pub(super) fn listen(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, sequence: Option<u32>) {
         let spoke = Listening::CLIENT << who as u8;
-        if self.listening.0 & spoke != 0 && (self.listening.0 & Listening::MORE == 0 || sequence.is_none()) {
+        if self.listening.0 & spoke != 0 && self.listening.0 & (Listening::MORE | Listening::TIMES) == 0 {
             return;
         }
         self.listen_closely(packet, raw, who, sequence);
@@ -66,9 +84,12 @@ impl Flow {
         let spoke = Listening::CLIENT << who as u8;
         let start = self.halves[who as usize].start;
         let payload = packet.payload(raw.bytes);
+        if self.listening.0 & spoke != 0 && self.is_told() && self.says_more(payload, raw, who) {
+            return;
+        }
         let cut = (payload.len() as u64) < u64::from(packet.payload_bytes);
         let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
-        let held = openings.map_or(0, |openings| openings[who as usize].len());
+        let held = openings.map_or(0, |openings| openings.said[who as usize].len());
         // Only bytes without a gap, and none after an opening that was shortened since.
         let shortened = self.listening.0 & spoke != 0 && held == KEPT_OPENING;
         let gap = sequence.is_some_and(|sequence| sequence != start.wrapping_add(held as u32));
@@ -88,13 +109,54 @@ impl Flow {
                 Who::Client => Note::ClientPayload,
                 Who::Server => Note::ServerPayload,
             };
-            self.note(note, raw);
+            self.note_at_least(note, raw);
             if sequence.is_some() {
                 self.says_first(who, raw);
             }
         }
-        self.cold().openings.get_or_insert_default();
+        if sequence.is_some()
+            && let Some(alert) = signature::alert_behind(payload)
+        {
+            self.alert(alert, raw, who, raw.at);
+        }
+        let now = Since::new(self.first, raw.at);
+        self.cold().openings.get_or_insert_default().at[who as usize] = now;
         self.tell(Some((who, &payload[..payload.len().min(room)])), full);
+    }
+
+    /// It was told that this is TLS or DTLS, and more of it may be worth knowing.
+    fn is_told(&self) -> bool {
+        let heard = self.cold.as_deref().and_then(|cold| cold.heard.as_ref());
+        heard.is_some_and(|heard| matches!(heard.protocol, Protocol::Tls | Protocol::Dtls))
+    }
+
+    /// A side of TLS or DTLS says more. True where that was all that is of interest.
+    fn says_more(&mut self, payload: &[u8], raw: &RawPacket<'_>, who: Who) -> bool {
+        let now = Since::new(self.first, raw.at);
+        let answered = self.server_spoke();
+        let Some(cold) = self.cold.as_deref_mut() else { return false };
+        let Some(openings) = cold.openings.as_deref_mut() else { return false };
+        let before = std::mem::replace(&mut openings.at[who as usize], now);
+        let waits = self.listening.0 & Listening::MORE != 0;
+        match who {
+            Who::Client if !answered => {
+                if !waits && signature::follows_hello(payload) {
+                    went_on(&mut cold.heard);
+                }
+            }
+            // What it answers was sent, seen or not.
+            Who::Client if waits && openings.said[0].len() <= KEPT_OPENING && !signature::is_client_hello(payload) => {
+                self.tell(None, true);
+                return true;
+            }
+            Who::Client => {}
+            Who::Server if !waits && openings.at[0].0 > before.0 => {
+                cold.openings = None;
+                self.listening.0 &= !Listening::TIMES;
+            }
+            Who::Server => {}
+        }
+        !waits
     }
 
     /// Tells the protocol by what both sides have said until now, and by what one of them says next.
@@ -105,34 +167,77 @@ impl Flow {
         let Some(cold) = self.cold.as_deref_mut() else { return };
         let Some(openings) = cold.openings.as_deref_mut() else { return };
         // What a side says first is read where it lies. Most protocols are told by it, and then little of it is kept.
-        let first = next.filter(|&(who, _)| openings[who as usize].is_empty());
+        let first = next.filter(|&(who, _)| openings.said[who as usize].is_empty());
         if let (Some((who, bytes)), None) = (next, first) {
-            openings[who as usize].extend_from_slice(bytes);
+            openings.said[who as usize].extend_from_slice(bytes);
         }
-        let mut said = [&openings[0][..], &openings[1][..]];
+        let mut said = [&openings.said[0][..], &openings.said[1][..]];
         if let Some((who, bytes)) = first {
             said[who as usize] = bytes;
         }
         let [client, server] = said;
         let opening = Opening { transport, server_port, client, server, cut, ended };
-        self.listening.0 &= !Listening::MORE;
+        self.listening.0 &= !(Listening::MORE | Listening::TIMES);
         match signature::tell(&opening) {
             Answer::More => self.listening.0 |= Listening::MORE,
-            Answer::Told(told) => cold.heard = Some(merge(cold.heard.take(), told)),
+            Answer::Told(told) => {
+                self.listening.0 |= if told.unfinished { Listening::MORE } else { 0 };
+                cold.heard = Some(merge(cold.heard.take(), told));
+                self.listening.0 |= if alerts_may_follow(&cold.heard) { Listening::TIMES } else { 0 };
+            }
             Answer::Nothing => {}
         }
         let more = self.listening.0 & Listening::MORE != 0;
         let both = Listening::CLIENT | Listening::SERVER;
         if !more && self.listening.0 & both == both {
-            cold.openings = None;
+            if self.listening.0 & Listening::TIMES == 0 {
+                cold.openings = None;
+            } else {
+                openings.said = Default::default();
+            }
             return;
         }
         if !more {
-            openings.iter_mut().for_each(shorten);
+            openings.said.iter_mut().for_each(shorten);
         }
         if let Some((who, bytes)) = first {
             let kept = signature::kept_opening(cold.heard.as_ref().map(|heard| heard.protocol));
-            openings[who as usize].extend_from_slice(if more { bytes } else { &bytes[..bytes.len().min(kept)] });
+            openings.said[who as usize].extend_from_slice(if more { bytes } else { &bytes[..bytes.len().min(kept)] });
+        }
+    }
+
+    /// A payload that is as long as an alert in the clear.
+    #[cold]
+    pub(super) fn may_be_alert(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, before: Timestamp) {
+        let transport = if self.key.protocol() == protocol::TCP { Transport::Tcp } else { Transport::Udp };
+        if let Some(alert) = signature::alert(transport, packet.payload(raw.bytes)) {
+            self.alert(alert, raw, who, before);
+        }
+    }
+
+    /// An alert in the clear. The first that ends the connection is kept. `before` is when the last packet of the flow came.
+    #[cold]
+    fn alert(&mut self, (level, number): (u8, u8), raw: &RawPacket<'_>, who: Who, before: Timestamp) {
+        const FATAL: u8 = 2;
+        /// RFC 8446, 6.1.
+        const CLOSE_NOTIFY: u8 = 0;
+        const USER_CANCELED: u8 = 90;
+        if level != FATAL || matches!(number, CLOSE_NOTIFY | USER_CANCELED) {
+            return;
+        }
+        let other = 1 - who as usize;
+        let after = if self.key.protocol() == protocol::TCP {
+            let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
+            openings.and_then(|openings| openings.at[other].after(self.first))
+        } else {
+            Some(before).filter(|_| self.spoke.is_both())
+        };
+        let at = Packed::new(Note::Alert, raw).evidence().at;
+        let extras = self.rare().extras.get_or_insert_default();
+        if extras.alert.is_none() {
+            let after = after.map(|said| raw.at - said);
+            extras.alert = Some(Alert { by: who, level, number, after, at });
+            self.note_better(Note::Alert, raw);
         }
     }
 
@@ -142,7 +247,7 @@ impl Flow {
         let server_port = self.key.endpoint(!self.client).port;
         let Some(cold) = self.cold.as_deref() else { return };
         let heard = cold.heard.as_ref().map(|heard| heard.protocol);
-        let first = cold.openings.as_deref().map_or(&[][..], |openings| &openings[Who::Client as usize]);
+        let first = cold.openings.as_deref().map_or(&[][..], |openings| &openings.said[Who::Client as usize]);
         if signature::follows_answer(heard, server_port, first, packet.payload(raw.bytes)) {
             self.marks.set(Marks::CLIENT_SPOKE);
         }
@@ -154,9 +259,33 @@ fn shorten(opening: &mut Vec<u8>) {
     opening.shrink_to_fit();
 }
 
+/// What was told is TLS over TCP, as far as alerts can be read in it: up to TLS 1.2, or the server has not answered yet.
+fn alerts_may_follow(heard: &Option<Heard>) -> bool {
+    const TLS_1_2: u16 = 0x0303;
+    let Some(heard) = heard.as_ref().filter(|heard| heard.protocol == Protocol::Tls) else { return false };
+    match heard.content() {
+        Some(Content::Tls(Tls { chosen: Some(chosen), .. })) => *chosen <= TLS_1_2,
+        _ => !heard.by_server,
+    }
+}
+
+/// The client went on after its hello, and nothing of the server was heard.
+fn went_on(heard: &mut Option<Heard>) {
+    let details = heard.as_mut().map(|heard| heard.details.get_or_insert_default());
+    if let Some(details) = details {
+        let content = details.content.get_or_insert(Content::Tls(Tls::default()));
+        if let Content::Tls(tls) = content {
+            tls.went_on = true;
+        }
+    }
+}
+
 fn merge(known: Option<Heard>, told: signature::Told) -> Heard {
-    let signature::Told { protocol, strength, by_server, server_name, citrix_hint, content } = told;
-    let new = Details { server_name, content };
+    let signature::Told { protocol, strength, by_server, server_name, citrix_hint, content, unfinished: _ } = told;
+    // Where the server answered in another language, what the client spoke says what it wanted.
+    let asked = known.as_ref().filter(|known| by_server && !known.by_server && known.protocol != protocol);
+    let asked = asked.filter(|known| known.strength >= Strength::Strong).map(|known| known.protocol);
+    let new = Details { server_name, content, asked };
     let details = (new != Details::default()).then(|| Box::new(new));
     let new = Heard { protocol, strength, by_server, citrix_hint, details };
     match known {
@@ -181,7 +310,8 @@ fn merge(known: Option<Heard>, told: signature::Told) -> Heard {
 fn joined(known: Option<Box<Details>>, new: Option<Box<Details>>) -> Option<Box<Details>> {
     match (known, new) {
         (Some(mut known), Some(new)) => {
-            let Details { server_name, content } = *new;
+            let Details { server_name, content, asked } = *new;
+            known.asked = asked.or(known.asked);
             known.server_name = server_name.or(known.server_name);
             known.content = match (known.content.take(), content) {
                 (Some(one), Some(two)) => Some(one.join(two)),

@@ -21,6 +21,7 @@ impl Packed {
             Note::ClientPayload => 3,
             Note::ServerPayload => 4,
             Note::LateAnswer => 5,
+            Note::Alert => 6,
             Note::Syn(number) => 0x10 | number,
             Note::SynAck(number) => 0x20 | number,
             Note::Datagram(number) => 0x30 | number,
@@ -40,6 +41,7 @@ impl Packed {
             (_, 3) => Note::ClientPayload,
             (_, 4) => Note::ServerPayload,
             (_, 5) => Note::LateAnswer,
+            (_, 6) => Note::Alert,
             _ => Note::First,
         }
     }
@@ -71,6 +73,7 @@ mod tests {
             Note::ClientPayload,
             Note::ServerPayload,
             Note::LateAnswer,
+            Note::Alert,
             Note::Syn(3),
             Note::SynAck(1),
             Note::Datagram(2),

@@ -104,6 +104,7 @@ names! {
         ClientPayload = "client-payload",
         ServerPayload = "server-payload",
         LateAnswer = "late-answer",
+        Alert = "alert",
     }
     Reply {
         Greeting = "greeting",
@@ -114,6 +115,7 @@ names! {
         ClientAlert(number) = "client-alert",
         ServerAlert(number) = "server-alert",
         HelloUnanswered = "hello-unanswered",
+        HelloClosed = "hello-closed",
         TlsToPlain = "tls-to-plain",
         PlainToTls = "plain-to-tls",
         OldTls(version) = "old-tls",
@@ -254,8 +256,15 @@ mod tests {
         reads_back([Basis::Signature, Basis::Port, Basis::None]);
         let numbered =
             (0..=u8::MAX).flat_map(|number| [Note::Syn(number), Note::SynAck(number), Note::Datagram(number)]);
-        let notes =
-            [Note::First, Note::Reset, Note::IcmpError, Note::ClientPayload, Note::ServerPayload, Note::LateAnswer];
+        let notes = [
+            Note::First,
+            Note::Reset,
+            Note::IcmpError,
+            Note::ClientPayload,
+            Note::ServerPayload,
+            Note::LateAnswer,
+            Note::Alert,
+        ];
         reads_back(notes.into_iter().chain(numbered));
         reads_back([Reply::Greeting, Reply::Reset, Reply::IcmpError]);
         reads_back([CitrixName::GatewayService, CitrixName::Other]);

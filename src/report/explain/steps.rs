@@ -7,7 +7,7 @@ use crate::judge::{self, Change, Together, WhatIf};
 use crate::matching;
 use crate::problem::Told;
 use crate::report::names::short;
-use crate::signature::Protocol;
+use crate::signature::{Protocol, alert_name};
 use crate::time::Span;
 
 /// A text without facts but the answer.
@@ -227,6 +227,10 @@ pub(super) fn packet(packet: &Followed) -> Vec<Told> {
     all.extend((packet.again && packet.number.is_none()).then(|| told("explain-again")));
     all.extend(packet.copy.then(|| told("explain-copy")));
     all.extend(packet.heard.as_ref().map(|heard| heard_told(heard.protocol, heard.server_name())));
+    all.extend(packet.alert.map(|alert| {
+        let name = alert_name(alert.number).unwrap_or_default().replace('_', " ");
+        told("explain-alert").counting("number", alert.number).naming("name", Value::Text(name))
+    }));
     all
 }
 

@@ -78,6 +78,10 @@ impl<W: Write> Page<'_, W> {
             ],
         );
         self.paragraph(&line, "  ", "  ")?;
+        if let Some(tls) = &flow.tls {
+            let line = self.say("explain-tls", [("list", Value::Text(tls.facts().join(", ")))]);
+            self.paragraph(&line, "  ", "  ")?;
+        }
         if conclusion.case.captures.len() > 1 {
             let name = self.capture_name(explanation, record.opener);
             let line = self.say("explain-capture", [("name", text(&name))]);
