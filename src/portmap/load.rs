@@ -236,6 +236,7 @@ fn story(block: &Block<'_>, told: &mut Names<'_>, names: &Names<'_>) -> Option<S
     let subject_serves = services_if(block, "subject_serves", names);
     let subject_uses = services_if(block, "subject_uses", names);
     let stopped = block.text_if("stopped").map(|stopped| stopped.value);
+    let source = block.text_if("source").map(|source| source.value);
     let blocks = block.blocks("phase");
     let mut ids = Names::new("phase", block.faults);
     let phases: Vec<Option<Phase>> = blocks.iter().map(|block| phase(block, &mut ids, names)).collect();
@@ -252,6 +253,7 @@ fn story(block: &Block<'_>, told: &mut Names<'_>, names: &Names<'_>) -> Option<S
         subject_serves,
         subject_uses,
         stopped,
+        source,
         phases,
     })
 }

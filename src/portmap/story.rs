@@ -21,6 +21,8 @@ pub struct Story {
     pub subject_uses: Vec<ServiceId>,
     /// What it means for people when it stops, in one or two sentences.
     pub stopped: Option<String>,
+    /// Where that is documented.
+    pub source: Option<String>,
     /// What happens, in order. Never empty.
     pub phases: Vec<Phase>,
 }

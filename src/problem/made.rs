@@ -134,7 +134,7 @@ fn trend_of(cause: Cause, standing: Standing, of: &[&Finding]) -> Option<Trend> 
 }
 
 /// What is said of a story that stops.
-const STOPPED: &[&str] = &["asked", "done", "error", "how", "phase", "story", "word"];
+const STOPPED: &[&str] = &["asked", "done", "how", "phase", "story", "word"];
 /// What is said of a story that stops because of something larger.
 const FOLLOWING: &[&str] = &["stopped"];
 

@@ -160,6 +160,10 @@ service-stopped =
     .remedy = { $remedy } { $how ->
         [error] {""}
         [missing] Look at the last thing that worked, and capture on the host itself to see what it tries next.
+        [refused] Check that the service runs and listens on { port } of { $opener ->
+            [server] { $clients }
+           *[subject] { $server }
+        }: { listens }.
        *[silent] { $opener ->
             [server] Allow { port } to { $clients } from { $server }.
            *[subject] Allow { port } from { $clients } to { $server }, and check that the service listens: { listens }.
