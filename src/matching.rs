@@ -2,7 +2,7 @@
 
 use crate::flow::{CLIENT_PORTS, DirectionBasis, FlowRecord, Heard, Nobody, Showing, Witness};
 use crate::portmap::{Candidates, Place, PortMap, ServiceId};
-use crate::signature::{Protocol, Strength};
+use crate::signature::{Content, Http, Protocol, Strength};
 use crate::transport::Transport;
 
 /// Where a flow stands in the port map.
@@ -58,6 +58,8 @@ pub enum Question {
     SpokenByServer(Protocol),
     /// The port is the own port of the service that is known by this protocol.
     OwnPort(Protocol),
+    /// The path that was asked for tells the service, and the port may carry it.
+    AskedBy,
     /// The name or the path that was asked for belongs to Citrix, and a rule names the port.
     CitrixName,
     /// The server speaks another protocol than the service of the port does.
@@ -257,12 +259,23 @@ fn by_payload(
     if why.asks(own, || Question::OwnPort(protocol)) {
         return Some(Matching { service, ..fits });
     }
+    if let Some(asked) = asked_for(heard, known, map) {
+        why.asks(true, || Question::AskedBy);
+        return Some(Matching { service: Some(ServiceRef::One(asked)), ..fits });
+    }
     if why.asks(heard.citrix_hint && known.is_some(), || Question::CitrixName) {
         return Some(Matching { service: here(), ..fits });
     }
     let contradicted = heard.by_server && contradicts(flow, heard, known, map);
     let foreign = why.asks(contradicted, || Question::Contradicts(protocol));
     foreign.then_some(Matching { fit: Fit::Foreign(protocol), service: here(), ..fits })
+}
+
+/// The service of the path that was asked for, on a port that it shares with others or that many programs use.
+fn asked_for(heard: &Heard, known: Option<&Known<'_>>, map: &PortMap) -> Option<ServiceId> {
+    let Some(Content::Http(Http { path: Some(path), .. })) = heard.content() else { return None };
+    let candidates = known?.candidates;
+    map.service_asked_by(path).filter(|service| candidates.generic || candidates.services.contains(service))
 }
 
 fn is_its_port(known: Option<&Known<'_>>, service: ServiceId) -> bool {

@@ -322,7 +322,7 @@ impl FlowTable {
         };
         let slot = self.insert(hash, Flow::new(key, client, basis, raw));
         if tftp {
-            self.flows.at(slot).is_tftp_data();
+            self.flows.at(slot).is_tftp_data(packet, raw);
         }
         slot
     }

@@ -9,7 +9,7 @@ use super::lookup::Generic;
 use super::rule::{Direction, Document, Fallback, Instead, Layer, PortRule, Service, ServiceId};
 use super::story::{Opener, Phase, Story};
 use super::terms::Synonym;
-use crate::signature::Protocol;
+use crate::signature::{PATH_LIMIT, Protocol, is_kept_path};
 use crate::transport::Transport;
 
 /// What is wrong with a port map, and where.
@@ -76,9 +76,11 @@ fn parts(file: &Block<'_>) -> Option<Parts> {
     // Services name each other, whichever stands first.
     let named: Vec<(Option<At<String>>, &Block<'_>)> = blocks.iter().map(|block| (block.text("name"), block)).collect();
     named.iter().filter_map(|(name, _)| name.as_ref()).for_each(|name| names.add(name));
-    let mut proved = HashSet::new();
-    let services =
-        named.iter().filter_map(|(name, block)| service(block, name.as_ref(), &names, &mut proved)).collect();
+    let (mut proved, mut asked) = (HashSet::new(), HashSet::new());
+    let service = |(name, block): &(Option<At<String>>, &Block<'_>)| {
+        service(block, name.as_ref(), &names, &mut proved, &mut asked)
+    };
+    let services = named.iter().filter_map(service).collect();
     let generic = file.blocks("generic").iter().map(|block| generic(block, &names)).collect();
     let mut ids = Names::new("rule", file.faults);
     let mut rules = Vec::new();
@@ -115,6 +117,7 @@ fn service(
     name: Option<&At<String>>,
     names: &Names<'_>,
     proved: &mut HashSet<Protocol>,
+    asked: &mut HashSet<String>,
 ) -> Option<Service> {
     let title = block.text("title");
     let by = block.text_if("proved_by").and_then(|by| Some(At { value: protocol(block, &by)?, at: by.at }));
@@ -134,6 +137,7 @@ fn service(
             block.faults.relation(by.at, what);
         }
     }
+    let asked_by = block.texts_if("asked_by").map(|paths| asked_by(block, paths.value, asked)).unwrap_or_default();
     let session = block.flag("session");
     let short = block.text_if("short").map(|short| short.value);
     let blocked = block.text_if("blocked").map(|blocked| blocked.value);
@@ -146,6 +150,7 @@ fn service(
         short,
         proved_by: by.map(|by| by.value),
         speaks,
+        asked_by,
         session,
         carries,
         blocked,
@@ -154,6 +159,21 @@ fn service(
             None => None,
         },
     })
+}
+
+/// How paths begin by which a service is asked for. Only paths of Citrix are kept, so no other one tells anything.
+fn asked_by(block: &Block<'_>, paths: Vec<At<String>>, asked: &mut HashSet<String>) -> Vec<String> {
+    for At { at, value: path } in &paths {
+        let is_clean = path.len() <= PATH_LIMIT && path.bytes().all(|byte| matches!(byte, 0x21..=0x7E) && byte != b'?');
+        if !is_clean || *path != path.to_ascii_lowercase() {
+            block.faults.value(*at, format!("'{path}' is not the beginning of a path in lower case"));
+        } else if !is_kept_path(path) {
+            block.faults.value(*at, format!("no request is told by a path that begins with '{path}'"));
+        } else if !asked.insert(path.clone()) {
+            block.faults.relation(*at, format!("a service is asked by '{path}' already"));
+        }
+    }
+    paths.into_iter().map(|path| path.value).collect()
 }
 
 /// What takes the place of `blocked`.
@@ -450,6 +470,7 @@ name = "cgp"
 title = "CGP"
 proved_by = "cgp"
 speaks = ["cgp", "tls"]
+asked_by = ["/citrix/one/"]
 session = true
 blocked = "Less comfort."
 instead = { services = ["ica"], fallback = "cgp-to-ica" }
@@ -486,6 +507,9 @@ cited = "Somebody"
     /// The line of the good map that says what takes the place of another service, which is declared after it.
     const INSTEAD: &str = r#"instead = { services = ["ica"], fallback = "cgp-to-ica" }"#;
 
+    /// The line of the good map that says by which paths a service is asked for.
+    const ASKED: &str = r#"asked_by = ["/citrix/one/"]"#;
+
     fn faults_of(text: &str) -> Vec<MapFault> {
         PortMap::parse(text).expect_err("a broken map").faults
     }
@@ -507,6 +531,7 @@ cited = "Somebody"
         let [cgp, ica] = map.services() else { panic!("{:?}", map.services()) };
         assert_eq!(cgp.proved_by, Some(Protocol::Cgp));
         assert_eq!(cgp.speaks, Some(vec![Protocol::Cgp, Protocol::Tls]));
+        assert_eq!(cgp.asked_by, ["/citrix/one/"]);
         assert_eq!(cgp.blocked.as_deref(), Some("Less comfort."));
         let ica_instead = Instead { services: vec![ServiceId(1)], fallback: Fallback::CgpToIca };
         assert_eq!((cgp.session, &cgp.instead), (true, &Some(ica_instead)));
@@ -516,6 +541,7 @@ cited = "Somebody"
             short: None,
             proved_by: None,
             speaks: None,
+            asked_by: Vec::new(),
             session: false,
             carries: Vec::new(),
             blocked: None,
@@ -567,6 +593,12 @@ cited = "Somebody"
             (r#"proved_by = "cgp""#, r#"proved_by = "cpg""#, "no signature recognises a protocol 'cpg'"),
             (r#"speaks = ["cgp", "tls"]"#, r#"speaks = ["cgp", "tcp"]"#, "no signature recognises a protocol 'tcp'"),
             (r#"speaks = ["cgp", "tls"]"#, r#"speak = ["cgp"]"#, "unknown key `speak`"),
+            (ASKED, r#"asked_by = ["/Citrix/One/"]"#, "'/Citrix/One/' is not the beginning of a path in lower case"),
+            (ASKED, r#"asked_by = ["/citrix/a b"]"#, "'/citrix/a b' is not the beginning of a path in lower case"),
+            (ASKED, r#"asked_by = ["/citrix/?x"]"#, "'/citrix/?x' is not the beginning of a path in lower case"),
+            (ASKED, r#"asked_by = ["/one/"]"#, "no request is told by a path that begins with '/one/'"),
+            (ASKED, r#"asked_by = ["/citrix/a", "/citrix/a"]"#, "a service is asked by '/citrix/a' already"),
+            (ASKED, r#"asked_by = "/citrix/a""#, "a list of texts is wanted, not a text"),
             ("session = true", r#"session = "yes""#, "true or false is wanted, not a text"),
             (r#"blocked = "Less comfort.""#, r#"blocked = """#, "an empty text"),
             (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""ica", "icq""#), "there is no service 'icq'"),
@@ -605,18 +637,18 @@ cited = "Somebody"
     #[test]
     fn a_rule_over_tcp_alone_has_no_udp_side() {
         let tcp = GOOD.replacen(r#"protocol = ["tcp", "udp"]"#, r#"protocol = ["tcp"]"#, 1);
-        assert_eq!(fault_of(&tcp), fault(30, "reply names what is no UDP port of the rule"));
+        assert_eq!(fault_of(&tcp), fault(31, "reply names what is no UDP port of the rule"));
         let named = tcp.replacen("reply = [1494]", r#"udp_service = "ica""#, 1);
-        assert_eq!(fault_of(&named), fault(30, "udp_service stands in a rule without udp"));
+        assert_eq!(fault_of(&named), fault(31, "udp_service stands in a rule without udp"));
     }
 
     #[test]
     fn what_is_missing_is_reported_where_it_should_stand() {
         let error = fault_of(&GOOD.replacen("detail = \"Sessions\"\n", "", 1));
         assert!(error.what.contains("missing key `detail`"), "{error}");
-        assert_eq!(error.line, 21, "the head of the rule");
+        assert_eq!(error.line, 22, "the head of the rule");
         let error = fault_of(&GOOD.replacen("why = \"It is missing.\"\n", "", 1));
-        assert_eq!(error, fault(33, "a correction needs `why` and `cited`"));
+        assert_eq!(error, fault(34, "a correction needs `why` and `cited`"));
         assert_eq!(faults_of(""), [fault(1, "missing key `name`"), fault(1, "missing key `version`")]);
     }
 
@@ -644,9 +676,9 @@ cited = "Somebody"
     fn names_are_given_once() {
         let service = "[[service]]\nname = \"ica\"\ntitle = \"Again\"\n";
         let error = fault_of(&GOOD.replacen("[[generic]]", &format!("{service}[[generic]]"), 1));
-        assert_eq!(error, fault(20, "the service 'ica' stands in the map already"));
+        assert_eq!(error, fault(21, "the service 'ica' stands in the map already"));
         let error = fault_of(&GOOD.replacen("title = \"ICA\"", "title = \"ICA\"\nproved_by = \"cgp\"", 1));
-        assert_eq!(error, fault(19, "the protocol 'cgp' proves another service already"));
+        assert_eq!(error, fault(20, "the protocol 'cgp' proves another service already"));
     }
 
     #[test]
@@ -663,7 +695,7 @@ cited = "Somebody"
     fn an_error_is_a_sentence() {
         let text = GOOD.replacen("[1494, \"8082-8083\"]", "[\"808x\"]", 1).replacen("reply = [1494]\n", "", 1);
         let error = PortMap::parse(&text).expect_err("a broken map");
-        assert_eq!(error.to_string(), "port map, line 27: '808x' is not a port or a range");
+        assert_eq!(error.to_string(), "port map, line 28: '808x' is not a port or a range");
     }
 
     /// Whoever writes a map corrects it once.
@@ -680,12 +712,12 @@ cited = "Somebody"
             fault(6, "a text is wanted, not a whole number"),
             fault(12, "no signature recognises a protocol 'tcp'"),
             fault(12, "no signature recognises a protocol 'udp'"),
-            fault(20, "'99999' is not a port (1 to 65535)"),
-            fault(20, "the range '5-4' runs backwards"),
-            fault(21, "missing key `detail`"),
-            fault(28, "'in' is not one-way or both"),
-            fault(31, "unknown key `details`"),
-            fault(34, "the rule 'one' stands in the map already"),
+            fault(21, "'99999' is not a port (1 to 65535)"),
+            fault(21, "the range '5-4' runs backwards"),
+            fault(22, "missing key `detail`"),
+            fault(29, "'in' is not one-way or both"),
+            fault(32, "unknown key `details`"),
+            fault(35, "the rule 'one' stands in the map already"),
         ];
         assert_eq!(faults_of(&text), expected);
     }
@@ -697,14 +729,14 @@ cited = "Somebody"
             GOOD.replacen("detail = \"Sessions\"", "detail : Sessions", 1).replacen("tcp = [80]", "tcp = [0]", 1);
         let text = text.replacen("why = \"It is missing.\"", "why = It is missing.", 1);
         let faults = faults_of(&text);
-        assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [20, 31, 42], "{faults:?}");
+        assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [21, 32, 43], "{faults:?}");
     }
 
     #[test]
     fn a_synonym_is_typed_once_and_has_words() {
         let synonym = |typed: &str| format!("{GOOD}[[synonym]]\ntyped = [{typed}]\nmeans = [\"ICA\"]\n");
         assert!(PortMap::parse(&synonym(r#""x", "y z""#)).is_ok());
-        assert_eq!(fault_of(&synonym(r#""x y", "X-Y""#)), fault(45, "'X-Y' is typed in another synonym already"));
-        assert_eq!(fault_of(&synonym(r#""--""#)), fault(45, "there is no word in '--'"));
+        assert_eq!(fault_of(&synonym(r#""x y", "X-Y""#)), fault(46, "'X-Y' is typed in another synonym already"));
+        assert_eq!(fault_of(&synonym(r#""--""#)), fault(46, "there is no word in '--'"));
     }
 }

@@ -160,6 +160,16 @@ impl PortMap {
         Vec::from_iter(ports.collect::<BTreeSet<u16>>())
     }
 
+    /// The service that a request for this path concerns, whatever its port. The path is in lower case.
+    pub fn service_asked_by(&self, path: &str) -> Option<ServiceId> {
+        let begins = |(id, service): (ServiceId, &Service)| {
+            let fitting = service.asked_by.iter().filter(|begin| path.starts_with(begin.as_str()));
+            Some((fitting.map(String::len).max()?, id))
+        };
+        let ids = (0..small(self.services.len())).map(ServiceId);
+        ids.zip(&self.services).filter_map(begins).max_by_key(|(length, _)| *length).map(|(_, id)| id)
+    }
+
     /// All rules: those of the documents in their order, then the corrections.
     pub fn rules(&self) -> &[PortRule] {
         &self.rules

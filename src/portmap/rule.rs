@@ -76,6 +76,9 @@ pub struct Service {
     /// The protocols that may be heard on its ports; another one there contradicts the rule. `None`: the service is not
     /// known well enough to be contradicted.
     pub speaks: Option<Vec<Protocol>>,
+    /// How the paths begin that only this service is asked for over HTTP, in lower case. Of several services the one with the longest
+    /// beginning is meant.
+    pub asked_by: Vec<String>,
     /// Its ports are session ports: ICA and CGP are both at home there, nothing but Citrix is, and the internet must not
     /// reach them.
     pub session: bool,

@@ -46,7 +46,7 @@ pub struct Certificate {
 /// The first request, and the status of the answer.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Http {
-    /// The path without what follows a question mark, in lower case, where it belongs to Citrix.
+    /// The path without what follows a question mark, in lower case, where it belongs to Citrix; its first [`PATH_LIMIT`] bytes.
     pub path: Option<Box<str>>,
     /// It asks to go on as WebSocket.
     pub websocket: bool,
@@ -55,47 +55,72 @@ pub struct Http {
 }
 
 /// A request of Kerberos, and how it was answered.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Kerberos {
-    /// The error code of the answer (RFC 4120, 7.5.9).
+    /// What the client asks for.
+    pub asks_for: Option<Ticket>,
+    /// The error code of the answer (RFC 4120, 7.5.9): 6 is an unknown client, 7 an unknown server, 37 a clock that is wrong. 25 and
+    /// 52 belong to every day: say who you are, and ask over TCP.
     pub error: Option<u16>,
+    /// The server, or the service of a host, that the client asked about, where that failed.
+    pub server: Option<Box<str>>,
+}
+
+/// What a client of Kerberos asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ticket {
+    /// A ticket with which it asks for others: somebody logs on.
+    Initial,
+    /// A ticket for a service.
+    Service,
 }
 
 /// A question of DNS, and how it was answered.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Dns {
-    /// The response code, where it is none of success.
+    /// The response code, where it is none of success: 2 is a server that fails, 3 an unknown name, 5 a refusal.
     pub failure: Option<u8>,
     /// The name that was asked for, in lower case, where that failed.
     pub name: Option<Box<str>>,
 }
 
-/// A message of DHCP.
+/// The first message of DHCP of each side.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Dhcp {
+    /// What the answer is, or the request where there is no answer (RFC 2132, 9.6): 2 offers, 5 acknowledges, 6 refuses.
+    pub message: Option<u8>,
     /// The client wants to boot from the network.
     pub pxe: bool,
     /// The answer offers or acknowledges an address: this one.
     pub address: Option<[u8; 4]>,
+    /// The server that says so.
+    pub server: Option<[u8; 4]>,
     /// The answer names a boot file.
     pub boot_file: bool,
 }
 
-/// The first request of LDAP.
+/// What a client of LDAP asks for first.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Ldap {
-    /// The client asks for TLS.
+    /// It asks for TLS.
     pub start_tls: bool,
-    /// The client sends a name and a password in the clear.
+    /// It sends a name and a password in the clear.
     pub simple_bind: bool,
+    /// It logs on in another way, which sends no password.
+    pub sasl_bind: bool,
 }
 
 /// A request of TFTP, and how it was answered.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Tftp {
-    /// The error code of the answer (RFC 1350, 5).
+    /// The boot file of Citrix Provisioning that is asked for; its first [`PATH_LIMIT`] bytes.
+    pub boot_file: Option<Box<str>>,
+    /// The error code of the answer (RFC 1350, 5): 1 is a file that is not there, 2 a refusal.
     pub error: Option<u16>,
 }
+
+/// Maximum length of a path that is kept, in bytes.
+pub const PATH_LIMIT: usize = 128;
 
 impl Content {
     /// What was known before, and what is told now. What is told later stands where both tell the same.
@@ -111,22 +136,29 @@ impl Content {
                 websocket: two.websocket || one.websocket,
                 status: two.status.or(one.status),
             }),
-            (Content::Kerberos(one), Content::Kerberos(two)) => {
-                Content::Kerberos(Kerberos { error: two.error.or(one.error) })
-            }
+            (Content::Kerberos(one), Content::Kerberos(two)) => Content::Kerberos(Kerberos {
+                asks_for: two.asks_for.or(one.asks_for),
+                error: two.error.or(one.error),
+                server: two.server.or(one.server),
+            }),
             (Content::Dns(one), Content::Dns(two)) => {
                 Content::Dns(Dns { failure: two.failure.or(one.failure), name: two.name.or(one.name) })
             }
             (Content::Dhcp(one), Content::Dhcp(two)) => Content::Dhcp(Dhcp {
+                message: two.message.or(one.message),
                 pxe: two.pxe || one.pxe,
                 address: two.address.or(one.address),
+                server: two.server.or(one.server),
                 boot_file: two.boot_file || one.boot_file,
             }),
             (Content::Ldap(one), Content::Ldap(two)) => Content::Ldap(Ldap {
                 start_tls: two.start_tls || one.start_tls,
                 simple_bind: two.simple_bind || one.simple_bind,
+                sasl_bind: two.sasl_bind || one.sasl_bind,
             }),
-            (Content::Tftp(one), Content::Tftp(two)) => Content::Tftp(Tftp { error: two.error.or(one.error) }),
+            (Content::Tftp(one), Content::Tftp(two)) => {
+                Content::Tftp(Tftp { boot_file: two.boot_file.or(one.boot_file), error: two.error.or(one.error) })
+            }
             (_, later) => later,
         }
     }

@@ -1,36 +1,92 @@
-//! DHCP and PXE: the magic cookie after the fixed fields of BOOTP.
+//! DHCP and PXE: the magic cookie after the fixed fields of BOOTP, and what the options say about boot and address.
 
-use super::bytes::{Parsed, Reader};
+use super::bytes::{Miss, Parsed, Reader};
 use super::voice::Reading;
-use super::{Opening, Signature, Strength, UDP};
+use super::{Content, Dhcp, Opening, Signature, Strength, UDP};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dhcp",
     transports: UDP,
-    source: "facts DHCP-01, PVS-01; RFC 2131 2, 3",
+    source: "facts DHCP-01, PVS-01; RFC 2131 2, 3; RFC 2132 9",
     only_citrix: false,
     read,
 };
 
 fn read(opening: &Opening<'_>) -> Reading {
-    opening.each_side(|voice| voice.reading(message(voice.bytes), Strength::Strong))
+    opening.each_side(|voice| voice.saying(message(voice.bytes), Strength::Strong))
 }
 
 /// Where the options begin.
 const COOKIE_AT: usize = 236;
+/// Where the address stands that is given to the client.
+const ADDRESS_AT: usize = 16;
+/// Where the name of the boot file begins, which ends where the options begin.
+const FILE_AT: usize = 108;
 
-fn message(bytes: &[u8]) -> Parsed<()> {
+fn message(bytes: &[u8]) -> Parsed<Option<Content>> {
     let mut reader = Reader::new(bytes);
-    reader.within(1..=2)?; // Request or reply.
-    reader.take(COOKIE_AT - 1)?;
-    reader.want(&[0x63, 0x82, 0x53, 0x63])
+    let is_reply = reader.within(REQUEST..=REPLY)? == REPLY;
+    let fields = &reader.take(COOKIE_AT - 1)?;
+    reader.want(&[0x63, 0x82, 0x53, 0x63])?;
+    let mut known = Dhcp::default();
+    let overloaded = options(reader.rest(), is_reply, &mut known);
+    // Bytes of the whole message, of which the first was read apart.
+    let (address, file) = (&fields[ADDRESS_AT - 1..][..4], &fields[FILE_AT - 1..]);
+    if overloaded & FILE_HAS_OPTIONS != 0 {
+        options(file, is_reply, &mut known);
+    } else if is_reply && file[0] != 0 {
+        known.boot_file = true;
+    }
+    let gives = is_reply && matches!(known.message, Some(OFFER | ACKNOWLEDGEMENT));
+    known.address = address.first_chunk().copied().filter(|address| gives && *address != [0; 4]);
+    Ok((known != Dhcp::default()).then_some(Content::Dhcp(known)))
+}
+
+const REQUEST: u8 = 1;
+const REPLY: u8 = 2;
+
+/// What an answer is (RFC 2132, 9.6).
+const OFFER: u8 = 2;
+const ACKNOWLEDGEMENT: u8 = 5;
+
+/// The field of the boot file holds options instead (RFC 2132, 9.3).
+const FILE_HAS_OPTIONS: u8 = 1;
+
+/// Reads options up to their end, and gives which fields hold more of them.
+fn options(bytes: &[u8], is_reply: bool, known: &mut Dhcp) -> u8 {
+    let (mut reader, mut overloaded) = (Reader::new(bytes), 0);
+    while let Ok((option, value)) = option(&mut reader) {
+        match (option, value) {
+            (52, &[fields]) => overloaded = fields,
+            (53, &[message]) => known.message = Some(message),
+            (54, &[a, b, c, d]) => known.server = Some([a, b, c, d]),
+            (60, class) => known.pxe |= class.starts_with(b"PXEClient"),
+            (67, [_, ..]) => known.boot_file |= is_reply,
+            _ => {}
+        }
+    }
+    overloaded
+}
+
+/// The next option; padding is passed over, and after the end there is none (RFC 2132, 3.1 and 3.2).
+fn option<'a>(reader: &mut Reader<'a>) -> Parsed<(u8, &'a [u8])> {
+    loop {
+        match reader.byte()? {
+            0 => {}
+            255 => return Err(Miss::Wrong),
+            option => {
+                let length = reader.byte()?;
+                return Ok((option, reader.take(usize::from(length))?));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Dhcp;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, udp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

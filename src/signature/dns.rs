@@ -1,9 +1,9 @@
 //! DNS: a header with one question and a valid name in it. The header alone fits much else, QUIC among it, and off port
 //! 53 even the whole is no more than soft.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Signature, Transport, BOTH};
+use super::{BOTH, Content, Dns, Opening, Signature, Transport};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dns",
@@ -14,7 +14,7 @@ pub(super) const SIGNATURE: Signature = Signature {
 };
 
 fn read(opening: &Opening<'_>) -> Reading {
-    opening.each_side(|voice| voice.reading(message(voice), voice.strong_on(&[PORT])))
+    opening.each_side(|voice| voice.saying(message(voice), voice.strong_on(&[PORT])))
 }
 
 const PORT: u16 = 53;
@@ -22,21 +22,25 @@ const PORT: u16 = 53;
 const IS_ANSWER: u16 = 0x8000;
 const OPERATION: u16 = 0x7800;
 const RESERVED: u16 = 0x0040;
+/// The response code in the lower byte of the flags.
+const CODE: u8 = 0x0F;
 
 /// Names are no longer than this, lengths and end included (RFC 1035, 3.1).
 const LONGEST_NAME: usize = 255;
 
-fn message(voice: &Voice<'_>) -> Parsed<()> {
+fn message(voice: &Voice<'_>) -> Parsed<Option<Content>> {
     let mut reader = Reader::new(voice.bytes);
     if voice.opening.transport == Transport::Tcp {
         sure(reader.be16()? >= SHORTEST)?;
     }
-    header(&mut reader)?;
+    let failure = header(&mut reader)?;
+    let question = reader.clone();
     let is_root = name(&mut reader)?;
     sure(!is_root || voice.opening.server_port == PORT)?;
     sure(reader.be16()? != 0)?; // The type.
     let class = reader.be16()?;
-    sure(matches!(class, INTERNET | CHAOS | HESIOD | ANY))
+    sure(matches!(class, INTERNET | CHAOS | HESIOD | ANY))?;
+    Ok(failure.map(|failure| Content::Dns(Dns { failure: Some(failure), name: in_words(question) })))
 }
 
 /// A header, the root as a name, type and class.
@@ -47,14 +51,18 @@ const CHAOS: u16 = 3;
 const HESIOD: u16 = 4;
 const ANY: u16 = 255;
 
-/// A standard query or its answer, with one question. A query has no answers; it may have an additional record or two.
-fn header(reader: &mut Reader<'_>) -> Parsed<()> {
+/// A standard query or its answer, with one question. A query has no answers; it may have an additional record or two. Gives the
+/// response code of an answer that tells of no success.
+fn header(reader: &mut Reader<'_>) -> Parsed<Option<u8>> {
     reader.be16()?; // The number of the query.
     let flags = reader.be16()?;
     sure(flags & (OPERATION | RESERVED) == 0)?;
     sure(reader.be16()? == 1)?;
     let (answers, authorities, additional) = (reader.be16()?, reader.be16()?, reader.be16()?);
-    sure(flags & IS_ANSWER != 0 || (answers == 0 && authorities <= 1 && additional <= 2))
+    let is_answer = flags & IS_ANSWER != 0;
+    sure(is_answer || (answers == 0 && authorities <= 1 && additional <= 2))?;
+    let code = flags.to_be_bytes()[1] & CODE;
+    Ok(Some(code).filter(|&code| is_answer && code != 0))
 }
 
 /// A name of labels with the characters that names of hosts and services have, and whether it is the root.
@@ -71,15 +79,28 @@ fn name(reader: &mut Reader<'_>) -> Parsed<bool> {
     }
 }
 
+/// A name that was read already, its labels with dots between them, in lower case; none for the root.
+fn in_words(mut reader: Reader<'_>) -> Option<Box<str>> {
+    let mut words = String::new();
+    while let Ok(length @ 1..) = reader.byte() {
+        let label = reader.take(usize::from(length)).ok()?;
+        if !words.is_empty() {
+            words.push('.');
+        }
+        words.extend(label.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+    }
+    (!words.is_empty()).then(|| words.into_boxed_str())
+}
+
 fn is_name_character(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'*' | b'/')
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, udp, Said};
     use super::super::Protocol::Dns;
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, tcp, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         let query = query(&["ddc1", "corp", "example"]);

@@ -1,10 +1,10 @@
 //! HTTP in clear text: requests with their host, answers, and the preface of HTTP/2. A WebSocket begins as an HTTP
 //! request and is told as HTTP (facts HDX-04).
 
-use super::bytes::{is_plain, sure, Miss, Parsed, Reader};
+use super::bytes::{Miss, Parsed, Reader, is_plain, sure};
 use super::name;
 use super::voice::{Clue, Reading, Voice};
-use super::{Opening, Signature, Strength, TCP};
+use super::{Content, Http, Opening, PATH_LIMIT, Signature, Strength, TCP};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "http",
@@ -58,7 +58,15 @@ fn answer(voice: &Voice<'_>) -> Reading {
     }
     let location = header(reader.rest(), b"location").unwrap_or_default();
     let citrix_hint = name::is_citrix_path(split_target(location).1);
-    Reading::Heard(Clue { citrix_hint, ..Clue::new(Strength::Strong, voice.speaker) })
+    let content = status(reader).map(|status| Content::Http(Http { status: Some(status), ..Http::default() }));
+    Reading::Heard(Clue { citrix_hint, content, ..Clue::new(Strength::Strong, voice.speaker) })
+}
+
+/// The status after the second digit of the version (RFC 9112, 4).
+fn status(mut reader: Reader<'_>) -> Option<u16> {
+    let [_, b' ', digits @ ..] = reader.take(5).ok()? else { return None };
+    let status = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    (100..=599).contains(&status).then_some(status)
 }
 
 fn asked(voice: &Voice<'_>) -> Reading {
@@ -80,8 +88,19 @@ fn named(voice: &Voice<'_>, request: &Request<'_>) -> Reading {
         return Reading::Begun;
     }
     let server_name = host.and_then(|host| name::server_name(without_port(host)));
-    let citrix_hint = name::is_citrix_path(path) || server_name.as_deref().is_some_and(name::is_citrix_host);
-    Reading::Heard(Clue { server_name, citrix_hint, ..Clue::new(Strength::Strong, voice.speaker) })
+    let is_citrix_path = name::is_citrix_path(path);
+    let citrix_hint = is_citrix_path || server_name.as_deref().is_some_and(name::is_citrix_host);
+    let path = is_citrix_path.then(|| kept_path(path));
+    let websocket = header(request.head, b"upgrade").is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"));
+    let content = (path.is_some() || websocket).then_some(Content::Http(Http { path, websocket, status: None }));
+    Reading::Heard(Clue { server_name, citrix_hint, content, ..Clue::new(Strength::Strong, voice.speaker) })
+}
+
+/// A path as it is kept: plain, because the whole request line is.
+fn kept_path(path: &[u8]) -> Box<str> {
+    let end = path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
+    let kept = &path[..end.min(PATH_LIMIT)];
+    kept.iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect::<String>().into_boxed_str()
 }
 
 /// The request line, which must be whole and name its version, and what follows. `GET` needs no version (HTTP/0.9).
@@ -153,9 +172,9 @@ fn without_port(authority: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, Said};
     use super::super::Protocol::Http;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, tcp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

@@ -1,27 +1,27 @@
 //! LDAP, and CLDAP over UDP: the first operation of a client and its answer. No magic word, so it is soft off its own
 //! ports.
 
-use super::bytes::{sure, Miss, Parsed, Reader};
+use super::bytes::{Miss, Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Signature, BOTH};
+use super::{BOTH, Content, Ldap, Opening, Signature};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "ldap",
     transports: BOTH,
-    source: "facts LDAP-01, NS-05; RFC 4511 4.1.1, 4.2, 4.5.1, 4.12, 4.14",
+    source: "facts LDAP-01, NS-05; RFC 4511 4.1.1, 4.2, 4.2.1, 4.5.1, 4.12, 4.14",
     only_citrix: false,
     read,
 };
 
 fn read(opening: &Opening<'_>) -> Reading {
-    opening.each_side(|voice| voice.reading(message(voice), voice.strong_on(&PORTS)))
+    opening.each_side(|voice| voice.saying(message(voice), voice.strong_on(&PORTS)))
 }
 
 /// LDAP and the global catalogue; 636 and 3269 speak TLS first.
 const PORTS: [u16; 2] = [389, 3268];
 
 /// A sequence, the number of the message, and an operation.
-fn message(voice: &Voice<'_>) -> Parsed<()> {
+fn message(voice: &Voice<'_>) -> Parsed<Option<Content>> {
     let mut reader = Reader::new(voice.bytes);
     reader.want(&[0x30])?;
     reader.ber_length()?;
@@ -32,19 +32,34 @@ fn message(voice: &Voice<'_>) -> Parsed<()> {
     reader.ber_length()?;
     match operation {
         0x60 => bind(reader),
-        0x63 => search(reader),
+        0x63 => search(reader).map(|()| None),
         0x77 => start_tls(reader),
         // Answers to bind, search and extended requests have nothing to check and count on the own ports only.
-        0x61 | 0x64 | 0x65 | 0x78 => sure(PORTS.contains(&voice.opening.server_port)),
+        0x61 | 0x64 | 0x65 | 0x78 => sure(PORTS.contains(&voice.opening.server_port)).map(|()| None),
         _ => Err(Miss::Wrong),
     }
 }
 
-/// The version comes first.
-fn bind(mut reader: Reader<'_>) -> Parsed<()> {
+/// The version comes first. Who binds and how may not be there yet, and then nothing is said of it.
+fn bind(mut reader: Reader<'_>) -> Parsed<Option<Content>> {
     reader.want(&[0x02, 0x01])?;
-    reader.within(2..=3).map(|_| ())
+    reader.within(2..=3)?;
+    Ok(authentication(reader).ok().filter(|known| *known != Ldap::default()).map(Content::Ldap))
 }
+
+/// A name, then a password or what goes without one. Who gives no name or no password is nobody (RFC 4513, 5.1).
+fn authentication(mut reader: Reader<'_>) -> Parsed<Ldap> {
+    reader.want(&[0x04])?;
+    let name = reader.ber_length()?;
+    reader.take(name)?;
+    let choice = reader.byte()?;
+    let is_empty = reader.ber_length()? == 0;
+    Ok(Ldap { simple_bind: choice == SIMPLE && name > 0 && !is_empty, sasl_bind: choice == SASL, ..Ldap::default() })
+}
+
+/// Tags of the ways to say who one is (RFC 4511, 4.2).
+const SIMPLE: u8 = 0x80;
+const SASL: u8 = 0xA3;
 
 /// The name from which to search, then the scope.
 fn search(mut reader: Reader<'_>) -> Parsed<()> {
@@ -56,17 +71,18 @@ fn search(mut reader: Reader<'_>) -> Parsed<()> {
 }
 
 /// The wish to speak TLS (RFC 4511, 4.14.1).
-fn start_tls(mut reader: Reader<'_>) -> Parsed<()> {
+fn start_tls(mut reader: Reader<'_>) -> Parsed<Option<Content>> {
     reader.want(&[0x80])?;
     reader.ber_length()?;
-    reader.want(b"1.3.6.1.4.1.1466.20037")
+    reader.want(b"1.3.6.1.4.1.1466.20037")?;
+    Ok(Some(Content::Ldap(Ldap { start_tls: true, ..Ldap::default() })))
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, udp, Said};
     use super::super::Protocol::Ldap;
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, tcp, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

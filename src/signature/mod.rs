@@ -6,7 +6,8 @@ use std::fmt;
 
 use voice::{Clue, Reading, Speaker};
 
-pub use content::{Certificate, Content, Dhcp, Dns, Http, Kerberos, Ldap, Tftp, Tls};
+pub use content::{Certificate, Content, Dhcp, Dns, Http, Kerberos, Ldap, PATH_LIMIT, Tftp, Ticket, Tls};
+pub use name::is_kept_path;
 
 mod bytes;
 mod content;
@@ -219,6 +220,11 @@ pub fn follows_answer(protocol: Option<Protocol>, server_port: u16, first: &[u8]
         None => dtls::follows_answer(datagram) || edt::is_midstream(server_port, datagram),
         Some(_) => false,
     }
+}
+
+/// What the first datagram says that a server sends from another port than the one of TFTP on which it was asked.
+pub fn tftp_failure(answer: &[u8]) -> Option<Content> {
+    tftp::failure(answer)
 }
 
 /// Bytes of one side's opening that are kept while the other side is waited for.

@@ -29,6 +29,11 @@ pub(super) fn is_citrix_path(path: &[u8]) -> bool {
         || path.windows(REGISTRAR.len()).any(|part| part.eq_ignore_ascii_case(REGISTRAR))
 }
 
+/// Whether of a request whose path begins so the path is kept: it belongs to Citrix for sure.
+pub fn is_kept_path(begin: &str) -> bool {
+    is_citrix_path(begin.as_bytes())
+}
+
 /// Whether a file asked for by TFTP is a boot file of Citrix Provisioning.
 pub(super) fn is_citrix_boot_file(path: &[u8]) -> bool {
     let file = path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or(path);

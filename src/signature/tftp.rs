@@ -1,10 +1,10 @@
 //! TFTP: requests, which name their mode, and transfers, which are loose: data comes from a new port of the server and
 //! two small numbers are all that marks it.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::name;
 use super::voice::{Clue, Reading, Speaker, Voice};
-use super::{Opening, Signature, Strength, UDP};
+use super::{Content, Opening, PATH_LIMIT, Signature, Strength, Tftp, UDP};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "tftp",
@@ -36,7 +36,11 @@ fn asked(voice: &Voice<'_>) -> Reading {
     match request(voice.bytes) {
         Ok(file) => {
             let citrix_hint = name::is_citrix_boot_file(file);
-            Reading::Heard(Clue { citrix_hint, ..Clue::new(Strength::Strong, voice.speaker) })
+            // Plain, or it would be no request.
+            let kept = || file[..file.len().min(PATH_LIMIT)].iter().map(|&byte| char::from(byte)).collect::<String>();
+            let boot_file = citrix_hint.then(|| kept().into_boxed_str());
+            let content = boot_file.is_some().then_some(Content::Tftp(Tftp { boot_file, error: None }));
+            Reading::Heard(Clue { citrix_hint, content, ..Clue::new(Strength::Strong, voice.speaker) })
         }
         Err(_) => Reading::Foreign,
     }
@@ -60,9 +64,20 @@ fn transfer(opening: &Opening<'_>) -> Reading {
     let (client, server) = (opening.client, opening.server);
     let is_transfer = is_exchange(client, server) || is_exchange(server, client);
     if is_transfer || (opening.server_port == PORT && is_answer(server)) {
-        return Reading::heard(Strength::Soft, Speaker::Server);
+        let content = failure(server);
+        return Reading::Heard(Clue { content, ..Clue::new(Strength::Soft, Speaker::Server) });
     }
     Reading::Foreign
+}
+
+/// What an answer says, if it is an error. It may come from any port of a server that was asked.
+pub(super) fn failure(answer: &[u8]) -> Option<Content> {
+    match answer {
+        [0, ERROR, high, low, ..] => {
+            Some(Content::Tftp(Tftp { error: Some(u16::from_be_bytes([*high, *low])), boot_file: None }))
+        }
+        _ => None,
+    }
 }
 
 fn is_exchange(sent: &[u8], reply: &[u8]) -> bool {
@@ -91,9 +106,9 @@ fn is_first_data(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Tftp;
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

@@ -64,6 +64,14 @@ impl Voice<'_> {
         }
     }
 
+    /// The same, with what the bytes say beside the protocol.
+    pub(super) fn saying(&self, parsed: Parsed<Option<Content>>, strength: Strength) -> Reading {
+        match parsed {
+            Ok(content) => Reading::Heard(Clue { content, ..Clue::new(strength, self.speaker) }),
+            Err(miss) => self.missed(miss, strength),
+        }
+    }
+
     /// The reading of bytes that do not fit: worth waiting only for what would be more than soft.
     pub(super) fn missed(&self, miss: Miss, strength: Strength) -> Reading {
         match miss {

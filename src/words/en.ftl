@@ -1697,6 +1697,7 @@ explain-own-port = { $answer ->
         [yes] { $protocol } belongs to the service of this port.
        *[no] The service of this port is not known by { $protocol }.
     }
+explain-asked-by = The path that was asked for tells the service.
 explain-citrix-name = { $answer ->
         [yes] The name or path that was asked for belongs to Citrix, and a rule names the port.
        *[no] No name or path points to Citrix.

@@ -36,15 +36,16 @@ impl Flow {
         self.tell(None, true);
     }
 
-    /// This flow is TFTP data that answers a request seen on port 69.
-    pub fn is_tftp_data(&mut self) {
+    /// This flow is TFTP data that answers a request seen on port 69. It begins with this packet.
+    pub fn is_tftp_data(&mut self, packet: &Packet, raw: &RawPacket<'_>) {
         self.listening.0 = Listening::CLIENT | Listening::SERVER;
+        let content = signature::tftp_failure(packet.payload(raw.bytes));
         self.cold().heard = Some(Heard {
             protocol: signature::Protocol::Tftp,
             strength: signature::Strength::Strong,
             by_server: true,
             citrix_hint: false,
-            details: None,
+            details: content.map(|content| Box::new(Details { server_name: None, content: Some(content) })),
         });
     }
 

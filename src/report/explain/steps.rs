@@ -107,6 +107,7 @@ pub(super) fn of_map(&Asked { question, answer }: &Asked<matching::Question>) ->
         Q::BuiltOn(protocol) => about("explain-built-on", protocol),
         Q::SpokenByServer(protocol) => about("explain-spoken-by-server", protocol),
         Q::OwnPort(protocol) => about("explain-own-port", protocol),
+        Q::AskedBy => told("explain-asked-by"),
         Q::CitrixName => told("explain-citrix-name"),
         Q::Contradicts(protocol) => about("explain-contradicts", protocol),
         Q::PortKnown => told("explain-port-known"),
