@@ -2,8 +2,9 @@
 
 use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
-use crate::flow::{FlowRecord, Showing};
-use crate::matching::Matching;
+use crate::flow::{FlowRecord, Heard, Showing};
+use crate::matching::{Fit, Matching, ServiceRef};
+use crate::signature::{Content, Http};
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
@@ -59,6 +60,9 @@ pub enum What {
     TooBig,
     /// Packets came in fragments.
     Fragments,
+    /// A service was asked for by its path, on a port that many programs use: who serves it, and who needs it. Its names are those that
+    /// the server was called by.
+    AskedByPath,
 }
 
 /// What is known of an incident.
@@ -113,6 +117,7 @@ impl What {
             What::Vanished => 15,
             What::TooBig => 16,
             What::Fragments => 17,
+            What::AskedByPath => 18,
         }
     }
 }
@@ -127,7 +132,11 @@ impl Known {
 impl Incidents {
     /// Enters a flow with all that befell it.
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
-        let _ = (flow, showing, matching);
+        if is_asked_by_path(flow, showing, matching) {
+            let names = flow.heard.as_ref().and_then(|heard| heard.server_name()).map(Box::from).into_iter().collect();
+            let incident = Incident { what: What::AskedByPath, matching: *matching, path: Path::of(flow) };
+            self.add(incident, Known { names, ..Known::of(flow) });
+        }
     }
 
     /// What is known of an incident.
@@ -179,6 +188,14 @@ impl AddAssign<&Known> for Known {
             self.names.pop_last();
         }
     }
+}
+
+/// The server answered on a port of many programs, and the path that it was asked for tells its service.
+fn is_asked_by_path(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool {
+    let told =
+        matching.port.generic && matching.fit == Fit::Fits && matches!(matching.service, Some(ServiceRef::One(_)));
+    let by_path = |heard: &Heard| matches!(heard.content(), Some(Content::Http(Http { path: Some(_), .. })));
+    told && showing.is_answered() && flow.heard.as_ref().is_some_and(by_path)
 }
 
 fn wider<T: Ord>(one: Option<(T, T)>, other: Option<(T, T)>) -> Option<(T, T)> {

@@ -128,6 +128,7 @@ names! {
         Vanished = "vanished",
         TooBig = "too-big",
         Fragments = "fragments",
+        AskedByPath = "asked-by-path",
     }
     CitrixName {
         GatewayService = "gateway-service",
