@@ -36,6 +36,18 @@ pub(super) fn name(findings: &mut [Finding]) {
 fn id(finding: &Finding) -> String {
     let mut id = format!("f-{}", finding.code);
     let mut add = |part: &dyn std::fmt::Display| _ = write!(id, "-{part}");
+    // Whoever goes through it, and at whichever servers, a story stops in one place.
+    if let (Some(Value::Named(story)), Some(Value::Named(phase))) =
+        (finding.params.get("story"), finding.params.get("phase"))
+    {
+        add(&format_args!("{}-{}", story.name, phase.name));
+        match (finding.params.get("word"), finding.params.get("how")) {
+            (Some(Value::Text(word)), _) if word != "none" => add(word),
+            (_, Some(Value::Word(how))) => add(how),
+            _ => {}
+        }
+        return id;
+    }
     if let Some((transport, port)) = finding.port {
         add(&format_args!("{}-{port}", transport.name()));
     }
@@ -79,7 +91,8 @@ fn rests_on(finding: &Finding, findings: &[Finding]) -> Vec<String> {
         Some(Value::Addresses(gateways)) => (gateways, servers),
         _ => (servers, clients),
     };
-    let either_end = finding.params.get("sender").is_some();
+    let calls_back = finding.params.get("opener") == Some(&Value::Word("server"));
+    let either_end = finding.params.get("sender").is_some() || calls_back;
     let one_of = |some: &[Address], all: &[Address]| some.iter().any(|host| all.contains(host));
     let blocks = |other: &&Finding| {
         let place = other.port.map(|(transport, port)| (transport, u64::from(port)));
@@ -100,6 +113,11 @@ fn blocked_ways(finding: &Finding) -> Vec<(Transport, u64)> {
         if let Some(Value::Ports(ports)) = finding.params.get(name) {
             ways.extend(ports.iter().map(|&port| (transport, u64::from(port))));
         }
+    }
+    if let (Some(_), Some((transport, _)), Some(Value::Ports(ports))) =
+        (finding.params.get("story"), finding.port, finding.params.get("ports"))
+    {
+        ways.extend(ports.iter().map(|&port| (transport, u64::from(port))));
     }
     if let Some(&Value::Number(port)) = finding.params.get("gateway_port") {
         ways.push((Transport::Tcp, port));

@@ -26,7 +26,7 @@ use crate::packet::{Address, Vlans};
 use crate::time::Timestamp;
 use crate::transport::Transport;
 
-pub use params::{IcmpFamily, IcmpKind, Params, Value};
+pub use params::{IcmpFamily, IcmpKind, Name, Params, Value};
 pub use scene::Scene;
 
 /// How bad it is.

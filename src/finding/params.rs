@@ -37,6 +37,10 @@ pub enum Value {
     Sentence(String),
     /// The title of a service; none where the map knows no service.
     Service(Option<String>),
+    /// What a map calls by a name, for programs, and a title, for people.
+    Named(Name),
+    /// Several of them, in order.
+    Several(Vec<Name>),
     /// A transport.
     Transport(Transport),
     /// What was spoken.
@@ -51,6 +55,15 @@ pub enum Value {
     Skipped(Vec<(&'static str, u64)>),
     /// Remarks that follow a text in this order, by their codes.
     Remarks(Vec<&'static str>),
+}
+
+/// How a map calls a thing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Name {
+    /// For programs.
+    pub name: String,
+    /// For people.
+    pub title: String,
 }
 
 /// A kind of ICMP or ICMPv6 error.
@@ -124,6 +137,8 @@ impl Serialize for Value {
             Value::Share { part, whole } => serializer.serialize_f64(*part as f64 / *whole as f64),
             Value::Word(word) => serializer.serialize_str(word),
             Value::Text(text) | Value::Sentence(text) => serializer.serialize_str(text),
+            Value::Named(name) => serializer.serialize_str(&name.name),
+            Value::Several(names) => serializer.collect_seq(names.iter().map(|name| &name.name)),
             Value::Service(title) => title.serialize(serializer),
             Value::Transport(transport) => serializer.serialize_str(transport.name()),
             Value::Protocol(protocol) => serializer.serialize_str(protocol.name()),

@@ -1,5 +1,518 @@
-//! Where the story of a host stops: which phase of a service was not answered, or did not follow.
+//! Where the story of a host stops: which phase of a service was not answered, or did not follow. What the stories are stands in the
+//! port map; what failed, in the findings before; what worked, in the ledger.
 
-use super::Check;
+use super::scene::{Group, Scene, address, any};
+use super::{Check, Confidence, Finding, Name, Params, Severity, Value};
+use crate::judge::{Outcome, Sign};
+use crate::ledger::{Incident, Known, Path, Seen, What};
+use crate::matching::ServiceRef;
+use crate::packet::{Address, protocol};
+use crate::portmap::{Family, Opener, Phase, Refusal, ServiceId, Story};
+use crate::time::Timestamp;
+use crate::transport::Transport;
+use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) const CHECKS: &[Check] = &[];
+pub(super) const CHECKS: &[Check] = &[Check {
+    code: "service.stopped",
+    raised: "hosts got through the phases of a service up to one that was not answered, or did not follow",
+    source: "CTX235809, CTX117248, CTX133024",
+    params: &[
+        "asked",
+        "done",
+        "done_count",
+        "error",
+        "how",
+        "opener",
+        "phase",
+        "ports",
+        "remarks",
+        "remedy",
+        "stopped",
+        "story",
+        "subject",
+        "subject_count",
+        "subjects",
+        "word",
+    ],
+    look,
+}];
+
+fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let failures = Failures::of(scene, found);
+    if failures.of_story.is_empty() {
+        return;
+    }
+    let answered = Answered::of(scene, &failures);
+    let mut stopped = Vec::new();
+    for (&story, failed) in &failures.of_story {
+        let mut stops: BTreeMap<(usize, How), Stop<'_>> = BTreeMap::new();
+        for (&subject, failed) in failed {
+            let worked = answered.of_subject(story, subject);
+            if let Some((phase, how)) = stops_at(&scene.map.stories()[story], failed, worked) {
+                let stop = stops.entry((phase, how)).or_default();
+                stop.add(subject, failed.iter().filter(|it| it.phase == phase), worked);
+            }
+        }
+        let story = &scene.map.stories()[story];
+        stopped.extend(stops.iter().filter_map(|(key, stop)| stop.finding(check, scene, story, *key, found)));
+    }
+    found.extend(stopped);
+}
+
+/// How a phase fails. The names are part of the report.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum How {
+    Silent,
+    Refused,
+    Prohibited,
+    HalfOpen,
+    Cut,
+    Error(Family, u16),
+}
+
+impl How {
+    fn of(outcome: Outcome) -> Option<How> {
+        match outcome {
+            Outcome::Silent => Some(How::Silent),
+            Outcome::Refused => Some(How::Refused),
+            Outcome::Prohibited => Some(How::Prohibited),
+            Outcome::HalfOpen => Some(How::HalfOpen),
+            Outcome::ResetEarly => Some(How::Cut),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            How::Silent => "silent",
+            How::Refused => "refused",
+            How::Prohibited => "prohibited",
+            How::HalfOpen => "half-open",
+            How::Cut => "cut",
+            How::Error(..) => "error",
+        }
+    }
+
+    /// The code of the findings about such flows.
+    fn code(self) -> &'static str {
+        match self {
+            How::Silent => "blocked.silent",
+            How::Refused => "blocked.refused",
+            How::Prohibited => "blocked.prohibited",
+            How::HalfOpen => "blocked.half-open",
+            How::Cut => "blocked.reset-early",
+            How::Error(..) => "",
+        }
+    }
+}
+
+/// What a host tried in vain for one phase at one server.
+#[derive(Clone, Copy)]
+struct Failure<'a> {
+    phase: usize,
+    how: How,
+    server: Address,
+    port: (Transport, u16),
+    first: Timestamp,
+    last: Timestamp,
+    /// The finding about it, by its place; none where it is an error.
+    place: Option<usize>,
+    /// The error, and what is known of it.
+    error: Option<&'a Known>,
+}
+
+/// What failed, by the place of the story, and by the host whose story it is.
+struct Failures<'a> {
+    of_story: BTreeMap<usize, BTreeMap<Address, Vec<Failure<'a>>>>,
+}
+
+impl<'a> Failures<'a> {
+    fn of(scene: &Scene<'a>, found: &[Finding]) -> Failures<'a> {
+        let stories = scene.map.stories();
+        let mut failures = Failures { of_story: BTreeMap::new() };
+        if stories.is_empty() {
+            return failures;
+        }
+        let mut told = BTreeMap::new();
+        for (place, finding) in found.iter().enumerate() {
+            if let ([server], Some(port)) = (&finding.servers[..], finding.port) {
+                told.insert((finding.code, port, *server), place);
+            }
+        }
+        let mut proofs = Proofs::default();
+        for (sign, group) in scene.groups(|sign| matches!(sign, Sign::Blocked(_))) {
+            let Sign::Blocked(outcome) = sign else { continue };
+            let Some(how) = How::of(outcome) else { continue };
+            let port = (group.transport, group.port);
+            let Some(&place) = told.get(&(how.code(), port, group.server)) else { continue };
+            // Most likely another program's.
+            if found[place].severity == Severity::Info {
+                continue;
+            }
+            let place = Some(place);
+            for (number, story) in stories.iter().enumerate() {
+                for (phase, part) in
+                    story.phases.iter().enumerate().filter(|(_, it)| it.is_at(group.transport, group.port))
+                {
+                    for (&client, tries) in &group.clients {
+                        let (subject, server) = ends(part, group.server, client);
+                        if !proofs.hold(scene, story, part, (subject, server), &group) {
+                            continue;
+                        }
+                        let (first, last) = (tries.first, tries.last);
+                        failures.add(
+                            number,
+                            subject,
+                            Failure { phase, how, server, port, first, last, place, error: None },
+                        );
+                    }
+                }
+            }
+        }
+        failures.add_errors(scene, &mut proofs);
+        failures
+    }
+
+    fn add(&mut self, story: usize, subject: Address, failure: Failure<'a>) {
+        self.of_story.entry(story).or_default().entry(subject).or_default().push(failure);
+    }
+
+    /// Answers that stop a phase, where each flow that was answered there had one.
+    fn add_errors(&mut self, scene: &Scene<'a>, proofs: &mut Proofs) {
+        let stories = scene.map.stories();
+        for (incident, known) in scene.ledger.incidents.iter() {
+            let (Some((family, code)), Some(transport)) =
+                (error_of(incident), Transport::of_protocol(incident.path.protocol))
+            else {
+                continue;
+            };
+            let Path { port, server, client, .. } = incident.path;
+            for (number, story) in stories.iter().enumerate() {
+                for (phase, part) in story.phases.iter().enumerate().filter(|(_, it)| it.is_at(transport, port)) {
+                    let meant = part.errors.iter().any(|error: &Refusal| error.holds(family, code));
+                    let (subject, server) = ends(part, server, client);
+                    if !meant || !proofs.hold_for(scene, story, part, (subject, server), incident) {
+                        continue;
+                    }
+                    let answers = scene.ledger.paths.answers(&incident.path);
+                    if answers.is_some_and(|answers| answers.flows > known.seen.flows) {
+                        continue;
+                    }
+                    let (first, last) = (known.seen.first, known.seen.last);
+                    let how = How::Error(family, code);
+                    let failure = Failure {
+                        phase,
+                        how,
+                        server,
+                        port: (transport, port),
+                        first,
+                        last,
+                        place: None,
+                        error: Some(known),
+                    };
+                    self.add(number, subject, failure);
+                }
+            }
+        }
+    }
+}
+
+/// The host whose story it is, and its server.
+fn ends(phase: &Phase, server: Address, client: Address) -> (Address, Address) {
+    match phase.opener {
+        Opener::Subject => (client, server),
+        Opener::Server => (server, client),
+    }
+}
+
+fn error_of(incident: &Incident) -> Option<(Family, u16)> {
+    Some(match incident.what {
+        What::HttpError(status) => (Family::Http, status),
+        What::KerberosError(code) => (Family::Kerberos, code),
+        What::NameError(code) => (Family::Dns, code.into()),
+        What::TftpError(code) => (Family::Tftp, code),
+        What::ClientAlert(number) | What::ServerAlert(number) => (Family::Alert, number.into()),
+        What::HelloUnanswered => (Family::NoHello, 0),
+        _ => return None,
+    })
+}
+
+/// Which hosts answer on ports of which services, and which were answered there; looked up when it is first asked for.
+#[derive(Default)]
+struct Proofs {
+    known: Option<(BTreeSet<(Address, ServiceId)>, BTreeSet<(Address, ServiceId)>)>,
+}
+
+impl Proofs {
+    /// These hosts are known to be what the story wants them to be; on a port of many programs, something has to show it.
+    fn hold(
+        &mut self,
+        scene: &Scene<'_>,
+        story: &Story,
+        phase: &Phase,
+        hosts: (Address, Address),
+        group: &Group<'_>,
+    ) -> bool {
+        let told = phase.service.is_none_or(|service| group.service == Some(ServiceRef::One(service)));
+        told && (!group.generic || is_tied(story, phase)) && self.are_there(scene, story, phase, hosts)
+    }
+
+    fn hold_for(
+        &mut self,
+        scene: &Scene<'_>,
+        story: &Story,
+        phase: &Phase,
+        hosts: (Address, Address),
+        incident: &Incident,
+    ) -> bool {
+        let service = incident.matching.service;
+        let told = phase.service.is_none_or(|wanted| service == Some(ServiceRef::One(wanted)));
+        told && (!incident.matching.port.generic || is_tied(story, phase)) && self.are_there(scene, story, phase, hosts)
+    }
+
+    fn are_there(
+        &mut self,
+        scene: &Scene<'_>,
+        story: &Story,
+        phase: &Phase,
+        (subject, server): (Address, Address),
+    ) -> bool {
+        if story.subject_serves.is_empty() && story.subject_uses.is_empty() && phase.server_serves.is_empty() {
+            return true;
+        }
+        let (serve, use_) = self.known.get_or_insert_with(|| {
+            let (mut serve, mut used) = (BTreeSet::new(), BTreeSet::new());
+            for (path, _) in scene.ledger.paths.iter() {
+                let transport = if path.protocol == protocol::UDP { Transport::Udp } else { Transport::Tcp };
+                let place = scene.map.place(transport, path.port);
+                for &service in place.iter().flat_map(|&place| &scene.map.at(place).services) {
+                    serve.insert((path.server, service));
+                    used.insert((path.client, service));
+                }
+            }
+            (serve, used)
+        });
+        let one_of = |known: &BTreeSet<(Address, ServiceId)>, host: Address, services: &[ServiceId]| {
+            services.is_empty() || services.iter().any(|&service| known.contains(&(host, service)))
+        };
+        one_of(serve, subject, &story.subject_serves)
+            && one_of(use_, subject, &story.subject_uses)
+            && one_of(serve, server, &phase.server_serves)
+    }
+}
+
+/// Something other than the port ties a phase to its story.
+fn is_tied(story: &Story, phase: &Phase) -> bool {
+    phase.service.is_some()
+        || !(story.subject_serves.is_empty() && story.subject_uses.is_empty() && phase.server_serves.is_empty())
+}
+
+/// When a phase was answered.
+#[derive(Clone, Copy)]
+struct Worked {
+    phase: usize,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// What worked for those for whom something failed, by story and host.
+#[derive(Default)]
+struct Answered(BTreeMap<(usize, Address), Vec<Worked>>);
+
+impl Answered {
+    fn of(scene: &Scene<'_>, failures: &Failures<'_>) -> Answered {
+        let stories = scene.map.stories();
+        let mut answered = Answered::default();
+        let mut enter = |path: &Path, first: Timestamp, last: Timestamp| {
+            let Some(transport) = Transport::of_protocol(path.protocol) else { return };
+            for (&story, failed) in &failures.of_story {
+                for (phase, part) in
+                    stories[story].phases.iter().enumerate().filter(|(_, it)| it.is_at(transport, path.port))
+                {
+                    let (subject, server) = ends(part, path.server, path.client);
+                    // Who was told an error was answered, and did not get what it asked for.
+                    let by_error = |it: &Failure<'_>| it.error.is_some() && it.phase == phase && it.server == server;
+                    if failed.get(&subject).is_none_or(|failed| failed.iter().any(by_error)) {
+                        continue;
+                    }
+                    answered.0.entry((story, subject)).or_default().push(Worked { phase, first, last });
+                }
+            }
+        };
+        let paths = &scene.ledger.paths;
+        for (path, known) in paths.iter() {
+            let ended = known.working.map(|working| working.last);
+            if let Some(answers) = known.answers {
+                enter(path, answers.first, answers.last);
+            } else if let Some((working, ended)) = known.working.zip(ended) {
+                enter(path, working.first, ended);
+            }
+        }
+        for (path, answers) in paths.generic() {
+            enter(path, answers.first, answers.last);
+        }
+        for (incident, known) in scene.ledger.incidents.iter() {
+            if matches!(incident.what, What::Lease | What::LeaseWithBootFile) {
+                enter(&incident.path, known.seen.first, known.seen.last);
+            }
+        }
+        answered
+    }
+
+    fn of_subject(&self, story: usize, subject: Address) -> &[Worked] {
+        self.0.get(&(story, subject)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Where a story stops, and how: at the first phase that failed, and neither it nor a later one was answered since. What is optional is
+/// passed over where it goes on.
+fn stops_at(story: &Story, failed: &[Failure<'_>], worked: &[Worked]) -> Option<(usize, How)> {
+    story.phases.iter().enumerate().find_map(|(phase, part)| {
+        let here = || failed.iter().filter(move |it| it.phase == phase);
+        let first = here().map(|it| it.first).min()?;
+        let went_on = worked.iter().any(|it| it.phase >= phase && it.last >= first);
+        let tried_on = part.optional && failed.iter().any(|it| it.phase > phase && it.last >= first);
+        if went_on || tried_on {
+            return None;
+        }
+        // In the way that most servers show, the first of equals.
+        let mut ways: BTreeMap<How, usize> = BTreeMap::new();
+        here().for_each(|it| *ways.entry(it.how).or_default() += 1);
+        let most = ways.values().max().copied()?;
+        ways.into_iter().find(|(_, servers)| *servers == most).map(|(how, _)| (phase, how))
+    })
+}
+
+/// Hosts whose story stops at one phase, in one way.
+#[derive(Default)]
+struct Stop<'a> {
+    subjects: BTreeSet<Address>,
+    servers: BTreeSet<Address>,
+    ports: BTreeSet<(Transport, u16)>,
+    /// Findings about it, by their places.
+    places: BTreeSet<usize>,
+    errors: Vec<(Path, &'a Known)>,
+    /// Phases that worked for each of them.
+    done: Option<BTreeSet<usize>>,
+}
+
+impl<'a> Stop<'a> {
+    fn add<'f>(&mut self, subject: Address, failed: impl Iterator<Item = &'f Failure<'a>> + Clone, worked: &[Worked])
+    where
+        'a: 'f,
+    {
+        let last = failed.clone().map(|it| it.last).max();
+        for failure in failed {
+            let Failure { server, port: (transport, port), .. } = *failure;
+            self.servers.insert(server);
+            self.ports.insert((transport, port));
+            self.places.extend(failure.place);
+            let protocol = if transport == Transport::Udp { protocol::UDP } else { protocol::TCP };
+            self.errors.extend(failure.error.map(|known| (Path { protocol, port, server, client: subject }, known)));
+        }
+        self.subjects.insert(subject);
+        let done: BTreeSet<usize> =
+            worked.iter().filter(|it| last.is_some_and(|last| it.first <= last)).map(|it| it.phase).collect();
+        self.done = Some(self.done.take().map_or(done.clone(), |known| known.intersection(&done).copied().collect()));
+    }
+
+    fn finding(
+        &self,
+        check: &Check,
+        scene: &Scene<'_>,
+        story: &Story,
+        (phase, how): (usize, How),
+        found: &[Finding],
+    ) -> Option<Finding> {
+        let part = story.phases.get(phase)?;
+        let (finding, seen) = self.grounds(check, scene, found)?;
+        let done = self.done.iter().flatten().filter(|done| **done < phase);
+        let done: Vec<Name> = done.filter_map(|&done| Some(name_of(story.phases.get(done)?))).collect();
+        let sentence = |text: &Option<String>| Value::Sentence(text.clone().unwrap_or_default());
+        let word = match how {
+            How::Error(Family::NoHello, _) => Family::NoHello.name().to_string(),
+            How::Error(family, number) => format!("{}-{number}", family.name()),
+            _ => "none".into(),
+        };
+        let error = match how {
+            How::Error(_, number) => u64::from(number),
+            _ => 0,
+        };
+        let opener = if part.opener == Opener::Server { "server" } else { "subject" };
+        let params = Params::from([
+            ("asked", Value::Number(self.servers.len() as u64)),
+            ("done_count", Value::Number(done.len() as u64)),
+            ("done", Value::Several(done)),
+            ("error", Value::Number(error)),
+            ("how", Value::Word(how.name())),
+            ("opener", Value::Word(opener)),
+            ("phase", Value::Named(name_of(part))),
+            ("ports", Value::Ports(self.ports.iter().map(|(_, port)| *port).collect())),
+            ("remarks", Value::Remarks(remarks(self.places.iter().map(|&place| &found[place])))),
+            ("remedy", sentence(&part.remedy)),
+            ("stopped", sentence(&story.stopped)),
+            ("story", Value::Named(Name { name: story.name.clone(), title: story.title.clone() })),
+            ("subject", Value::Sentence(story.subject.clone())),
+            ("subject_count", Value::Number(self.subjects.len() as u64)),
+            ("subjects", Value::Sentence(story.subjects.clone())),
+            ("word", Value::Text(word)),
+        ]);
+        Some(Finding {
+            params,
+            clients: self.subjects.iter().copied().collect(),
+            servers: self.servers.iter().copied().collect(),
+            port: self.ports.first().copied(),
+            wireshark_filter: self.filter(),
+            filter_is_exact: false,
+            ..finding.showing(&seen)
+        })
+    }
+
+    /// A finding with all that those say on which it rests, and what was seen of them.
+    fn grounds(&self, check: &Check, scene: &Scene<'_>, found: &[Finding]) -> Option<(Finding, Seen)> {
+        let grounds: Vec<&Finding> = self.places.iter().filter_map(|&place| found.get(place)).collect();
+        let mut seen: Option<Seen> = None;
+        let mut add = |more: &Seen| match &mut seen {
+            Some(seen) => *seen += more,
+            None => seen = Some(more.clone()),
+        };
+        grounds.iter().filter_map(|ground| ground.seen.as_deref()).for_each(&mut add);
+        self.errors.iter().for_each(|(_, known)| add(&known.seen));
+        if let Some(ground) = grounds.first() {
+            let severity = grounds.iter().map(|it| it.severity).max().unwrap_or(Severity::Info);
+            let confidence = grounds.iter().map(|it| it.confidence).max().unwrap_or(Confidence::Low);
+            let mut finding = Finding::of(check, severity, confidence);
+            finding.more_clients = grounds.iter().any(|it| it.more_clients);
+            finding.service = ground.service.clone();
+            finding.rules = ground.rules.clone();
+            finding.products = ground.products.clone();
+            finding.sources.extend(ground.sources.iter().skip(1).cloned());
+            return Some((finding, seen?));
+        }
+        let (path, known) = self.errors.first()?;
+        let transport = Transport::of_protocol(path.protocol)?;
+        let group = scene.group_of(transport, path, known.seen.clone());
+        let severity = if group.generic { Severity::Warning } else { Severity::Error };
+        Some((group.finding(check, scene, severity, Confidence::High), seen?))
+    }
+
+    /// Wireshark's display filter for these hosts and ports.
+    fn filter(&self) -> String {
+        let hosts = |hosts: &BTreeSet<Address>| any(hosts.iter().map(address).collect());
+        let port = |(transport, port): &(Transport, u16)| format!("{}.port=={port}", transport.name());
+        let ports = any(self.ports.iter().map(port).collect());
+        [hosts(&self.subjects), hosts(&self.servers), ports].join(" && ")
+    }
+}
+
+fn name_of(phase: &Phase) -> Name {
+    Name { name: phase.name.clone(), title: phase.title.clone() }
+}
+
+/// What makes the findings on which it rests less certain, where it is true of each.
+fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone) -> Vec<&'static str> {
+    const DOUBTS: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", "generic-port"];
+    let has = |finding: &Finding, code: &str| matches!(finding.params.get("remarks"), Some(Value::Remarks(codes)) if codes.contains(&code));
+    let all = |code: &&str| grounds.clone().next().is_some() && grounds.clone().all(|it| has(it, code));
+    DOUBTS.into_iter().filter(all).collect()
+}

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use super::blocks::{At, Block, Faults, read};
 use super::lookup::Generic;
 use super::rule::{Direction, Document, Fallback, Instead, Layer, PortRule, Service, ServiceId};
-use super::story::{Opener, Phase, Story};
+use super::story::{Opener, Phase, Refusal, Story};
 use super::terms::Synonym;
 use crate::signature::{PATH_LIMIT, Protocol, is_kept_path};
 use crate::transport::Transport;
@@ -209,7 +209,9 @@ fn instead(block: &Block<'_>, blocked: Option<ServiceId>, names: &Names<'_>) -> 
 fn story(block: &Block<'_>, told: &mut Names<'_>, names: &Names<'_>) -> Option<Story> {
     let name = block.text("name");
     name.iter().for_each(|name| told.add(name));
-    let (title, subject) = (block.text("title"), block.text("subject"));
+    let (title, subject, subjects) = (block.text("title"), block.text("subject"), block.text("subjects"));
+    let subject_serves = services_if(block, "subject_serves", names);
+    let subject_uses = services_if(block, "subject_uses", names);
     let stopped = block.text_if("stopped").map(|stopped| stopped.value);
     let blocks = block.blocks("phase");
     let mut ids = Names::new("phase", block.faults);
@@ -219,7 +221,37 @@ fn story(block: &Block<'_>, told: &mut Names<'_>, names: &Names<'_>) -> Option<S
     }
     block.done();
     let phases = phases.into_iter().collect::<Option<Vec<Phase>>>()?;
-    Some(Story { name: name?.value, title: title?.value, subject: subject?.value, stopped, phases })
+    Some(Story {
+        name: name?.value,
+        title: title?.value,
+        subject: subject?.value,
+        subjects: subjects?.value,
+        subject_serves,
+        subject_uses,
+        stopped,
+        phases,
+    })
+}
+
+/// Services that are named in a list that may be there.
+fn services_if(block: &Block<'_>, key: &'static str, names: &Names<'_>) -> Vec<ServiceId> {
+    let listed = block.texts_if(key).map(|listed| listed.value).unwrap_or_default();
+    listed.iter().filter_map(|name| names.service(name)).collect()
+}
+
+/// Answers that stop a phase.
+fn refusals(block: &Block<'_>) -> Vec<Refusal> {
+    let listed = block.texts_if("errors").map(|listed| listed.value).unwrap_or_default();
+    let refusal = |name: &At<String>| {
+        let found = Refusal::named(&name.value);
+        if found.is_none() {
+            block
+                .faults
+                .value(name.at, format!("'{}' is not an error such as http-503, kerberos-7 or alert", name.value));
+        }
+        found
+    };
+    listed.iter().filter_map(refusal).collect()
 }
 
 fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Phase> {
@@ -248,6 +280,8 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
             }
         },
     };
+    let server_serves = services_if(block, "server_serves", names);
+    let errors = refusals(block);
     let optional = block.flag("optional");
     let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
     let remedy = block.text_if("remedy").map(|remedy| remedy.value);
@@ -258,7 +292,9 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         transport: transport?,
         ports,
         service,
+        server_serves,
         opener: opener?,
+        errors,
         optional,
         next_within,
         slow_after,

@@ -19,7 +19,7 @@ pub use rule::{
     Direction, Document, Fallback, Instead, Layer, PortRule, RuleId, RuleSet, Service, ServiceId, ports_text,
 };
 
-pub use story::{Opener, Phase, Story};
+pub use story::{Family, Opener, Phase, Refusal, Story};
 
 use crate::signature::Protocol;
 use crate::transport::Transport;

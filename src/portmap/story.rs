@@ -11,8 +11,14 @@ pub struct Story {
     pub name: String,
     /// What it comes to, in a few words: "Provisioning boot".
     pub title: String,
-    /// What the host is that goes through it, in the singular: "target device".
+    /// What the host is that goes through it, as a sentence begins: "Target device".
     pub subject: String,
+    /// Several of them, as they follow a number: "target devices".
+    pub subjects: String,
+    /// Only hosts that answer on a port of one of these services; empty where anybody may go through it.
+    pub subject_serves: Vec<ServiceId>,
+    /// Only hosts that were answered on a port of one of these services; empty where anybody may go through it.
+    pub subject_uses: Vec<ServiceId>,
     /// What it means for people when it stops, in one or two sentences.
     pub stopped: Option<String>,
     /// What happens, in order. Never empty.
@@ -32,8 +38,12 @@ pub struct Phase {
     pub ports: Vec<RangeInclusive<u16>>,
     /// Only flows of this service: by what they say, where many programs use the port.
     pub service: Option<ServiceId>,
+    /// Only servers that answer on a port of one of these services; empty where any server may be meant.
+    pub server_serves: Vec<ServiceId>,
     /// Who opens it.
     pub opener: Opener,
+    /// Answers that stop it.
+    pub errors: Vec<Refusal>,
     /// The story may go on without it.
     pub optional: bool,
     /// Where it is answered, the next phase follows within so many seconds; none where that is not certain.
@@ -51,6 +61,67 @@ pub enum Opener {
     Subject,
     /// Its server: it calls back.
     Server,
+}
+
+/// An answer that stops a phase: `http-503`, or `http` for whatever error of HTTP.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Refusal {
+    /// In which protocol.
+    pub family: Family,
+    /// Which error; none for all.
+    pub number: Option<u16>,
+}
+
+/// In which protocol an error is told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Family {
+    /// The status of an answer of HTTP, 400 or above.
+    Http,
+    /// The error code of Kerberos.
+    Kerberos,
+    /// The response code of DNS.
+    Dns,
+    /// The error code of TFTP.
+    Tftp,
+    /// The alert of TLS or DTLS that either side sent.
+    Alert,
+    /// The hello of TLS had no answer. It has no number.
+    NoHello,
+}
+
+impl Family {
+    const ALL: [Family; 6] =
+        [Family::Http, Family::Kerberos, Family::Dns, Family::Tftp, Family::Alert, Family::NoHello];
+
+    /// The name in a map and in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Http => "http",
+            Family::Kerberos => "kerberos",
+            Family::Dns => "dns",
+            Family::Tftp => "tftp",
+            Family::Alert => "alert",
+            Family::NoHello => "no-hello",
+        }
+    }
+}
+
+impl Refusal {
+    /// That of this name, as a map writes it.
+    pub(super) fn named(name: &str) -> Option<Refusal> {
+        let whole = Family::ALL.into_iter().find(|family| family.name() == name);
+        if let Some(family) = whole {
+            return Some(Refusal { family, number: None });
+        }
+        let (family, number) = name.rsplit_once('-')?;
+        let family = Family::ALL.into_iter().find(|it| it.name() == family && *it != Family::NoHello)?;
+        Some(Refusal { family, number: Some(number.parse().ok()?) })
+    }
+
+    /// This error is meant.
+    pub fn holds(self, family: Family, number: u16) -> bool {
+        self.family == family && self.number.is_none_or(|it| it == number)
+    }
 }
 
 impl Phase {

@@ -96,7 +96,7 @@ impl Key {
             (Cause::FromInternet, _) | (_, Standing::Neighbour) => Severity::Info,
             (_, Standing::Over | Standing::Public | Standing::Generic | Standing::Unsure) => Severity::Warning,
             (Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut, _) => Severity::Error,
-            (Cause::HostDown | Cause::ServiceDown | Cause::SubnetAgainstPort, _) => Severity::Error,
+            (Cause::Stopped | Cause::HostDown | Cause::ServiceDown | Cause::SubnetAgainstPort, _) => Severity::Error,
             (Cause::ForeignProtocol | Cause::Exposed | Cause::LaunchFailed, _) => Severity::Error,
             (Cause::Scan | Cause::Flood | Cause::Fallback | Cause::OtherPort | Cause::OtherTransport, _) => {
                 Severity::Warning
@@ -139,6 +139,7 @@ fn cause_of(code: &str) -> Cause {
         "unexpected.transport" => Cause::OtherTransport,
         _ if code.starts_with("fallback.") => Cause::Fallback,
         "launch.failed" => Cause::LaunchFailed,
+        "service.stopped" => Cause::Stopped,
         _ => Cause::Single,
     }
 }
@@ -148,6 +149,7 @@ fn word(finding: &Finding, cause: Cause) -> String {
     match (cause, finding.params.get("cause"), finding.params.get("heard")) {
         (Cause::Prohibited, Some(Value::Word(cause)), _) => (*cause).into(),
         (_, _, Some(Value::Protocol(heard))) => heard.name().into(),
+        (Cause::Stopped, ..) => stop(finding),
         // Apart from two sessions that died after the same time, which may be another one.
         (Cause::IdleTimeout, ..) => "timer".into(),
         (Cause::Scan, ..) if finding.port.is_none() => {
@@ -166,6 +168,45 @@ fn word(finding: &Finding, cause: Cause) -> String {
     }
 }
 
+/// Which story stops, and where.
+fn stop(finding: &Finding) -> String {
+    match (finding.params.get("story"), finding.params.get("phase")) {
+        (Some(Value::Named(story)), Some(Value::Named(phase))) => format!("{}-{}", story.name, phase.name),
+        _ => String::new(),
+    }
+}
+
+/// What is blocked, and nothing larger explains it, is told as the story that stops there.
+fn lead_by_stories(findings: &[Finding], roots: &[Option<usize>], keys: &mut BTreeMap<usize, Key>) {
+    let by_id: BTreeMap<&str, usize> = findings.iter().map(|finding| finding.id.as_str()).zip(0..).collect();
+    for (place, finding) in findings.iter().enumerate().filter(|(_, finding)| finding.code == "service.stopped") {
+        let Some(root) = roots[place].filter(|root| *root != place) else { continue };
+        let Some(key) = keys.get(&root).filter(|key| is_single(key.cause)) else { continue };
+        let standing = key.standing;
+        let port = finding.port.or(key.port);
+        let service = finding.service.clone();
+        let lead = Key {
+            cause: Cause::Stopped,
+            code: "",
+            port,
+            service,
+            severity: finding.severity,
+            standing,
+            word: stop(finding),
+        };
+        for ground in finding.rests_on.iter().filter_map(|id| by_id.get(id.as_str())) {
+            if let Some(key) = keys.get_mut(ground).filter(|key| is_single(key.cause) && key.standing == standing) {
+                *key = lead.clone();
+            }
+        }
+    }
+}
+
+/// The cause says no more than what the packets show.
+fn is_single(cause: Cause) -> bool {
+    matches!(cause, Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut | Cause::Single)
+}
+
 /// All findings but those about the capture itself, each in one group.
 pub(super) fn groups(scene: &Scene<'_>, findings: &[Finding], replies: &Replies) -> Vec<Group> {
     let roots = roots(findings);
@@ -175,6 +216,7 @@ pub(super) fn groups(scene: &Scene<'_>, findings: &[Finding], replies: &Replies)
     ports::follow_what_recovered(scene, findings, &mut keys);
     let mut special = cause::find(scene, findings, replies, &mut keys);
     ports::join(scene, findings, replies, &mut keys, &mut special);
+    lead_by_stories(findings, &roots, &mut keys);
     let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
     for &place in &own {
         let Some(key) = keys.get(&place) else { continue };

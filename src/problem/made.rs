@@ -92,7 +92,7 @@ fn contrasts(problem: &Problem) -> Params {
 fn is_block(cause: Cause) -> bool {
     match cause {
         Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut => true,
-        Cause::HostDown | Cause::ServiceDown | Cause::SubnetAgainstPort => true,
+        Cause::Stopped | Cause::HostDown | Cause::ServiceDown | Cause::SubnetAgainstPort => true,
         Cause::Scan | Cause::Flood | Cause::Fallback | Cause::LaunchFailed | Cause::Exposed | Cause::FromInternet => {
             false
         }
@@ -131,6 +131,11 @@ fn trend_of(cause: Cause, standing: Standing, of: &[&Finding]) -> Option<Trend> 
     }
     trend::trend(&sum)
 }
+
+/// What is said of a story that stops.
+const STOPPED: &[&str] = &["asked", "done", "error", "how", "phase", "story", "word"];
+/// What is said of a story that stops because of something larger.
+const FOLLOWING: &[&str] = &["stopped"];
 
 /// What the texts name: the service, what speaks for or against it, what follows from it.
 fn params(
@@ -197,7 +202,16 @@ fn params(
         Cause::SessionDied => ["gone", "idle"].into_iter().for_each(take),
         Cause::IdleTimeout => {}
         Cause::ResetInSession => ["at", "pattern"].into_iter().for_each(take),
-        Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
+        Cause::Stopped | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
+    }
+    // The story that stops here: it leads, or it follows from what does.
+    if let Some(story) = of.iter().chain(following).find(|finding| finding.code == "service.stopped") {
+        let name = if problem.cause == Cause::Stopped { STOPPED } else { FOLLOWING };
+        for &name in name {
+            if let Some(value) = story.params.get(name) {
+                params = params.with(name, value.clone());
+            }
+        }
     }
     match problem.cause {
         Cause::HostDown | Cause::ServiceDown => {

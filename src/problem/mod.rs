@@ -78,6 +78,8 @@ pub enum Cause {
     HalfOpen,
     /// A reset ends it soon after the handshake.
     Cut,
+    /// What hosts go through until a service works for them stops at one phase.
+    Stopped,
     /// Servers of which nothing was heard at all.
     HostDown,
     /// Servers that are up, and do not listen on any of their session ports.
@@ -114,12 +116,13 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 21] = [
+    pub const ALL: [Cause; 22] = [
         Cause::NoAnswer,
         Cause::Refused,
         Cause::Prohibited,
         Cause::HalfOpen,
         Cause::Cut,
+        Cause::Stopped,
         Cause::HostDown,
         Cause::ServiceDown,
         Cause::SubnetAgainstPort,
@@ -146,6 +149,7 @@ impl Cause {
             Cause::Prohibited => "prohibited",
             Cause::HalfOpen => "half-open",
             Cause::Cut => "cut",
+            Cause::Stopped => "stopped",
             Cause::HostDown => "host-down",
             Cause::ServiceDown => "service-down",
             Cause::SubnetAgainstPort => "subnet-against-port",

@@ -111,6 +111,82 @@ remark-clock-leaps = Right after the first of these tries nothing at all was cap
 remark-lossy = The capture lost packets in that time, so an answer may have been lost as well.
 
 
+## Findings: where a story stops
+
+# { $subject } (one host, as a sentence begins), { $subjects } (several), { $story }, { $phase }, { $done }, { $stopped } and { $remedy }
+# stand in the port map.
+service-stopped =
+    .title = { $subject_count ->
+        [one] { $subject } { $clients }
+       *[other] { $subject_count } { $subjects }
+    }{ $done_count ->
+        [0] {""}
+       *[other] {" "}got through { $done },
+    } { $opener ->
+        [server] { $how ->
+            [silent] did not answer { story-servers } on { port } ({ $phase })
+            [refused] refused { story-servers } on { port } ({ $phase })
+           *[prohibited] could not be reached by { story-servers } on { port } ({ $phase })
+        }
+       *[subject] asked { story-servers } for { $phase } on { port }, { $how ->
+            [silent] { story-none }
+            [refused] { $asked ->
+                [one] and was refused
+               *[other] and was refused by all
+            }
+            [prohibited] and was told by ICMP that it may not go there
+            [half-open] and the answers did not arrive
+            [cut] and the connections were cut
+           *[error] and the answer was { story-error }
+        }
+    }
+    .meaning = { $story } stops there: { $how ->
+        [silent] nothing came back. A firewall drops the packets, or the service or its host is down.
+        [refused] a reset answered. Nothing listens there, or a firewall answers in its place.
+        [prohibited] an ICMP error answered. Nothing listens there, or a firewall or router rejects the packets.
+        [half-open] the server answered, and the handshake was never completed. The way back is blocked or leads elsewhere.
+        [cut] the connection was reset soon after the handshake, before the server said anything.
+       *[error] the way there is open, and the service itself says no.
+    } { $done_count ->
+        [0] {""}
+       *[other] What came before works.
+    } { $stopped } { $remarks }
+    .remedy = { $remedy } { $how ->
+        [error] {""}
+       *[silent] { $opener ->
+            [server] Allow { port } to { $clients } from { $server }.
+           *[subject] Allow { port } from { $clients } to { $server }, and check that the service listens: { listens }.
+        }
+    }
+
+story-servers = { $asked ->
+    [one] { $server }
+   *[other] { $asked } servers
+}
+story-none = { $asked ->
+    [one] and got no answer
+    [2] and neither answered
+   *[other] and none answered
+}
+# How an error is called: { $word } is its protocol and number.
+story-error = { $word ->
+    [no-hello] none: TLS was not answered
+    [tftp-1] "file not found"
+    [tftp-2] "access violation"
+    [dns-3] "no such name"
+    [dns-2] "server failure"
+    [dns-5] "refused"
+    [kerberos-6] "client not known"
+    [kerberos-7] "server not known"
+    [kerberos-14] "encryption type not supported"
+    [kerberos-18] "account disabled, expired or locked out"
+    [kerberos-24] "wrong password"
+    [kerberos-37] "clocks differ too much"
+   *[other] { $word }
+}
+# What follows for a story from a larger cause.
+problem-stops-a-story = { $meaning } { $stopped }
+
 ## Findings: what works, but not the way it should
 
 fallback-cgp-to-ica =
@@ -915,6 +991,9 @@ hosts = { $count ->
         [3] { $first }, { $second } and { $third }
        *[other] { $first }, { $second } and { $more } more
     }
+
+# The last two of a list.
+and = { $first } and { $last }
 
 # Hosts, and others that are not named.
 hosts-and-others = { $hosts } and others

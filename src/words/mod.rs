@@ -5,7 +5,7 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
-use crate::finding::{Finding, IcmpKind, Params, Value};
+use crate::finding::{Finding, IcmpKind, Name, Params, Value};
 use crate::flow::Note;
 use crate::outside::printable;
 use crate::packet::Address;
@@ -108,7 +108,8 @@ impl Words {
             let named = ("hosts", Value::Text(self.hosts(&finding.clients)));
             args.set("clients", self.say("hosts-and-others", &Params::from([named])));
         }
-        let text = |attribute| self.text(&key, Some(attribute), &args);
+        // Where a part is empty, the blanks around it stay.
+        let text = |attribute| self.text(&key, Some(attribute), &args).replace("  ", " ").trim().to_string();
         Texts { title: text("title"), meaning: text("meaning"), remedy: text("remedy") }
     }
 
@@ -197,6 +198,8 @@ impl Words {
                 Value::Text(text) | Value::Sentence(text) => FluentValue::from(printable(text).into_owned()),
                 Value::Service(Some(title)) => FluentValue::from(printable(title).into_owned()),
                 Value::Service(None) => FluentValue::from(self.say("no-service", &Params::default())),
+                Value::Named(name) => FluentValue::from(printable(&name.title).into_owned()),
+                Value::Several(names) => FluentValue::from(self.listed(names)),
                 Value::Transport(transport) => FluentValue::from(self.named_word("transport", transport.name())),
                 Value::Protocol(protocol) => FluentValue::from(self.protocol(*protocol)),
                 Value::Addresses(addresses) => FluentValue::from(self.hosts(addresses)),
@@ -241,6 +244,19 @@ impl Words {
         }
         let more = hosts.len().saturating_sub(2) as u64;
         self.say("hosts", &params.with("more", Value::Number(more)))
+    }
+
+    /// Titles as they stand in a sentence: `one, two and three`.
+    fn listed(&self, names: &[Name]) -> String {
+        let titles: Vec<String> = names.iter().map(|name| printable(&name.title).into_owned()).collect();
+        match &titles[..] {
+            [] => String::new(),
+            [one] => one.clone(),
+            [first @ .., last] => {
+                let (first, last) = (Value::Text(first.join(", ")), Value::Text(last.clone()));
+                self.say("and", &Params::from([("first", first), ("last", last)]))
+            }
+        }
     }
 
     /// Neighbours as a range; of many ranges the first few.

@@ -37,6 +37,15 @@ const SHORT: usize = 2;
 impl Words {
     /// The texts of a problem; `findings` are all findings of its report.
     pub fn problem<'a>(&self, problem: &Problem, mut findings: impl Iterator<Item = &'a Finding>) -> Texts {
+        if problem.cause == Cause::Stopped {
+            let mut places = problem.findings.clone();
+            places.sort_unstable();
+            let is_own = |(place, finding): &(usize, &Finding)| {
+                finding.code == "service.stopped" && places.binary_search(place).is_ok()
+            };
+            let story = findings.enumerate().find(is_own);
+            return story.map_or_else(Texts::default, |(_, finding)| self.finding(finding));
+        }
         let lacks = |name| problem.params.get(name).is_none();
         // A code that came later than these texts is told as its finding is.
         if problem.cause == Cause::Single || problem.cause == Cause::Fallback && lacks("blocked_port") {
@@ -52,7 +61,12 @@ impl Words {
         if failing && problem.trend == Some(Trend::Over) {
             remedy = self.say("problem-answered-since", &Params::from([("remedy", Value::Text(remedy))]));
         }
-        Texts { title: text("title"), meaning: text("meaning"), remedy }
+        let mut meaning = text("meaning");
+        if problem.params.get("stopped").is_some() {
+            let params = problem.params.clone().with("meaning", Value::Text(meaning));
+            meaning = self.say("problem-stops-a-story", &params);
+        }
+        Texts { title: text("title"), meaning, remedy }
     }
 
     /// What follows from a block: sessions on another way, launches that failed or took long. None where nothing is known to follow.
@@ -140,8 +154,10 @@ impl Words {
             };
             (!hosts.is_empty()).then(|| HostLine { hosts: told(), remark: self.say(key, &params) })
         };
-        let unanswered =
-            matches!(problem.cause, Cause::NoAnswer | Cause::HostDown | Cause::Prohibited | Cause::SubnetAgainstPort);
+        let unanswered = matches!(
+            problem.cause,
+            Cause::NoAnswer | Cause::Stopped | Cause::HostDown | Cause::Prohibited | Cause::SubnetAgainstPort
+        );
         let answered = match problem.servers_answered {
             Some(0) if unanswered => ("none", 0),
             Some(some @ 1..) if unanswered => ("some", some as u64),
