@@ -1,13 +1,13 @@
 //! Where the story of a host stops: which phase of a service was not answered, or did not follow. What the stories are stands in the
 //! port map; what failed, in the findings before; what worked, in the ledger.
 
-use super::scene::{Group, Scene, address, any};
+use super::roles::{Roles, is_tied};
+use super::scene::{Scene, address, any};
 use super::{Check, Confidence, Finding, Name, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
 use crate::ledger::{Incident, Known, Path, Seen, What};
-use crate::matching::ServiceRef;
 use crate::packet::{Address, protocol};
-use crate::portmap::{Family, Opener, Phase, Refusal, ServiceId, Story};
+use crate::portmap::{Family, Opener, Phase, Refusal, Story};
 use crate::time::Timestamp;
 use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,11 +38,12 @@ pub(super) const CHECKS: &[Check] = &[Check {
 }];
 
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let failures = Failures::of(scene, found);
+    let roles = Roles::new(scene);
+    let failures = Failures::of(scene, &roles, found);
     if failures.of_story.is_empty() {
         return;
     }
-    let answered = Answered::of(scene, &failures);
+    let answered = Answered::of(scene, &roles, &failures);
     let mut stopped = Vec::new();
     for (&story, failed) in &failures.of_story {
         let mut stops: BTreeMap<(usize, How), Stop<'_>> = BTreeMap::new();
@@ -50,7 +51,7 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             let worked = answered.of_subject(story, subject);
             if let Some((phase, how)) = stops_at(&scene.map.stories()[story], failed, worked) {
                 let stop = stops.entry((phase, how)).or_default();
-                stop.add(subject, failed.iter().filter(|it| it.phase == phase), worked);
+                stop.add(subject, &in_vain(&scene.map.stories()[story], phase, failed, worked), worked);
             }
         }
         let story = &scene.map.stories()[story];
@@ -127,7 +128,7 @@ struct Failures<'a> {
 }
 
 impl<'a> Failures<'a> {
-    fn of(scene: &Scene<'a>, found: &[Finding]) -> Failures<'a> {
+    fn of(scene: &Scene<'a>, roles: &Roles<'_, 'a>, found: &[Finding]) -> Failures<'a> {
         let stories = scene.map.stories();
         let mut failures = Failures { of_story: BTreeMap::new() };
         if stories.is_empty() {
@@ -139,7 +140,6 @@ impl<'a> Failures<'a> {
                 told.insert((finding.code, port, *server), place);
             }
         }
-        let mut proofs = Proofs::default();
         for (sign, group) in scene.groups(|sign| matches!(sign, Sign::Blocked(_))) {
             let Sign::Blocked(outcome) = sign else { continue };
             let Some(how) = How::of(outcome) else { continue };
@@ -156,7 +156,7 @@ impl<'a> Failures<'a> {
                 {
                     for (&client, tries) in &group.clients {
                         let (subject, server) = ends(part, group.server, client);
-                        if !proofs.hold(scene, story, part, (subject, server), &group) {
+                        if !roles.hold(story, part, (subject, server), (group.service, group.generic)) {
                             continue;
                         }
                         let (first, last) = (tries.first, tries.last);
@@ -169,7 +169,7 @@ impl<'a> Failures<'a> {
                 }
             }
         }
-        failures.add_errors(scene, &mut proofs);
+        failures.add_errors(scene, roles);
         failures
     }
 
@@ -178,7 +178,7 @@ impl<'a> Failures<'a> {
     }
 
     /// Answers that stop a phase, where each flow that was answered there had one.
-    fn add_errors(&mut self, scene: &Scene<'a>, proofs: &mut Proofs) {
+    fn add_errors(&mut self, scene: &Scene<'a>, roles: &Roles<'_, 'a>) {
         let stories = scene.map.stories();
         for (incident, known) in scene.ledger.incidents.iter() {
             let (Some((family, code)), Some(transport)) =
@@ -191,11 +191,16 @@ impl<'a> Failures<'a> {
                 for (phase, part) in story.phases.iter().enumerate().filter(|(_, it)| it.is_at(transport, port)) {
                     let meant = part.errors.iter().any(|error: &Refusal| error.holds(family, code));
                     let (subject, server) = ends(part, server, client);
-                    if !meant || !proofs.hold_for(scene, story, part, (subject, server), incident) {
+                    let matching = &incident.matching;
+                    if !meant || !roles.hold(story, part, (subject, server), (matching.service, matching.port.generic))
+                    {
                         continue;
                     }
-                    let answers = scene.ledger.paths.answers(&incident.path);
-                    if answers.is_some_and(|answers| answers.flows > known.seen.flows) {
+                    let is_about_it = match part.names_of {
+                        Some(service) => roles.name_server_of(service, &known.names),
+                        None => !was_granted(scene, incident, family, known),
+                    };
+                    if !is_about_it {
                         continue;
                     }
                     let (first, last) = (known.seen.first, known.seen.last);
@@ -215,6 +220,18 @@ impl<'a> Failures<'a> {
             }
         }
     }
+}
+
+/// Something was answered there without this error, after it.
+fn was_granted(scene: &Scene<'_>, incident: &Incident, family: Family, known: &Known) -> bool {
+    // A path tells which requests are meant.
+    if let Some(asked) = scene.ledger.incidents.get(&Incident { what: What::AskedByPath, ..*incident }) {
+        return asked.seen.began() > known.seen.began();
+    }
+    // Who asks Kerberos is told first to say who it is, in a conversation of its own (RFC 4120, 3.1.1).
+    let each = if family == Family::Kerberos { 2 } else { 1 };
+    let answers = scene.ledger.paths.answers(&incident.path);
+    answers.is_some_and(|answers| answers.flows > each * known.seen.flows)
 }
 
 /// The host whose story it is, and its server.
@@ -237,80 +254,11 @@ fn error_of(incident: &Incident) -> Option<(Family, u16)> {
     })
 }
 
-/// Which hosts answer on ports of which services, and which were answered there; looked up when it is first asked for.
-#[derive(Default)]
-struct Proofs {
-    known: Option<(BTreeSet<(Address, ServiceId)>, BTreeSet<(Address, ServiceId)>)>,
-}
-
-impl Proofs {
-    /// These hosts are known to be what the story wants them to be; on a port of many programs, something has to show it.
-    fn hold(
-        &mut self,
-        scene: &Scene<'_>,
-        story: &Story,
-        phase: &Phase,
-        hosts: (Address, Address),
-        group: &Group<'_>,
-    ) -> bool {
-        let told = phase.service.is_none_or(|service| group.service == Some(ServiceRef::One(service)));
-        told && (!group.generic || is_tied(story, phase)) && self.are_there(scene, story, phase, hosts)
-    }
-
-    fn hold_for(
-        &mut self,
-        scene: &Scene<'_>,
-        story: &Story,
-        phase: &Phase,
-        hosts: (Address, Address),
-        incident: &Incident,
-    ) -> bool {
-        let service = incident.matching.service;
-        let told = phase.service.is_none_or(|wanted| service == Some(ServiceRef::One(wanted)));
-        told && (!incident.matching.port.generic || is_tied(story, phase)) && self.are_there(scene, story, phase, hosts)
-    }
-
-    fn are_there(
-        &mut self,
-        scene: &Scene<'_>,
-        story: &Story,
-        phase: &Phase,
-        (subject, server): (Address, Address),
-    ) -> bool {
-        if story.subject_serves.is_empty() && story.subject_uses.is_empty() && phase.server_serves.is_empty() {
-            return true;
-        }
-        let (serve, use_) = self.known.get_or_insert_with(|| {
-            let (mut serve, mut used) = (BTreeSet::new(), BTreeSet::new());
-            for (path, _) in scene.ledger.paths.iter() {
-                let transport = if path.protocol == protocol::UDP { Transport::Udp } else { Transport::Tcp };
-                let place = scene.map.place(transport, path.port);
-                for &service in place.iter().flat_map(|&place| &scene.map.at(place).services) {
-                    serve.insert((path.server, service));
-                    used.insert((path.client, service));
-                }
-            }
-            (serve, used)
-        });
-        let one_of = |known: &BTreeSet<(Address, ServiceId)>, host: Address, services: &[ServiceId]| {
-            services.is_empty() || services.iter().any(|&service| known.contains(&(host, service)))
-        };
-        one_of(serve, subject, &story.subject_serves)
-            && one_of(use_, subject, &story.subject_uses)
-            && one_of(serve, server, &phase.server_serves)
-    }
-}
-
-/// Something other than the port ties a phase to its story.
-fn is_tied(story: &Story, phase: &Phase) -> bool {
-    phase.service.is_some()
-        || !(story.subject_serves.is_empty() && story.subject_uses.is_empty() && phase.server_serves.is_empty())
-}
-
 /// When a phase was answered.
 #[derive(Clone, Copy)]
 struct Worked {
     phase: usize,
+    server: Address,
     first: Timestamp,
     last: Timestamp,
 }
@@ -320,7 +268,7 @@ struct Worked {
 struct Answered(BTreeMap<(usize, Address), Vec<Worked>>);
 
 impl Answered {
-    fn of(scene: &Scene<'_>, failures: &Failures<'_>) -> Answered {
+    fn of(scene: &Scene<'_>, roles: &Roles<'_, '_>, failures: &Failures<'_>) -> Answered {
         let stories = scene.map.stories();
         let mut answered = Answered::default();
         let mut enter = |path: &Path, first: Timestamp, last: Timestamp| {
@@ -335,7 +283,11 @@ impl Answered {
                     if failed.get(&subject).is_none_or(|failed| failed.iter().any(by_error)) {
                         continue;
                     }
-                    answered.0.entry((story, subject)).or_default().push(Worked { phase, first, last });
+                    // On a port of many programs another one may have answered.
+                    if part.service.is_some() && !roles.is_server(part, server, None) {
+                        continue;
+                    }
+                    answered.0.entry((story, subject)).or_default().push(Worked { phase, server, first, last });
                 }
             }
         };
@@ -368,19 +320,33 @@ impl Answered {
 /// passed over where it goes on.
 fn stops_at(story: &Story, failed: &[Failure<'_>], worked: &[Worked]) -> Option<(usize, How)> {
     story.phases.iter().enumerate().find_map(|(phase, part)| {
-        let here = || failed.iter().filter(move |it| it.phase == phase);
-        let first = here().map(|it| it.first).min()?;
-        let went_on = worked.iter().any(|it| it.phase >= phase && it.last >= first);
+        let here = in_vain(story, phase, failed, worked);
+        let first = here.iter().map(|it| it.first).min()?;
         let tried_on = part.optional && failed.iter().any(|it| it.phase > phase && it.last >= first);
-        if went_on || tried_on {
+        if tried_on {
             return None;
         }
         // In the way that most servers show, the first of equals.
         let mut ways: BTreeMap<How, usize> = BTreeMap::new();
-        here().for_each(|it| *ways.entry(it.how).or_default() += 1);
+        here.iter().for_each(|it| *ways.entry(it.how).or_default() += 1);
         let most = ways.values().max().copied()?;
         ways.into_iter().find(|(_, servers)| *servers == most).map(|(how, _)| (phase, how))
     })
+}
+
+/// What failed in a phase, where neither it nor a later one was answered since. Where each server counts by itself, another one is no
+/// substitute; where only some names are meant, an answer of the same phase may be about others.
+fn in_vain<'f, 'a>(story: &Story, phase: usize, failed: &'f [Failure<'a>], worked: &[Worked]) -> Vec<&'f Failure<'a>> {
+    let Some(part) = story.phases.get(phase) else { return Vec::new() };
+    let here = || failed.iter().filter(move |it| it.phase == phase);
+    let Some(begun) = here().map(|it| it.first).min() else { return Vec::new() };
+    let went_on = |failure: &Failure<'_>| {
+        let since = if part.each_server { failure.first } else { begun };
+        let later = |it: &&Worked| it.phase > phase || it.phase == phase && part.names_of.is_none();
+        let mut since = worked.iter().filter(|it| it.last >= since).filter(later);
+        since.any(|it| !part.each_server || it.server == failure.server)
+    };
+    here().filter(|failure| !went_on(failure)).collect()
 }
 
 /// Hosts whose story stops at one phase, in one way.
@@ -397,13 +363,10 @@ struct Stop<'a> {
 }
 
 impl<'a> Stop<'a> {
-    fn add<'f>(&mut self, subject: Address, failed: impl Iterator<Item = &'f Failure<'a>> + Clone, worked: &[Worked])
-    where
-        'a: 'f,
-    {
-        let last = failed.clone().map(|it| it.last).max();
+    fn add(&mut self, subject: Address, failed: &[&Failure<'a>], worked: &[Worked]) {
+        let last = failed.iter().map(|it| it.last).max();
         for failure in failed {
-            let Failure { server, port: (transport, port), .. } = *failure;
+            let Failure { server, port: (transport, port), .. } = **failure;
             self.servers.insert(server);
             self.ports.insert((transport, port));
             self.places.extend(failure.place);
@@ -425,7 +388,7 @@ impl<'a> Stop<'a> {
         found: &[Finding],
     ) -> Option<Finding> {
         let part = story.phases.get(phase)?;
-        let (finding, seen) = self.grounds(check, scene, found)?;
+        let (finding, seen) = self.grounds(check, scene, is_tied(story, part), found)?;
         let done = self.done.iter().flatten().filter(|done| **done < phase);
         let done: Vec<Name> = done.filter_map(|&done| Some(name_of(story.phases.get(done)?))).collect();
         let sentence = |text: &Option<String>| Value::Sentence(text.clone().unwrap_or_default());
@@ -448,7 +411,7 @@ impl<'a> Stop<'a> {
             ("opener", Value::Word(opener)),
             ("phase", Value::Named(name_of(part))),
             ("ports", Value::Ports(self.ports.iter().map(|(_, port)| *port).collect())),
-            ("remarks", Value::Remarks(remarks(self.places.iter().map(|&place| &found[place])))),
+            ("remarks", Value::Remarks(remarks(self.places.iter().map(|&place| &found[place]), is_tied(story, part)))),
             ("remedy", sentence(&part.remedy)),
             ("stopped", sentence(&story.stopped)),
             ("story", Value::Named(Name { name: story.name.clone(), title: story.title.clone() })),
@@ -469,7 +432,7 @@ impl<'a> Stop<'a> {
     }
 
     /// A finding with all that those say on which it rests, and what was seen of them.
-    fn grounds(&self, check: &Check, scene: &Scene<'_>, found: &[Finding]) -> Option<(Finding, Seen)> {
+    fn grounds(&self, check: &Check, scene: &Scene<'_>, tied: bool, found: &[Finding]) -> Option<(Finding, Seen)> {
         let grounds: Vec<&Finding> = self.places.iter().filter_map(|&place| found.get(place)).collect();
         let mut seen: Option<Seen> = None;
         let mut add = |more: &Seen| match &mut seen {
@@ -479,7 +442,7 @@ impl<'a> Stop<'a> {
         grounds.iter().filter_map(|ground| ground.seen.as_deref()).for_each(&mut add);
         self.errors.iter().for_each(|(_, known)| add(&known.seen));
         if let Some(ground) = grounds.first() {
-            let severity = grounds.iter().map(|it| it.severity).max().unwrap_or(Severity::Info);
+            let severity = grounds.iter().map(|it| severity_of(it, tied)).max().unwrap_or(Severity::Info);
             let confidence = grounds.iter().map(|it| it.confidence).max().unwrap_or(Confidence::Low);
             let mut finding = Finding::of(check, severity, confidence);
             finding.more_clients = grounds.iter().any(|it| it.more_clients);
@@ -492,7 +455,7 @@ impl<'a> Stop<'a> {
         let (path, known) = self.errors.first()?;
         let transport = Transport::of_protocol(path.protocol)?;
         let group = scene.group_of(transport, path, known.seen.clone());
-        let severity = if group.generic { Severity::Warning } else { Severity::Error };
+        let severity = if group.generic && !tied { Severity::Warning } else { Severity::Error };
         Some((group.finding(check, scene, severity, Confidence::High), seen?))
     }
 
@@ -509,10 +472,27 @@ fn name_of(phase: &Phase) -> Name {
     Name { name: phase.name.clone(), title: phase.title.clone() }
 }
 
-/// What makes the findings on which it rests less certain, where it is true of each.
-fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone) -> Vec<&'static str> {
-    const DOUBTS: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", "generic-port"];
+/// How bad a block is where the story tells what a port of many programs is used for, and nothing else speaks against it.
+fn severity_of(ground: &Finding, tied: bool) -> Severity {
+    let remarks = match ground.params.get("remarks") {
+        Some(Value::Remarks(remarks)) => &remarks[..],
+        _ => &[],
+    };
+    let plain =
+        |remark: &&str| matches!(*remark, GENERIC | "consequence" | "service-fails" | "open-to-some" | "host-down");
+    match ground.severity {
+        Severity::Warning if tied && remarks.iter().all(plain) => Severity::Error,
+        severity => severity,
+    }
+}
+
+/// The remark that many programs use a port.
+const GENERIC: &str = "generic-port";
+
+/// What makes the findings on which it rests less certain, where it is true of each. A story that is tied to its hosts makes up for the port.
+fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone, tied: bool) -> Vec<&'static str> {
+    const DOUBTS: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", GENERIC];
     let has = |finding: &Finding, code: &str| matches!(finding.params.get("remarks"), Some(Value::Remarks(codes)) if codes.contains(&code));
     let all = |code: &&str| grounds.clone().next().is_some() && grounds.clone().all(|it| has(it, code));
-    DOUBTS.into_iter().filter(all).collect()
+    DOUBTS.into_iter().filter(|code| !(tied && *code == GENERIC)).filter(all).collect()
 }

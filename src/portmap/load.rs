@@ -257,12 +257,14 @@ fn refusals(block: &Block<'_>) -> Vec<Refusal> {
 fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Phase> {
     let (name, title) = (block.text("name"), block.text("title"));
     name.iter().for_each(|name| ids.add(name));
-    let transport = block.text("protocol").and_then(|protocol| {
-        let known = [Transport::Tcp, Transport::Udp].into_iter().find(|it| it.name() == protocol.value);
-        if known.is_none() {
-            block.faults.value(protocol.at, format!("'{}' is not tcp or udp", protocol.value));
+    let transports = block.text("protocol").and_then(|protocol| match protocol.value.as_str() {
+        "tcp" => Some(vec![Transport::Tcp]),
+        "udp" => Some(vec![Transport::Udp]),
+        "both" => Some(vec![Transport::Tcp, Transport::Udp]),
+        other => {
+            block.faults.value(protocol.at, format!("'{other}' is not tcp, udp or both"));
+            None
         }
-        known
     });
     let ports = ranges(block.ports("ports"));
     if ports.is_empty() {
@@ -282,6 +284,8 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
     };
     let server_serves = services_if(block, "server_serves", names);
     let errors = refusals(block);
+    let names_of = block.text_if("names_of").and_then(|service| names.service(&service));
+    let (each_server, next_server) = (block.flag("each_server"), block.flag("next_server"));
     let optional = block.flag("optional");
     let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
     let remedy = block.text_if("remedy").map(|remedy| remedy.value);
@@ -289,12 +293,15 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
     Some(Phase {
         name: name?.value,
         title: title?.value,
-        transport: transport?,
+        transports: transports?,
         ports,
         service,
         server_serves,
         opener: opener?,
         errors,
+        names_of,
+        each_server,
+        next_server,
         optional,
         next_within,
         slow_after,

@@ -32,8 +32,8 @@ pub struct Phase {
     pub name: String,
     /// What happens, in a few words: "login on UDP 6910".
     pub title: String,
-    /// What carries it.
-    pub transport: Transport,
+    /// What carries it: one of these.
+    pub transports: Vec<Transport>,
     /// The server's ports. Never empty.
     pub ports: Vec<RangeInclusive<u16>>,
     /// Only flows of this service: by what they say, where many programs use the port.
@@ -44,6 +44,12 @@ pub struct Phase {
     pub opener: Opener,
     /// Answers that stop it.
     pub errors: Vec<Refusal>,
+    /// Errors count only where they name a server of this service.
+    pub names_of: Option<ServiceId>,
+    /// Each server counts by itself: what works at another one is no substitute.
+    pub each_server: bool,
+    /// Where a server does not answer, the host asks the next one after a while.
+    pub next_server: bool,
     /// The story may go on without it.
     pub optional: bool,
     /// Where it is answered, the next phase follows within so many seconds; none where that is not certain.
@@ -127,6 +133,6 @@ impl Refusal {
 impl Phase {
     /// A flow to this port of a server may belong to it.
     pub fn is_at(&self, transport: Transport, port: u16) -> bool {
-        self.transport == transport && self.ports.iter().any(|ports| ports.contains(&port))
+        self.transports.contains(&transport) && self.ports.iter().any(|ports| ports.contains(&port))
     }
 }

@@ -93,9 +93,13 @@ fn is_block(cause: Cause) -> bool {
     match cause {
         Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut => true,
         Cause::Stopped | Cause::HostDown | Cause::ServiceDown | Cause::SubnetAgainstPort => true,
-        Cause::Scan | Cause::Flood | Cause::Fallback | Cause::LaunchFailed | Cause::Exposed | Cause::FromInternet => {
-            false
-        }
+        Cause::Detour
+        | Cause::Scan
+        | Cause::Flood
+        | Cause::Fallback
+        | Cause::LaunchFailed
+        | Cause::Exposed
+        | Cause::FromInternet => false,
         Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
         Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single => false,
     }
@@ -202,7 +206,7 @@ fn params(
         Cause::SessionDied => ["gone", "idle"].into_iter().for_each(take),
         Cause::IdleTimeout => {}
         Cause::ResetInSession => ["at", "pattern"].into_iter().for_each(take),
-        Cause::Stopped | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
+        Cause::Stopped | Cause::Detour | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
     }
     // The story that stops here: it leads, or it follows from what does.
     if let Some(story) = of.iter().chain(following).find(|finding| finding.code == "service.stopped") {

@@ -80,6 +80,8 @@ pub enum Cause {
     Cut,
     /// What hosts go through until a service works for them stops at one phase.
     Stopped,
+    /// Hosts wait for a server that does not answer, before they ask the next one.
+    Detour,
     /// Servers of which nothing was heard at all.
     HostDown,
     /// Servers that are up, and do not listen on any of their session ports.
@@ -116,13 +118,14 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 22] = [
+    pub const ALL: [Cause; 23] = [
         Cause::NoAnswer,
         Cause::Refused,
         Cause::Prohibited,
         Cause::HalfOpen,
         Cause::Cut,
         Cause::Stopped,
+        Cause::Detour,
         Cause::HostDown,
         Cause::ServiceDown,
         Cause::SubnetAgainstPort,
@@ -150,6 +153,7 @@ impl Cause {
             Cause::HalfOpen => "half-open",
             Cause::Cut => "cut",
             Cause::Stopped => "stopped",
+            Cause::Detour => "detour",
             Cause::HostDown => "host-down",
             Cause::ServiceDown => "service-down",
             Cause::SubnetAgainstPort => "subnet-against-port",

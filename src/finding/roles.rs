@@ -1,0 +1,100 @@
+//! What the captures show of hosts: which services they answer for, which answered them, and by which names they are asked. So a port of
+//! many programs may be known for what it is between these hosts.
+
+use super::scene::Scene;
+use crate::ledger::What;
+use crate::matching::ServiceRef;
+use crate::packet::{Address, protocol};
+use crate::portmap::{Phase, ServiceId, Story};
+use crate::transport::Transport;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
+/// What hosts are known to be; looked up when it is first asked for.
+pub(super) struct Roles<'s, 'a> {
+    scene: &'s Scene<'a>,
+    known: OnceCell<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Hosts that answered for a service.
+    serve: BTreeSet<(Address, ServiceId)>,
+    /// Hosts that were answered.
+    use_it: BTreeSet<(Address, ServiceId)>,
+    /// The names by which servers are asked for a service.
+    names: BTreeSet<(ServiceId, Box<str>)>,
+}
+
+impl<'s, 'a> Roles<'s, 'a> {
+    pub fn new(scene: &'s Scene<'a>) -> Roles<'s, 'a> {
+        Roles { scene, known: OnceCell::new() }
+    }
+
+    fn known(&self) -> &Known {
+        self.known.get_or_init(|| {
+            let (mut known, map) = (Known::default(), self.scene.map);
+            for (path, _) in self.scene.ledger.paths.iter() {
+                let transport = if path.protocol == protocol::UDP { Transport::Udp } else { Transport::Tcp };
+                let place = map.place(transport, path.port);
+                for &service in place.iter().flat_map(|&place| &map.at(place).services) {
+                    known.serve.insert((path.server, service));
+                    known.use_it.insert((path.client, service));
+                }
+            }
+            for (incident, asked) in self.scene.ledger.incidents.iter() {
+                if let (What::AskedByPath, Some(ServiceRef::One(service))) = (incident.what, incident.matching.service)
+                {
+                    known.serve.insert((incident.path.server, service));
+                    known.use_it.insert((incident.path.client, service));
+                    known.names.extend(asked.names.iter().map(|name| (service, name.clone())));
+                }
+            }
+            known
+        })
+    }
+
+    /// These hosts are what the story wants them to be: on a port of many programs something has to show it. `told` is the service that
+    /// the flows themselves tell.
+    pub fn hold(
+        &self,
+        story: &Story,
+        phase: &Phase,
+        (subject, server): (Address, Address),
+        (told, generic): (Option<ServiceRef>, bool),
+    ) -> bool {
+        (!generic || is_tied(story, phase)) && self.is_server(phase, server, told) && self.is_subject(story, subject)
+    }
+
+    /// The host is known to be what the story is about. One of its signs is enough.
+    fn is_subject(&self, story: &Story, host: Address) -> bool {
+        let Story { subject_serves, subject_uses, .. } = story;
+        let serves = |service: &ServiceId| self.known().serve.contains(&(host, *service));
+        let uses = |service: &ServiceId| self.known().use_it.contains(&(host, *service));
+        subject_serves.is_empty() && subject_uses.is_empty()
+            || subject_serves.iter().any(serves)
+            || subject_uses.iter().any(uses)
+    }
+
+    /// The host serves what this phase asks for: the flows say so, or where they say nothing, others were answered.
+    pub fn is_server(&self, phase: &Phase, host: Address, told: Option<ServiceRef>) -> bool {
+        let serves = |service: &ServiceId| self.known().serve.contains(&(host, *service));
+        match (phase.service, told) {
+            (Some(service), Some(told)) => told == ServiceRef::One(service),
+            (Some(service), None) => serves(&service) || phase.server_serves.iter().any(serves),
+            (None, _) => phase.server_serves.is_empty() || phase.server_serves.iter().any(serves),
+        }
+    }
+
+    /// One of the names in an error is that of a server of this service. Kerberos writes what is asked for before it: `host/ddc1.example`.
+    pub fn name_server_of(&self, service: ServiceId, names: &BTreeSet<Box<str>>) -> bool {
+        let host = |name: &str| Box::from(name.split_once('/').map_or(name, |(_, host)| host));
+        names.iter().any(|name| self.known().names.contains(&(service, host(name))))
+    }
+}
+
+/// Something other than the port ties a phase to its story.
+pub(super) fn is_tied(story: &Story, phase: &Phase) -> bool {
+    phase.service.is_some()
+        || !(story.subject_serves.is_empty() && story.subject_uses.is_empty() && phase.server_serves.is_empty())
+}
