@@ -22,7 +22,10 @@ fn renamed(map: &str) -> String {
         }
         let (key, value) = line.split_once(" = ").unwrap_or((line, ""));
         let new = match (block, key) {
-            ("[[service]]", "name") | (_, "service" | "udp_service") => format!("{key} = {}", strange(value)),
+            ("[[service]]", "name")
+            | (_, "service" | "udp_service" | "subject_serves" | "subject_uses" | "server_serves") => {
+                format!("{key} = {}", strange(value))
+            }
             ("[[service]]", "instead") => {
                 let (services, fallback) = value.split_once(']').expect("a list of services");
                 format!("{key} = {}]{fallback}", strange(services))

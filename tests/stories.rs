@@ -3,8 +3,11 @@
 
 mod support;
 
+use cap_audit::case::Case;
 use cap_audit::finding::{Confidence, Finding, Severity, Value};
+use cap_audit::portmap::PortMap;
 use cap_audit::problem::{Cause, Problem};
+use cap_audit::source::CaptureNotes;
 use cap_audit::time::{Span, Timestamp};
 use cap_audit::words::{Texts, Words};
 use support::*;
@@ -49,10 +52,26 @@ fn refused(from: &str, port: u16, to: &str, seconds: i64) -> Vec<Captured> {
 }
 
 /// What is found in these talks, in a capture that goes on long enough to show that nothing comes.
-fn found(mut talks: Vec<Vec<Captured>>) -> (Vec<Finding>, Vec<Problem>) {
-    talks.push(meanwhile(at(120)));
-    let audited = audit(merge(talks));
-    (findings_of(&audited), problems_of(&audited))
+fn found(talks: Vec<Vec<Captured>>) -> (Vec<Finding>, Vec<Problem>) {
+    found_in(case_until(at(120), talks))
+}
+
+fn found_in(case: Case) -> (Vec<Finding>, Vec<Problem>) {
+    let conclusion = case.conclude();
+    let about_capture = |finding: &Finding| finding.code.starts_with("quality.");
+    (conclusion.findings.into_iter().filter(|it| !about_capture(it)).collect(), conclusion.problems)
+}
+
+/// A capture of these talks that goes on until then.
+fn case_until(end: Timestamp, mut talks: Vec<Vec<Captured>>) -> Case {
+    talks.push(meanwhile(end));
+    let packets = merge(talks);
+    let mut notes = CaptureNotes::new("case.pcap", "pcap");
+    notes.packets = packets.len() as u64;
+    notes.first = packets.first().map(|(at, ..)| *at);
+    notes.last = packets.last().map(|(at, ..)| *at);
+    let audited = audit(packets);
+    Case { ledger: audited.ledger, clock: audited.clock, captures: vec![notes], ..Case::new(citrix()) }
 }
 
 fn stories(findings: &[Finding]) -> Vec<&Finding> {
@@ -61,7 +80,11 @@ fn stories(findings: &[Finding]) -> Vec<&Finding> {
 
 /// The one story that stops, and the one problem that it is.
 fn stopped(talks: Vec<Vec<Captured>>) -> (Finding, Problem, Texts) {
-    let (findings, problems) = found(talks);
+    stopped_in(case_until(at(120), talks))
+}
+
+fn stopped_in(case: Case) -> (Finding, Problem, Texts) {
+    let (findings, problems) = found_in(case);
     let told = stories(&findings);
     let [story] = told[..] else { panic!("{findings:#?}") };
     let [problem] = &problems[..] else { panic!("{problems:#?}") };
@@ -166,6 +189,159 @@ fn the_licence_manager_answers_and_the_vendor_daemon_does_not() {
         assert_eq!((word(&story), problem.cause), (how, Cause::Stopped));
         assert!(texts.remedy.contains("las.cloud.com"), "{}", texts.remedy);
     }
+}
+
+/// Facts LIC-03: sites that use the License Activation Service need no vendor daemon.
+#[test]
+fn where_nobody_gets_through_the_vendor_daemon_it_is_a_warning() {
+    let talks = || vec![opened("10.5.2.2", 27000, "10.5.0.9", 0), silent("10.5.2.2", 7279, "10.5.0.9", 1)];
+    let (story, problem, _) = stopped(talks());
+    assert_eq!((story.severity, problem.severity), (Severity::Warning, Severity::Warning));
+    let mut used = talks();
+    used.push(opened("10.5.2.3", 7279, "10.5.0.9", 5));
+    let (story, problem, _) = stopped(used);
+    assert_eq!((story.severity, problem.severity), (Severity::Error, Severity::Error));
+    // Nothing answers at all: that is no question of licences of which kind.
+    let (story, ..) = stopped(vec![silent("10.5.2.2", 27000, "10.5.0.9", 1)]);
+    assert_eq!((story.severity, names(&story, "phase")), (Severity::Error, vec!["manager".to_string()]));
+}
+
+#[test]
+fn what_has_to_follow_is_missing() {
+    let talks = || vec![answered(asks(TARGET, 4011, "10.5.0.20", 0)), answered(asks(TARGET, 6910, SERVERS[0], 1))];
+    let (story, problem, texts) = stopped(talks());
+    assert_eq!((names(&story, "phase"), word(&story)), (vec!["stream".to_string()], "missing"));
+    assert_eq!(
+        (story.severity, story.confidence, problem.cause),
+        (Severity::Warning, Confidence::Medium, Cause::Stopped)
+    );
+    assert_eq!(texts.title, "Target device 10.5.1.7 got through PXE and login, and never came to the disk");
+    let says_nothing = |why: &str, case: Case| {
+        let (findings, _) = found_in(case);
+        assert!(stories(&findings).is_empty(), "{why}: {findings:#?}");
+    };
+    says_nothing("it ends too early", case_until(at(25), talks()));
+    let mut lossy = case_until(at(120), talks());
+    lossy.captures[0].dropped.kernel = Some(1);
+    says_nothing("packets were lost", lossy);
+    says_nothing(
+        "nothing shows that the capture sees more than one server",
+        case_until(at(120), talks()[1..].to_vec()),
+    );
+    let mut goes_on = talks();
+    goes_on.push(answered(asks(TARGET, 6920, SERVERS[2], 3)));
+    says_nothing("the disk comes from another server", case_until(at(120), goes_on));
+    let long =
+        asks(TARGET, 6910, SERVERS[0], 1).says(b"a").answers(b"b").wait(Span::seconds(9)).says(b"c").answers(b"d");
+    let same = vec![talks()[0].clone(), long.packets()];
+    says_nothing("the disk comes from the port of the login", case_until(at(120), same));
+}
+
+#[test]
+fn a_lossy_capture_makes_it_less_certain() {
+    let mut lossy = case_until(at(120), vec![unanswered(asks(TARGET, 6910, SERVERS[0], 0))]);
+    lossy.captures[0].dropped.kernel = Some(1);
+    let (story, problem, texts) = stopped_in(lossy);
+    assert_eq!(
+        (story.severity, story.confidence, problem.confidence),
+        (Severity::Warning, Confidence::Low, Confidence::Low)
+    );
+    assert!(texts.meaning.contains("lost packets"), "{}", texts.meaning);
+}
+
+/// A larger cause leads, and says what comes of it.
+#[test]
+fn a_network_that_is_not_let_through_leads() {
+    let blocked =
+        (0..3).map(|number| unanswered(asks(&format!("10.5.1.{}", 7 + number), 6910, SERVERS[0], 3 * number)));
+    let works = (0..3).map(|number| format!("10.6.1.{}", 7 + number));
+    let works =
+        works.flat_map(|from| [answered(asks(&from, 6910, SERVERS[0], 4)), answered(asks(&from, 6911, SERVERS[0], 5))]);
+    let (findings, problems) = found(blocked.chain(works).collect());
+    assert_eq!(stories(&findings).len(), 1);
+    let [problem] = &problems[..] else { panic!("{problems:#?}") };
+    assert_eq!((problem.cause, problem.findings.len()), (Cause::SubnetAgainstPort, 2));
+    let texts = Words::default().problem(problem, findings.iter());
+    assert!(texts.meaning.ends_with("Target devices do not start."), "{}", texts.meaning);
+}
+
+#[test]
+fn a_browser_gets_no_session_of_a_vda() {
+    let session = opened("10.5.3.4", 2598, "10.5.4.5", 0);
+    let (story, problem, texts) = stopped(vec![session, refused("10.5.3.9", 8008, "10.5.4.5", 3)]);
+    assert_eq!((names(&story, "story"), word(&story)), (vec!["html5".to_string()], "refused"));
+    assert_eq!((problem.cause, problem.severity), (Cause::Stopped, Severity::Warning), "many programs use this port");
+    assert!(
+        texts.title.starts_with("HTML5 client 10.5.3.9 asked 10.5.4.5 for a session on TCP 8008"),
+        "{}",
+        texts.title
+    );
+    // Without a session nothing says that it is a VDA.
+    let (findings, _) = found(vec![refused("10.5.3.9", 8008, "10.5.4.5", 3)]);
+    assert!(stories(&findings).is_empty(), "{findings:#?}");
+}
+
+#[test]
+fn recordings_do_not_reach_their_server() {
+    let session = opened("10.5.3.4", 2598, "10.5.4.5", 0);
+    let (story, problem, _) = stopped(vec![session, silent("10.5.4.5", 1801, "10.5.0.30", 3)]);
+    assert_eq!(
+        (names(&story, "story"), names(&story, "phase")),
+        (vec!["session-recording".into()], vec!["queue".into()])
+    );
+    assert_eq!((problem.cause, problem.severity), (Cause::Stopped, Severity::Warning));
+    let (findings, _) = found(vec![silent("10.5.4.5", 1801, "10.5.0.30", 3)]);
+    assert!(stories(&findings).is_empty(), "any program may use Message Queuing: {findings:#?}");
+}
+
+#[test]
+fn the_server_that_calls_back_gets_no_answer() {
+    let story = OWN_STORY.replace("opener = \"subject\"", "opener = \"server\"");
+    let map = [include_str!("../src/portmap/citrix.toml"), &story].concat();
+    let talks = vec![opened("10.5.7.1", 3011, "10.5.0.40", 0), refused("10.5.0.40", 3010, "10.5.7.1", 3)];
+    let case = Case { map: PortMap::parse(&map).expect("a good map").into(), ..case_until(at(120), talks) };
+    let (story, problem, texts) = stopped_in(case);
+    assert_eq!((story.clients, story.servers), (vec![address("10.5.7.1")], vec![address("10.5.0.40")]));
+    assert_eq!((problem.cause, problem.findings.len()), (Cause::Stopped, 2));
+    assert_eq!(texts.title, "Appliance 10.5.7.1 got through secret talks, refused 10.5.0.40 on TCP 3010 (plain talks)");
+}
+
+/// A story that no program knows: a block of the map and words in it.
+const OWN_STORY: &str = r#"
+[[story]]
+name = "appliances"
+title = "Talks of appliances"
+subject = "Appliance"
+subjects = "appliances"
+stopped = "They drift apart."
+
+[[story.phase]]
+name = "secret"
+title = "secret talks"
+protocol = "tcp"
+ports = [3011]
+
+[[story.phase]]
+name = "plain"
+title = "plain talks"
+protocol = "tcp"
+ports = [3010]
+opener = "subject"
+remedy = "Let them talk."
+"#;
+
+#[test]
+fn a_new_story_is_a_block_of_the_map() {
+    let map = [include_str!("../src/portmap/citrix.toml"), OWN_STORY].concat();
+    let talks = vec![opened("10.5.7.1", 3011, "10.5.0.40", 0), refused("10.5.7.1", 3010, "10.5.0.40", 3)];
+    let case = Case { map: PortMap::parse(&map).expect("a good map").into(), ..case_until(at(120), talks) };
+    let (story, _, texts) = stopped_in(case);
+    assert_eq!((names(&story, "story"), names(&story, "done")), (vec!["appliances".into()], vec!["secret".into()]));
+    assert_eq!(
+        texts.title,
+        "Appliance 10.5.7.1 got through secret talks, asked 10.5.0.40 for plain talks on TCP 3010, and was refused"
+    );
+    assert!(texts.meaning.contains("They drift apart.") && texts.remedy.starts_with("Let them talk."), "{texts:?}");
 }
 
 #[test]

@@ -389,7 +389,7 @@ fn where_no_domain_controller_answers_logons_stop() {
     let (story, problem, texts) = stopped(talks);
     assert_eq!(
         (place(&story), story.severity),
-        (["logon", "ticket", "silent", "none"].map(String::from), Severity::Error)
+        (["logon", "ticket", "silent", "none"].map(String::from), Severity::Warning)
     );
     assert_eq!(problem.cause, Cause::Stopped);
     assert_eq!(

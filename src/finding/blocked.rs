@@ -2,6 +2,7 @@
 
 use super::fallback::may_be_rendezvous;
 use super::scene::{Attempts, Group, Scene, Tie};
+use super::story::is_unneeded;
 use super::{Check, Confidence, Finding, IcmpFamily, IcmpKind, Params, Severity, Value};
 use crate::flow::{AT_ONCE, GRACE};
 use crate::judge::{Outcome, Sign};
@@ -96,9 +97,10 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     if group.generic {
         // A name of Citrix says more than the port.
         remarks.extend((scene.tie(group.server) != Some(Tie::Name)).then_some("generic-port"));
-    } else if doubts.worked == 0 && !doubts.neighbour {
+    } else if doubts.worked == 0 && !doubts.neighbour && !doubts.unneeded {
         remarks.push(if consequence.is_some() { "consequence" } else { "service-fails" });
     }
+    remarks.extend(doubts.unneeded.then_some("only-where-used"));
     remarks.extend((doubts.worked > 0).then_some("port-is-open"));
     remarks.extend((doubts.again > 0).then_some("open-to-some"));
     remarks.extend(doubts.old_session.then_some("old-session"));
@@ -177,6 +179,8 @@ struct Doubts {
     neighbour: bool,
     /// Answers were left out because there were too many, so that one may have come after all.
     forgotten: bool,
+    /// Not every site needs it, and nobody is seen to get through there.
+    unneeded: bool,
 }
 
 impl Doubts {
@@ -206,11 +210,18 @@ impl Doubts {
                 && !scene.is_tied(group)
                 && !scene.is_session_port(group),
             forgotten: again.is_empty() && scene.ledger.paths.may_lack_answers(group.generic),
+            unneeded: is_unneeded(scene, group),
         }
     }
 
     fn any(&self) -> bool {
-        self.one_direction || self.lossy || self.leapt || self.worked > 0 || self.both_public || self.forgotten
+        self.one_direction
+            || self.lossy
+            || self.leapt
+            || self.worked > 0
+            || self.both_public
+            || self.forgotten
+            || self.unneeded
     }
 
     /// Which advice helps.

@@ -52,9 +52,9 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         for &(story, phase) in phases.iter().filter(|(_, phase)| phase.is_at(group.transport, group.port)) {
-            let known = (group.service, group.generic);
+            let known = (group.service, !group.generic);
             let is_meant =
-                |&(&client, _): &(&Address, &Attempts)| roles.hold(story, phase, (client, group.server), known);
+                |&(&client, _): &(&Address, &Attempts)| roles.hold_of((story, phase), (client, group.server), known);
             let hosts: Vec<(&Address, &Attempts)> = group.clients.iter().filter(is_meant).collect();
             if hosts.is_empty() {
                 continue;
@@ -106,7 +106,8 @@ impl Detour {
         asked: &Asked,
         roles: &Roles<'_, '_>,
     ) -> Option<Detour> {
-        let mut detour = Detour { hosts: BTreeSet::new(), instead: BTreeSet::new(), waited: None, tried: Span::default() };
+        let mut detour =
+            Detour { hosts: BTreeSet::new(), instead: BTreeSet::new(), waited: None, tried: Span::default() };
         for (host, tries) in hosts {
             for (path, answers) in asked.0.get(host).into_iter().flatten() {
                 let Some(transport) = Transport::of_protocol(path.protocol) else { continue };

@@ -3,8 +3,8 @@
 
 use super::scene::Scene;
 use crate::ledger::What;
-use crate::matching::ServiceRef;
-use crate::packet::{Address, protocol};
+use crate::matching::{Fit, Matching, ServiceRef};
+use crate::packet::Address;
 use crate::portmap::{Phase, ServiceId, Story};
 use crate::transport::Transport;
 use std::cell::OnceCell;
@@ -34,12 +34,14 @@ impl<'s, 'a> Roles<'s, 'a> {
     fn known(&self) -> &Known {
         self.known.get_or_init(|| {
             let (mut known, map) = (Known::default(), self.scene.map);
-            for (path, _) in self.scene.ledger.paths.iter() {
-                let transport = if path.protocol == protocol::UDP { Transport::Udp } else { Transport::Tcp };
-                let place = map.place(transport, path.port);
-                for &service in place.iter().flat_map(|&place| &map.at(place).services) {
-                    known.serve.insert((path.server, service));
-                    known.use_it.insert((path.client, service));
+            // Where several services share a port of many programs, it tells nothing.
+            let paths = &self.scene.ledger.paths;
+            for path in paths.iter().map(|(path, _)| path).chain(paths.generic().map(|(path, _)| path)) {
+                let place = Transport::of_protocol(path.protocol).and_then(|transport| map.place(transport, path.port));
+                let Some(there) = place.map(|place| map.at(place)) else { continue };
+                if !there.generic || there.services.len() == 1 {
+                    known.serve.extend(there.services.iter().map(|&service| (path.server, service)));
+                    known.use_it.extend(there.services.iter().map(|&service| (path.client, service)));
                 }
             }
             for (incident, asked) in self.scene.ledger.incidents.iter() {
@@ -54,16 +56,21 @@ impl<'s, 'a> Roles<'s, 'a> {
         })
     }
 
-    /// These hosts are what the story wants them to be: on a port of many programs something has to show it. `told` is the service that
-    /// the flows themselves tell.
-    pub fn hold(
+    /// Flows like these between these hosts belong to the phase. On a port that many programs use something has to show it: what was said,
+    /// or what the hosts are.
+    pub fn hold(&self, part: (&Story, &Phase), hosts: (Address, Address), matching: &Matching) -> bool {
+        let is_told = !matching.port.generic || matching.fit == Fit::Fits;
+        self.hold_of(part, hosts, (matching.service, is_told))
+    }
+
+    /// The same of flows that tell this service; or the port or their payload do, or nothing does.
+    pub fn hold_of(
         &self,
-        story: &Story,
-        phase: &Phase,
+        (story, phase): (&Story, &Phase),
         (subject, server): (Address, Address),
-        (told, generic): (Option<ServiceRef>, bool),
+        (told, is_told): (Option<ServiceRef>, bool),
     ) -> bool {
-        (!generic || is_tied(story, phase)) && self.is_server(phase, server, told) && self.is_subject(story, subject)
+        (is_told || is_tied(story, phase)) && self.is_server(phase, server, told) && self.is_subject(story, subject)
     }
 
     /// The host is known to be what the story is about. One of its signs is enough.

@@ -204,6 +204,11 @@ impl<'a> Scene<'a> {
         self.signs.iter().copied().filter(move |(sign, ..)| wanted(*sign))
     }
 
+    /// Crowds of clients of the wanted signs, in order: what is not among [`Scene::host_by_host`].
+    pub(super) fn crowded(&self, wanted: impl Fn(Sign) -> bool) -> impl Iterator<Item = (Sign, &'a Target, &'a Crowd)> {
+        self.crowds.iter().copied().filter(move |(sign, ..)| wanted(*sign))
+    }
+
     /// Adds what a client shows to the group of a server, whatever the port. `server` and `client` may stand the other way round
     /// than in the sighting.
     pub(super) fn add_to_server(
@@ -308,23 +313,7 @@ impl<'a> Scene<'a> {
     /// Adds the flows that worked from a client to a server's port to the groups of such flows, or flows of which as much is known.
     pub(super) fn add_working(&self, groups: &mut BTreeMap<(Address, u16), Group<'a>>, path: Path, working: &Working) {
         let Path { port, server, client, .. } = path;
-        let seen = Seen {
-            flows: working.flows,
-            first: working.first,
-            latest: Few::of([Reverse(working.began)], 1),
-            // When those between the first and the last began is not kept.
-            begun: i128::from(working.first.0) * i128::from(working.flows),
-            last: working.last,
-            watched: working.last - working.first,
-            evidence: Few::of([working.opener], NAMED_LIMIT),
-            openers: Few::of([working.opener.at], NAMED_LIMIT),
-            client_ports: Few::of([working.client_port], PORT_LIMIT),
-            tries: 1,
-            errors: Few::default(),
-            signs: Few::default(),
-            reset_after: None,
-            vlans: Few::default(),
-        };
+        let seen = seen_of(working);
         match groups.entry((server, port)) {
             Entry::Occupied(mut entry) => entry.get_mut().add(client, &seen),
             Entry::Vacant(entry) => _ = entry.insert(self.first_of_path(&path, seen)),
@@ -432,6 +421,27 @@ impl<'a> Scene<'a> {
     pub(super) fn documents(&self, rules: &[RuleId]) -> Vec<&str> {
         let keys = rules.iter().flat_map(|&rule| &self.map.rule(rule).documents);
         once(keys.filter_map(|key| self.map.document(key)).map(|document| document.title.as_str()))
+    }
+}
+
+/// What is known of flows that worked, as of what was sighted.
+pub(super) fn seen_of(working: &Working) -> Seen {
+    Seen {
+        flows: working.flows,
+        first: working.first,
+        latest: Few::of([Reverse(working.began)], 1),
+        // When those between the first and the last began is not kept.
+        begun: i128::from(working.first.0) * i128::from(working.flows),
+        last: working.last,
+        watched: working.last - working.first,
+        evidence: Few::of([working.opener], NAMED_LIMIT),
+        openers: Few::of([working.opener.at], NAMED_LIMIT),
+        client_ports: Few::of([working.client_port], PORT_LIMIT),
+        tries: 1,
+        errors: Few::default(),
+        signs: Few::default(),
+        reset_after: None,
+        vlans: Few::default(),
     }
 }
 

@@ -1,14 +1,17 @@
 //! Where the story of a host stops: which phase of a service was not answered, or did not follow. What the stories are stands in the
 //! port map; what failed, in the findings before; what worked, in the ledger.
 
+mod missing;
+
 use super::roles::{Roles, is_tied};
-use super::scene::{Scene, address, any};
+use super::scene::{Group, Scene, address, any};
 use super::{Check, Confidence, Finding, Name, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
 use crate::ledger::{Incident, Known, Path, Seen, What};
+use crate::matching::Matching;
 use crate::packet::{Address, protocol};
-use crate::portmap::{Family, Opener, Phase, Refusal, Story};
-use crate::time::Timestamp;
+use crate::portmap::{Family, Opener, Phase, Story};
+use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,32 +35,63 @@ pub(super) const CHECKS: &[Check] = &[Check {
         "subject",
         "subject_count",
         "subjects",
+        "watched",
         "word",
     ],
     look,
 }];
 
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let stories = scene.map.stories();
     let roles = Roles::new(scene);
-    let failures = Failures::of(scene, &roles, found);
-    if failures.of_story.is_empty() {
-        return;
-    }
-    let answered = Answered::of(scene, &roles, &failures);
-    let mut stopped = Vec::new();
-    for (&story, failed) in &failures.of_story {
-        let mut stops: BTreeMap<(usize, How), Stop<'_>> = BTreeMap::new();
-        for (&subject, failed) in failed {
-            let worked = answered.of_subject(story, subject);
-            if let Some((phase, how)) = stops_at(&scene.map.stories()[story], failed, worked) {
-                let stop = stops.entry((phase, how)).or_default();
-                stop.add(subject, &in_vain(&scene.map.stories()[story], phase, failed, worked), worked);
+    let failures = Failures::of(scene, found, &roles);
+    let mut stops: BTreeMap<(usize, usize, How), Stop> = BTreeMap::new();
+    if !failures.of_story.is_empty() {
+        let answered = Answered::of(scene, &failures, &roles);
+        for (&number, failed) in &failures.of_story {
+            for (&subject, failed) in failed {
+                let worked = answered.of_subject(number, subject);
+                if let Some((phase, how)) = stops_at(&stories[number], failed, worked) {
+                    let stop = stops.entry((number, phase, how)).or_default();
+                    stop.add(subject, &in_vain(&stories[number], phase, failed, worked), worked);
+                }
             }
         }
-        let story = &scene.map.stories()[story];
-        stopped.extend(stops.iter().filter_map(|(key, stop)| stop.finding(check, scene, story, *key, found)));
     }
-    found.extend(stopped);
+    for (number, story) in stories.iter().enumerate() {
+        for phase in 0..story.phases.len() {
+            missing::look(scene, story, phase, |subject| {
+                failures.of_story.get(&number).is_some_and(|failed| failed.contains_key(&subject))
+            })
+            .into_iter()
+            .for_each(|(next, stop)| _ = stops.insert((number, next, How::Missing), stop));
+        }
+    }
+    let told: Vec<Finding> = stops
+        .iter()
+        .filter_map(|(&(number, phase, how), stop)| stop.finding(check, scene, &stories[number], (phase, how), found))
+        .collect();
+    found.extend(told);
+}
+
+/// Not every site needs what is blocked here, nobody gets through there, and the phase before works.
+pub(super) fn is_unneeded(scene: &Scene<'_>, group: &Group<'_>) -> bool {
+    let protocol = match group.transport {
+        Transport::Tcp => protocol::TCP,
+        Transport::Udp => protocol::UDP,
+        Transport::Icmp => return false,
+    };
+    let paths = &scene.ledger.paths;
+    let is_lesser = |(_, story, phase, part): (usize, &Story, usize, &Phase)| {
+        let before = phase.checked_sub(1).and_then(|before| story.phases.get(before));
+        let works = |before: &Phase| {
+            let mut ports = before.ports.iter().cloned().flatten();
+            let over = |port| before.transports.iter().map(move |&over| (number_of(over), port));
+            ports.any(|port| over(port).any(|(over, port)| paths.is_answered_by(over, port, group.server)))
+        };
+        part.only_where_used && before.is_some_and(works) && !paths.is_answered(protocol, group.port)
+    };
+    parts(scene.map.stories(), (group.transport, group.port)).any(is_lesser)
 }
 
 /// How a phase fails. The names are part of the report.
@@ -69,6 +103,8 @@ enum How {
     HalfOpen,
     Cut,
     Error(Family, u16),
+    /// What came before was answered, and this was not even tried.
+    Missing,
 }
 
 impl How {
@@ -91,6 +127,7 @@ impl How {
             How::HalfOpen => "half-open",
             How::Cut => "cut",
             How::Error(..) => "error",
+            How::Missing => "missing",
         }
     }
 
@@ -102,7 +139,7 @@ impl How {
             How::Prohibited => "blocked.prohibited",
             How::HalfOpen => "blocked.half-open",
             How::Cut => "blocked.reset-early",
-            How::Error(..) => "",
+            How::Error(..) | How::Missing => "",
         }
     }
 }
@@ -128,7 +165,7 @@ struct Failures<'a> {
 }
 
 impl<'a> Failures<'a> {
-    fn of(scene: &Scene<'a>, roles: &Roles<'_, 'a>, found: &[Finding]) -> Failures<'a> {
+    fn of(scene: &Scene<'a>, found: &[Finding], roles: &Roles<'_, 'a>) -> Failures<'a> {
         let stories = scene.map.stories();
         let mut failures = Failures { of_story: BTreeMap::new() };
         if stories.is_empty() {
@@ -140,33 +177,34 @@ impl<'a> Failures<'a> {
                 told.insert((finding.code, port, *server), place);
             }
         }
-        for (sign, group) in scene.groups(|sign| matches!(sign, Sign::Blocked(_))) {
-            let Sign::Blocked(outcome) = sign else { continue };
-            let Some(how) = How::of(outcome) else { continue };
-            let port = (group.transport, group.port);
-            let Some(&place) = told.get(&(how.code(), port, group.server)) else { continue };
-            // Most likely another program's.
-            if found[place].severity == Severity::Info {
-                continue;
-            }
-            let place = Some(place);
-            for (number, story) in stories.iter().enumerate() {
-                for (phase, part) in
-                    story.phases.iter().enumerate().filter(|(_, it)| it.is_at(group.transport, group.port))
-                {
-                    for (&client, tries) in &group.clients {
-                        let (subject, server) = ends(part, group.server, client);
-                        if !roles.hold(story, part, (subject, server), (group.service, group.generic)) {
-                            continue;
-                        }
-                        let (first, last) = (tries.first, tries.last);
-                        failures.add(
-                            number,
-                            subject,
-                            Failure { phase, how, server, port, first, last, place, error: None },
-                        );
-                    }
+        let mut tried = |outcome: Outcome, path: &Path, matching: &Matching, (first, last): (Timestamp, Timestamp)| {
+            let (Some(how), Some(transport)) = (How::of(outcome), Transport::of_protocol(path.protocol)) else {
+                return;
+            };
+            let Path { port, server, client, .. } = *path;
+            let port = (transport, port);
+            let told = told.get(&(how.code(), port, server)).copied();
+            // Most likely another program's, where it is no more than good to know.
+            let Some(place) = told.filter(|&place| found[place].severity > Severity::Info) else { return };
+            for (number, story, phase, part) in parts(stories, port) {
+                let (subject, server) = ends(part, server, client);
+                // Where names matter, silence names none.
+                if part.names_of.is_none() && roles.hold((story, part), (subject, server), matching) {
+                    let (place, error) = (Some(place), None);
+                    failures.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
                 }
+            }
+        };
+        for (sign, sighting, seen) in scene.host_by_host(is_blocked) {
+            if let Sign::Blocked(outcome) = sign {
+                tried(outcome, &sighting.path, &sighting.matching, (seen.first, seen.last));
+            }
+        }
+        for (sign, target, crowd) in scene.crowded(is_blocked) {
+            let (Sign::Blocked(outcome), Some(seen)) = (sign, crowd.seen()) else { continue };
+            for &client in crowd.hosts() {
+                let sighting = target.sighting(client);
+                tried(outcome, &sighting.path, &sighting.matching, (seen.first, seen.last));
             }
         }
         failures.add_errors(scene, roles);
@@ -187,35 +225,16 @@ impl<'a> Failures<'a> {
                 continue;
             };
             let Path { port, server, client, .. } = incident.path;
-            for (number, story) in stories.iter().enumerate() {
-                for (phase, part) in story.phases.iter().enumerate().filter(|(_, it)| it.is_at(transport, port)) {
-                    let meant = part.errors.iter().any(|error: &Refusal| error.holds(family, code));
-                    let (subject, server) = ends(part, server, client);
-                    let matching = &incident.matching;
-                    if !meant || !roles.hold(story, part, (subject, server), (matching.service, matching.port.generic))
-                    {
-                        continue;
-                    }
-                    let is_about_it = match part.names_of {
-                        Some(service) => roles.name_server_of(service, &known.names),
-                        None => !was_granted(scene, incident, family, known),
-                    };
-                    if !is_about_it {
-                        continue;
-                    }
+            let port = (transport, port);
+            let granted = was_granted(scene, incident, family, known);
+            for (number, story, phase, part) in parts(stories, port) {
+                let (subject, server) = ends(part, server, client);
+                let meant = part.errors.iter().any(|error| error.holds(family, code));
+                let is_about_it = part.names_of.map_or(!granted, |service| roles.name_server_of(service, &known.names));
+                if meant && is_about_it && roles.hold((story, part), (subject, server), &incident.matching) {
                     let (first, last) = (known.seen.first, known.seen.last);
-                    let how = How::Error(family, code);
-                    let failure = Failure {
-                        phase,
-                        how,
-                        server,
-                        port: (transport, port),
-                        first,
-                        last,
-                        place: None,
-                        error: Some(known),
-                    };
-                    self.add(number, subject, failure);
+                    let (how, place, error) = (How::Error(family, code), None, Some(known));
+                    self.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
                 }
             }
         }
@@ -232,6 +251,18 @@ fn was_granted(scene: &Scene<'_>, incident: &Incident, family: Family, known: &K
     let each = if family == Family::Kerberos { 2 } else { 1 };
     let answers = scene.ledger.paths.answers(&incident.path);
     answers.is_some_and(|answers| answers.flows > each * known.seen.flows)
+}
+
+fn is_blocked(sign: Sign) -> bool {
+    matches!(sign, Sign::Blocked(_))
+}
+
+/// Phases at a port, with their places and with their stories.
+fn parts(stories: &[Story], port: (Transport, u16)) -> impl Iterator<Item = (usize, &Story, usize, &Phase)> {
+    stories.iter().enumerate().flat_map(move |(number, story)| {
+        let here = story.phases.iter().enumerate().filter(move |(_, part)| part.is_at(port.0, port.1));
+        here.map(move |(phase, part)| (number, story, phase, part))
+    })
 }
 
 /// The host whose story it is, and its server.
@@ -254,6 +285,16 @@ fn error_of(incident: &Incident) -> Option<(Family, u16)> {
     })
 }
 
+/// Addresses that were given: from the server of DHCP to whom the address belongs since.
+fn leases<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Path, &'a Known)> {
+    let is_lease = |(incident, _): &(&Incident, &Known)| matches!(incident.what, What::Lease | What::LeaseWithBootFile);
+    scene.ledger.incidents.iter().filter(is_lease).map(|(incident, known)| (&incident.path, known))
+}
+
+fn number_of(transport: Transport) -> u8 {
+    if transport == Transport::Udp { protocol::UDP } else { protocol::TCP }
+}
+
 /// When a phase was answered.
 #[derive(Clone, Copy)]
 struct Worked {
@@ -268,7 +309,7 @@ struct Worked {
 struct Answered(BTreeMap<(usize, Address), Vec<Worked>>);
 
 impl Answered {
-    fn of(scene: &Scene<'_>, roles: &Roles<'_, '_>, failures: &Failures<'_>) -> Answered {
+    fn of(scene: &Scene<'_>, failures: &Failures<'_>, roles: &Roles<'_, '_>) -> Answered {
         let stories = scene.map.stories();
         let mut answered = Answered::default();
         let mut enter = |path: &Path, first: Timestamp, last: Timestamp| {
@@ -280,11 +321,8 @@ impl Answered {
                     let (subject, server) = ends(part, path.server, path.client);
                     // Who was told an error was answered, and did not get what it asked for.
                     let by_error = |it: &Failure<'_>| it.error.is_some() && it.phase == phase && it.server == server;
-                    if failed.get(&subject).is_none_or(|failed| failed.iter().any(by_error)) {
-                        continue;
-                    }
-                    // On a port of many programs another one may have answered.
-                    if part.service.is_some() && !roles.is_server(part, server, None) {
+                    let is_none = failed.get(&subject).is_none_or(|failed| failed.iter().any(by_error));
+                    if is_none || !roles.is_server(part, server, None) {
                         continue;
                     }
                     answered.0.entry((story, subject)).or_default().push(Worked { phase, server, first, last });
@@ -303,11 +341,7 @@ impl Answered {
         for (path, answers) in paths.generic() {
             enter(path, answers.first, answers.last);
         }
-        for (incident, known) in scene.ledger.incidents.iter() {
-            if matches!(incident.what, What::Lease | What::LeaseWithBootFile) {
-                enter(&incident.path, known.seen.first, known.seen.last);
-            }
-        }
+        leases(scene).for_each(|(path, known)| enter(path, known.seen.first, known.seen.last));
         answered
     }
 
@@ -351,27 +385,30 @@ fn in_vain<'f, 'a>(story: &Story, phase: usize, failed: &'f [Failure<'a>], worke
 
 /// Hosts whose story stops at one phase, in one way.
 #[derive(Default)]
-struct Stop<'a> {
+struct Stop {
     subjects: BTreeSet<Address>,
     servers: BTreeSet<Address>,
     ports: BTreeSet<(Transport, u16)>,
     /// Findings about it, by their places.
     places: BTreeSet<usize>,
-    errors: Vec<(Path, &'a Known)>,
+    /// What shows it besides.
+    shown: Vec<(Path, Seen)>,
+    /// How long nothing more came at least, where what has to follow is missing.
+    watched: Option<Span>,
     /// Phases that worked for each of them.
     done: Option<BTreeSet<usize>>,
 }
 
-impl<'a> Stop<'a> {
-    fn add(&mut self, subject: Address, failed: &[&Failure<'a>], worked: &[Worked]) {
+impl Stop {
+    fn add(&mut self, subject: Address, failed: &[&Failure<'_>], worked: &[Worked]) {
         let last = failed.iter().map(|it| it.last).max();
         for failure in failed {
             let Failure { server, port: (transport, port), .. } = **failure;
             self.servers.insert(server);
             self.ports.insert((transport, port));
             self.places.extend(failure.place);
-            let protocol = if transport == Transport::Udp { protocol::UDP } else { protocol::TCP };
-            self.errors.extend(failure.error.map(|known| (Path { protocol, port, server, client: subject }, known)));
+            let path = Path { protocol: number_of(transport), port, server, client: subject };
+            self.shown.extend(failure.error.map(|known| (path, known.seen.clone())));
         }
         self.subjects.insert(subject);
         let done: BTreeSet<usize> =
@@ -388,7 +425,7 @@ impl<'a> Stop<'a> {
         found: &[Finding],
     ) -> Option<Finding> {
         let part = story.phases.get(phase)?;
-        let (finding, seen) = self.grounds(check, scene, is_tied(story, part), found)?;
+        let (finding, seen) = self.grounds(check, scene, (story, part), found)?;
         let done = self.done.iter().flatten().filter(|done| **done < phase);
         let done: Vec<Name> = done.filter_map(|&done| Some(name_of(story.phases.get(done)?))).collect();
         let sentence = |text: &Option<String>| Value::Sentence(text.clone().unwrap_or_default());
@@ -411,13 +448,17 @@ impl<'a> Stop<'a> {
             ("opener", Value::Word(opener)),
             ("phase", Value::Named(name_of(part))),
             ("ports", Value::Ports(self.ports.iter().map(|(_, port)| *port).collect())),
-            ("remarks", Value::Remarks(remarks(self.places.iter().map(|&place| &found[place]), is_tied(story, part)))),
+            (
+                "remarks",
+                Value::Remarks(remarks(self.places.iter().map(|&place| &found[place]), part.service.is_some())),
+            ),
             ("remedy", sentence(&part.remedy)),
             ("stopped", sentence(&story.stopped)),
             ("story", Value::Named(Name { name: story.name.clone(), title: story.title.clone() })),
             ("subject", Value::Sentence(story.subject.clone())),
             ("subject_count", Value::Number(self.subjects.len() as u64)),
             ("subjects", Value::Sentence(story.subjects.clone())),
+            ("watched", Value::Duration(self.watched.unwrap_or_default())),
             ("word", Value::Text(word)),
         ]);
         Some(Finding {
@@ -432,7 +473,13 @@ impl<'a> Stop<'a> {
     }
 
     /// A finding with all that those say on which it rests, and what was seen of them.
-    fn grounds(&self, check: &Check, scene: &Scene<'_>, tied: bool, found: &[Finding]) -> Option<(Finding, Seen)> {
+    fn grounds(
+        &self,
+        check: &Check,
+        scene: &Scene<'_>,
+        (story, part): (&Story, &Phase),
+        found: &[Finding],
+    ) -> Option<(Finding, Seen)> {
         let grounds: Vec<&Finding> = self.places.iter().filter_map(|&place| found.get(place)).collect();
         let mut seen: Option<Seen> = None;
         let mut add = |more: &Seen| match &mut seen {
@@ -440,9 +487,10 @@ impl<'a> Stop<'a> {
             None => seen = Some(more.clone()),
         };
         grounds.iter().filter_map(|ground| ground.seen.as_deref()).for_each(&mut add);
-        self.errors.iter().for_each(|(_, known)| add(&known.seen));
+        self.shown.iter().for_each(|(_, seen)| add(seen));
         if let Some(ground) = grounds.first() {
-            let severity = grounds.iter().map(|it| severity_of(it, tied)).max().unwrap_or(Severity::Info);
+            let severity =
+                grounds.iter().map(|it| severity_of(it, part.service.is_some())).max().unwrap_or(Severity::Info);
             let confidence = grounds.iter().map(|it| it.confidence).max().unwrap_or(Confidence::Low);
             let mut finding = Finding::of(check, severity, confidence);
             finding.more_clients = grounds.iter().any(|it| it.more_clients);
@@ -452,11 +500,13 @@ impl<'a> Stop<'a> {
             finding.sources.extend(ground.sources.iter().skip(1).cloned());
             return Some((finding, seen?));
         }
-        let (path, known) = self.errors.first()?;
-        let transport = Transport::of_protocol(path.protocol)?;
-        let group = scene.group_of(transport, path, known.seen.clone());
-        let severity = if group.generic && !tied { Severity::Warning } else { Severity::Error };
-        Some((group.finding(check, scene, severity, Confidence::High), seen?))
+        let (path, shown) = self.shown.first()?;
+        let group = scene.group_of(Transport::of_protocol(path.protocol)?, path, shown.clone());
+        let missing = self.watched.is_some();
+        let severity =
+            if group.generic && !is_tied(story, part) || missing { Severity::Warning } else { Severity::Error };
+        let confidence = if missing { Confidence::Medium } else { Confidence::High };
+        Some((group.finding(check, scene, severity, confidence), seen?))
     }
 
     /// Wireshark's display filter for these hosts and ports.
@@ -472,8 +522,8 @@ fn name_of(phase: &Phase) -> Name {
     Name { name: phase.name.clone(), title: phase.title.clone() }
 }
 
-/// How bad a block is where the story tells what a port of many programs is used for, and nothing else speaks against it.
-fn severity_of(ground: &Finding, tied: bool) -> Severity {
+/// How bad a block is where it is known what a port of many programs is used for at this server, and nothing else speaks against it.
+fn severity_of(ground: &Finding, known: bool) -> Severity {
     let remarks = match ground.params.get("remarks") {
         Some(Value::Remarks(remarks)) => &remarks[..],
         _ => &[],
@@ -481,7 +531,7 @@ fn severity_of(ground: &Finding, tied: bool) -> Severity {
     let plain =
         |remark: &&str| matches!(*remark, GENERIC | "consequence" | "service-fails" | "open-to-some" | "host-down");
     match ground.severity {
-        Severity::Warning if tied && remarks.iter().all(plain) => Severity::Error,
+        Severity::Warning if known && remarks.iter().all(plain) => Severity::Error,
         severity => severity,
     }
 }
@@ -489,10 +539,11 @@ fn severity_of(ground: &Finding, tied: bool) -> Severity {
 /// The remark that many programs use a port.
 const GENERIC: &str = "generic-port";
 
-/// What makes the findings on which it rests less certain, where it is true of each. A story that is tied to its hosts makes up for the port.
-fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone, tied: bool) -> Vec<&'static str> {
+/// What makes the findings on which it rests less certain, where it is true of each. That many programs use a port is
+/// nothing where it is known what the server has there.
+fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone, known: bool) -> Vec<&'static str> {
     const DOUBTS: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", GENERIC];
     let has = |finding: &Finding, code: &str| matches!(finding.params.get("remarks"), Some(Value::Remarks(codes)) if codes.contains(&code));
     let all = |code: &&str| grounds.clone().next().is_some() && grounds.clone().all(|it| has(it, code));
-    DOUBTS.into_iter().filter(|code| !(tied && *code == GENERIC)).filter(all).collect()
+    DOUBTS.into_iter().filter(|code| !(known && *code == GENERIC)).filter(all).collect()
 }

@@ -1,7 +1,7 @@
 //! What was answered, and what works, from whom to which port of whom: what a blocked transport may have fallen back to, and whether
 //! what was blocked once was answered at other times.
 
-use crate::flow::{Endpoint, Evidence, FlowRecord, Showing};
+use crate::flow::{Endpoint, Evidence, FlowRecord, Marks, Showing};
 use crate::matching::{Fit, Matching};
 use crate::packet::{Address, Vlans, protocol};
 use crate::time::Timestamp;
@@ -110,7 +110,8 @@ impl Paths {
         let answered_at = match flow.protocol {
             // A monitor wants no more than the answer to its SYN.
             protocol::TCP => flow.established_at.or(flow.answered_at.filter(|_| showing == Showing::Handshake)),
-            protocol::UDP => flow.answered_at,
+            // TFTP answers from another port, soon.
+            protocol::UDP => flow.answered_at.or(flow.marks.has(Marks::ANSWERED_ELSEWHERE).then_some(flow.last)),
             _ => return,
         };
         let answers = answered_at.map(|at| Answers { flows: 1, first: at, last: at });
@@ -153,6 +154,22 @@ impl Paths {
         kept.chain(
             generic.range(lowest..).take_while(move |(path, _)| here(path)).map(|(path, answers)| (path, *answers)),
         )
+    }
+
+    /// Somebody was answered on this port, by whomever.
+    pub fn is_answered(&self, protocol: u8, port: u16) -> bool {
+        let lowest = Path { protocol, port, server: Address::default(), client: Address::default() };
+        let here = |path: &Path| (path.protocol, path.port) == (protocol, port);
+        let Paths { working, answered, generic, .. } = self;
+        let kept = [working, answered]
+            .into_iter()
+            .any(|paths| paths.range(lowest..).next().is_some_and(|(path, _)| here(path)));
+        kept || generic.range(lowest..).next().is_some_and(|(path, _)| here(path))
+    }
+
+    /// A server answered somebody on this port.
+    pub fn is_answered_by(&self, protocol: u8, port: u16, server: Address) -> bool {
+        self.answers_in(protocol, port, server.network()).any(|(path, _)| path.server == server)
     }
 
     /// True where answers on ports of this sort were left out, so that none may be known although there was one.

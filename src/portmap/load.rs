@@ -286,7 +286,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
     let errors = refusals(block);
     let names_of = block.text_if("names_of").and_then(|service| names.service(&service));
     let (each_server, next_server) = (block.flag("each_server"), block.flag("next_server"));
-    let optional = block.flag("optional");
+    let (optional, only_where_used) = (block.flag("optional"), block.flag("only_where_used"));
     let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
     let remedy = block.text_if("remedy").map(|remedy| remedy.value);
     block.done();
@@ -303,6 +303,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         each_server,
         next_server,
         optional,
+        only_where_used,
         next_within,
         slow_after,
         remedy,

@@ -91,6 +91,7 @@ blocked-public = If { $clients } and { $server } are both yours, allow { port } 
 remark-generic-port = Many programs use this port, so it may have nothing to do with Citrix.
 remark-consequence = { $consequence }
 remark-service-fails = What needs this service does not work.
+remark-only-where-used = Not every site needs it, and in this capture nobody gets through there.
 remark-port-is-open = The port is open now: after the last of these attempts had begun the same hosts completed a connection there ({ $worked ->
         [one] { $worked } answered flow
        *[other] { $worked } answered flows
@@ -128,7 +129,9 @@ service-stopped =
             [refused] refused { story-servers } on { port } ({ $phase })
            *[prohibited] could not be reached by { story-servers } on { port } ({ $phase })
         }
-       *[subject] asked { story-servers } for { $phase } on { port }, { $how ->
+       *[subject] { $how ->
+        [missing] and never came to { $phase }
+       *[asked] asked { story-servers } for { $phase } on { port }, { $how ->
             [silent] { story-none }
             [refused] { $asked ->
                 [one] and was refused
@@ -139,6 +142,7 @@ service-stopped =
             [cut] and the connections were cut
            *[error] and the answer was { story-error }
         }
+        }
     }
     .meaning = { $story } stops there: { $how ->
         [silent] nothing came back. A firewall drops the packets, or the service or its host is down.
@@ -146,6 +150,8 @@ service-stopped =
         [prohibited] an ICMP error answered. Nothing listens there, or a firewall or router rejects the packets.
         [half-open] the server answered, and the handshake was never completed. The way back is blocked or leads elsewhere.
         [cut] the connection was reset soon after the handshake, before the server said anything.
+        [missing] what came before was answered, and for { $watched } nothing of what has to follow was seen, although the
+            capture shows other traffic of the same hosts.
        *[error] the way there is open, and the service itself says no.
     } { $done_count ->
         [0] {""}
@@ -153,6 +159,7 @@ service-stopped =
     } { $stopped } { $remarks }
     .remedy = { $remedy } { $how ->
         [error] {""}
+        [missing] Look at the last thing that worked, and capture on the host itself to see what it tries next.
        *[silent] { $opener ->
             [server] Allow { port } to { $clients } from { $server }.
            *[subject] Allow { port } from { $clients } to { $server }, and check that the service listens: { listens }.
@@ -194,10 +201,10 @@ service-detour =
     } { $exact ->
         [at-least] at least { $waited }
        *[answered] { $waited }
-    } for { $server }, which does not answer on { $port } ({ $phase })
+    } for { $server }, which does not answer on { port } ({ $phase })
     .meaning = { $clients } asked { $server } for { $phase } and heard nothing ({ flows }); then { $instead } answered. What needs it works,
         and people wait for it each time that this server is asked first.
-    .remedy = Bring { $server } back, or allow { $port } from { $clients } to it: { listens }. If it was removed, take it out of DNS and of the lists
+    .remedy = Bring { $server } back, or allow { port } from { $clients } to it: { listens }. If it was removed, take it out of DNS and of the lists
         of servers that these hosts have.
 
 ## Findings: what works, but not the way it should
