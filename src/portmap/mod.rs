@@ -354,13 +354,15 @@ mod tests {
             [
                 "fix.cvad.workspace-app.vda.websocket",
                 "fix.pvs.target-device.pxe.proxy-dhcp",
-                "fix.ups.vda.print-server.cgp-tcp"
+                "fix.ups.vda.print-server.cgp-tcp",
+                "fix.session-recording.agent.server.queue"
             ]
         );
         assert!(corrections.iter().all(|rule| matches!(rule.layer, Layer::Correction { .. })));
         assert!(documented(&map).all(|rule| !rule.id.starts_with("fix.")));
         assert_eq!(ids(&map, &at(&map, Transport::Tcp, 8008).rules), ["fix.cvad.workspace-app.vda.websocket"]);
         assert_eq!(ids(&map, &at(&map, Transport::Udp, 4011).rules), ["fix.pvs.target-device.pxe.proxy-dhcp"]);
+        assert_eq!(ids(&map, &at(&map, Transport::Tcp, 1801).rules), ["fix.session-recording.agent.server.queue"]);
         assert_eq!(ids(&map, &at(&map, Transport::Tcp, 7229).rules), ["fix.ups.vda.print-server.cgp-tcp"]);
         assert_eq!(ids(&map, &at(&map, Transport::Udp, 7229).rules), ["ups.vda.print-server.cgp"], "as documented");
     }

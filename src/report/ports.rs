@@ -314,7 +314,7 @@ Citrix Virtual Apps and Desktops
     cgp (udp: edt)            Direct workload connection with session
                               reliability
 
-1 of 309 documented rules, 0 of 3 corrections (citrix 2026-11)
+1 of 309 documented rules, 0 of 4 corrections (citrix 2026-11)
 ";
         assert_eq!(text(&map, &map.select(&query), 80), expected);
     }
@@ -342,7 +342,7 @@ Citrix Virtual Apps and Desktops
             lines.next(),
             Some("id,product,source,destination,protocol,ports,service,direction,detail,document")
         );
-        assert_eq!(lines.count(), 312);
+        assert_eq!(lines.count(), 313);
         let audio = "\ngateway.snip.vda.audio,Citrix Gateway,Citrix Gateway SNIP,Virtual Delivery Agent,udp,16500-16509,\
                      audio,one-way,Real-time ICA/HDX audio over UDP,ports-paper-ja;ports-paper-fr\n";
         assert!(csv.contains(audio));
