@@ -178,10 +178,11 @@ fn who_asks_for_a_service_by_its_path_is_kept_with_the_name_of_the_server() {
             (service, incident.path.client, incident.path.server, *flows, names.clone())
         })
         .collect();
-    let name = vec!["ddc1.corp.example"];
+    let names = |path| vec![path, "ddc1.corp.example"];
+    let registrar = "/citrix/cdscontroller/iregistrar";
     let mut expected = vec![
-        (Some("registration"), address(OTHER_VDA), address(DDC), 2, name.clone()),
-        (Some("xml-sta"), address(STOREFRONT), address(DDC), 1, name),
+        (Some("registration"), address(OTHER_VDA), address(DDC), 2, names(registrar)),
+        (Some("xml-sta"), address(STOREFRONT), address(DDC), 1, names(XML)),
     ];
     expected.sort_by_key(|(service, ..)| *service != told[0].0);
     assert_eq!(told, expected);
@@ -342,6 +343,12 @@ fn behind_a_ticket_that_was_granted_the_way_to_one_vda_is_blocked() {
 #[test]
 fn a_client_that_asks_nobody_for_tickets_is_no_gateway() {
     assert_eq!(codes(vec![request(STOREFRONT, DDC, STA, 200, 0), dropped(USER, VDA, 2598, 31)]), ["blocked.silent"]);
+    // StoreFront asks for lists by another path.
+    assert_eq!(codes(vec![request(SNIP, DDC, XML, 200, 0), dropped(SNIP, VDA, 2598, 31)]), ["blocked.silent"]);
+    // Where everybody asks for tickets it is no sign of a Gateway.
+    let everybody = (0..17).map(|host| request(&format!("10.1.8.{}", host + 1), DDC, STA, 200, host));
+    let talks = everybody.chain([request(SNIP, DDC, STA, 200, 20), dropped(SNIP, VDA, 2598, 31)]);
+    assert_eq!(codes(talks.collect()), ["blocked.silent"]);
     // The way opens later.
     let later = tcp(SNIP, VDA, 2598, 90).opened().says(CGP_GREETING).answers(CGP_GREETING).closed().packets();
     let talks = vec![request(SNIP, DDC, STA, 200, 0), dropped(SNIP, VDA, 2598, 31), later];

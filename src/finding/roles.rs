@@ -8,7 +8,7 @@ use crate::packet::Address;
 use crate::portmap::{Phase, ServiceId, Story};
 use crate::transport::Transport;
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What hosts are known to be; looked up when it is first asked for.
 pub(super) struct Roles<'s, 'a> {
@@ -24,7 +24,12 @@ struct Known {
     use_it: BTreeSet<(Address, ServiceId)>,
     /// The names by which servers are asked for a service.
     names: BTreeSet<(ServiceId, Box<str>)>,
+    /// Who asked for a path.
+    asked: BTreeMap<Box<str>, BTreeSet<Address>>,
 }
+
+/// Maximum number of hosts of a site that ask for what only a few ask for: Gateways and StoreFront servers. Where more do, it tells nothing.
+const FEW: usize = 16;
 
 impl<'s, 'a> Roles<'s, 'a> {
     pub fn new(scene: &'s Scene<'a>) -> Roles<'s, 'a> {
@@ -49,7 +54,13 @@ impl<'s, 'a> Roles<'s, 'a> {
                 {
                     known.serve.insert((incident.path.server, service));
                     known.use_it.insert((incident.path.client, service));
-                    known.names.extend(asked.names.iter().map(|name| (service, name.clone())));
+                    for name in &asked.names {
+                        if name.starts_with('/') {
+                            known.asked.entry(name.clone()).or_default().insert(incident.path.client);
+                        } else {
+                            known.names.insert((service, name.clone()));
+                        }
+                    }
                 }
             }
             known
@@ -70,7 +81,15 @@ impl<'s, 'a> Roles<'s, 'a> {
         (subject, server): (Address, Address),
         (told, is_told): (Option<ServiceRef>, bool),
     ) -> bool {
-        (is_told || is_tied(story, phase)) && self.is_server(phase, server, told) && self.is_subject(story, subject)
+        (is_told || is_tied(story, phase))
+            && self.is_server(phase, server, told)
+            && self.is_subject(story, subject)
+            && phase.asked_before.as_deref().is_none_or(|path| self.asked(subject, path))
+    }
+
+    /// The host asked for this path, as few hosts did.
+    fn asked(&self, host: Address, path: &str) -> bool {
+        self.known().asked.get(path).is_some_and(|hosts| hosts.len() <= FEW && hosts.contains(&host))
     }
 
     /// The host is known to be what the story is about. One of its signs is enough.

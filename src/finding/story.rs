@@ -53,7 +53,10 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
                 let worked = answered.of_subject(number, subject);
                 if let Some((phase, how)) = stops_at(&stories[number], failed, worked) {
                     let stop = stops.entry((number, phase, how)).or_default();
-                    stop.add(subject, &in_vain(&stories[number], phase, failed, worked), worked);
+                    let alike = |it: &&Failure<'_>| it.how == how || !stories[number].phases[phase].each_server;
+                    let mut failed = in_vain(&stories[number], phase, failed, worked);
+                    failed.retain(alike);
+                    stop.add(subject, &failed, worked);
                 }
             }
         }

@@ -60,8 +60,8 @@ pub enum What {
     TooBig,
     /// Packets came in fragments.
     Fragments,
-    /// A service was asked for by its path, on a port that many programs use: who serves it, and who needs it. Its names are those that
-    /// the server was called by.
+    /// A service was asked for by its path, on a port that many programs use: who serves it, and who needs it. Its names are the paths,
+    /// and those that the server was called by.
     AskedByPath,
 }
 
@@ -133,7 +133,9 @@ impl Incidents {
     /// Enters a flow with all that befell it.
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
         if is_asked_by_path(flow, showing, matching) {
-            let names = flow.heard.as_ref().and_then(|heard| heard.server_name()).map(Box::from).into_iter().collect();
+            let heard = flow.heard.as_ref();
+            let name = heard.and_then(Heard::server_name);
+            let names = name.into_iter().chain(heard.and_then(path_of)).map(Box::from).collect();
             let incident = Incident { what: What::AskedByPath, matching: *matching, path: Path::of(flow) };
             self.add(incident, Known { names, ..Known::of(flow) });
         }
@@ -194,8 +196,15 @@ impl AddAssign<&Known> for Known {
 fn is_asked_by_path(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool {
     let told =
         matching.port.generic && matching.fit == Fit::Fits && matches!(matching.service, Some(ServiceRef::One(_)));
-    let by_path = |heard: &Heard| matches!(heard.content(), Some(Content::Http(Http { path: Some(_), .. })));
-    told && showing.is_answered() && flow.heard.as_ref().is_some_and(by_path)
+    told && showing.is_answered() && flow.heard.as_ref().and_then(path_of).is_some()
+}
+
+/// The path of Citrix that was asked for.
+fn path_of(heard: &Heard) -> Option<&str> {
+    match heard.content() {
+        Some(Content::Http(Http { path, .. })) => path.as_deref(),
+        _ => None,
+    }
 }
 
 fn wider<T: Ord>(one: Option<(T, T)>, other: Option<(T, T)>) -> Option<(T, T)> {

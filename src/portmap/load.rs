@@ -285,6 +285,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
     let server_serves = services_if(block, "server_serves", names);
     let errors = refusals(block);
     let names_of = block.text_if("names_of").and_then(|service| names.service(&service));
+    let asked_before = block.text_if("asked_before").map(|path| path.value);
     let (each_server, next_server) = (block.flag("each_server"), block.flag("next_server"));
     let (optional, only_where_used) = (block.flag("optional"), block.flag("only_where_used"));
     let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
@@ -300,6 +301,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         opener: opener?,
         errors,
         names_of,
+        asked_before,
         each_server,
         next_server,
         optional,

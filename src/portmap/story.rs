@@ -46,6 +46,8 @@ pub struct Phase {
     pub errors: Vec<Refusal>,
     /// Errors count only where they name a server of this service.
     pub names_of: Option<ServiceId>,
+    /// Only hosts that asked somebody for this path over HTTP, which few hosts of a site do.
+    pub asked_before: Option<String>,
     /// Each server counts by itself: what works at another one is no substitute.
     pub each_server: bool,
     /// Where a server does not answer, the host asks the next one after a while.
