@@ -48,6 +48,11 @@ fn id(finding: &Finding) -> String {
         }
         return id;
     }
+    if finding.code.starts_with("encryption.") {
+        // About all servers of a service, however many.
+        finding.service.iter().for_each(|service| add(service));
+        return id;
+    }
     if let Some((transport, port)) = finding.port {
         add(&format_args!("{}-{port}", transport.name()));
     }

@@ -394,6 +394,11 @@ impl<'a> Scene<'a> {
         self.tied.contains(&group.server) || group.clients.keys().any(|client| self.tied.contains(client))
     }
 
+    /// A flow that was answered on a port of Citrix ties this host to it.
+    pub(super) fn is_host_tied(&self, host: Address) -> bool {
+        self.tied.contains(&host)
+    }
+
     /// What ties a server to Citrix: a name that it was called by, or an answer on one of the ports.
     pub(super) fn tie(&self, server: Address) -> Option<Tie> {
         let name = self.ledger.hellos.name(server).map(|_| Tie::Name);

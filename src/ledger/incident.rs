@@ -1,5 +1,7 @@
 //! What went wrong in flows that were answered, and what they say in the clear: errors, alerts, long waits, packets that vanish.
 
+mod words;
+
 use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
 use crate::flow::{FlowRecord, Heard, Showing};
@@ -36,17 +38,18 @@ pub enum What {
     PlainToTls,
     /// The server chose this version of TLS or DTLS, which is older than 1.2.
     OldTls(u16),
-    /// What was said could be read.
+    /// What was said could be read. Of how many flows that was heard is counted; of the others the port says it. The path has no
+    /// client, but where somebody sent a name and a password to LDAP.
     Plain,
-    /// Kerberos answered with this error.
+    /// Kerberos answered with this error, which is none of every day. Its names are servers that were asked about.
     KerberosError(u16),
-    /// The name that was asked for is not known, or could not be told: the response code of DNS.
+    /// A name that was asked for is not known, or could not be told: the response code of DNS, and the names.
     NameError(u8),
-    /// The answer of HTTP had this status, 400 or above.
+    /// The answer to a request for a path of Citrix had this status, 400 or above, and asks for no logon. Its names are the paths.
     HttpError(u16),
-    /// TFTP answered with this error.
+    /// TFTP answered with this error. The port is the one that was asked, 69.
     TftpError(u16),
-    /// An address was given to the client, and no boot file was named.
+    /// DHCP gave an address, that of the client, and named no boot file.
     Lease,
     /// The same, with a boot file.
     LeaseWithBootFile,

@@ -126,6 +126,7 @@ impl Ledger {
         self.hellos.enter(flow, showing, &matching);
         self.steps.enter(flow, showing, &matching);
         self.incidents.enter(flow, showing, &matching);
+        self.incidents.enter_words(flow, showing, &matching, map);
         self.paths.enter(flow, showing, &matching);
         self.voices.enter(flow, showing);
         self.sightings.enter(flow, showing, &matching);

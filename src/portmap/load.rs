@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use super::blocks::{At, Block, Faults, read};
 use super::lookup::Generic;
-use super::rule::{Direction, Document, Fallback, Instead, Layer, PortRule, Service, ServiceId};
+use super::rule::{Direction, Document, Exposed, Fallback, Instead, Layer, Plain, PortRule, Service, ServiceId};
 use super::story::{Opener, Phase, Refusal, Story};
 use super::terms::Synonym;
 use crate::signature::{PATH_LIMIT, Protocol, is_kept_path};
@@ -141,6 +141,7 @@ fn service(
     let session = block.flag("session");
     let short = block.text_if("short").map(|short| short.value);
     let blocked = block.text_if("blocked").map(|blocked| blocked.value);
+    let plain = block.block_if("plain").map(|block| plain(&block));
     let own = name.and_then(|name| names.find(&name.value));
     let instead = block.block_if("instead").map(|block| instead(&block, own.map(ServiceId), names));
     block.done();
@@ -153,6 +154,10 @@ fn service(
         asked_by,
         session,
         carries,
+        plain: match plain {
+            Some(plain) => Some(plain?),
+            None => None,
+        },
         blocked,
         instead: match instead {
             Some(instead) => Some(instead?),
@@ -174,6 +179,21 @@ fn asked_by(block: &Block<'_>, paths: Vec<At<String>>, asked: &mut HashSet<Strin
         }
     }
     paths.into_iter().map(|path| path.value).collect()
+}
+
+/// How a service is spoken where anybody can read it.
+fn plain(block: &Block<'_>) -> Option<Plain> {
+    let (exposed, ports) = (block.text("exposed"), ranges(block.ports("ports")));
+    let exposed = exposed.and_then(|name| {
+        let found = Exposed::named(&name.value);
+        if found.is_none() {
+            let known = Exposed::all().iter().map(|exposed| exposed.name()).collect::<Vec<_>>().join(", ");
+            block.faults.value(name.at, format!("'{}' is none of {known}", name.value));
+        }
+        found
+    });
+    block.done();
+    Some(Plain { exposed: exposed?, ports })
 }
 
 /// What takes the place of `blocked`.
@@ -590,6 +610,7 @@ cited = "Somebody"
             asked_by: Vec::new(),
             session: false,
             carries: Vec::new(),
+            plain: None,
             blocked: None,
             instead: None,
         };
@@ -645,6 +666,10 @@ cited = "Somebody"
             (ASKED, r#"asked_by = ["/one/"]"#, "no request is told by a path that begins with '/one/'"),
             (ASKED, r#"asked_by = ["/citrix/a", "/citrix/a"]"#, "a service is asked by '/citrix/a' already"),
             (ASKED, r#"asked_by = "/citrix/a""#, "a list of texts is wanted, not a text"),
+            (ASKED, r#"plain = { exposed = "all" }"#, "'all' is none of adc-sync, ica, layering, ldap, "),
+            (ASKED, r#"plain = { exposed = "ica", ports = ["80x"] }"#, "'80x' is not a port or a range"),
+            (ASKED, r#"plain = { exposed = "ica", tcp = [80] }"#, "unknown key `tcp`"),
+            (ASKED, r#"plain = "ica""#, "a table is wanted, not a text"),
             ("session = true", r#"session = "yes""#, "true or false is wanted, not a text"),
             (r#"blocked = "Less comfort.""#, r#"blocked = """#, "an empty text"),
             (INSTEAD, &INSTEAD.replace(r#""ica""#, r#""ica", "icq""#), "there is no service 'icq'"),

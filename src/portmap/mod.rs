@@ -16,7 +16,8 @@ pub use load::{MapError, MapFault};
 pub use lookup::{Candidates, Place};
 pub use query::{Found, Listed, Listing, Query, Understood};
 pub use rule::{
-    Direction, Document, Fallback, Instead, Layer, PortRule, RuleId, RuleSet, Service, ServiceId, ports_text,
+    Direction, Document, Exposed, Fallback, Instead, Layer, Plain, PortRule, RuleId, RuleSet, Service, ServiceId,
+    ports_text,
 };
 
 pub use story::{Family, Opener, Phase, Refusal, Story};
@@ -158,6 +159,12 @@ impl PortMap {
             |rule: &&PortRule| rule.transports.contains(&transport) && may_be_a_session(rule.service_over(transport));
         let ports = self.rules.iter().filter(speaks).flat_map(|rule| rule.ports.iter().cloned().flatten());
         Vec::from_iter(ports.collect::<BTreeSet<u16>>())
+    }
+
+    /// The first service that exposes this where it is not encrypted.
+    pub fn service_exposed(&self, exposed: Exposed) -> Option<ServiceId> {
+        let exposes = |service: &Service| service.plain.as_ref().is_some_and(|plain| plain.exposed == exposed);
+        self.services.iter().position(exposes).map(|place| ServiceId(small(place)))
     }
 
     /// The service that a request for this path concerns, whatever its port. The path is in lower case.

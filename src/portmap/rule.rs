@@ -84,10 +84,41 @@ pub struct Service {
     pub session: bool,
     /// ICA or CGP, where the service is built on it without being a session: heard on its ports, it is no Citrix elsewhere.
     pub carries: Vec<Protocol>,
+    /// How it is spoken where anybody on the way can read it.
+    pub plain: Option<Plain>,
     /// What it means for people when it is blocked, in one or two sentences.
     pub blocked: Option<String>,
     /// What is used while it is blocked.
     pub instead: Option<Instead>,
+}
+
+/// How a service is spoken where anybody on the way can read it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plain {
+    /// What can be read.
+    pub exposed: Exposed,
+    /// Ports that are there for that. Empty: the protocol tells it, HTTP where the service is asked by a path.
+    pub ports: Vec<RangeInclusive<u16>>,
+}
+
+/// What can be read where a service is not encrypted. The names are parts of the codes of findings: `encryption.plain-ica`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Exposed {
+    /// What appliances tell each other: configuration, state of sites.
+    AdcSync,
+    /// Sessions: screen, keyboard, clipboard.
+    Ica,
+    /// Disks and commands of App Layering.
+    Layering,
+    /// Names and passwords, and what a directory holds.
+    Ldap,
+    /// Recorded sessions.
+    Recording,
+    /// Logons to a store, and what is started from there.
+    Storefront,
+    /// Names and passwords of users on their way to a controller, and tickets.
+    Xml,
 }
 
 /// What is used while a service is blocked.
@@ -193,6 +224,32 @@ impl Layer {
             Layer::Document => "document",
             Layer::Correction { .. } => "correction",
         }
+    }
+}
+
+impl Exposed {
+    /// All of them, in the order of the type.
+    pub const fn all() -> &'static [Exposed] {
+        use Exposed::{AdcSync, Ica, Layering, Ldap, Recording, Storefront, Xml};
+        &[AdcSync, Ica, Layering, Ldap, Recording, Storefront, Xml]
+    }
+
+    /// The name in the map and in the report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Exposed::AdcSync => "adc-sync",
+            Exposed::Ica => "ica",
+            Exposed::Layering => "layering",
+            Exposed::Ldap => "ldap",
+            Exposed::Recording => "recording",
+            Exposed::Storefront => "storefront",
+            Exposed::Xml => "xml",
+        }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Exposed> {
+        Exposed::all().iter().copied().find(|exposed| exposed.name() == name)
     }
 }
 

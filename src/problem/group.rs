@@ -83,7 +83,7 @@ impl Standing {
 }
 
 impl Cause {
-    /// Only findings of one code have this cause, or the code says nothing.
+    /// Only findings of one code have this cause, or the code says nothing more.
     pub(super) fn has_one_code(self) -> bool {
         !matches!(self, Cause::Single | Cause::Fallback | Cause::LaunchFailed)
     }
@@ -93,7 +93,7 @@ impl Key {
     /// The severity that most problems with this cause have.
     pub fn usual_severity(&self) -> Severity {
         match (self.cause, self.standing) {
-            (Cause::FromInternet, _) | (_, Standing::Neighbour) => Severity::Info,
+            (Cause::FromInternet | Cause::Encryption, _) | (_, Standing::Neighbour) => Severity::Info,
             (_, Standing::Over | Standing::Public | Standing::Generic | Standing::Unsure) => Severity::Warning,
             (Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut, _) => Severity::Error,
             (Cause::Stopped | Cause::HostDown | Cause::ServiceDown | Cause::SubnetAgainstPort, _) => Severity::Error,
@@ -110,7 +110,8 @@ impl Key {
             cause,
             code: if cause.has_one_code() { "" } else { finding.code },
             port: finding.port,
-            service: finding.service.clone(),
+            // All that can be read is told in one line.
+            service: finding.service.clone().filter(|_| cause != Cause::Encryption),
             severity: finding.severity,
             standing: Standing::of(finding),
             word: word(finding, cause),
@@ -140,6 +141,7 @@ fn cause_of(code: &str) -> Cause {
         "launch.failed" => Cause::LaunchFailed,
         "service.stopped" => Cause::Stopped,
         "service.detour" => Cause::Detour,
+        _ if code.starts_with("encryption.") => Cause::Encryption,
         _ => Cause::Single,
     }
 }
@@ -152,6 +154,7 @@ fn word(finding: &Finding, cause: Cause) -> String {
         (Cause::Stopped, ..) => stop(finding),
         // Apart from two sessions that died after the same time, which may be another one.
         (Cause::IdleTimeout, ..) => "timer".into(),
+        (Cause::Encryption, ..) => (if finding.code == "encryption.old-tls" { "old" } else { "plain" }).into(),
         (Cause::Scan, ..) if finding.port.is_none() => {
             finding.clients.first().map(|client| format!("by-{client}")).unwrap_or_default()
         }

@@ -102,6 +102,7 @@ fn is_block(cause: Cause) -> bool {
         | Cause::FromInternet => false,
         Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
         Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single => false,
+        Cause::Encryption => false,
     }
 }
 
@@ -117,8 +118,8 @@ fn has_ceased(replies: &Replies, problem: &Problem) -> bool {
 }
 
 fn trend_of(cause: Cause, standing: Standing, of: &[&Finding]) -> Option<Trend> {
-    // When sessions that took another way began is kept of the first and the last only.
-    if matches!(cause, Cause::Fallback | Cause::LaunchFailed) {
+    // When sessions that took another way began is kept of the first and the last only; what can be read stays so.
+    if matches!(cause, Cause::Fallback | Cause::LaunchFailed | Cause::Encryption) {
         return None;
     }
     if standing == Standing::Over {
@@ -206,6 +207,7 @@ fn params(
         Cause::SessionDied => ["gone", "idle"].into_iter().for_each(take),
         Cause::IdleTimeout => {}
         Cause::ResetInSession => ["at", "pattern"].into_iter().for_each(take),
+        Cause::Encryption => take("version"),
         Cause::Stopped | Cause::Detour | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
     }
     // The story that stops here: it leads, or it follows from what does.
@@ -239,6 +241,10 @@ fn params(
         }
         _ => {}
     }
+    if problem.cause == Cause::Encryption {
+        params = params.with("state", Value::Word(if word == "old" { "old" } else { "plain" }));
+        params = params.with("named", services_of(scene, of));
+    }
     if problem.cause == Cause::ResetInSession {
         params = params.with("back", Value::Number(sum("back"))).with("idle", Value::Number(sum("idle")));
     }
@@ -248,6 +254,13 @@ fn params(
         params = params.with("remarks", Value::Remarks(remarks));
     }
     params
+}
+
+/// The short names of the services of findings, in their order; none where no finding has one.
+fn services_of(scene: &Scene<'_>, of: &[&Finding]) -> Value {
+    let named = of.iter().filter_map(|finding| scene.map.service_named(finding.service.as_ref()?));
+    let titles: Vec<&str> = named.map(|service| scene.map.service_short(service)).collect();
+    if titles.is_empty() { Value::Word("none") } else { Value::Text(titles.join(", ")) }
 }
 
 /// The remarks of the findings that hold for the problem, in the order of these.

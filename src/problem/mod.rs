@@ -112,13 +112,15 @@ pub enum Cause {
     IdleTimeout,
     /// The server's side reset sessions that were in use.
     ResetInSession,
+    /// Nothing is broken, and anybody on the way can read it, or it is encrypted in a way that is no longer safe.
+    Encryption,
     /// What has no cause in common with others: the code of the finding tells.
     Single,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 23] = [
+    pub const ALL: [Cause; 24] = [
         Cause::NoAnswer,
         Cause::Refused,
         Cause::Prohibited,
@@ -141,6 +143,7 @@ impl Cause {
         Cause::SessionDied,
         Cause::IdleTimeout,
         Cause::ResetInSession,
+        Cause::Encryption,
         Cause::Single,
     ];
 
@@ -169,6 +172,7 @@ impl Cause {
             Cause::SessionDied => "session-died",
             Cause::IdleTimeout => "idle-timeout",
             Cause::ResetInSession => "reset-in-session",
+            Cause::Encryption => "encryption",
             Cause::Single => "single",
         }
     }
@@ -325,7 +329,8 @@ pub fn problems(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Problem> {
     problems
 }
 
-/// The worst first, then by people hit, then by what it came to.
+/// The worst first, then by people hit, then by what it came to. What breaks nothing comes last.
 fn rank(problem: &Problem) -> impl Ord + use<'_> {
-    (Reverse(problem.severity), Reverse(problem.clients.count()), Reverse(problem.attempts), &problem.id)
+    let last = problem.cause == Cause::Encryption;
+    (Reverse(problem.severity), last, Reverse(problem.clients.count()), Reverse(problem.attempts), &problem.id)
 }

@@ -44,8 +44,9 @@ pub(super) fn is_citrix_boot_file(path: &[u8]) -> bool {
 const CITRIX_DOMAINS: [&str; 5] = ["citrix.com", "cloud.com", "citrixworkspacesapi.net", "nssvc.net", "xendesktop.net"];
 
 /// Where paths begin: of StoreFront and the controller (facts SF-01, REG-01), of the XML service (facts XML-01), of the
-/// ticket authority (facts STA-01), and of the Gateway logon page (facts SF-02).
-const CITRIX_PATHS: [&[u8]; 4] = [b"/Citrix/", b"/scripts/WPnBr.dll", b"/scripts/ctxsta.dll", b"/vpn/index.html"];
+/// ticket authority (facts STA-01), of the Gateway logon page (facts SF-02), and of Session Recording (facts SREC-01).
+const CITRIX_PATHS: [&[u8]; 5] =
+    [b"/Citrix/", b"/scripts/WPnBr.dll", b"/scripts/ctxsta.dll", b"/vpn/index.html", b"/SessionRecordingBroker/"];
 
 /// The registration service of a controller (facts REG-01).
 const REGISTRAR: &[u8] = b"IRegistrar";
@@ -97,6 +98,7 @@ mod tests {
             b"/Scripts/CtxSta.dll",
             b"/other/IRegistrar",
             b"/vpn/index.html",
+            b"/SessionRecordingBroker/ActiveSession.aspx",
         ] {
             assert!(is_citrix_path(path), "{path:?}");
         }

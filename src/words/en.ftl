@@ -446,6 +446,56 @@ unexpected-from-internet =
     .remedy = Nothing has to be opened. Users from outside come in through Citrix Gateway on TCP and UDP 443.
 
 
+## Findings: what anybody on the way can read. Nothing of it is broken.
+
+encryption-plain-adc-sync =
+    .title = Not encrypted: { $service_title }
+    .meaning = { flows } to { server-number } went over the port without TLS. What the appliances tell each other, configuration among it,
+        can be read by anybody on the way.
+    .remedy = Use the secure ports, TCP 3008 and 3009: on the appliance "secure" of the RPC node (set ns rpcNode -secure ON), at both ends.
+encryption-plain-ica =
+    .title = Not encrypted: { $service_title }
+    .meaning = { flows } to { server-number } ran without TLS or DTLS. The "basic" encryption of ICA only hides: who sees the packets
+        on the way can read screen and keyboard, unless a policy demands SecureICA.
+    .remedy = Enable TLS on the VDAs, which gives DTLS as well, or let sessions in through a Gateway. In a network that you trust this may be meant.
+encryption-plain-layering =
+    .title = Not encrypted: { $service_title }
+    .meaning = { flows } to { server-number } spoke HTTP. Commands and disks can be read by anybody on the way.
+    .remedy = Use the HTTPS ports of the same services: the number is higher by 500.
+encryption-plain-ldap =
+    .title = A password went over LDAP in the clear
+    .meaning = { flows } to { server-number } logged on with a name and a password before TLS was asked for. Anybody on the way can read both.
+    .remedy = Use LDAPS (TCP 636, global catalog 3269) or StartTLS: on ADC and Gateway it is the security type of the LDAP server.
+encryption-plain-recording =
+    .title = Not encrypted: { $service_title }
+    .meaning = { flows } to { server-number } spoke HTTP. It is HTTPS unless TLS was not set up, and what is recorded can be read by anybody on
+        the way.
+    .remedy = Bind a certificate to the web site of the Session Recording server, and set HTTPS on agents and players.
+encryption-plain-storefront =
+    .title = Not encrypted: { $service_title }
+    .meaning = { flows } to { server-number } asked for a store over HTTP. Logons and launch files can be read by anybody on the way.
+    .remedy = Bind a certificate to the web site of StoreFront and set its base URL to https.
+encryption-plain-xml =
+    .title = Not encrypted: { $service_title }
+    .meaning = { flows } to { server-number } spoke HTTP. Names and passwords of users and tickets of sessions can be read by anybody on the
+        way.
+    .remedy = Give the controllers a certificate and set https for the XML service in StoreFront and for the STA in StoreFront and Gateway alike.
+encryption-old-tls =
+    .title = { $service_title } is encrypted with { old-version }
+    .meaning = { flows } to { server-number }: the server chose { old-version }, which is no longer held to be safe.
+    .remedy = Enable TLS 1.2 and 1.3 on server and client, and turn off what is older.
+server-number = { $server_count ->
+        [one] 1 server
+       *[other] { $server_count } servers
+    }
+old-version = { $version ->
+        [ssl-3] SSL 3.0
+        [tls-1-0] TLS 1.0
+        [tls-1-1] TLS 1.1
+       *[dtls-1-0] DTLS 1.0
+    }
+
+
 ## Findings: what the capture does not allow to be judged
 
 quality-no-packets =
@@ -777,6 +827,23 @@ problem-idle-timeout =
         balancer on the way may forget idle sessions after that time, or a policy on the server ends them.
     .remedy = Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make them
         longer, or keep-alives shorter.
+
+problem-encryption =
+    .title = { $state ->
+        [old] Encrypted with { old-version }{ $named ->
+            [none] {""}
+           *[other] : { $named }
+        }
+       *[plain] Not encrypted: { $named }
+    }
+    .meaning = { flows-in-all } to { server-count }: { $state ->
+        [old] the server chose a version of TLS that is no longer held to be safe.
+       *[plain] anybody on the way can read them. Each finding says what that is, and what to set.
+    }
+    .remedy = { $state ->
+        [old] Enable TLS 1.2 and 1.3 on servers and clients, and turn off what is older.
+       *[plain] Use TLS where the network on the way is not trusted; --format json lists each service with what to set.
+    }
 
 problem-reset-in-session =
     .title = { problem-place }: { $pattern ->

@@ -283,6 +283,7 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
         Cause::Exposed => &["server_range"],
         Cause::SessionDied | Cause::IdleTimeout => &["idle_longest"],
         Cause::ResetInSession => &["at", "back", "idle", "pattern"],
+        Cause::Encryption => &["named", "state", "version"],
         _ => &[],
     }
 }
