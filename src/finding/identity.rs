@@ -36,11 +36,7 @@ pub(super) fn name(findings: &mut [Finding]) {
 fn id(finding: &Finding) -> String {
     let mut id = format!("f-{}", finding.code);
     let mut add = |part: &dyn std::fmt::Display| _ = write!(id, "-{part}");
-    if finding.code.starts_with("encryption.") {
-        // About all servers of a service, however many.
-        finding.service.iter().for_each(|service| add(service));
-        return id;
-    }
+
     // Whoever goes through it, and at whichever servers, a story stops in one place.
     if let (Some(Value::Named(story)), Some(Value::Named(phase))) =
         (finding.params.get("story"), finding.params.get("phase"))
@@ -51,6 +47,11 @@ fn id(finding: &Finding) -> String {
             (_, Some(Value::Word(how))) => add(how),
             _ => {}
         }
+        return id;
+    }
+    if finding.code.starts_with("encryption.") {
+        // About all servers of a service, however many.
+        finding.service.iter().for_each(|service| add(service));
         return id;
     }
     if let Some((transport, port)) = finding.port {

@@ -2,6 +2,7 @@
 //! its texts in the catalogue of words. Findings are facts: no sentence for people stands here.
 
 mod blocked;
+mod detour;
 mod encryption;
 mod fallback;
 mod identity;
@@ -12,6 +13,7 @@ mod params;
 mod path;
 mod quality;
 mod reset;
+mod roles;
 mod scan;
 mod scene;
 mod session;
@@ -195,9 +197,10 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 15] = [
+pub const CHECKS: [&[Check]; 16] = [
     blocked::CHECKS,
     story::CHECKS,
+    detour::CHECKS,
     tls::CHECKS,
     slow::CHECKS,
     mtu::CHECKS,

@@ -3,13 +3,14 @@
 
 mod missing;
 
+use super::roles::{Roles, is_tied};
 use super::scene::{Group, Scene, address, any};
 use super::{Check, Confidence, Finding, Name, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
 use crate::ledger::{Incident, Known, Path, Seen, What};
-use crate::matching::{Fit, Matching, ServiceRef};
+use crate::matching::Matching;
 use crate::packet::{Address, protocol};
-use crate::portmap::{Family, Opener, Phase, ServiceId, Story};
+use crate::portmap::{Family, Opener, Phase, Story};
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,17 +42,20 @@ pub(super) const CHECKS: &[Check] = &[Check {
 
 fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     let stories = scene.map.stories();
-    let mut proofs = Proofs::default();
-    let failures = Failures::of(scene, found, &mut proofs);
+    let roles = Roles::new(scene);
+    let failures = Failures::of(scene, found, &roles);
     let mut stops: BTreeMap<(usize, usize, How), Stop> = BTreeMap::new();
     if !failures.of_story.is_empty() {
-        let answered = Answered::of(scene, &failures, &mut proofs);
+        let answered = Answered::of(scene, &failures, &roles);
         for (&number, failed) in &failures.of_story {
             for (&subject, failed) in failed {
                 let worked = answered.of_subject(number, subject);
                 if let Some((phase, how)) = stops_at(&stories[number], failed, worked) {
                     let stop = stops.entry((number, phase, how)).or_default();
-                    stop.add(subject, failed.iter().filter(|it| it.phase == phase), worked);
+                    let alike = |it: &&Failure<'_>| it.how == how || !stories[number].phases[phase].each_server;
+                    let mut failed = in_vain(&stories[number], phase, failed, worked);
+                    failed.retain(alike);
+                    stop.add(subject, &failed, worked);
                 }
             }
         }
@@ -84,7 +88,8 @@ pub(super) fn is_unneeded(scene: &Scene<'_>, group: &Group<'_>) -> bool {
         let before = phase.checked_sub(1).and_then(|before| story.phases.get(before));
         let works = |before: &Phase| {
             let mut ports = before.ports.iter().cloned().flatten();
-            ports.any(|port| paths.is_answered_by(protocol_of(before), port, group.server))
+            let over = |port| before.transports.iter().map(move |&over| (number_of(over), port));
+            ports.any(|port| over(port).any(|(over, port)| paths.is_answered_by(over, port, group.server)))
         };
         part.only_where_used && before.is_some_and(works) && !paths.is_answered(protocol, group.port)
     };
@@ -162,7 +167,7 @@ struct Failures<'a> {
 }
 
 impl<'a> Failures<'a> {
-    fn of(scene: &Scene<'a>, found: &[Finding], proofs: &mut Proofs) -> Failures<'a> {
+    fn of(scene: &Scene<'a>, found: &[Finding], roles: &Roles<'_, 'a>) -> Failures<'a> {
         let stories = scene.map.stories();
         let mut failures = Failures { of_story: BTreeMap::new() };
         if stories.is_empty() {
@@ -185,7 +190,8 @@ impl<'a> Failures<'a> {
             let Some(place) = told.filter(|&place| found[place].severity > Severity::Info) else { return };
             for (number, story, phase, part) in parts(stories, port) {
                 let (subject, server) = ends(part, server, client);
-                if proofs.hold(scene, (story, part), (subject, server), matching) {
+                // Where names matter, silence names none.
+                if part.names_of.is_none() && roles.hold((story, part), (subject, server), matching) {
                     let (place, error) = (Some(place), None);
                     failures.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
                 }
@@ -203,7 +209,7 @@ impl<'a> Failures<'a> {
                 tried(outcome, &sighting.path, &sighting.matching, (seen.first, seen.last));
             }
         }
-        failures.add_errors(scene, proofs);
+        failures.add_errors(scene, roles);
         failures
     }
 
@@ -212,7 +218,7 @@ impl<'a> Failures<'a> {
     }
 
     /// Answers that stop a phase, where each flow that was answered there had one.
-    fn add_errors(&mut self, scene: &Scene<'a>, proofs: &mut Proofs) {
+    fn add_errors(&mut self, scene: &Scene<'a>, roles: &Roles<'_, 'a>) {
         let stories = scene.map.stories();
         for (incident, known) in scene.ledger.incidents.iter() {
             let (Some((family, code)), Some(transport)) =
@@ -222,14 +228,12 @@ impl<'a> Failures<'a> {
             };
             let Path { port, server, client, .. } = incident.path;
             let port = (transport, port);
-            let answers = scene.ledger.paths.answers(&incident.path);
-            if answers.is_some_and(|answers| answers.flows > known.seen.flows) {
-                continue;
-            }
+            let granted = was_granted(scene, incident, family, known);
             for (number, story, phase, part) in parts(stories, port) {
                 let (subject, server) = ends(part, server, client);
                 let meant = part.errors.iter().any(|error| error.holds(family, code));
-                if meant && proofs.hold(scene, (story, part), (subject, server), &incident.matching) {
+                let is_about_it = part.names_of.map_or(!granted, |service| roles.name_server_of(service, &known.names));
+                if meant && is_about_it && roles.hold((story, part), (subject, server), &incident.matching) {
                     let (first, last) = (known.seen.first, known.seen.last);
                     let (how, place, error) = (How::Error(family, code), None, Some(known));
                     self.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
@@ -237,6 +241,18 @@ impl<'a> Failures<'a> {
             }
         }
     }
+}
+
+/// Something was answered there without this error, after it.
+fn was_granted(scene: &Scene<'_>, incident: &Incident, family: Family, known: &Known) -> bool {
+    // A path tells which requests are meant.
+    if let Some(asked) = scene.ledger.incidents.get(&Incident { what: What::AskedByPath, ..*incident }) {
+        return asked.seen.began() > known.seen.began();
+    }
+    // Who asks Kerberos is told first to say who it is, in a conversation of its own (RFC 4120, 3.1.1).
+    let each = if family == Family::Kerberos { 2 } else { 1 };
+    let answers = scene.ledger.paths.answers(&incident.path);
+    answers.is_some_and(|answers| answers.flows > each * known.seen.flows)
 }
 
 fn is_blocked(sign: Sign) -> bool {
@@ -277,72 +293,15 @@ fn leases<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Path, &'a Known)> 
     scene.ledger.incidents.iter().filter(is_lease).map(|(incident, known)| (&incident.path, known))
 }
 
-fn protocol_of(phase: &Phase) -> u8 {
-    if phase.transport == Transport::Udp { protocol::UDP } else { protocol::TCP }
-}
-
-/// Which hosts answer on ports of which services, and which were answered there; looked up when it is first asked for.
-#[derive(Default)]
-struct Proofs {
-    known: Option<(Hosts, Hosts)>,
-}
-
-type Hosts = BTreeSet<(Address, ServiceId)>;
-
-impl Proofs {
-    /// Flows like these between these hosts belong to the phase. On a port that many programs use something has to show it: what was
-    /// said, or what the hosts are.
-    fn hold(
-        &mut self,
-        scene: &Scene<'_>,
-        (story, phase): (&Story, &Phase),
-        (subject, server): (Address, Address),
-        matching: &Matching,
-    ) -> bool {
-        let wanted = [&story.subject_serves, &story.subject_uses, &phase.server_serves];
-        let by_hosts = wanted.iter().any(|services| !services.is_empty());
-        let is_told = !matching.port.generic || matching.fit == Fit::Fits || by_hosts;
-        let is_its = phase.service.is_none_or(|service| matching.service == Some(ServiceRef::One(service)));
-        if !(is_told && is_its && by_hosts) {
-            return is_told && is_its;
-        }
-        let (serving, using) = self.known.get_or_insert_with(|| hosts_of_services(scene));
-        is_one_of(serving, subject, wanted[0])
-            && is_one_of(using, subject, wanted[1])
-            && is_one_of(serving, server, wanted[2])
-    }
-
-    /// A server answers on a port of one of these services, or any may be meant.
-    fn serves(&mut self, scene: &Scene<'_>, server: Address, services: &[ServiceId]) -> bool {
-        services.is_empty()
-            || is_one_of(&self.known.get_or_insert_with(|| hosts_of_services(scene)).0, server, services)
-    }
-}
-
-fn is_one_of(known: &Hosts, host: Address, services: &[ServiceId]) -> bool {
-    services.is_empty() || services.iter().any(|&service| known.contains(&(host, service)))
-}
-
-/// Who answers on ports of which services, and who is answered there. Where several services share a generic port, it tells nothing.
-fn hosts_of_services(scene: &Scene<'_>) -> (Hosts, Hosts) {
-    let paths = &scene.ledger.paths;
-    let all = paths.iter().map(|(path, _)| path).chain(paths.generic().map(|(path, _)| path));
-    let (mut serving, mut using) = (Hosts::new(), Hosts::new());
-    for path in all {
-        let place = Transport::of_protocol(path.protocol).and_then(|transport| scene.map.place(transport, path.port));
-        let Some(known) = place.map(|place| scene.map.at(place)) else { continue };
-        if !known.generic || known.services.len() == 1 {
-            serving.extend(known.services.iter().map(|&service| (path.server, service)));
-            using.extend(known.services.iter().map(|&service| (path.client, service)));
-        }
-    }
-    (serving, using)
+fn number_of(transport: Transport) -> u8 {
+    if transport == Transport::Udp { protocol::UDP } else { protocol::TCP }
 }
 
 /// When a phase was answered.
 #[derive(Clone, Copy)]
 struct Worked {
     phase: usize,
+    server: Address,
     first: Timestamp,
     last: Timestamp,
 }
@@ -352,7 +311,7 @@ struct Worked {
 struct Answered(BTreeMap<(usize, Address), Vec<Worked>>);
 
 impl Answered {
-    fn of(scene: &Scene<'_>, failures: &Failures<'_>, proofs: &mut Proofs) -> Answered {
+    fn of(scene: &Scene<'_>, failures: &Failures<'_>, roles: &Roles<'_, '_>) -> Answered {
         let stories = scene.map.stories();
         let mut answered = Answered::default();
         let mut enter = |path: &Path, first: Timestamp, last: Timestamp| {
@@ -365,10 +324,10 @@ impl Answered {
                     // Who was told an error was answered, and did not get what it asked for.
                     let by_error = |it: &Failure<'_>| it.error.is_some() && it.phase == phase && it.server == server;
                     let is_none = failed.get(&subject).is_none_or(|failed| failed.iter().any(by_error));
-                    if is_none || !proofs.serves(scene, server, &part.server_serves) {
+                    if is_none || !roles.is_server(part, server, None) {
                         continue;
                     }
-                    answered.0.entry((story, subject)).or_default().push(Worked { phase, first, last });
+                    answered.0.entry((story, subject)).or_default().push(Worked { phase, server, first, last });
                 }
             }
         };
@@ -397,24 +356,38 @@ impl Answered {
 /// passed over where it goes on.
 fn stops_at(story: &Story, failed: &[Failure<'_>], worked: &[Worked]) -> Option<(usize, How)> {
     story.phases.iter().enumerate().find_map(|(phase, part)| {
-        let here = || failed.iter().filter(move |it| it.phase == phase);
-        let first = here().map(|it| it.first).min()?;
+        let here = in_vain(story, phase, failed, worked);
+        let first = here.iter().map(|it| it.first).min()?;
         // Who is first seen in the middle of it may be long past the beginning.
         let begins = story.phases[..phase].iter().all(|before| before.optional);
         if !begins && !worked.iter().any(|it| it.phase < phase) {
             return None;
         }
-        let went_on = worked.iter().any(|it| it.phase >= phase && it.last >= first);
         let tried_on = part.optional && failed.iter().any(|it| it.phase > phase && it.last >= first);
-        if went_on || tried_on {
+        if tried_on {
             return None;
         }
         // In the way that most servers show, the first of equals.
         let mut ways: BTreeMap<How, usize> = BTreeMap::new();
-        here().for_each(|it| *ways.entry(it.how).or_default() += 1);
+        here.iter().for_each(|it| *ways.entry(it.how).or_default() += 1);
         let most = ways.values().max().copied()?;
         ways.into_iter().find(|(_, servers)| *servers == most).map(|(how, _)| (phase, how))
     })
+}
+
+/// What failed in a phase, where neither it nor a later one was answered since. Where each server counts by itself, another one is no
+/// substitute; where only some names are meant, an answer of the same phase may be about others.
+fn in_vain<'f, 'a>(story: &Story, phase: usize, failed: &'f [Failure<'a>], worked: &[Worked]) -> Vec<&'f Failure<'a>> {
+    let Some(part) = story.phases.get(phase) else { return Vec::new() };
+    let here = || failed.iter().filter(move |it| it.phase == phase);
+    let Some(begun) = here().map(|it| it.first).min() else { return Vec::new() };
+    let went_on = |failure: &Failure<'_>| {
+        let since = if part.each_server { failure.first } else { begun };
+        let later = |it: &&Worked| it.phase > phase || it.phase == phase && part.names_of.is_none();
+        let mut since = worked.iter().filter(|it| it.last >= since).filter(later);
+        since.any(|it| !part.each_server || it.server == failure.server)
+    };
+    here().filter(|failure| !went_on(failure)).collect()
 }
 
 /// Hosts whose story stops at one phase, in one way.
@@ -434,15 +407,14 @@ struct Stop {
 }
 
 impl Stop {
-    fn add<'a>(&mut self, subject: Address, failed: impl Iterator<Item = &'a Failure<'a>> + Clone, worked: &[Worked]) {
-        let last = failed.clone().map(|it| it.last).max();
+    fn add(&mut self, subject: Address, failed: &[&Failure<'_>], worked: &[Worked]) {
+        let last = failed.iter().map(|it| it.last).max();
         for failure in failed {
-            let Failure { server, port: (transport, port), .. } = *failure;
+            let Failure { server, port: (transport, port), .. } = **failure;
             self.servers.insert(server);
             self.ports.insert((transport, port));
             self.places.extend(failure.place);
-            let protocol = if transport == Transport::Udp { protocol::UDP } else { protocol::TCP };
-            let path = Path { protocol, port, server, client: subject };
+            let path = Path { protocol: number_of(transport), port, server, client: subject };
             self.shown.extend(failure.error.map(|known| (path, known.seen.clone())));
         }
         self.subjects.insert(subject);
@@ -460,7 +432,7 @@ impl Stop {
         found: &[Finding],
     ) -> Option<Finding> {
         let part = story.phases.get(phase)?;
-        let (mut finding, seen) = self.grounds(check, scene, found)?;
+        let (mut finding, seen) = self.grounds(check, scene, (story, part), found)?;
         // What the check names is the map itself.
         finding.sources.splice(..1, story.source.clone());
         let done = self.done.iter().flatten().filter(|done| **done < phase);
@@ -480,7 +452,10 @@ impl Stop {
             ("opener", Value::Word(opener)),
             ("phase", Value::Named(name_of(part))),
             ("ports", Value::Ports(self.ports.iter().map(|(_, port)| *port).collect())),
-            ("remarks", Value::Remarks(remarks(self.places.iter().map(|&place| &found[place])))),
+            (
+                "remarks",
+                Value::Remarks(remarks(self.places.iter().map(|&place| &found[place]), part.service.is_some())),
+            ),
             ("remedy", sentence(&part.remedy)),
             ("stopped", sentence(&story.stopped)),
             ("story", Value::Named(Name { name: story.name.clone(), title: story.title.clone() })),
@@ -502,7 +477,13 @@ impl Stop {
     }
 
     /// A finding with all that those say on which it rests, and what was seen of them.
-    fn grounds(&self, check: &Check, scene: &Scene<'_>, found: &[Finding]) -> Option<(Finding, Seen)> {
+    fn grounds(
+        &self,
+        check: &Check,
+        scene: &Scene<'_>,
+        (story, part): (&Story, &Phase),
+        found: &[Finding],
+    ) -> Option<(Finding, Seen)> {
         let grounds: Vec<&Finding> = self.places.iter().filter_map(|&place| found.get(place)).collect();
         let mut seen: Option<Seen> = None;
         let mut add = |more: &Seen| match &mut seen {
@@ -512,7 +493,8 @@ impl Stop {
         grounds.iter().filter_map(|ground| ground.seen.as_deref()).for_each(&mut add);
         self.shown.iter().for_each(|(_, seen)| add(seen));
         if let Some(ground) = grounds.first() {
-            let severity = grounds.iter().map(|it| it.severity).max().unwrap_or(Severity::Info);
+            let severity =
+                grounds.iter().map(|it| severity_of(it, part.service.is_some())).max().unwrap_or(Severity::Info);
             let confidence = grounds.iter().map(|it| it.confidence).max().unwrap_or(Confidence::Low);
             let mut finding = Finding::of(check, severity, confidence);
             finding.more_clients = grounds.iter().any(|it| it.more_clients);
@@ -525,7 +507,8 @@ impl Stop {
         let (path, shown) = self.shown.first()?;
         let group = scene.group_of(Transport::of_protocol(path.protocol)?, path, shown.clone());
         let missing = self.watched.is_some();
-        let severity = if group.generic || missing { Severity::Warning } else { Severity::Error };
+        let severity =
+            if group.generic && !is_tied(story, part) || missing { Severity::Warning } else { Severity::Error };
         let confidence = if missing { Confidence::Medium } else { Confidence::High };
         Some((group.finding(check, scene, severity, confidence), seen?))
     }
@@ -543,10 +526,28 @@ fn name_of(phase: &Phase) -> Name {
     Name { name: phase.name.clone(), title: phase.title.clone() }
 }
 
-/// What makes the findings on which it rests less certain, where it is true of each.
-fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone) -> Vec<&'static str> {
-    const DOUBTS: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", "generic-port"];
+/// How bad a block is where it is known what a port of many programs is used for at this server, and nothing else speaks against it.
+fn severity_of(ground: &Finding, known: bool) -> Severity {
+    let remarks = match ground.params.get("remarks") {
+        Some(Value::Remarks(remarks)) => &remarks[..],
+        _ => &[],
+    };
+    let plain =
+        |remark: &&str| matches!(*remark, GENERIC | "consequence" | "service-fails" | "open-to-some" | "host-down");
+    match ground.severity {
+        Severity::Warning if known && remarks.iter().all(plain) => Severity::Error,
+        severity => severity,
+    }
+}
+
+/// The remark that many programs use a port.
+const GENERIC: &str = "generic-port";
+
+/// What makes the findings on which it rests less certain, where it is true of each. That many programs use a port is
+/// nothing where it is known what the server has there.
+fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone, known: bool) -> Vec<&'static str> {
+    const DOUBTS: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", GENERIC];
     let has = |finding: &Finding, code: &str| matches!(finding.params.get("remarks"), Some(Value::Remarks(codes)) if codes.contains(&code));
     let all = |code: &&str| grounds.clone().next().is_some() && grounds.clone().all(|it| has(it, code));
-    DOUBTS.into_iter().filter(all).collect()
+    DOUBTS.into_iter().filter(|code| !(known && *code == GENERIC)).filter(all).collect()
 }

@@ -6,8 +6,9 @@ mod words;
 
 use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
-use crate::flow::{FlowRecord, Showing, TooBig, Vanished, Who};
-use crate::matching::Matching;
+use crate::flow::{FlowRecord, Heard, Showing, TooBig, Vanished, Who};
+use crate::matching::{Fit, Matching, ServiceRef};
+use crate::signature::{Content, Http};
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
@@ -76,6 +77,9 @@ pub enum What {
     TooBig,
     /// Packets came in fragments. Of: all packets.
     Fragments,
+    /// A service was asked for by its path, on a port that many programs use: who serves it, and who needs it. Its names are the paths,
+    /// and those that the server was called by.
+    AskedByPath,
 }
 
 /// What is known of an incident.
@@ -138,6 +142,7 @@ impl What {
             What::TooBig => 21,
             What::Fragments => 22,
             What::HelloClosed => 23,
+            What::AskedByPath => 24,
         }
     }
 }
@@ -190,6 +195,7 @@ impl Incidents {
         self.enter_tls(flow, showing, matching);
         self.enter_slow(flow, matching);
         self.enter_sizes(flow, matching);
+        self.enter_asked(flow, showing, matching);
     }
 
     /// What is too large for its path, on ports that mean Citrix.
@@ -240,6 +246,17 @@ impl Incidents {
             known.spans =
                 alert.filter(|_| alerted == Some(what)).and_then(|alert| alert.after).map(|span| (span, span));
             self.add(Incident { what, matching: *matching, path: Path::of(flow) }, known);
+        }
+    }
+
+    /// A service that was asked for by its path.
+    fn enter_asked(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
+        if is_asked_by_path(flow, showing, matching) {
+            let heard = flow.heard.as_ref();
+            let name = heard.and_then(Heard::server_name);
+            let names = name.into_iter().chain(heard.and_then(path_of)).map(Box::from).collect();
+            let incident = Incident { what: What::AskedByPath, matching: *matching, path: Path::of(flow) };
+            self.add(incident, Known { names, ..Known::of(flow) });
         }
     }
 
@@ -296,6 +313,21 @@ impl AddAssign<&Known> for Known {
         while self.names.len() > NAMED_LIMIT {
             self.names.pop_last();
         }
+    }
+}
+
+/// The server answered on a port of many programs, and the path that it was asked for tells its service.
+fn is_asked_by_path(flow: &FlowRecord, showing: Showing, matching: &Matching) -> bool {
+    let told =
+        matching.port.generic && matching.fit == Fit::Fits && matches!(matching.service, Some(ServiceRef::One(_)));
+    told && showing.is_answered() && flow.heard.as_ref().and_then(path_of).is_some()
+}
+
+/// The path of Citrix that was asked for.
+fn path_of(heard: &Heard) -> Option<&str> {
+    match heard.content() {
+        Some(Content::Http(Http { path, .. })) => path.as_deref(),
+        _ => None,
     }
 }
 

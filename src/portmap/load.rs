@@ -282,12 +282,14 @@ fn refusals(block: &Block<'_>) -> Vec<Refusal> {
 fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Phase> {
     let (name, title) = (block.text("name"), block.text("title"));
     name.iter().for_each(|name| ids.add(name));
-    let transport = block.text("protocol").and_then(|protocol| {
-        let known = [Transport::Tcp, Transport::Udp].into_iter().find(|it| it.name() == protocol.value);
-        if known.is_none() {
-            block.faults.value(protocol.at, format!("'{}' is not tcp or udp", protocol.value));
+    let transports = block.text("protocol").and_then(|protocol| match protocol.value.as_str() {
+        "tcp" => Some(vec![Transport::Tcp]),
+        "udp" => Some(vec![Transport::Udp]),
+        "both" => Some(vec![Transport::Tcp, Transport::Udp]),
+        other => {
+            block.faults.value(protocol.at, format!("'{other}' is not tcp, udp or both"));
+            None
         }
-        known
     });
     let ports = ranges(block.ports("ports"));
     if ports.is_empty() {
@@ -307,6 +309,9 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
     };
     let server_serves = services_if(block, "server_serves", names);
     let errors = refusals(block);
+    let names_of = block.text_if("names_of").and_then(|service| names.service(&service));
+    let asked_before = block.text_if("asked_before").map(|path| path.value);
+    let (each_server, next_server) = (block.flag("each_server"), block.flag("next_server"));
     let (optional, only_where_used) = (block.flag("optional"), block.flag("only_where_used"));
     let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
     let remedy = block.text_if("remedy").map(|remedy| remedy.value);
@@ -314,12 +319,16 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
     Some(Phase {
         name: name?.value,
         title: title?.value,
-        transport: transport?,
+        transports: transports?,
         ports,
         service,
         server_serves,
         opener: opener?,
         errors,
+        names_of,
+        asked_before,
+        each_server,
+        next_server,
         optional,
         only_where_used,
         next_within,

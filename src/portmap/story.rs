@@ -34,8 +34,8 @@ pub struct Phase {
     pub name: String,
     /// What happens, in a few words: "login on UDP 6910".
     pub title: String,
-    /// What carries it.
-    pub transport: Transport,
+    /// What carries it: one of these.
+    pub transports: Vec<Transport>,
     /// The server's ports. Never empty.
     pub ports: Vec<RangeInclusive<u16>>,
     /// Only flows of this service: by what they say, where many programs use the port.
@@ -46,6 +46,14 @@ pub struct Phase {
     pub opener: Opener,
     /// Answers that stop it.
     pub errors: Vec<Refusal>,
+    /// Errors count only where they name a server of this service.
+    pub names_of: Option<ServiceId>,
+    /// Only hosts that asked somebody for this path over HTTP, which few hosts of a site do.
+    pub asked_before: Option<String>,
+    /// Each server counts by itself: what works at another one is no substitute.
+    pub each_server: bool,
+    /// Where a server does not answer, the host asks the next one after a while.
+    pub next_server: bool,
     /// The story may go on without it.
     pub optional: bool,
     /// Not every site needs it: where nobody gets through it, it is no more than a warning that somebody does not.
@@ -131,6 +139,6 @@ impl Refusal {
 impl Phase {
     /// A flow to this port of a server may belong to it.
     pub fn is_at(&self, transport: Transport, port: u16) -> bool {
-        self.transport == transport && self.ports.iter().any(|ports| ports.contains(&port))
+        self.transports.contains(&transport) && self.ports.iter().any(|ports| ports.contains(&port))
     }
 }

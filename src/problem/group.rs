@@ -98,9 +98,8 @@ impl Key {
             (Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut, _) => Severity::Error,
             (Cause::Stopped | Cause::HostDown | Cause::ServiceDown | Cause::SubnetAgainstPort, _) => Severity::Error,
             (Cause::ForeignProtocol | Cause::Exposed | Cause::LaunchFailed, _) => Severity::Error,
-            (Cause::Scan | Cause::Flood | Cause::Fallback | Cause::OtherPort | Cause::OtherTransport, _) => {
-                Severity::Warning
-            }
+            (Cause::Scan | Cause::Flood | Cause::Fallback | Cause::Detour, _)
+            | (Cause::OtherPort | Cause::OtherTransport, _) => Severity::Warning,
             (Cause::Mtu, _) => Severity::Error,
             (Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Single, _) => Severity::Warning,
             (Cause::Slow | Cause::Repeats, _) => Severity::Warning,
@@ -146,8 +145,9 @@ fn cause_of(code: &str) -> Cause {
         "unexpected.transport" => Cause::OtherTransport,
         _ if code.starts_with("fallback.") => Cause::Fallback,
         "launch.failed" => Cause::LaunchFailed,
-        _ if code.starts_with("encryption.") => Cause::Encryption,
         "service.stopped" => Cause::Stopped,
+        "service.detour" => Cause::Detour,
+        _ if code.starts_with("encryption.") => Cause::Encryption,
         _ => Cause::Single,
     }
 }
@@ -197,21 +197,20 @@ fn stop(finding: &Finding) -> String {
 /// What is blocked, and nothing larger explains it, is told as the story that stops there.
 fn lead_by_stories(findings: &[Finding], roots: &[Option<usize>], keys: &mut BTreeMap<usize, Key>) {
     let by_id: BTreeMap<&str, usize> = findings.iter().map(|finding| finding.id.as_str()).zip(0..).collect();
-    for (place, finding) in findings.iter().enumerate().filter(|(_, finding)| finding.code == "service.stopped") {
+    for (place, finding) in findings.iter().enumerate() {
+        let (cause, word) = match cause_of(finding.code) {
+            Cause::Stopped => (Cause::Stopped, stop(finding)),
+            Cause::Detour => (Cause::Detour, String::new()),
+            _ => continue,
+        };
         let Some(root) = roots[place].filter(|root| *root != place) else { continue };
         let Some(key) = keys.get(&root).filter(|key| is_single(key.cause)) else { continue };
+        // A story may tell what a port of many programs is used for.
         let standing = key.standing;
+        let surer = if standing == Standing::Generic { Standing::of(finding) } else { standing };
         let port = finding.port.or(key.port);
         let service = finding.service.clone();
-        let lead = Key {
-            cause: Cause::Stopped,
-            code: "",
-            port,
-            service,
-            severity: finding.severity,
-            standing,
-            word: stop(finding),
-        };
+        let lead = Key { cause, code: "", port, service, severity: finding.severity, standing: surer, word };
         for ground in finding.rests_on.iter().filter_map(|id| by_id.get(id.as_str())) {
             if let Some(key) = keys.get_mut(ground).filter(|key| is_single(key.cause) && key.standing == standing) {
                 *key = lead.clone();
@@ -222,7 +221,16 @@ fn lead_by_stories(findings: &[Finding], roots: &[Option<usize>], keys: &mut BTr
 
 /// The cause says no more than what the packets show.
 fn is_single(cause: Cause) -> bool {
-    matches!(cause, Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut | Cause::Single)
+    matches!(
+        cause,
+        Cause::NoAnswer
+            | Cause::Refused
+            | Cause::Prohibited
+            | Cause::HalfOpen
+            | Cause::Cut
+            | Cause::Single
+            | Cause::Detour
+    )
 }
 
 /// All findings but those about the capture itself, each in one group.

@@ -93,9 +93,13 @@ fn is_block(cause: Cause) -> bool {
     match cause {
         Cause::NoAnswer | Cause::Refused | Cause::Prohibited | Cause::HalfOpen | Cause::Cut => true,
         Cause::Stopped | Cause::HostDown | Cause::ServiceDown | Cause::SubnetAgainstPort => true,
-        Cause::Scan | Cause::Flood | Cause::Fallback | Cause::LaunchFailed | Cause::Exposed | Cause::FromInternet => {
-            false
-        }
+        Cause::Detour
+        | Cause::Scan
+        | Cause::Flood
+        | Cause::Fallback
+        | Cause::LaunchFailed
+        | Cause::Exposed
+        | Cause::FromInternet => false,
         Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport => false,
         Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Mtu | Cause::Single => false,
         Cause::Encryption | Cause::Slow | Cause::Repeats => false,
@@ -207,7 +211,7 @@ fn params(
         Cause::Encryption => take("version"),
         Cause::Slow => ["fast_servers", "how", "network"].into_iter().for_each(take),
         Cause::Repeats => take("who"),
-        Cause::Stopped | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
+        Cause::Stopped | Cause::Detour | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
     }
     // The story that stops here: it leads, or it follows from what does.
     if let Some(story) = of.iter().chain(following).find(|finding| finding.code == "service.stopped") {

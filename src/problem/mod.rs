@@ -80,6 +80,8 @@ pub enum Cause {
     Cut,
     /// What hosts go through until a service works for them stops at one phase.
     Stopped,
+    /// Hosts wait for a server that does not answer, before they ask the next one.
+    Detour,
     /// Servers of which nothing was heard at all.
     HostDown,
     /// Servers that are up, and do not listen on any of their session ports.
@@ -124,13 +126,14 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 26] = [
+    pub const ALL: [Cause; 27] = [
         Cause::NoAnswer,
         Cause::Refused,
         Cause::Prohibited,
         Cause::HalfOpen,
         Cause::Cut,
         Cause::Stopped,
+        Cause::Detour,
         Cause::HostDown,
         Cause::ServiceDown,
         Cause::SubnetAgainstPort,
@@ -162,6 +165,7 @@ impl Cause {
             Cause::HalfOpen => "half-open",
             Cause::Cut => "cut",
             Cause::Stopped => "stopped",
+            Cause::Detour => "detour",
             Cause::HostDown => "host-down",
             Cause::ServiceDown => "service-down",
             Cause::SubnetAgainstPort => "subnet-against-port",

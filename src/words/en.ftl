@@ -198,6 +198,19 @@ story-error = { $word ->
 # What follows for a story from a larger cause.
 problem-stops-a-story = { $meaning } { $stopped }
 
+service-detour =
+    .title = { $subject_count ->
+        [one] { $subject } { $clients } waits
+       *[other] { $subject_count } { $subjects } wait
+    } { $exact ->
+        [at-least] at least { $waited }
+       *[answered] { $waited }
+    } for { $server }, which does not answer on { port } ({ $phase })
+    .meaning = { $clients } asked { $server } for { $phase } and heard nothing ({ flows }); then { $instead } answered. What needs it works,
+        and people wait for it each time that this server is asked first.
+    .remedy = Bring { $server } back, or allow { port } from { $clients } to it: { listens }. If it was removed, take it out of DNS and of the lists
+        of servers that these hosts have.
+
 ## Findings: what works, but not the way it should
 
 fallback-cgp-to-ica =

@@ -37,12 +37,16 @@ const SHORT: usize = 2;
 impl Words {
     /// The texts of a problem; `findings` are all findings of its report.
     pub fn problem<'a>(&self, problem: &Problem, mut findings: impl Iterator<Item = &'a Finding>) -> Texts {
-        if problem.cause == Cause::Stopped {
+        let own_words = match problem.cause {
+            Cause::Stopped => Some("service.stopped"),
+            Cause::Detour => Some("service.detour"),
+            _ => None,
+        };
+        if let Some(code) = own_words {
             let mut places = problem.findings.clone();
             places.sort_unstable();
-            let is_own = |(place, finding): &(usize, &Finding)| {
-                finding.code == "service.stopped" && places.binary_search(place).is_ok()
-            };
+            let is_own =
+                |(place, finding): &(usize, &Finding)| finding.code == code && places.binary_search(place).is_ok();
             let story = findings.enumerate().find(is_own);
             return story.map_or_else(Texts::default, |(_, finding)| self.finding(finding));
         }

@@ -292,8 +292,9 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
 }
 
 fn texts_of(cause: Cause) -> impl Iterator<Item = String> {
-    let texts =
-        ["title", "meaning", "remedy"].into_iter().filter(move |_| !matches!(cause, Cause::Single | Cause::Stopped));
+    let texts = ["title", "meaning", "remedy"]
+        .into_iter()
+        .filter(move |_| !matches!(cause, Cause::Single | Cause::Stopped | Cause::Detour));
     texts.map(move |text| format!("problem-{}.{text}", cause.name()))
 }
 

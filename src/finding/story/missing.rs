@@ -2,7 +2,7 @@
 //! it: it shows the host with others as well, goes on long enough, and lost nothing.
 
 use super::super::scene::{Scene, seen_of};
-use super::{Stop, ends, protocol_of};
+use super::{Stop, ends};
 use crate::ledger::{Pair, Path};
 use crate::packet::Address;
 use crate::portmap::Story;
@@ -110,10 +110,8 @@ fn follow(scene: &Scene<'_>, story: &Story, phase: usize, all: &mut BTreeMap<Add
 }
 
 fn is_at(story: &Story, phase: usize, path: &Path) -> bool {
-    story
-        .phases
-        .get(phase)
-        .is_some_and(|part| protocol_of(part) == path.protocol && part.is_at(part.transport, path.port))
+    let transport = Transport::of_protocol(path.protocol);
+    story.phases.get(phase).is_some_and(|part| transport.is_some_and(|transport| part.is_at(transport, path.port)))
 }
 
 /// How long a capture goes on after this moment; none where that is less than wanted, or something may be missing.

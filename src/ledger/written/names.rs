@@ -136,6 +136,7 @@ names! {
         ServerShrank = "server-shrank",
         TooBig = "too-big",
         Fragments = "fragments",
+        AskedByPath = "asked-by-path",
     }
     CitrixName {
         GatewayService = "gateway-service",

@@ -1,0 +1,126 @@
+//! What the captures show of hosts: which services they answer for, which answered them, and by which names they are asked. So a port of
+//! many programs may be known for what it is between these hosts.
+
+use super::scene::Scene;
+use crate::ledger::What;
+use crate::matching::{Fit, Matching, ServiceRef};
+use crate::packet::Address;
+use crate::portmap::{Phase, ServiceId, Story};
+use crate::transport::Transport;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What hosts are known to be; looked up when it is first asked for.
+pub(super) struct Roles<'s, 'a> {
+    scene: &'s Scene<'a>,
+    known: OnceCell<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Hosts that answered for a service.
+    serve: BTreeSet<(Address, ServiceId)>,
+    /// Hosts that were answered.
+    use_it: BTreeSet<(Address, ServiceId)>,
+    /// The names by which servers are asked for a service.
+    names: BTreeSet<(ServiceId, Box<str>)>,
+    /// Who asked for a path.
+    asked: BTreeMap<Box<str>, BTreeSet<Address>>,
+}
+
+/// Maximum number of hosts of a site that ask for what only a few ask for: Gateways and StoreFront servers. Where more do, it tells nothing.
+const FEW: usize = 16;
+
+impl<'s, 'a> Roles<'s, 'a> {
+    pub fn new(scene: &'s Scene<'a>) -> Roles<'s, 'a> {
+        Roles { scene, known: OnceCell::new() }
+    }
+
+    fn known(&self) -> &Known {
+        self.known.get_or_init(|| {
+            let (mut known, map) = (Known::default(), self.scene.map);
+            // Where several services share a port of many programs, it tells nothing.
+            let paths = &self.scene.ledger.paths;
+            for path in paths.iter().map(|(path, _)| path).chain(paths.generic().map(|(path, _)| path)) {
+                let place = Transport::of_protocol(path.protocol).and_then(|transport| map.place(transport, path.port));
+                let Some(there) = place.map(|place| map.at(place)) else { continue };
+                if !there.generic || there.services.len() == 1 {
+                    known.serve.extend(there.services.iter().map(|&service| (path.server, service)));
+                    known.use_it.extend(there.services.iter().map(|&service| (path.client, service)));
+                }
+            }
+            for (incident, asked) in self.scene.ledger.incidents.iter() {
+                if let (What::AskedByPath, Some(ServiceRef::One(service))) = (incident.what, incident.matching.service)
+                {
+                    known.serve.insert((incident.path.server, service));
+                    known.use_it.insert((incident.path.client, service));
+                    for name in &asked.names {
+                        if name.starts_with('/') {
+                            known.asked.entry(name.clone()).or_default().insert(incident.path.client);
+                        } else {
+                            known.names.insert((service, name.clone()));
+                        }
+                    }
+                }
+            }
+            known
+        })
+    }
+
+    /// Flows like these between these hosts belong to the phase. On a port that many programs use something has to show it: what was said,
+    /// or what the hosts are.
+    pub fn hold(&self, part: (&Story, &Phase), hosts: (Address, Address), matching: &Matching) -> bool {
+        let is_told = !matching.port.generic || matching.fit == Fit::Fits;
+        self.hold_of(part, hosts, (matching.service, is_told))
+    }
+
+    /// The same of flows that tell this service; or the port or their payload do, or nothing does.
+    pub fn hold_of(
+        &self,
+        (story, phase): (&Story, &Phase),
+        (subject, server): (Address, Address),
+        (told, is_told): (Option<ServiceRef>, bool),
+    ) -> bool {
+        (is_told || is_tied(story, phase))
+            && self.is_server(phase, server, told)
+            && self.is_subject(story, subject)
+            && phase.asked_before.as_deref().is_none_or(|path| self.asked(subject, path))
+    }
+
+    /// The host asked for this path, as few hosts did.
+    fn asked(&self, host: Address, path: &str) -> bool {
+        self.known().asked.get(path).is_some_and(|hosts| hosts.len() <= FEW && hosts.contains(&host))
+    }
+
+    /// The host is known to be what the story is about. One of its signs is enough.
+    fn is_subject(&self, story: &Story, host: Address) -> bool {
+        let Story { subject_serves, subject_uses, .. } = story;
+        let serves = |service: &ServiceId| self.known().serve.contains(&(host, *service));
+        let uses = |service: &ServiceId| self.known().use_it.contains(&(host, *service));
+        subject_serves.is_empty() && subject_uses.is_empty()
+            || subject_serves.iter().any(serves)
+            || subject_uses.iter().any(uses)
+    }
+
+    /// The host serves what this phase asks for: the flows say so, or where they say nothing, others were answered.
+    pub fn is_server(&self, phase: &Phase, host: Address, told: Option<ServiceRef>) -> bool {
+        let serves = |service: &ServiceId| self.known().serve.contains(&(host, *service));
+        match (phase.service, told) {
+            (Some(service), Some(told)) => told == ServiceRef::One(service),
+            (Some(service), None) => serves(&service) || phase.server_serves.iter().any(serves),
+            (None, _) => phase.server_serves.is_empty() || phase.server_serves.iter().any(serves),
+        }
+    }
+
+    /// One of the names in an error is that of a server of this service. Kerberos writes what is asked for before it: `host/ddc1.example`.
+    pub fn name_server_of(&self, service: ServiceId, names: &BTreeSet<Box<str>>) -> bool {
+        let host = |name: &str| Box::from(name.split_once('/').map_or(name, |(_, host)| host));
+        names.iter().any(|name| self.known().names.contains(&(service, host(name))))
+    }
+}
+
+/// Something other than the port ties a phase to its story.
+pub(super) fn is_tied(story: &Story, phase: &Phase) -> bool {
+    phase.service.is_some()
+        || !(story.subject_serves.is_empty() && story.subject_uses.is_empty() && phase.server_serves.is_empty())
+}
