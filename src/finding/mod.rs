@@ -8,6 +8,7 @@ mod identity;
 mod launch;
 mod loss;
 mod mtu;
+mod nat;
 mod params;
 mod path;
 mod quality;
@@ -195,13 +196,14 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 15] = [
+pub const CHECKS: [&[Check]; 16] = [
     blocked::CHECKS,
     story::CHECKS,
     tls::CHECKS,
     slow::CHECKS,
     mtu::CHECKS,
     loss::CHECKS,
+    nat::CHECKS,
     launch::CHECKS,
     fallback::CHECKS,
     path::CHECKS,
