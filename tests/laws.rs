@@ -446,6 +446,7 @@ fn silent(number: u32) -> FlowRecord {
         syns: 3,
         udp_tries: 0,
         syn_acks: 0,
+        first_number: None,
         answered_at: None,
         established_at: None,
         handshake_rtt: None,

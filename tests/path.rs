@@ -286,3 +286,86 @@ fn little_loss_and_copies_are_no_loss_of_a_path() {
     };
     assert_eq!(codes(&found((50_000..50_004).map(copied))), [], "a mirror that copies");
 }
+
+// Addresses that are changed on the way.
+
+/// A session as it is captured at one place; `hops` routers away from the client, which drew this number.
+fn seen_at(client_ip: &str, server_ip: &str, number: u32, hops: u8, answered: bool) -> Talk {
+    let talk = Talk::between(client(client_ip, 50_001), server(server_ip, CGP)).wait(pause(i64::from(hops)));
+    let talk = talk.numbers(number, SERVER_ISN).syn().with_ttl(64 - hops);
+    match answered {
+        true => talk.syn_ack().ack().says(b"\x1aCGP/01").answers(b"\x1aCGP/01").wait(pause(200)).closed(),
+        false => [1, 2, 4].iter().fold(talk, |talk, &wait| talk.wait(Span::seconds(wait)).repeats(Who::Client)),
+    }
+}
+
+#[test]
+fn a_connection_before_and_behind_a_translator_is_one() {
+    let inside = ["10.1.1.7", "10.1.1.8", "10.1.1.9"];
+    let both = |hops, step: u32| {
+        let before = (1..).zip(inside).map(|(number, ip)| seen_at(ip, SERVER, 1_000 * number, 0, true));
+        let behind = (1..).zip(inside).map(move |(number, _)| {
+            let talk = seen_at("10.9.0.1", SERVER, 1_000 * number + step, hops, true);
+            // A translator gives each a port of its own.
+            talk.client_port(60_000 + number as u16)
+        });
+        found(before.chain(behind))
+    };
+    let findings = both(1, 0);
+    assert_eq!(codes(&findings), [("path.nat", Severity::Info)]);
+    let as_whom = Value::Addresses(vec![support::address("10.9.0.1")]);
+    assert_eq!(findings[0].params.get("as"), Some(&as_whom));
+    assert_eq!((word(&findings[0], "kind"), word(&findings[0], "fate")), ("source", "same"));
+    assert_eq!((findings[0].flow_count, findings[0].clients.len()), (3, 3));
+    assert_eq!(codes(&both(0, 0)), [], "no router between them");
+    assert_eq!(codes(&both(1, 1)), [], "other numbers");
+}
+
+#[test]
+fn what_differs_before_and_behind_a_translator_is_told() {
+    let pair = |before, behind| {
+        let findings =
+            found([seen_at("10.1.1.7", "192.0.2.10", 77, 0, before), seen_at("10.1.1.7", "10.0.1.22", 77, 1, behind)]);
+        let nat: Vec<Finding> = findings.into_iter().filter(|finding| finding.code == "path.nat").collect();
+        assert_eq!(nat.len(), 1);
+        let [nat] = &nat[..] else { panic!("one") };
+        (word(nat, "kind"), word(nat, "fate"), Words::default().finding(nat).meaning)
+    };
+    let (kind, fate, meaning) = pair(true, false);
+    assert_eq!((kind, fate), ("destination", "only-before"));
+    assert!(meaning.contains("1 of them were answered before the device and not behind it"), "{meaning}");
+    assert_eq!(pair(false, true).1, "only-behind");
+    assert_eq!(pair(true, true).1, "same");
+    assert_eq!(pair(false, false).1, "same");
+}
+
+#[test]
+fn numbers_that_many_share_were_not_drawn() {
+    let talks = (0..6u8).map(|place| seen_at(&format!("10.1.1.{}", place + 1), SERVER, 5, place, true));
+    assert_eq!(codes(&found(talks)), []);
+}
+
+// A device that forgets.
+
+#[test]
+fn a_client_that_comes_back_after_silence_shows_that_its_connection_was_forgotten() {
+    let hour = Span::seconds(3_600);
+    let dies = |port| {
+        let talk = session(CLIENT, port).wait(hour).says(b"anybody there?");
+        again_and_again(talk, Who::Client, 6).wait(pause(20)).reset()
+    };
+    let back = || session(CLIENT, 50_099).says(b"again").answers(b"again").closed();
+    let told = |talks: Vec<Talk>| {
+        let end = START + Span::seconds(7_200);
+        let findings = findings_of(&audit(merge(talks.into_iter().map(Talk::packets).chain([meanwhile(end)]))));
+        assert_eq!(codes(&findings), [("path.died", Severity::Warning)]);
+        (findings[0].params.get("back").cloned(), Words::default().finding(&findings[0]).meaning)
+    };
+    let (back_again, meaning) = told(vec![dies(50_001)]);
+    assert_eq!(back_again, Some(Value::Number(0)));
+    assert!(meaning.contains("nothing had been said for 60 min: a stateful firewall"), "{meaning}");
+    let later = back().later(Span::seconds(3_620));
+    let (back_again, meaning) = told(vec![dies(50_001), later]);
+    assert_eq!(back_again, Some(Value::Number(1)));
+    assert!(meaning.contains("was answered on a new connection, so"), "{meaning}");
+}

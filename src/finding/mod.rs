@@ -9,6 +9,7 @@ mod identity;
 mod launch;
 mod loss;
 mod mtu;
+mod nat;
 mod params;
 mod path;
 mod quality;
@@ -205,6 +206,7 @@ pub const CHECKS: [&[Check]; 16] = [
     slow::CHECKS,
     mtu::CHECKS,
     loss::CHECKS,
+    nat::CHECKS,
     launch::CHECKS,
     fallback::CHECKS,
     path::CHECKS,

@@ -279,6 +279,8 @@ pub struct FlowRecord {
     pub udp_tries: u32,
     /// SYN-ACKs of the server, duplicates left out.
     pub syn_acks: u32,
+    /// TCP: the sequence number after the client's SYN, or of its first payload; none where the client's numbers are not known.
+    pub first_number: Option<u32>,
     /// When the server first answered: of TCP its first SYN-ACK, of UDP and ICMP its first packet. To the microsecond.
     /// `None` also where that was more than 71 minutes after the first packet of the flow.
     pub answered_at: Option<Timestamp>,

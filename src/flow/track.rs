@@ -823,6 +823,7 @@ impl Flow {
             tcp: self.tcp,
             syns: self.syns,
             syn_acks: self.syn_acks,
+            first_number: Some(self.halves[0]).filter(|half| half.started).map(|half| half.start),
             udp_tries: if self.key.protocol() == protocol::UDP { u32::from(self.unanswered) } else { 0 },
             answered_at: self.answered_at.after(self.first).filter(|_| answered),
             established_at: self.established_at.after(self.first).filter(|_| self.marks.has(Marks::CLIENT_WENT_ON)),

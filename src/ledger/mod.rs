@@ -14,6 +14,7 @@ mod neighbour;
 mod path;
 mod sighting;
 mod step;
+mod twin;
 mod visibility;
 mod voice;
 pub mod written;
@@ -33,6 +34,7 @@ pub use sighting::{
     CROWD_LIMIT, LATEST_LIMIT, NAMED_LIMIT, PORT_LIMIT, Reply, SIGHTING_LIMIT, Seen, Sighting, Sightings, Signed,
 };
 pub use step::{AUDIO_PORTS, Ended, Micros, OTHER_STEP_LIMIT, STEP_LIMIT, Step, Steps, WEB_PORT, WEBSOCKET_PORT};
+pub use twin::{Drawn, Opening, TWIN_LIMIT, TWINS_OF_ONE, Twins};
 pub use visibility::{Directions, PAIR_LIMIT, Pair, Pairs, Visibility};
 pub use voice::{Habits, MOMENTS, Moments, Speaker, VOICE_LIMIT, Voice, Voices};
 
@@ -65,6 +67,8 @@ pub struct Ledger {
     pub incidents: Incidents,
     /// What had to be sent again.
     pub losses: Losses,
+    /// Openings on session ports, by the number that the client drew.
+    pub twins: Twins,
     /// Flows by kind.
     pub kinds: Kinds,
     /// Handshake round trips by service; `None` is everything that belongs to none.
@@ -134,6 +138,7 @@ impl Ledger {
         self.incidents.enter(flow, showing, &matching);
         self.incidents.enter_words(flow, showing, &matching, map);
         self.losses.enter(flow, &matching);
+        self.twins.enter(flow, showing, &matching);
         self.paths.enter(flow, showing, &matching);
         self.voices.enter(flow, showing);
         self.sightings.enter(flow, showing, &matching);
@@ -155,6 +160,7 @@ impl AddAssign<&Ledger> for Ledger {
             steps,
             incidents,
             losses,
+            twins,
             visibility,
             duplicates,
             flow_packets,
@@ -176,6 +182,7 @@ impl AddAssign<&Ledger> for Ledger {
         self.steps += steps;
         self.incidents += incidents;
         self.losses += losses;
+        self.twins += twins;
         self.kinds += kinds;
         for (service, latency) in round_trips {
             *self.round_trips.entry(*service).or_default() += latency;

@@ -349,17 +349,29 @@ path-died =
        *[either] One side or the other stopped answering
     } in the middle of a session, and the other side repeated its data in vain ({ flows }). { $idle ->
         [none] Data had flowed until then.
-        [once] Before that, nothing had been said for { $idle_longest }.
+        [once] Before that, nothing had been said for { $idle_longest }: a stateful firewall, NAT or load balancer on the way that forgot the
+            connection in that time drops what comes after it without a word.
         [equal] Each time nothing had been said for about { $idle_longest } before: a firewall or load balancer on the way may forget
             idle sessions after that time.
        *[different] In some of them nothing had been said for { $idle_shortest } to { $idle_longest } before.
-    } A closed laptop, a lost radio link and a killed host look the same.
+    } { $back ->
+        [0] A closed laptop, a lost radio link and a killed host look the same.
+        [one] One client was answered on a new connection, so both hosts are up: the connection itself was forgotten.
+       *[other] { $back } clients were answered on new connections, so the hosts are up: the connections themselves were forgotten.
+    }
     .remedy = { $idle ->
+        [once] { $back ->
+            [0] { died-remedy }
+           *[other] Compare the idle timers of the firewalls, NAT and load balancers between { $clients } and { $server } with { $idle_longest }:
+                make them longer, or keep-alives shorter.
+        }
         [equal] Compare the idle timers of the firewalls and load balancers between { $clients } and { $server } with that time, and make
             them longer, or keep-alives shorter.
-       *[other] Ask what happened to the side that fell silent. If many users are concerned, look for a device on the way that forgets
-            sessions or was switched over.
+       *[other] { died-remedy }
     }
+
+died-remedy = Ask what happened to the side that fell silent. If many users are concerned, look for a device on the way that forgets sessions or
+        was switched over.
 
 path-mtu =
     .title = { port } to { $server }: large packets of the { $sender } vanish, small ones pass
@@ -444,6 +456,26 @@ path-loss =
         [server] { $server } to { $clients }
        *[client] { $clients } to { $server }
     }. EDT copes with loss better than TCP.
+
+path-nat =
+    .title = { $kind ->
+        [source] { $clients } appear to { $server } as { $as }
+        [destination] { $server } stands for { $as }
+       *[both] A device between { $clients } and { $server } changes both addresses, to { $as }
+    } (address translation)
+    .meaning = The capture holds connections to { port } twice ({ flows }), before and behind a device that changes addresses: the same first sequence
+        number at the same moment, a hop further. They are one connection each, so count them once. { $fate ->
+        [same] {""}
+        [only-before] { $broken } of them were answered before the device and not behind it: the device answers by itself, and the server does
+            not, or its answer is lost.
+        [only-behind] { $broken } of them were answered behind the device and not before it: the answer is lost in the device, or on the way
+            from it to the client.
+       *[different] { $broken } of them were answered on one side of it only.
+    }
+    .remedy = { $fate ->
+        [same] Nothing has to be repaired. Firewall rules behind the device must name the addresses that are seen there.
+       *[other] Look at the table of connections on the device, and at what lies on the side that got no answer.
+    }
 
 launch-slow =
     .title = { $sessions ->

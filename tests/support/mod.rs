@@ -392,6 +392,23 @@ impl Talk {
         self
     }
 
+    /// All of it happens so much later.
+    pub fn later(mut self, by: Span) -> Talk {
+        self.frames.iter_mut().for_each(|(at, ..)| *at = *at + by);
+        self.wait(by)
+    }
+
+    /// All packets, sent and to be sent, have this port of the client. Of TCP over IPv4 on untagged Ethernet.
+    pub fn client_port(mut self, port: u16) -> Talk {
+        let own = self.ends[0].port.to_be_bytes();
+        for (.., frame) in &mut self.frames {
+            let at = if frame[34..36] == own { 34 } else { 36 };
+            frame[at..at + 2].copy_from_slice(&port.to_be_bytes());
+        }
+        self.ends[0].port = port;
+        self
+    }
+
     // What tells one sender from another. Over IPv4 on untagged Ethernet only.
 
     /// The last packet comes with this time to live.

@@ -39,6 +39,7 @@ pub(super) struct Head {
     pub steps_incomplete: bool,
     pub incidents_incomplete: bool,
     pub losses_incomplete: bool,
+    pub twins_incomplete: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,6 +74,7 @@ pub(super) enum Line {
     Steps(StepsLine),
     Incidents(IncidentsLine),
     Losses(LossesLine),
+    Twins(TwinsLine),
     End(u64),
 }
 
@@ -138,6 +140,17 @@ pub(super) struct LossesLine {
 
 /// Path, flows, and of the client and the server: packets, repeated ones, flows in which it repeated, flows with large packets.
 pub(super) type LossRow = (PathForm, WorkingForm, [u64; 2], [u64; 2], [u64; 2], [u64; 2]);
+
+/// Openings on session ports.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TwinsLine {
+    pub capture: String,
+    pub rows: Vec<TwinRow>,
+}
+
+/// Path, number, the client's port, when, first packet, time to live, whether it was answered.
+pub(super) type TwinRow = (PathForm, u32, u16, i64, u64, u8, bool);
 
 /// More clients than are kept one by one, at one port of a server.
 #[derive(Serialize, Deserialize)]

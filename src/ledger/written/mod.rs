@@ -41,6 +41,7 @@
 //! - `steps_incomplete`: whether flows of sessions were left out.
 //! - `incidents_incomplete`: whether incidents were left out.
 //! - `losses_incomplete`: whether paths were left out of what had to be sent again.
+//! - `twins_incomplete`: whether openings on session ports were left out.
 //!
 //! Every other line is an object with one field, which says what it holds. The writer has them in this order; a reader
 //! wants only that places and captures come before what names them. Rows may be spread over several lines; the order of
@@ -95,6 +96,8 @@
 //! - `losses`: what had to be sent again over TCP. `rows` of path and flows, as what worked in `paths`; then, each of the client and of
 //!   the server: packets, those that repeated data, flows in which it did so, flows in which large packets arrived. `capture` is that of
 //!   the first packets.
+//! - `twins`: openings on session ports. `rows` of path, the sequence number after the client's SYN, the client's port, when, first packet,
+//!   its time to live, whether the handshake was completed. `capture` is that of the first packets.
 //! - `end`: the number of lines before this one. A file without it has been cut off.
 //!
 //! A field that is not known here is an error: a version that adds one has another schema.

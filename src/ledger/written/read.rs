@@ -4,20 +4,20 @@ use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DeathRow, DirectionsForm, FlowTimesForm, Head, IncidentsLine, KindsLine,
     LatestForm, Line, LossesLine, MatchingForm, NeighbourRow, OfClientsLine, OfTargetsLine, PairForm, PathForm,
     PathRow, PathsLine, PlaceForm, PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingsLine, StepRow,
-    StepsLine, TimesForm, Version, VoicesLine, WorkingForm,
+    StepsLine, TimesForm, TwinsLine, Version, VoicesLine, WorkingForm,
 };
 use super::names::{ByName, Named};
 use super::{COUNT_LIMIT, CaptureNames, Fault, KINDS_LIMIT, LINE_LIMIT, NAME_LIMIT, ReadError, SCHEMA};
 use crate::flow::{Evidence, Hints, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Few, HELLO_LIMIT,
+    Answered, Answers, CROWD_LIMIT, Called, Carried, Crowd, DEATH_LIMIT, Died, Directions, Drawn, Few, HELLO_LIMIT,
     HOSTS_NAMED, Habits, INCIDENT_LIMIT, INCIDENT_NAME_LIMIT, Incident, Kind, Known, LATEST_LIMIT, LOSS_LIMIT, Latency,
-    Ledger, MOMENTS, Micros, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT, PORTS_NAMED,
-    Pair, Pairs, Path, Rate, SIGHTING_LIMIT, Seen, Sighting, Signed, Speaker, Step, Target, VOICE_LIMIT, Voice, What,
-    Working,
+    Ledger, MOMENTS, Micros, Moments, NAMED_LIMIT, NEIGHBOUR_LIMIT, Opening, PAIR_LIMIT, PATH_LIMIT, PORT_LIMIT,
+    PORTS_NAMED, Pair, Pairs, Path, Rate, SIGHTING_LIMIT, Seen, Sighting, Signed, Speaker, Step, TWIN_LIMIT,
+    TWINS_OF_ONE, Target, VOICE_LIMIT, Voice, What, Working,
 };
 use crate::matching::{Fit, Matching, PortNature, ServiceRef};
-use crate::packet::{Skip, Vlans};
+use crate::packet::{Skip, Vlans, protocol};
 use crate::portmap::{Place, PortMap};
 use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
@@ -124,6 +124,7 @@ impl Reader<'_> {
         ledger.steps.incomplete = head.steps_incomplete;
         ledger.incidents.incomplete = head.incidents_incomplete;
         ledger.losses.incomplete = head.losses_incomplete;
+        ledger.twins.incomplete = head.twins_incomplete;
         ledger.paths.generic_incomplete = head.generic_incomplete;
         let (hosts, networks) = head.pairs_unlisted;
         for (pairs, unlisted) in ledger.visibility.pairs_mut().into_iter().zip([hosts, networks]) {
@@ -176,6 +177,7 @@ impl Reader<'_> {
             Line::Steps(line) => self.steps(line),
             Line::Incidents(line) => self.incidents(line),
             Line::Losses(line) => self.losses(line),
+            Line::Twins(line) => self.twins(line),
             Line::Neighbours(rows) => rows.into_iter().try_for_each(|row| self.neighbour(row)),
             Line::End(_) => Ok(()),
         }
@@ -416,6 +418,25 @@ impl Reader<'_> {
             once(self.ledger.losses.get(&path).is_none(), "a path and what it loses")?;
             below(self.ledger.losses.len() + 1, LOSS_LIMIT, "paths and what they lose")?;
             self.ledger.losses.add(path, Rate { flows, sent, again, lossy, large });
+        }
+        Ok(())
+    }
+
+    fn twins(&mut self, line: TwinsLine) -> Result<(), Fault> {
+        let capture = self.capture(&line.capture)?;
+        for (path, number, client_port, first, packet, ttl, answered) in line.rows {
+            let Path { protocol: over, port, server, client } = path_of(path);
+            if over != protocol::TCP {
+                return Err(Fault::Contradiction { what: "a connection that was opened is not TCP" });
+            }
+            let (drawn, opener) = (Drawn { port, number }, PacketRef { capture, packet });
+            let first = Timestamp(first);
+            let opening = Opening { first, opener, server, client, client_port, ttl, answered };
+            let known = self.ledger.twins.get(&drawn);
+            once(!known.contains(&opening), "a connection that was opened")?;
+            below(known.len() + 1, TWINS_OF_ONE, "connections with one number")?;
+            self.ledger.twins.add(drawn, opening);
+            below(self.ledger.twins.len(), TWIN_LIMIT, "numbers of connections")?;
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::flow::{CAPTURE_LIMIT, Evidence, Note, PacketRef, Sender, Showing};
 use crate::ledger::{
-    Answers, Carried, CitrixName, Directions, Ended, Few, Habits, Kind, Micros, NAMED_LIMIT, PAIR_LIMIT, PORT_LIMIT,
-    Pair, Path, Rate, Reply, Sighting, Signed, Speaker, Voice, Working,
+    Answers, Carried, CitrixName, Directions, Drawn, Ended, Few, Habits, Kind, Micros, NAMED_LIMIT, Opening,
+    PAIR_LIMIT, PORT_LIMIT, Pair, Path, Rate, Reply, Sighting, Signed, Speaker, Voice, Working,
 };
 use crate::matching::{Basis, Fit, Matching, PortNature, ServiceRef};
 use crate::packet::{Address, Skip, Vlans};
@@ -173,6 +173,16 @@ fn the_example_means_what_its_names_say() {
     let lossy = Path { server: host(1, 22), client: host(0, 15), ..path };
     let rate = Rate { flows, sent: [40, 120], again: [0, 3], lossy: [0, 2], large: [0, 1] };
     assert_eq!(ledger.losses.iter().collect::<Vec<_>>(), [(&lossy, &rate)]);
+    let opening = Opening {
+        first: at(0),
+        opener: packet(0, 9),
+        server: host(1, 22),
+        client: host(0, 15),
+        client_port: 50_125,
+        ttl: 128,
+        answered: true,
+    };
+    assert_eq!(ledger.twins.get(&Drawn { port: 2598, number: 0x1234_5679 }), [opening]);
 }
 
 #[test]
@@ -376,7 +386,13 @@ fn what_a_ledger_cannot_hold_is_refused() {
             "a sighting is on a port of another place",
         ),
         ("[0,3],[0,2],[0,1]", "[0,3],[0,3],[0,1]", 23, "more flows lost something than there were"),
-        (r#"{"end":23}"#, r#"{"end":22}"#, 24, "lines are missing before it"),
+        (
+            "[[6,2598,\"10.0.1.22\",\"10.0.0.15\"],305",
+            "[[17,2598,\"10.0.1.22\",\"10.0.0.15\"],305",
+            24,
+            "a connection that was opened is not TCP",
+        ),
+        (r#"{"end":24}"#, r#"{"end":23}"#, 25, "lines are missing before it"),
     ];
     for (from, to, line, told) in meaning {
         assert_eq!(fault(from, to), (line, told.to_string()), "{from} -> {to}");
@@ -419,7 +435,7 @@ fn no_list_grows_beyond_that_of_a_ledger() {
         let lines: Vec<String> =
             rows.chunks(500).map(|rows| format!("{{\"networks\":[{}]}}\n", rows.join(","))).collect();
         let text = changed("{\"round_trips\"", &format!("{}{{\"round_trips\"", lines.concat()));
-        read(&text.replace("{\"end\":23}", &format!("{{\"end\":{}}}", 23 + lines.len())))
+        read(&text.replace("{\"end\":24}", &format!("{{\"end\":{}}}", 24 + lines.len())))
     };
     // The example has two pairs of its own.
     assert_eq!(networks(PAIR_LIMIT - 2).expect("just enough").visibility.networks().len(), PAIR_LIMIT);
@@ -483,7 +499,7 @@ fn captures_run_out_and_an_error_leaves_nothing_behind() {
     let mut captures = CaptureNames::default();
     captures.number("sunday.pcap");
     let before = captures.clone();
-    assert!(Ledger::read(&mut changed("{\"end\":23}", "{}").as_bytes(), &map(), &mut captures).is_err());
+    assert!(Ledger::read(&mut changed("{\"end\":24}", "{}").as_bytes(), &map(), &mut captures).is_err());
     assert_eq!((&captures, captures.clone().number("monday.pcap")), (&before, Some(1)));
 }
 

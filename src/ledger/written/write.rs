@@ -4,17 +4,17 @@ use super::form::{
     AnswersForm, CaptureLine, CrowdForm, DirectionsForm, FlowTimesForm, Head, IncidentsLine, KindsLine, LatestForm,
     Line, LossesLine, MapForm, MatchingForm, OfClientsLine, OfTargetsLine, PacketsForm, PairForm, PathForm, PathRow,
     PathsLine, PlaceForm, PlaceLine, QuicLine, RoundTripsLine, SeenForm, ServiceForm, SightingRow, SightingsLine,
-    StepRow, StepsLine, TimesForm, VoicesLine, WorkingForm,
+    StepRow, StepsLine, TimesForm, TwinsLine, VoicesLine, WorkingForm,
 };
 use super::names::ByName;
 use super::{LINE_LIMIT, NAME_LIMIT, SCHEMA, WriteError};
 use crate::flow::{CAPTURE_LIMIT, Evidence, PacketRef, Sender};
 use crate::ledger::{
-    Answered, Answers, Called, Carried, Crowd, Died, Directions, Incident, Kind, Known, Ledger, Micros, NAMED_LIMIT,
-    Pair, Pairs, Path, Rate, Seen, Sighting, Signed, Speaker, Step, Target, Voice, Working,
+    Answered, Answers, Called, Carried, Crowd, Died, Directions, Drawn, Incident, Kind, Known, Ledger, Micros,
+    NAMED_LIMIT, Opening, Pair, Pairs, Path, Rate, Seen, Sighting, Signed, Speaker, Step, Target, Voice, Working,
 };
 use crate::matching::{Matching, ServiceRef};
-use crate::packet::{Address, Skip, Stranger};
+use crate::packet::{Address, Skip, Stranger, protocol};
 use crate::portmap::{Place, PortMap};
 use crate::time::{Span, Timestamp};
 use serde::Serialize;
@@ -59,6 +59,7 @@ pub(super) fn ledger(
     writer.steps(ledger)?;
     writer.incidents(ledger)?;
     writer.losses(ledger)?;
+    writer.twins(ledger)?;
     writer.line(&Line::End(writer.lines))
 }
 
@@ -222,6 +223,28 @@ impl<W: Write> Writer<'_, W> {
                 let rows = rows.iter().map(row).collect::<Result<_, WriteError>>()?;
                 let capture = self.naming.capture(number)?.into();
                 self.line(&Line::Losses(LossesLine { capture, rows }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn twins(&mut self, ledger: &Ledger) -> Result<(), WriteError> {
+        let mut groups: BTreeMap<u32, Vec<(&Drawn, &Opening)>> = BTreeMap::new();
+        for (drawn, openings) in ledger.twins.iter() {
+            for opening in openings.iter() {
+                groups.entry(opening.opener.capture).or_default().push((drawn, opening));
+            }
+        }
+        for (number, openings) in groups {
+            for rows in openings.chunks(ROWS) {
+                let row = |&(drawn, opening): &(&Drawn, &Opening)| {
+                    let Opening { first, opener, server, client, client_port, ttl, answered } = *opening;
+                    let path = Path { protocol: protocol::TCP, port: drawn.port, server, client };
+                    (path_form(&path), drawn.number, client_port, first.0, opener.packet, ttl, answered)
+                };
+                let rows = rows.iter().map(row).collect();
+                let capture = self.naming.capture(number)?.into();
+                self.line(&Line::Twins(TwinsLine { capture, rows }))?;
             }
         }
         Ok(())
@@ -451,6 +474,7 @@ fn head(ledger: &Ledger, map: &PortMap) -> Head {
         steps_incomplete: steps.incomplete,
         incidents_incomplete: ledger.incidents.incomplete,
         losses_incomplete: ledger.losses.incomplete,
+        twins_incomplete: ledger.twins.incomplete,
     }
 }
 
