@@ -41,7 +41,8 @@ class Told:
 
 @dataclass
 class Found:
-    """One finding. `flows` counts the conversations in it; None leaves it out. `clients` are all of several clients."""
+    """One finding. `flows` counts the conversations in it; None leaves it out. `clients` are all of several clients, `servers`
+    of several servers."""
 
     code: str
     severity: str
@@ -52,6 +53,7 @@ class Found:
     service: str | None = None
     flows: int | None = None
     clients: list[str] = field(default_factory=list)
+    servers: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -246,7 +248,7 @@ def witness(flow, told, end):
         shown = udp_outcomes(mine, theirs, flow["errors"], end)
         if flow["server"][1] == 69:
             # TFTP answers from another port; the scene says which, and that conversation is checked for itself.
-            shown = {"answered"}
+            shown |= {"answered"}
         state = "SF" if mine and theirs else "S0"
     require(told.outcome is None or told.outcome in shown, f"{what}: told {told.outcome}, the packets show {shown or 'nothing known'}")
     require(told.state in (None, state), f"{what}: told {told.state}, the flags give {state}")
@@ -365,7 +367,7 @@ def finding(one, told):
         require(same == one.flows, f"{one} has {same} flows")
     made = {"code": one.code, "severity": one.severity}
     if one.client:
-        made |= {"clients": one.clients or [one.client], "servers": [one.server]}
+        made |= {"clients": one.clients or [one.client], "servers": one.servers or [one.server]}
     named = {"protocol": one.protocol, "port": one.port, "service": one.service, "flow_count": one.flows}
     return made | {name: value for name, value in named.items() if value is not None}
 
