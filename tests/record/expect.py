@@ -54,6 +54,7 @@ class Found:
     flows: int | None = None
     clients: list[str] = field(default_factory=list)
     servers: list[str] = field(default_factory=list)
+    says: dict = field(default_factory=dict)  # of its parameters
 
 
 @dataclass
@@ -368,7 +369,8 @@ def finding(one, told):
     made = {"code": one.code, "severity": one.severity}
     if one.client:
         made |= {"clients": one.clients or [one.client], "servers": one.servers or [one.server]}
-    named = {"protocol": one.protocol, "port": one.port, "service": one.service, "flow_count": one.flows}
+    named = {"protocol": one.protocol, "port": one.port, "service": one.service, "flow_count": one.flows,
+             "parameters": one.says or None}
     return made | {name: value for name, value in named.items() if value is not None}
 
 
@@ -456,7 +458,7 @@ def require(holds, otherwise):
         raise Misfit(otherwise)
 
 
-BLOCKING = {"no-answer", "refused", "prohibited", "subnet-against-port"}
+BLOCKING = {"no-answer", "refused", "prohibited", "subnet-against-port", "stopped"}
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 LINKS = {"ether": "ethernet", "linux-sll2": "linux-sll2"}
 FIELDS = (

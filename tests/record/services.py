@@ -116,10 +116,15 @@ def streaming(client, server, port, outcome="answered", state="SF", service="pvs
                 says_heard=False, direction=direction)
 
 
-def stopped(severity, clients, servers, protocol=None, port=None, service=None):
-    """Clients or servers that are not certain are left out (None)."""
+def stopped(severity, clients, servers, protocol=None, port=None, service=None, **says):
+    """A story stops at a phase. Clients and servers that are not certain are left out (None)."""
     return Found("service.stopped", severity, clients and clients[0].address, servers and servers[0].address, protocol, port,
-                 service, None, [one.address for one in clients or ()], [one.address for one in servers or ()])
+                 service, None, [one.address for one in clients or ()], [one.address for one in servers or ()], says)
+
+
+def no_boot(severity, clients, servers, phase, done, port=None, service=None, **says):
+    """The start of a target device stops at a phase, after those of `done`."""
+    return stopped(severity, clients, servers, "udp", port, service, story="pvs-boot", phase=phase, done=done, **says)
 
 
 @scene("provisioning-healthy")
@@ -162,8 +167,8 @@ def provisioning_no_dhcp(site):
             site.pass_time(pause)
         farm.lines.append(bootp(words.NOBODY))
         farm.another_runs()
-    return Expected(0, farm.lines, [stopped("warning", None, None)],
-                    [Problem(None, "warning", [words.NOBODY], [words.EVERYBODY])])
+    return Expected(0, farm.lines, [no_boot("warning", None, None, "dhcp", [], 67, how="silent")],
+                    [Problem("stopped", "warning", [words.NOBODY], [words.EVERYBODY], "udp", 67)])
 
 
 @scene("provisioning-no-boot-file")
@@ -182,8 +187,8 @@ def provisioning_no_boot_file(site):
             time.sleep(pause)
         farm.lines.append(Told("udp", farm.target.address, pvs.address, 4011, None, None, says_heard=False, direction=None))
         farm.another_runs()
-    return Expected(1, farm.lines, [stopped("error", [farm.target], [pvs], "udp", 4011)],
-                    [problem(None, "error", [farm.target], [pvs], "udp", 4011)])
+    return Expected(1, farm.lines, [no_boot("error", [farm.target], [pvs], "pxe", ["dhcp"], 4011, how="silent")],
+                    [problem("stopped", "error", [farm.target], [pvs], "udp", 4011)])
 
 
 @scene("provisioning-no-tftp")
@@ -203,8 +208,8 @@ def provisioning_no_tftp(site):
         farm.another_runs()
     return Expected(1, farm.lines, [
         found("blocked.silent", "warning", farm.target, pvs, "udp", 69, flows=1),
-        stopped("error", [farm.target], [pvs], "udp", 69),
-    ], [problem(None, "error", [farm.target], [pvs], "udp", 69, 1)])
+        no_boot("error", [farm.target], [pvs], "tftp", ["dhcp"], 69, how="silent"),
+    ], [problem("stopped", "error", [farm.target], [pvs], "udp", 69, 1)])
 
 
 @scene("provisioning-tftp-error")
@@ -232,8 +237,8 @@ def provisioning_tftp_error(site):
         farm.lines += [Told("udp", farm.target.address, pvs.address, port, None, None, says_heard=False, direction=None,
                             server_first=True, ends_open=True) for port in (40069, 40070)]
         farm.another_runs()
-    return Expected(1, farm.lines, [stopped("error", [farm.target], [pvs], "udp", 69)],
-                    [problem(None, "error", [farm.target], [pvs], "udp", 69)])
+    return Expected(1, farm.lines, [no_boot("error", [farm.target], [pvs], "tftp", ["dhcp"], 69, how="error", word="tftp-1")],
+                    [problem("stopped", "error", [farm.target], [pvs], "udp", 69)])
 
 
 @scene("provisioning-tftp-data-blocked")
@@ -267,7 +272,8 @@ def provisioning_tftp_data_blocked(site):
         farm.lines += [Told("udp", farm.target.address, pvs.address, port, None, None, says_heard=False, direction=None,
                             server_first=True, ends_open=True) for port in (40069, 40070)]
         farm.another_runs()
-    return Expected(1, farm.lines, [stopped("error", [farm.target], [pvs])], [problem(None, "error", [farm.target], [pvs])])
+    return Expected(1, farm.lines, [no_boot("error", [farm.target], [pvs], "tftp", ["dhcp"])],
+                    [problem("stopped", "error", [farm.target], [pvs])])
 
 
 @scene("provisioning-no-login")
@@ -291,8 +297,8 @@ def provisioning_no_login(site):
         time.sleep(2.0)
     return Expected(1, farm.lines, [
         *[found("blocked.silent", "error", farm.target, one, "udp", 6910, "pvs-login", 1) for one in farm.pvs],
-        stopped("error", [farm.target], farm.pvs, "udp", 6910, "pvs-login"),
-    ], [problem(None, "error", [farm.target], farm.pvs, "udp", 6910, 3)])
+        no_boot("error", [farm.target], farm.pvs, "login", ["dhcp", "tftp"], 6910, "pvs-login", how="silent", asked=3),
+    ], [problem("stopped", "error", [farm.target], farm.pvs, "udp", 6910, 3)])
 
 
 @scene("provisioning-no-stream")
@@ -315,8 +321,9 @@ def provisioning_no_stream(site):
                            streaming(farm.target, pvs, port, "silent", "S0")]
     return Expected(1, farm.lines, [
         *[found("blocked.silent", "error", farm.target, pvs, "udp", port, "pvs-stream", 1) for port in (6911, 6912)],
-        stopped("error", [farm.target], [pvs], "udp"),
-    ], [problem(None, "error", [farm.target], [pvs], attempts=2, ports=[("udp", 6911), ("udp", 6912)])])
+        no_boot("error", [farm.target], [pvs], "stream", ["dhcp", "tftp", "login"], 6911, "pvs-stream", how="silent",
+                asked=1, ports=[6911, 6912]),
+    ], [problem("stopped", "error", [farm.target], [pvs], attempts=2, ports=[("udp", 6911), ("udp", 6912)])])
 
 
 @scene("provisioning-slow")
@@ -361,7 +368,8 @@ def licence_site(site, net):
 def licence_silent(vdas, server, severity):
     """Each of these VDAs tried TCP 7279 once, and heard nothing."""
     return [found_all("blocked.silent", severity, vdas, server, "tcp", 7279, "licensing", len(vdas)),
-            stopped(severity, vdas, [server], "tcp", 7279, "licensing")]
+            stopped(severity, vdas, [server], "tcp", 7279, "licensing", story="licensing", phase="vendor", done=["manager"],
+                    how="silent")]
 
 
 @scene("licensing-healthy")
@@ -389,7 +397,7 @@ def licensing_half_open(site):
         site.together([lambda one=one: site.knock(one, server, 7279, "timeout", seconds=GIVES_UP) for one in vdas])
     flows = [licensing(one, server, 27000) for one in vdas] + [blocked(one, server, 7279, "silent", "S0") for one in vdas]
     return Expected(0, flows, licence_silent(vdas, server, "warning"),
-                    [problem(None, "warning", vdas, [server], "tcp", 7279, 2)])
+                    [problem("stopped", "warning", vdas, [server], "tcp", 7279, 2)])
 
 
 @scene("licensing-half-open-legacy")
@@ -407,7 +415,7 @@ def licensing_half_open_legacy(site):
     flows = [licensing(one, server, 27000) for one in vdas]
     flows += [licensing(vdas[0], server, 7279), blocked(vdas[1], server, 7279, "silent", "S0")]
     return Expected(1, flows, licence_silent(vdas[1:], server, "error"),
-                    [problem(None, "error", vdas[1:], [server], "tcp", 7279, 1)])
+                    [problem("stopped", "error", vdas[1:], [server], "tcp", 7279, 1)])
 
 
 @scene("licensing-cloud-unanswered")
@@ -471,8 +479,8 @@ def html5_refused(site):
         Told("tcp", client.address, vda.address, 8008, "refused", "REJ", says_heard=False, count=2),
     ], [
         found("blocked.refused", "warning", client, vda, "tcp", 8008, flows=2),
-        stopped("warning", [client], [vda], "tcp", 8008),
-    ], [problem(None, "warning", [client], [vda], "tcp", 8008, 2)])
+        stopped("warning", [client], [vda], "tcp", 8008, how="refused"),
+    ], [problem("stopped", "warning", [client], [vda], "tcp", 8008, 2)])
 
 
 def browsers(site, net):
@@ -511,8 +519,8 @@ def session_recording_blocked(site):
               Told("tcp", vdas[1].address, recorder.address, 1801, "silent", "S0", says_heard=False)]
     return Expected(1, flows, [
         found("blocked.silent", "error", vdas[1], recorder, "tcp", 1801, flows=1),
-        stopped("error", [vdas[1]], [recorder], "tcp", 1801),
-    ], [problem(None, "error", [vdas[1]], [recorder], "tcp", 1801, 1)])
+        stopped("error", [vdas[1]], [recorder], "tcp", 1801, how="silent"),
+    ], [problem("stopped", "error", [vdas[1]], [recorder], "tcp", 1801, 1)])
 
 
 @scene("audio-one-way")
@@ -629,4 +637,4 @@ def kerberos_clock_skew(site):
     return Expected(0, [
         cgp(client, vda),
         Told("tcp", vda.address, first.address, 88, "established", "SF", heard="kerberos", count=6),
-    ], [stopped("warning", [vda], [first], "tcp", 88)], [problem(None, "warning", [vda], [first], "tcp", 88)])
+    ], [stopped("warning", [vda], [first], "tcp", 88, how="error", word="kerberos-37")], [problem("stopped", "warning", [vda], [first], "tcp", 88)])
