@@ -381,7 +381,7 @@ def problem_order(one):
 def problem(one, told):
     """The pattern of a problem. Attempts that were blocked must be as many as the conversations told so."""
     ports = one.ports or [(one.protocol, one.port)]
-    if one.attempts is not None and ports[0][1] is not None and one.cause in BLOCKING:
+    if one.attempts is not None and ports[0][1] is not None and one.cause in BLOCKING | {"stopped"}:
         same = sum(flow.client in one.clients and flow.server in one.servers and flow.outcome in BLOCKED
                    and (flow.protocol, flow.port) in ports for flow in told)
         require(same == one.attempts, f"{one} has {same} attempts")
@@ -458,7 +458,7 @@ def require(holds, otherwise):
         raise Misfit(otherwise)
 
 
-BLOCKING = {"no-answer", "refused", "prohibited", "subnet-against-port", "stopped"}
+BLOCKING = {"no-answer", "refused", "prohibited", "subnet-against-port"}
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 LINKS = {"ether": "ethernet", "linux-sll2": "linux-sll2"}
 FIELDS = (

@@ -341,8 +341,10 @@ def provisioning_slow(site):
         repeats = farm.stream(pvs, 6911, 1000, size=16, pause=0.002, patience=0.15)
     if not 25 <= repeats <= 35:
         raise RuntimeError(f"{repeats} requests were repeated")
-    return Expected(0, farm.lines, [found("service.repeats", "warning", farm.target, pvs, "udp", 6911, "pvs-stream")],
-                    [problem(None, "warning", [farm.target], [pvs], "udp", 6911)])
+    repeated = found("service.repeats", "warning", farm.target, pvs, "udp", 6911, "pvs-stream")
+    repeated.says = {"of": 1000}
+    return Expected(0, farm.lines, [repeated],
+                    [problem("repeats", "warning", [farm.target], [pvs], "udp", 6911)])
 
 
 # Licensing
