@@ -423,8 +423,8 @@ def licensing_half_open_legacy(site):
 @scene("licensing-cloud-unanswered")
 def licensing_cloud_unanswered(site):
     """A licence server opens TLS to las.cloud.com, the License Activation Service. The connection stands, but a filter on the way
-    drops the hello: it is sent again and again, and after half a minute the licence server gives up. A VDA has asked the same licence
-    server on TCP 27000."""
+    drops the hello: it is sent again and again and never acknowledged. After half a minute the other end, which still waits for
+    a first byte, closes the connection. A VDA has asked the same licence server on TCP 27000."""
     switch, vdas, server = licence_site(site, 23)
     cloud = site.host("cloud", "10.81.23.90/24", on=switch)
     cloud.filter("tcp dport 443 ip length > 120 drop")
@@ -439,11 +439,12 @@ def licensing_cloud_unanswered(site):
             time.sleep(2)
         gone.set()
         time.sleep(1.0)
-    return Expected(0, [
+    unanswered = found("tls.unanswered", "error", server, cloud, "tcp", 443)
+    unanswered.says = {"how": "silent", "server_name": "las.cloud.com"}
+    return Expected(1, [
         licensing(vdas[0], server, 27000),
         Told("tcp", server.address, cloud.address, 443, None, None, "expected", heard="tls"),
-    ], [found("tls.unanswered", "warning", server, cloud, "tcp", 443)],
-        [problem(None, "warning", [server], [cloud], "tcp", 443)])
+    ], [unanswered], [problem(None, "error", [server], [cloud], "tcp", 443)])
 
 
 # HTML5 client, Session Recording, sound
