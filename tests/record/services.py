@@ -568,8 +568,8 @@ def logon_site(site, net):
 @scene("logon-dc-silent")
 def logon_dc_silent(site):
     """A user's session on TCP 2598 of a VDA stands and waits, because the VDA looks for a domain controller: it opens Kerberos (TCP 88)
-    and LDAP (TCP 389) to the first one, which is switched off behind its address (a filter drops all), with SYNs after
-    0, 1, 3, 7 and 15 s, and gives up after 21 s. The second one answers both at once, and the session goes on."""
+    and LDAP (TCP 389) to the first one, whose packet filter drops all, with SYNs after 0, 1, 3, 7 and 15 s, and gives up
+    after 21 s. The second one answers both at once, and the session goes on."""
     switch, client, vda, (first, second) = logon_site(site, 60)
     first.filter("meta l4proto { tcp, udp } drop")
     ready = threading.Event()
@@ -599,7 +599,15 @@ def logon_dc_silent(site):
               Told("tcp", vda.address, second.address, 389, "established", "SF", heard="ldap")]
     return Expected(0, flows, [
         *[found("blocked.silent", "warning", vda, first, "tcp", port, flows=1) for port in (88, 389)],
+        *[detour(vda, first, port, second, phase) for port, phase in ((88, "ticket"), (389, "directory"))],
     ], [problem(None, "warning", [vda], [first])])
+
+
+def detour(client, server, port, instead, phase):
+    """The client waits for a server that is silent, and then asks another one."""
+    made = found("service.detour", "warning", client, server, "tcp", port)
+    made.says = {"phase": phase, "instead": [instead.address]}
+    return made
 
 
 CGP_LOGON = struct.pack("!II", 44, 400) + talk.filler(40, 1)
