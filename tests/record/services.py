@@ -301,6 +301,48 @@ def provisioning_no_login(site):
     ], [problem("stopped", "error", [farm.target], farm.pvs, "udp", 6910, 3)])
 
 
+@scene("provisioning-service-down")
+def provisioning_service_down(site):
+    """The target device has its address and its boot file, and asks two servers for a login on UDP 6910, one after the other, three
+    times. The stream service runs on neither: each answers with ICMP type 3 code 3 (port unreachable)."""
+    farm = Farm(site, 10, servers=2)
+    with site.watch(farm.switch, "lan"):
+        farm.lease(boot=FILE)
+        farm.boot_file()
+        time.sleep(0.2)
+        made = farm.target.udp()
+        for attempt in range(3):
+            for one in farm.pvs:
+                words.insist(made, one, 6910, talk.pvs_request("login", 88, 0), 1, 1.1)
+        farm.lines += [streaming(farm.target, one, 6910, "prohibited", "S0", "pvs-login") for one in farm.pvs]
+    return Expected(1, farm.lines, [
+        *[found("blocked.prohibited", "error", farm.target, one, "udp", 6910, "pvs-login", 1) for one in farm.pvs],
+        no_boot("error", [farm.target], farm.pvs, "login", ["dhcp", "tftp"], 6910, "pvs-login", how="prohibited", asked=2),
+    ], [problem("stopped", "error", [farm.target], farm.pvs, "udp", 6910, 2)])
+
+
+@scene("provisioning-second-server")
+def provisioning_second_server(site):
+    """The first of two servers that the boot file names is silent on UDP 6910, because its packet filter drops it: the target device asks
+    it three times, a second and two seconds apart, and then the second one, which answers. The target starts from there. The first server is a
+    fault, and no start was stopped by it."""
+    farm = Farm(site, 11, servers=2)
+    first, second = farm.pvs
+    first.filter("udp dport 6910 drop")
+    with site.watch(farm.switch, "lan"):
+        farm.lease(boot=FILE)
+        farm.boot_file()
+        time.sleep(0.2)
+        made = farm.target.udp()
+        for pause in (1, 2, 2):
+            words.insist(made, first, 6910, talk.pvs_request("login", 88, 0), 1, pause)
+        farm.lines.append(streaming(farm.target, first, 6910, "silent", "S0", "pvs-login"))
+        farm.login(second)
+        farm.stream(second, 6911, 60)
+    return Expected(1, farm.lines, [found("blocked.silent", "error", farm.target, first, "udp", 6910, "pvs-login", 1)],
+                    [problem("no-answer", "error", [farm.target], [first], "udp", 6910, 1)])
+
+
 @scene("provisioning-no-stream")
 def provisioning_no_stream(site):
     """The target device has its address, its boot file and its login; the server names UDP 6911 for the disk. The target asks there
