@@ -18,6 +18,7 @@ import expect
 import launches  # enters its scenes in the table
 import network
 import sites  # enters its scenes in the table
+import stories  # enters its scenes in the table
 from scenes import SCENES
 
 FIXTURES = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "fixtures"))
