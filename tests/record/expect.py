@@ -318,18 +318,21 @@ def tcp_state(mine, theirs):
 
 
 def retransmissions(side):
-    """Segments that repeat what was sent before, counted here and by tshark; None when the two disagree."""
+    """Segments that repeat what was sent before, counted here and by tshark; None when the two disagree, and when one comes so soon
+    behind what it repeats that it may pass for one that was overtaken."""
     by_tshark = sum(1 for one in side if one["again"])
-    counted, reached = 0, None
+    counted, reached, when = 0, None, 0.0
     for one in side:
         size = one["payload_bytes"] + bool(one["flags"] & SYN) + bool(one["flags"] & FIN)
         if not size:
             continue
         after = (one["seq"] + size) & 0xFFFFFFFF
         if reached is not None and (after - reached) & 0xFFFFFFFF in range(0x80000000, 0x100000000) or after == reached:
+            if one["time"] - when < SOON:
+                return None
             counted += 1
         else:
-            reached = after
+            reached, when = after, one["time"]
     return counted if counted == by_tshark else None
 
 
@@ -463,6 +466,7 @@ def require(holds, otherwise):
         raise Misfit(otherwise)
 
 
+SOON = 0.006  # seconds: 3 ms, which Wireshark takes as well, twice
 BLOCKING = {"no-answer", "refused", "prohibited", "subnet-against-port"}
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 LINKS = {"ether": "ethernet", "linux-sll2": "linux-sll2"}
