@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True  # before our own files are imported: nothing but
 import expect
 import launches  # enters its scenes in the table
 import network
+import paths  # enters its scenes in the table
 import sites  # enters its scenes in the table
 import stories  # enters its scenes in the table
 from scenes import SCENES
