@@ -198,7 +198,7 @@ pub struct Check {
 }
 
 /// Every check, by theme.
-pub const CHECKS: [&[Check]; 16] = [
+pub const CHECKS: [&[Check]; 17] = [
     blocked::CHECKS,
     story::CHECKS,
     detour::CHECKS,

@@ -163,7 +163,7 @@ def told_by(flow, line):
 
 def read_packets(capture):
     """Every packet of a capture as tshark tells it, headers only."""
-    command = ["tshark", "-n", "-r", capture, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"]
+    command = ["tshark", "-n", "-r", capture, "-o", "ip.defragment:FALSE", "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"]
     for name in FIELDS:
         command += ["-e", name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -193,6 +193,10 @@ def packet(row):
         source, target = first["ip.src"], first["ip.dst"]
         made["ip_bytes"] = int(first["ip.len"])
         room = made["ip_bytes"] - int(first["ip.hdr_len"])
+        made["datagram"] = (source, target, first["ip.id"])
+        made["more"] = first["ip.flags.mf"] in ("1", "True")
+        if first["ip.frag_offset"] != "0":
+            return made | {"kind": "fragment", "payload_bytes": room, "begins": ""}
     elif first["ipv6.src"]:
         source, target = first["ipv6.src"], first["ipv6.dst"]
         room = int(first["ipv6.plen"])
@@ -212,7 +216,7 @@ def packet(row):
             made["from"] = (source, int(first[f"{kind}.srcport"]))
             made["to"] = (target, int(first[f"{kind}.dstport"]))
     if made["kind"] == "udp":
-        made["payload_bytes"] = int(first["udp.length"]) - 8
+        made["payload_bytes"] = room - 8 if made.get("more") else int(first["udp.length"]) - 8
         made["begins"] = first["udp.payload"]
     if made["kind"] == "tcp":
         made["payload_bytes"] = room - int(first["tcp.hdr_len"])
@@ -225,8 +229,13 @@ def packet(row):
 
 def group(packets):
     """Conversations in the order of their first packet."""
-    flows = {}
+    flows, cut = {}, {}
     for one in packets:
+        if one["kind"] == "fragment":
+            # It has no ports: it goes where the first fragment of its datagram went.
+            one |= cut[one["datagram"]]
+        elif one.get("more"):
+            cut[one["datagram"]] = {name: one[name] for name in ("kind", "from", "to")}
         if one["kind"] not in ("tcp", "udp"):
             continue
         key = (one["kind"], frozenset((one["from"], one["to"])))
@@ -332,18 +341,21 @@ def tcp_state(mine, theirs):
 
 
 def retransmissions(side):
-    """Segments that repeat what was sent before, counted here and by tshark; None when the two disagree."""
+    """Segments that repeat what was sent before, counted here and by tshark; None when the two disagree, and when one comes so soon
+    behind what it repeats that it may pass for one that was overtaken."""
     by_tshark = sum(1 for one in side if one["again"])
-    counted, reached = 0, None
+    counted, reached, when = 0, None, 0.0
     for one in side:
         size = one["payload_bytes"] + bool(one["flags"] & SYN) + bool(one["flags"] & FIN)
         if not size:
             continue
         after = (one["seq"] + size) & 0xFFFFFFFF
         if reached is not None and (after - reached) & 0xFFFFFFFF in range(0x80000000, 0x100000000) or after == reached:
+            if one["time"] - when < SOON:
+                return None
             counted += 1
         else:
-            reached = after
+            reached, when = after, one["time"]
     return counted if counted == by_tshark else None
 
 
@@ -480,12 +492,13 @@ def require(holds, otherwise):
         raise Misfit(otherwise)
 
 
+SOON = 0.006  # seconds: 3 ms, which Wireshark takes as well, twice
 BLOCKING = {"no-answer", "refused", "prohibited", "subnet-against-port"}
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 LINKS = {"ether": "ethernet", "linux-sll2": "linux-sll2"}
 FIELDS = (
     "frame.time_epoch", "frame.len", "frame.cap_len", "ieee8021ad.id", "vlan.id",
-    "ip.src", "ip.dst", "ip.len", "ip.hdr_len", "ipv6.src", "ipv6.dst", "ipv6.plen",
+    "ip.src", "ip.dst", "ip.len", "ip.hdr_len", "ip.id", "ip.flags.mf", "ip.frag_offset", "ipv6.src", "ipv6.dst", "ipv6.plen",
     "icmp.type", "icmpv6.type",
     "tcp.srcport", "tcp.dstport", "tcp.hdr_len", "tcp.flags", "tcp.seq_raw", "tcp.payload",
     "tcp.analysis.retransmission", "tcp.analysis.fast_retransmission", "tcp.analysis.spurious_retransmission",

@@ -287,6 +287,28 @@ class Site:
         host.run("ip", "route", "add", "default", "via", via)
         return host
 
+    def far_host(self, name, *addresses, on, delay):
+        """A host behind a line that takes so many seconds each way. A forwarder of this script carries the frames one after
+        the other, and a busy machine makes it slower."""
+        line, host = self.machine(f"line-{name}"), self.machine(name)
+        port = f"to-{name}"
+        self.join(line, "near", on, port)
+        on.run("ip", "link", "set", port, "master", "lan")
+        self.join(host, "eth0", line, "far")
+        host.give(*addresses)
+        for source, target in (("near", "far"), ("far", "near")):
+            self.start(self._carry, self.packets(line, source), self.packets(line, target), delay)
+        return host
+
+    def _carry(self, source, target, delay):
+        while not self.over.is_set():
+            if not select.select([source], [], [], 0.1)[0]:
+                continue
+            frame, where = source.recvfrom(65535)
+            if where[2] != socket.PACKET_OUTGOING:
+                time.sleep(delay)
+                target.send(frame)
+
     def mirror(self, switch):
         """A mirror port of a switch that copies what each of its ports receives and what each of them sends, so that
         a frame from one port to another comes out twice. Gives the host at that port; capture on its eth0."""

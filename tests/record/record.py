@@ -17,8 +17,10 @@ sys.dont_write_bytecode = True  # before our own files are imported: nothing but
 import expect
 import launches  # enters its scenes in the table
 import network
+import paths  # enters its scenes in the table
 import services  # enters its scenes in the table
 import sites  # enters its scenes in the table
+import stories  # enters its scenes in the table
 from scenes import SCENES
 
 FIXTURES = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "fixtures"))
