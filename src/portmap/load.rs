@@ -616,6 +616,8 @@ cited = "Somebody"
             session: false,
             carries: Vec::new(),
             plain: None,
+            requests: false,
+            answers_within: None,
             blocked: None,
             instead: None,
         };
