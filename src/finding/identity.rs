@@ -90,8 +90,9 @@ fn blocked_place(finding: &Finding) -> Option<(Transport, u64)> {
 
 /// What blocks the ways that a finding says were blocked, for one of the same clients.
 fn rests_on(finding: &Finding, findings: &[Finding]) -> Vec<String> {
-    if BREAKS.contains(&finding.code) {
-        return too_large(finding, findings);
+    let large = if BREAKS.contains(&finding.code) { too_large(finding, findings) } else { Vec::new() };
+    if !large.is_empty() {
+        return large;
     }
     let ways = blocked_ways(finding);
     if ways.is_empty() {
