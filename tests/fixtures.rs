@@ -125,8 +125,9 @@ fn findings_carry_the_parameters_that_their_checks_declare() {
         }
     }
     for check in CHECKS.into_iter().flatten() {
-        // What a blocked service means is a sentence of the map, for people only.
-        let declared = check.params.iter().filter(|name| **name != "consequence");
+        // What it means that a service is blocked, or that a story stops, are sentences of the map, for people only.
+        let sentences = ["consequence", "remedy", "stopped", "subject", "subjects"];
+        let declared = check.params.iter().filter(|name| !sentences.contains(name));
         let declared: BTreeSet<String> = declared.map(ToString::to_string).collect();
         assert_eq!(carried.get(check.code), Some(&declared), "{}", check.code);
     }
@@ -238,11 +239,12 @@ fn a_finding_has_an_id_of_its_own_that_stays_when_captures_are_added() {
     let other = capture(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/refused"));
     let both = report(&["--format", "json", &other.display().to_string()], &office);
     let expected = [
-        "f-blocked.refused-tcp-7279-10.77.27.4",
         "f-blocked.silent-tcp-2598-10.77.27.22",
         "f-unexpected.foreign-protocol-tcp-1494-ssh-10.77.27.23",
+        "f-blocked.refused-tcp-7279-10.77.27.4",
         "f-fallback.cgp-to-ica-tcp-1494-for-tcp-2598-10.77.27.22",
         "f-launch.slow-tcp-1494-for-tcp-2598-10.77.27.22",
+        "f-service.stopped-licensing-vendor-refused",
     ];
     assert_eq!(ids(&alone), expected);
     assert!(ids(&both).len() > expected.len(), "the other capture adds findings");

@@ -18,12 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const CHECKS: &[Check] = &[Check {
     code: "service.stopped",
     raised: "hosts got through the phases of a service up to one that was not answered, or did not follow",
-    source: "CTX235809, CTX117248, CTX133024",
+    source: "the stories of the port map",
     params: &[
         "asked",
         "done",
         "done_count",
-        "error",
         "how",
         "opener",
         "phase",
@@ -192,7 +191,7 @@ impl<'a> Failures<'a> {
             for (number, story, phase, part) in parts(stories, port) {
                 let (subject, server) = ends(part, server, client);
                 // Where names matter, silence names none.
-                if part.names_of.is_none() && roles.hold((story, part), (subject, server), matching) {
+                if part.names_of.is_none() && !part.context && roles.hold((story, part), (subject, server), matching) {
                     let (place, error) = (Some(place), None);
                     failures.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
                 }
@@ -359,6 +358,11 @@ fn stops_at(story: &Story, failed: &[Failure<'_>], worked: &[Worked]) -> Option<
     story.phases.iter().enumerate().find_map(|(phase, part)| {
         let here = in_vain(story, phase, failed, worked);
         let first = here.iter().map(|it| it.first).min()?;
+        // Who is first seen in the middle of it may be long past the beginning.
+        let begins = story.phases[..phase].iter().all(|before| before.optional);
+        if !begins && !worked.iter().any(|it| it.phase < phase) {
+            return None;
+        }
         let tried_on = part.optional && failed.iter().any(|it| it.phase > phase && it.last >= first);
         if tried_on {
             return None;
@@ -428,7 +432,9 @@ impl Stop {
         found: &[Finding],
     ) -> Option<Finding> {
         let part = story.phases.get(phase)?;
-        let (finding, seen) = self.grounds(check, scene, (story, part), found)?;
+        let (mut finding, seen) = self.grounds(check, scene, (story, part), found)?;
+        // What the check names is the map itself.
+        finding.sources.splice(..1, story.source.clone());
         let done = self.done.iter().flatten().filter(|done| **done < phase);
         let done: Vec<Name> = done.filter_map(|&done| Some(name_of(story.phases.get(done)?))).collect();
         let sentence = |text: &Option<String>| Value::Sentence(text.clone().unwrap_or_default());
@@ -437,16 +443,11 @@ impl Stop {
             How::Error(family, number) => format!("{}-{number}", family.name()),
             _ => "none".into(),
         };
-        let error = match how {
-            How::Error(_, number) => u64::from(number),
-            _ => 0,
-        };
         let opener = if part.opener == Opener::Server { "server" } else { "subject" };
         let params = Params::from([
             ("asked", Value::Number(self.servers.len() as u64)),
             ("done_count", Value::Number(done.len() as u64)),
             ("done", Value::Several(done)),
-            ("error", Value::Number(error)),
             ("how", Value::Word(how.name())),
             ("opener", Value::Word(opener)),
             ("phase", Value::Named(name_of(part))),
@@ -461,7 +462,7 @@ impl Stop {
             ("subject", Value::Sentence(story.subject.clone())),
             ("subject_count", Value::Number(self.subjects.len() as u64)),
             ("subjects", Value::Sentence(story.subjects.clone())),
-            ("watched", Value::Duration(self.watched.unwrap_or_default())),
+            ("watched", Value::Duration(self.watched.unwrap_or(seen.watched))),
             ("word", Value::Text(word)),
         ]);
         Some(Finding {

@@ -233,6 +233,7 @@ fn story(block: &Block<'_>, told: &mut Names<'_>, names: &Names<'_>) -> Option<S
     let subject_serves = services_if(block, "subject_serves", names);
     let subject_uses = services_if(block, "subject_uses", names);
     let stopped = block.text_if("stopped").map(|stopped| stopped.value);
+    let source = block.text_if("source").map(|source| source.value);
     let blocks = block.blocks("phase");
     let mut ids = Names::new("phase", block.faults);
     let phases: Vec<Option<Phase>> = blocks.iter().map(|block| phase(block, &mut ids, names)).collect();
@@ -249,6 +250,7 @@ fn story(block: &Block<'_>, told: &mut Names<'_>, names: &Names<'_>) -> Option<S
         subject_serves,
         subject_uses,
         stopped,
+        source,
         phases,
     })
 }
@@ -306,6 +308,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
     let errors = refusals(block);
     let names_of = block.text_if("names_of").and_then(|service| names.service(&service));
     let asked_before = block.text_if("asked_before").map(|path| path.value);
+    let context = block.flag("context");
     let (each_server, next_server) = (block.flag("each_server"), block.flag("next_server"));
     let (optional, only_where_used) = (block.flag("optional"), block.flag("only_where_used"));
     let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
@@ -322,6 +325,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         errors,
         names_of,
         asked_before,
+        context,
         each_server,
         next_server,
         optional,

@@ -21,6 +21,8 @@ pub struct Story {
     pub subject_uses: Vec<ServiceId>,
     /// What it means for people when it stops, in one or two sentences.
     pub stopped: Option<String>,
+    /// Where that is documented.
+    pub source: Option<String>,
     /// What happens, in order. Never empty.
     pub phases: Vec<Phase>,
 }
@@ -48,6 +50,8 @@ pub struct Phase {
     pub names_of: Option<ServiceId>,
     /// Only hosts that asked somebody for this path over HTTP, which few hosts of a site do.
     pub asked_before: Option<String>,
+    /// It is told where it works, and nothing stops there.
+    pub context: bool,
     /// Each server counts by itself: what works at another one is no substitute.
     pub each_server: bool,
     /// Where a server does not answer, the host asks the next one after a while.

@@ -138,7 +138,7 @@ fn trend_of(cause: Cause, standing: Standing, of: &[&Finding]) -> Option<Trend> 
 }
 
 /// What is said of a story that stops.
-const STOPPED: &[&str] = &["asked", "done", "error", "how", "phase", "story", "word"];
+const STOPPED: &[&str] = &["asked", "done", "how", "phase", "story", "word"];
 /// What is said of a story that stops because of something larger.
 const FOLLOWING: &[&str] = &["stopped"];
 
@@ -209,6 +209,16 @@ fn params(
         Cause::ResetInSession => ["at", "pattern"].into_iter().for_each(take),
         Cause::Encryption => take("version"),
         Cause::Stopped | Cause::Detour | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
+    }
+    // Hosts that wait for what is down, and go to the next one.
+    if let Some(detour) =
+        following.iter().find(|finding| finding.code == "service.detour" && problem.cause != Cause::Detour)
+    {
+        for (name, told) in [("instead", "next_servers"), ("waited", "waited_for_next")] {
+            if let Some(value) = detour.params.get(name) {
+                params = params.with(told, value.clone());
+            }
+        }
     }
     // The story that stops here: it leads, or it follows from what does.
     if let Some(story) = of.iter().chain(following).find(|finding| finding.code == "service.stopped") {

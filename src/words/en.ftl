@@ -160,6 +160,10 @@ service-stopped =
     .remedy = { $remedy } { $how ->
         [error] {""}
         [missing] Look at the last thing that worked, and capture on the host itself to see what it tries next.
+        [refused] Check that the service runs and listens on { port } of { $opener ->
+            [server] { $clients }
+           *[subject] { $server }
+        }: { listens }.
        *[silent] { $opener ->
             [server] Allow { port } to { $clients } from { $server }.
            *[subject] Allow { port } from { $clients } to { $server }, and check that the service listens: { listens }.
@@ -189,10 +193,18 @@ story-error = { $word ->
     [kerberos-18] "account disabled, expired or locked out"
     [kerberos-24] "wrong password"
     [kerberos-37] "clocks differ too much"
+    [http-400] HTTP 400 (bad request)
+    [http-403] HTTP 403 (forbidden)
+    [http-404] HTTP 404 (not found)
+    [http-500] HTTP 500 (internal error)
+    [http-502] HTTP 502 (bad gateway)
+    [http-503] HTTP 503 (service unavailable)
    *[other] { $word }
 }
 # What follows for a story from a larger cause.
 problem-stops-a-story = { $meaning } { $stopped }
+# What follows where hosts wait for a server before they ask the next one.
+problem-makes-wait = { $meaning } Hosts wait { $waited_for_next } for it before { $next_servers } answers.
 
 service-detour =
     .title = { $subject_count ->
@@ -204,7 +216,7 @@ service-detour =
     } for { $server }, which does not answer on { port } ({ $phase })
     .meaning = { $clients } asked { $server } for { $phase } and heard nothing ({ flows }); then { $instead } answered. What needs it works,
         and people wait for it each time that this server is asked first.
-    .remedy = Bring { $server } back, or allow { port } from { $clients } to it: { listens }. If it was removed, take it out of DNS and of the lists
+    .remedy = Bring { $server } back, or allow { port } from { $clients } to it. If it was removed, take it out of DNS and of the lists
         of servers that these hosts have.
 
 ## Findings: what works, but not the way it should
