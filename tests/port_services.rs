@@ -7,6 +7,7 @@ use cap_audit::case::Case;
 use cap_audit::finding::{Finding, Severity};
 use cap_audit::judge::{Judge, Outcome, Verdict};
 use cap_audit::portmap::{Candidates, Direction, PortMap, PortRule};
+use cap_audit::problem::Cause;
 use cap_audit::session::{Way, sessions};
 use cap_audit::time::{Span, Timestamp};
 use cap_audit::transport::Transport;
@@ -51,8 +52,10 @@ fn watched(talks: impl IntoIterator<Item = Talk>) -> Audited {
     audit(merge(talks.into_iter().map(Talk::packets).chain([meanwhile(at(180))])))
 }
 
+/// Codes, but for what can be read on the way, and for stories, which have tests of their own.
 fn codes(findings: &[Finding]) -> Vec<&str> {
-    findings.iter().map(|finding| finding.code).collect()
+    let of_others = |code: &&str| code.starts_with("encryption.") || code.starts_with("service.");
+    findings.iter().map(|finding| finding.code).filter(|code| !of_others(code)).collect()
 }
 
 /// What the map says of a port.
@@ -97,7 +100,8 @@ fn a_blocked_2598_costs_session_reliability_and_no_launch() {
         all.iter().map(|it| (it.transport(), it.reliability)).collect::<Vec<_>>(),
         [(Some(Way::Ica), Some(false))]
     );
-    assert_eq!(problems_of(&audited).len(), 1, "the fallback is part of the block");
+    let problems = problems_of(&audited).into_iter().filter(|problem| problem.cause != Cause::Encryption);
+    assert_eq!(problems.count(), 1, "the fallback is part of the block");
 }
 
 #[test]
