@@ -23,7 +23,7 @@ fn renamed(map: &str) -> String {
         let (key, value) = line.split_once(" = ").unwrap_or((line, ""));
         let new = match (block, key) {
             ("[[service]]", "name")
-            | (_, "service" | "udp_service" | "subject_serves" | "subject_uses" | "server_serves") => {
+            | (_, "service" | "udp_service" | "subject_serves" | "subject_uses" | "server_serves" | "fails_at") => {
                 format!("{key} = {}", strange(value))
             }
             ("[[service]]", "instead") => {

@@ -150,6 +150,8 @@ struct Failure<'a> {
     port: (Transport, u16),
     first: Timestamp,
     last: Timestamp,
+    /// What was said proves that it is about Citrix, although many programs use the port.
+    proven: bool,
     /// The finding about it, by its place; none where it is an error.
     place: Option<usize>,
     /// The error, and what is known of it.
@@ -185,9 +187,11 @@ impl<'a> Failures<'a> {
             let Some(place) = told.filter(|&place| found[place].severity > Severity::Info) else { return };
             for (number, story, phase, part) in parts(stories, port) {
                 let (subject, server) = ends(part, server, client);
-                if proofs.hold(scene, (story, part), (subject, server), matching) {
-                    let (place, error) = (Some(place), None);
-                    failures.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
+                let holds = proofs.hold(scene, (story, part), (subject, server), matching);
+                if holds && (is_proven(matching) || proofs.serves(scene, server, &part.fails_at)) {
+                    let (proven, place, error) = (is_proven(matching), Some(place), None);
+                    let failure = Failure { phase, how, server, port, first, last, proven, place, error };
+                    failures.add(number, subject, failure);
                 }
             }
         };
@@ -229,14 +233,21 @@ impl<'a> Failures<'a> {
             for (number, story, phase, part) in parts(stories, port) {
                 let (subject, server) = ends(part, server, client);
                 let meant = part.errors.iter().any(|error| error.holds(family, code));
-                if meant && proofs.hold(scene, (story, part), (subject, server), &incident.matching) {
+                let holds = meant && proofs.hold(scene, (story, part), (subject, server), &incident.matching);
+                if holds && (is_proven(&incident.matching) || proofs.serves(scene, server, &part.fails_at)) {
                     let (first, last) = (known.seen.first, known.seen.last);
-                    let (how, place, error) = (How::Error(family, code), None, Some(known));
-                    self.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
+                    let (how, proven) = (How::Error(family, code), is_proven(&incident.matching));
+                    let (place, error) = (None, Some(known));
+                    self.add(number, subject, Failure { phase, how, server, port, first, last, proven, place, error });
                 }
             }
         }
     }
+}
+
+/// First words prove what the port does not.
+fn is_proven(matching: &Matching) -> bool {
+    matching.port.generic && matching.fit == Fit::Fits
 }
 
 fn is_blocked(sign: Sign) -> bool {
@@ -301,7 +312,7 @@ impl Proofs {
     ) -> bool {
         let wanted = [&story.subject_serves, &story.subject_uses, &phase.server_serves];
         let by_hosts = wanted.iter().any(|services| !services.is_empty());
-        let is_told = !matching.port.generic || matching.fit == Fit::Fits || by_hosts;
+        let is_told = !matching.port.generic || is_proven(matching) || by_hosts || !phase.fails_at.is_empty();
         let is_its = phase.service.is_none_or(|service| matching.service == Some(ServiceRef::One(service)));
         if !(is_told && is_its && by_hosts) {
             return is_told && is_its;
@@ -425,6 +436,8 @@ struct Stop {
     ports: BTreeSet<(Transport, u16)>,
     /// Findings about it, by their places.
     places: BTreeSet<usize>,
+    /// First words prove that all of it is about Citrix, although many programs use the port.
+    proven: Option<bool>,
     /// What shows it besides.
     shown: Vec<(Path, Seen)>,
     /// How long nothing more came at least, where what has to follow is missing.
@@ -441,6 +454,7 @@ impl Stop {
             self.servers.insert(server);
             self.ports.insert((transport, port));
             self.places.extend(failure.place);
+            self.proven = Some(self.proven.unwrap_or(true) && failure.proven);
             let protocol = if transport == Transport::Udp { protocol::UDP } else { protocol::TCP };
             let path = Path { protocol, port, server, client: subject };
             self.shown.extend(failure.error.map(|known| (path, known.seen.clone())));
@@ -466,7 +480,10 @@ impl Stop {
         let done = self.done.iter().flatten().filter(|done| **done < phase);
         let done: Vec<Name> = done.filter_map(|&done| Some(name_of(story.phases.get(done)?))).collect();
         let sentence = |text: &Option<String>| Value::Sentence(text.clone().unwrap_or_default());
+        let icmp: BTreeSet<&str> =
+            self.places.iter().filter_map(|&place| word_of(found.get(place)?, "cause")).collect();
         let word = match how {
+            How::Prohibited if icmp.len() == 1 => icmp.into_iter().collect(),
             How::Error(Family::NoHello, _) => Family::NoHello.name().to_string(),
             How::Error(family, number) => format!("{}-{number}", family.name()),
             _ => "none".into(),
@@ -513,6 +530,9 @@ impl Stop {
         self.shown.iter().for_each(|(_, seen)| add(seen));
         if let Some(ground) = grounds.first() {
             let severity = grounds.iter().map(|it| it.severity).max().unwrap_or(Severity::Info);
+            // Nothing but the port speaks against it, and what was said speaks for it.
+            let is_sure = self.proven == Some(true) && grounds.iter().any(|it| by_port_alone(it));
+            let severity = if is_sure { Severity::Error } else { severity };
             let confidence = grounds.iter().map(|it| it.confidence).max().unwrap_or(Confidence::Low);
             let mut finding = Finding::of(check, severity, confidence);
             finding.more_clients = grounds.iter().any(|it| it.more_clients);
@@ -539,14 +559,46 @@ impl Stop {
     }
 }
 
+fn word_of(finding: &Finding, name: &str) -> Option<&'static str> {
+    match finding.params.get(name) {
+        Some(Value::Word(word)) => Some(word),
+        _ => None,
+    }
+}
+
 fn name_of(phase: &Phase) -> Name {
     Name { name: phase.name.clone(), title: phase.title.clone() }
 }
 
+/// What makes a finding less certain.
+fn doubts_of(finding: &Finding) -> Vec<&'static str> {
+    match finding.params.get("remarks") {
+        Some(Value::Remarks(codes)) => codes.iter().copied().filter(|code| DOUBTS.contains(code)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Nothing makes it less certain but that many programs use the port.
+fn by_port_alone(finding: &Finding) -> bool {
+    finding.severity == Severity::Warning && doubts_of(finding).iter().all(|doubt| *doubt == "generic-port")
+}
+
+/// Remarks that say why a finding is no error.
+const DOUBTS: [&str; 9] = [
+    "answers-unknown",
+    "one-direction",
+    "lossy",
+    "clock-leaps",
+    "generic-port",
+    "both-public",
+    "neighbour",
+    "only-where-used",
+    "port-is-open",
+];
+
 /// What makes the findings on which it rests less certain, where it is true of each.
 fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone) -> Vec<&'static str> {
-    const DOUBTS: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", "generic-port"];
-    let has = |finding: &Finding, code: &str| matches!(finding.params.get("remarks"), Some(Value::Remarks(codes)) if codes.contains(&code));
-    let all = |code: &&str| grounds.clone().next().is_some() && grounds.clone().all(|it| has(it, code));
-    DOUBTS.into_iter().filter(all).collect()
+    const TOLD: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", "generic-port"];
+    let all = |code: &&str| grounds.clone().next().is_some() && grounds.clone().all(|it| doubts_of(it).contains(code));
+    TOLD.into_iter().filter(all).collect()
 }

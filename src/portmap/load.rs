@@ -263,6 +263,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         },
     };
     let server_serves = services_if(block, "server_serves", names);
+    let fails_at = services_if(block, "fails_at", names);
     let errors = refusals(block);
     let (optional, only_where_used) = (block.flag("optional"), block.flag("only_where_used"));
     let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
@@ -275,6 +276,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         ports,
         service,
         server_serves,
+        fails_at,
         opener: opener?,
         errors,
         optional,

@@ -42,6 +42,9 @@ pub struct Phase {
     pub service: Option<ServiceId>,
     /// Only servers that answer on a port of one of these services; empty where any server may be meant.
     pub server_serves: Vec<ServiceId>,
+    /// What fails counts only at servers that answer on a port of one of these services too, or where first words on a generic port
+    /// tell; empty where it counts at any server.
+    pub fails_at: Vec<ServiceId>,
     /// Who opens it.
     pub opener: Opener,
     /// Answers that stop it.
