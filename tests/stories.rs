@@ -351,11 +351,36 @@ fn the_boot_file_comes_from_another_port_before_the_login() {
 }
 
 #[test]
+fn the_boot_file_is_sent_again_and_again() {
+    let stuck = |port: u16, seconds: i64| {
+        let talk = Talk::udp(client(TARGET, 2070 + port), server("10.5.0.20", 69)).at(at(seconds)).says(BOOT_FILE);
+        let block = |talk: Talk| talk.wait(Span::seconds(2)).answers_from(50_123 + port, b"\x00\x03\x00\x01data");
+        (0..4).fold(talk, |talk, _| block(talk)).packets()
+    };
+    let runs = || answered(asks("10.5.1.8", 6915, "10.5.0.20", 0));
+    let (story, problem, texts) = stopped(vec![runs(), stuck(0, 1), stuck(1, 12)]);
+    assert_eq!((names(&story, "phase"), word(&story)), (vec!["tftp".to_string()], "error"));
+    assert_eq!((story.params.get("word"), problem.severity), (Some(&Value::Text("stuck".into())), Severity::Error));
+    assert!(
+        texts.title.ends_with(
+            "and the answer was data that did not arrive: it was sent again and again, and never acknowledged"
+        )
+    );
+    let (findings, _) = found(vec![stuck(0, 1), stuck(1, 12)]);
+    assert!(stories(&findings).is_empty(), "nothing ties it to Provisioning: {findings:#?}");
+    // A target that gets its file after all goes on.
+    let boot = asks_for_boot_file("10.5.0.20", 30).says(BOOT_FILE).answers_from(50_200, b"\x00\x03\x00\x01data");
+    let login = answered(asks(TARGET, 6910, "10.5.0.20", 31));
+    let (findings, _) = found(vec![runs(), stuck(0, 1), boot.says_to(50_200, b"\x00\x04\x00\x01").packets(), login]);
+    assert!(stories(&findings).is_empty(), "{findings:#?}");
+}
+
+#[test]
 fn the_pxe_service_of_a_server_of_provisioning_is_silent() {
     let runs = || answered(asks("10.5.1.8", 6915, "10.5.0.20", 0));
     let pxe = || unanswered(asks(TARGET, 4011, "10.5.0.20", 1));
     let (story, problem, _) = stopped(vec![runs(), pxe()]);
-    assert_eq!((names(&story, "phase"), problem.severity), (vec!["pxe".to_string()], Severity::Warning));
+    assert_eq!((names(&story, "phase"), problem.severity), (vec!["pxe".to_string()], Severity::Error));
     let (findings, _) = found(vec![pxe()]);
     assert!(stories(&findings).is_empty(), "PXE boots other things as well: {findings:#?}");
 }

@@ -150,7 +150,7 @@ struct Failure<'a> {
     port: (Transport, u16),
     first: Timestamp,
     last: Timestamp,
-    /// What was said proves that it is about Citrix, although many programs use the port.
+    /// What was said, or what else the server does, proves that it is about Citrix, although many programs use the port.
     proven: bool,
     /// The finding about it, by its place; none where it is an error.
     place: Option<usize>,
@@ -189,7 +189,7 @@ impl<'a> Failures<'a> {
                 let (subject, server) = ends(part, server, client);
                 let holds = proofs.hold(scene, (story, part), (subject, server), matching);
                 if holds && (is_proven(matching) || proofs.serves(scene, server, &part.fails_at)) {
-                    let (proven, place, error) = (is_proven(matching), Some(place), None);
+                    let (proven, place, error) = (is_proven(matching) || !part.fails_at.is_empty(), Some(place), None);
                     let failure = Failure { phase, how, server, port, first, last, proven, place, error };
                     failures.add(number, subject, failure);
                 }
@@ -236,7 +236,8 @@ impl<'a> Failures<'a> {
                 let holds = meant && proofs.hold(scene, (story, part), (subject, server), &incident.matching);
                 if holds && (is_proven(&incident.matching) || proofs.serves(scene, server, &part.fails_at)) {
                     let (first, last) = (known.seen.first, known.seen.last);
-                    let (how, proven) = (How::Error(family, code), is_proven(&incident.matching));
+                    let (how, proven) =
+                        (How::Error(family, code), is_proven(&incident.matching) || !part.fails_at.is_empty());
                     let (place, error) = (None, Some(known));
                     self.add(number, subject, Failure { phase, how, server, port, first, last, proven, place, error });
                 }
@@ -278,6 +279,7 @@ fn error_of(incident: &Incident) -> Option<(Family, u16)> {
         What::TftpError(code) => (Family::Tftp, code),
         What::ClientAlert(number) | What::ServerAlert(number) => (Family::Alert, number.into()),
         What::HelloUnanswered => (Family::NoHello, 0),
+        What::TransferStuck => (Family::Stuck, 0),
         _ => return None,
     })
 }
@@ -436,7 +438,7 @@ struct Stop {
     ports: BTreeSet<(Transport, u16)>,
     /// Findings about it, by their places.
     places: BTreeSet<usize>,
-    /// First words prove that all of it is about Citrix, although many programs use the port.
+    /// All of it is proven to be about Citrix, although many programs use the port.
     proven: Option<bool>,
     /// What shows it besides.
     shown: Vec<(Path, Seen)>,
@@ -484,7 +486,7 @@ impl Stop {
             self.places.iter().filter_map(|&place| word_of(found.get(place)?, "cause")).collect();
         let word = match how {
             How::Prohibited if icmp.len() == 1 => icmp.into_iter().collect(),
-            How::Error(Family::NoHello, _) => Family::NoHello.name().to_string(),
+            How::Error(family, _) if !family.has_numbers() => family.name().to_string(),
             How::Error(family, number) => format!("{}-{number}", family.name()),
             _ => "none".into(),
         };
@@ -545,7 +547,8 @@ impl Stop {
         let (path, shown) = self.shown.first()?;
         let group = scene.group_of(Transport::of_protocol(path.protocol)?, path, shown.clone());
         let missing = self.watched.is_some();
-        let severity = if group.generic || missing { Severity::Warning } else { Severity::Error };
+        let is_sure = !group.generic || self.proven == Some(true);
+        let severity = if is_sure && !missing { Severity::Error } else { Severity::Warning };
         let confidence = if missing { Confidence::Medium } else { Confidence::High };
         Some((group.finding(check, scene, severity, confidence), seen?))
     }

@@ -4,6 +4,7 @@ use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
 use crate::flow::{FlowRecord, Showing};
 use crate::matching::Matching;
+use crate::signature::Protocol;
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
@@ -45,6 +46,8 @@ pub enum What {
     HttpError(u16),
     /// TFTP answered with this error.
     TftpError(u16),
+    /// TFTP sent its data again and again, and none of it was acknowledged. The port is the one that was asked, 69.
+    TransferStuck,
     /// An address was given to the client, and no boot file was named.
     Lease,
     /// The same, with a boot file.
@@ -113,6 +116,7 @@ impl What {
             What::Vanished => 15,
             What::TooBig => 16,
             What::Fragments => 17,
+            What::TransferStuck => 20,
         }
     }
 }
@@ -127,7 +131,11 @@ impl Known {
 impl Incidents {
     /// Enters a flow with all that befell it.
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
-        let _ = (flow, showing, matching);
+        let _ = showing;
+        if is_stuck(flow) {
+            let path = Path { port: TFTP, ..Path::of(flow) };
+            self.add(Incident { what: What::TransferStuck, matching: *matching, path }, Known::of(flow));
+        }
     }
 
     /// What is known of an incident.
@@ -157,6 +165,22 @@ impl Incidents {
             self.incomplete = true;
         }
     }
+}
+
+/// The port on which TFTP is asked; its data comes from another one (RFC 1350, 4).
+const TFTP: u16 = 69;
+/// How often data has to come, and over how long, before it is known that nobody acknowledges it: a server of TFTP waits for a second or
+/// so before it sends a block again.
+const STUCK: (u64, Span) = (3, Span::seconds(2));
+
+/// Data of TFTP that was sent again and again, and nothing went back.
+fn is_stuck(flow: &FlowRecord) -> bool {
+    let is_tftp = flow.heard.as_ref().is_some_and(|heard| heard.protocol == Protocol::Tftp && heard.by_server);
+    is_tftp
+        && flow.server.port != TFTP
+        && flow.from_client.packets == 0
+        && flow.from_server.packets.saturating_sub(flow.from_server.duplicates.into()) >= STUCK.0
+        && flow.last - flow.first >= STUCK.1
 }
 
 impl AddAssign<&Incidents> for Incidents {

@@ -94,11 +94,18 @@ pub enum Family {
     Alert,
     /// The hello of TLS had no answer. It has no number.
     NoHello,
+    /// Data of TFTP was never acknowledged. It has no number.
+    Stuck,
 }
 
 impl Family {
-    const ALL: [Family; 6] =
-        [Family::Http, Family::Kerberos, Family::Dns, Family::Tftp, Family::Alert, Family::NoHello];
+    const ALL: [Family; 7] =
+        [Family::Http, Family::Kerberos, Family::Dns, Family::Tftp, Family::Alert, Family::NoHello, Family::Stuck];
+
+    /// Its errors have numbers.
+    pub fn has_numbers(self) -> bool {
+        !matches!(self, Family::NoHello | Family::Stuck)
+    }
 
     /// The name in a map and in the report.
     pub fn name(self) -> &'static str {
@@ -109,6 +116,7 @@ impl Family {
             Family::Tftp => "tftp",
             Family::Alert => "alert",
             Family::NoHello => "no-hello",
+            Family::Stuck => "stuck",
         }
     }
 }
@@ -121,7 +129,7 @@ impl Refusal {
             return Some(Refusal { family, number: None });
         }
         let (family, number) = name.rsplit_once('-')?;
-        let family = Family::ALL.into_iter().find(|it| it.name() == family && *it != Family::NoHello)?;
+        let family = Family::ALL.into_iter().find(|it| it.name() == family && it.has_numbers())?;
         Some(Refusal { family, number: Some(number.parse().ok()?) })
     }
 

@@ -190,6 +190,7 @@ story-none = { $asked ->
 # How an error is called: { $word } is its protocol and number.
 story-error = { $word ->
     [no-hello] none: TLS was not answered
+    [stuck] data that did not arrive: it was sent again and again, and never acknowledged
     [tftp-1] "file not found"
     [tftp-2] "access violation"
     [dns-3] "no such name"

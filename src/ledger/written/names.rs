@@ -128,6 +128,7 @@ names! {
         Vanished = "vanished",
         TooBig = "too-big",
         Fragments = "fragments",
+        TransferStuck = "transfer-stuck",
     }
     CitrixName {
         GatewayService = "gateway-service",
