@@ -6,7 +6,7 @@ use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
 use crate::flow::{FlowRecord, Heard, Showing};
 use crate::matching::{Fit, Matching, ServiceRef};
-use crate::signature::{Content, Http};
+use crate::signature::{Content, Http, Protocol};
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
@@ -49,6 +49,8 @@ pub enum What {
     HttpError(u16),
     /// TFTP answered with this error. The port is the one that was asked, 69.
     TftpError(u16),
+    /// TFTP sent its data again and again, and none of it was acknowledged. The port is the one that was asked, 69.
+    TransferStuck,
     /// DHCP gave an address, that of the client, and named no boot file.
     Lease,
     /// The same, with a boot file.
@@ -121,6 +123,7 @@ impl What {
             What::TooBig => 16,
             What::Fragments => 17,
             What::AskedByPath => 18,
+            What::TransferStuck => 20,
         }
     }
 }
@@ -141,6 +144,10 @@ impl Incidents {
             let names = name.into_iter().chain(heard.and_then(path_of)).map(Box::from).collect();
             let incident = Incident { what: What::AskedByPath, matching: *matching, path: Path::of(flow) };
             self.add(incident, Known { names, ..Known::of(flow) });
+        }
+        if is_stuck(flow) {
+            let path = Path { port: TFTP, ..Path::of(flow) };
+            self.add(Incident { what: What::TransferStuck, matching: *matching, path }, Known::of(flow));
         }
     }
 
@@ -171,6 +178,22 @@ impl Incidents {
             self.incomplete = true;
         }
     }
+}
+
+/// The port on which TFTP is asked; its data comes from another one (RFC 1350, 4).
+const TFTP: u16 = 69;
+/// How often data has to come, and over how long, before it is known that nobody acknowledges it: a server of TFTP waits for a second or
+/// so before it sends a block again.
+const STUCK: (u64, Span) = (3, Span::seconds(2));
+
+/// Data of TFTP that was sent again and again, and nothing went back.
+fn is_stuck(flow: &FlowRecord) -> bool {
+    let is_tftp = flow.heard.as_ref().is_some_and(|heard| heard.protocol == Protocol::Tftp && heard.by_server);
+    is_tftp
+        && flow.server.port != TFTP
+        && flow.from_client.packets == 0
+        && flow.from_server.packets.saturating_sub(flow.from_server.duplicates.into()) >= STUCK.0
+        && flow.last - flow.first >= STUCK.1
 }
 
 impl AddAssign<&Incidents> for Incidents {

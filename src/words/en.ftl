@@ -137,7 +137,11 @@ service-stopped =
                 [one] and was refused
                *[other] and was refused by all
             }
-            [prohibited] and was told by ICMP that it may not go there
+            [prohibited] { $word ->
+                [nothing-listens] where nothing listens
+                [host-unreachable] which cannot be reached
+               *[prohibited] and was told by ICMP that it may not
+            }
             [half-open] and the answers did not arrive
             [cut] and the connections were cut
            *[error] and the answer was { story-error }
@@ -147,7 +151,11 @@ service-stopped =
     .meaning = { $story } stops there: { $how ->
         [silent] nothing came back. A firewall drops the packets, or the service or its host is down.
         [refused] a reset answered. Nothing listens there, or a firewall answers in its place.
-        [prohibited] an ICMP error answered. Nothing listens there, or a firewall or router rejects the packets.
+        [prohibited] { $word ->
+            [nothing-listens] an ICMP error answered: the host is reachable, and no program listens on this port.
+            [host-unreachable] an ICMP error answered: the host is down, or there is no route to it.
+           *[prohibited] an ICMP error answered: a firewall or router rejects the packets.
+        }
         [half-open] the server answered, and the handshake was never completed. The way back is blocked or leads elsewhere.
         [cut] the connection was reset soon after the handshake, before the server said anything.
         [missing] what came before was answered, and for { $watched } nothing of what has to follow was seen, although the
@@ -182,6 +190,7 @@ story-none = { $asked ->
 # How an error is called: { $word } is its protocol and number.
 story-error = { $word ->
     [no-hello] none: TLS was not answered
+    [stuck] data that did not arrive: it was sent again and again, and never acknowledged
     [tftp-1] "file not found"
     [tftp-2] "access violation"
     [dns-3] "no such name"
