@@ -740,13 +740,14 @@ problem-encryption =
         }
        *[plain] Not encrypted: { $named }
     }
-    .meaning = { flows-in-all } to { server-count }: { $state ->
-        [old] the server chose a version of TLS that is no longer held to be safe.
-       *[plain] anybody on the way can read them. Each finding says what that is, and what to set.
+    .meaning = Nothing is broken. { $state ->
+        [old] In { flows-in-all } to { server-count } the server chose a version of TLS that is no longer held to be safe.
+       *[plain] What goes over { flows-in-all } to { server-count } can be read by anybody on the way. Each finding says what that is, and what to
+            set instead.
     }
     .remedy = { $state ->
         [old] Enable TLS 1.2 and 1.3 on servers and clients, and turn off what is older.
-       *[plain] Use TLS where the network on the way is not trusted; --format json lists each service with what to set.
+       *[plain] Use TLS where the network on the way is not trusted. What to set for each service stands in its finding.
     }
 
 problem-reset-in-session =
