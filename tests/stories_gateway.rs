@@ -350,6 +350,16 @@ fn behind_a_ticket_that_was_granted_the_way_to_one_vda_is_blocked() {
 }
 
 #[test]
+fn both_session_ports_are_named() {
+    let both = [dropped(SNIP, VDA, 2598, 31), dropped(SNIP, VDA, 1494, 53)];
+    let (story, problem, texts) = stopped([request(SNIP, DDC, STA, 200, 0)].into_iter().chain(both).collect());
+    assert_eq!(story.params.get("ports"), Some(&Value::Ports(vec![1494, 2598])));
+    // Two blocks, and the launch that failed.
+    assert_eq!((problem.cause, problem.findings.len()), (Cause::Stopped, 4));
+    assert!(texts.title.contains("for the session on TCP 1494, 2598, and got no answer"), "{}", texts.title);
+}
+
+#[test]
 fn a_client_that_asks_nobody_for_tickets_is_no_gateway() {
     assert_eq!(codes(vec![request(STOREFRONT, DDC, STA, 200, 0), dropped(USER, VDA, 2598, 31)]), ["blocked.silent"]);
     // StoreFront asks for lists by another path.

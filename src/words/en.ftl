@@ -125,13 +125,13 @@ service-stopped =
        *[other] {" "}got through { $done },
     } { $opener ->
         [server] { $how ->
-            [silent] did not answer { story-servers } on { port } ({ $phase })
-            [refused] refused { story-servers } on { port } ({ $phase })
-           *[prohibited] could not be reached by { story-servers } on { port } ({ $phase })
+            [silent] did not answer { story-servers } on { $transport } { $ports } ({ $phase })
+            [refused] refused { story-servers } on { $transport } { $ports } ({ $phase })
+           *[prohibited] could not be reached by { story-servers } on { $transport } { $ports } ({ $phase })
         }
        *[subject] { $how ->
         [missing] and never came to { $phase }
-       *[asked] asked { story-servers } for { $phase } on { port }, { $how ->
+       *[asked] asked { story-servers } for { $phase } on { $transport } { $ports }, { $how ->
             [silent] { story-none }
             [refused] { $asked ->
                 [one] and was refused
@@ -168,13 +168,13 @@ service-stopped =
     .remedy = { $remedy } { $how ->
         [error] {""}
         [missing] Look at the last thing that worked, and capture on the host itself to see what it tries next.
-        [refused] Check that the service runs and listens on { port } of { $opener ->
+        [refused] Check that the service runs and listens on { $transport } { $ports } of { $opener ->
             [server] { $clients }
            *[subject] { $server }
         }: { listens }.
        *[silent] { $opener ->
-            [server] Allow { port } to { $clients } from { $server }.
-           *[subject] Allow { port } from { $clients } to { $server }, and check that the service listens: { listens }.
+            [server] Allow { $transport } { $ports } to { $clients } from { $server }.
+           *[subject] Allow { $transport } { $ports } from { $clients } to { $server }, and check that the service listens: { listens }.
         }
     }
 
@@ -857,13 +857,14 @@ problem-encryption =
         }
        *[plain] Not encrypted: { $named }
     }
-    .meaning = { flows-in-all } to { server-count }: { $state ->
-        [old] the server chose a version of TLS that is no longer held to be safe.
-       *[plain] anybody on the way can read them. Each finding says what that is, and what to set.
+    .meaning = Nothing is broken. { $state ->
+        [old] In { flows-in-all } to { server-count } the server chose a version of TLS that is no longer held to be safe.
+       *[plain] What goes over { flows-in-all } to { server-count } can be read by anybody on the way. Each finding says what that is, and what to
+            set instead.
     }
     .remedy = { $state ->
         [old] Enable TLS 1.2 and 1.3 on servers and clients, and turn off what is older.
-       *[plain] Use TLS where the network on the way is not trusted; --format json lists each service with what to set.
+       *[plain] Use TLS where the network on the way is not trusted. What to set for each service stands in its finding.
     }
 
 problem-reset-in-session =

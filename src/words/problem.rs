@@ -242,6 +242,7 @@ fn what(cause: Cause) -> &'static str {
     match cause {
         Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession => "sessions",
         Cause::Exposed | Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport | Cause::Fallback => "flows",
+        Cause::Encryption => "flows",
         _ => "attempts",
     }
 }

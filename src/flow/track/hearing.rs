@@ -18,6 +18,8 @@ impl Listening {
     pub(super) const MORE: u8 = 4;
     /// Payload was missing from the capture.
     pub(super) const CUT: u8 = 8;
+    /// It is DHCP, of which every message may be about another client.
+    pub(super) const DHCP: u8 = 32;
 }
 
 impl Flow {
@@ -54,9 +56,21 @@ impl Flow {
     pub(super) fn listen(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, sequence: Option<u32>) {
         let spoke = Listening::CLIENT << who as u8;
         if self.listening.0 & spoke != 0 && (self.listening.0 & Listening::MORE == 0 || sequence.is_none()) {
+            if self.listening.0 & Listening::DHCP != 0 {
+                self.hear_of_another(packet, raw);
+            }
             return;
         }
         self.listen_closely(packet, raw, who, sequence);
+    }
+
+    /// A later message of DHCP.
+    #[cold]
+    fn hear_of_another(&mut self, packet: &Packet, raw: &RawPacket<'_>) {
+        let Some(heard) = self.cold.as_deref_mut().and_then(|cold| cold.heard.as_mut()) else { return };
+        let content = signature::more_of_dhcp(packet.payload(raw.bytes));
+        let Some(new) = content.map(|content| Details { server_name: None, content: Some(content) }) else { return };
+        heard.details = joined(heard.details.take(), Some(Box::new(new)));
     }
 
     #[inline(never)]
@@ -118,6 +132,9 @@ impl Flow {
             Answer::More => self.listening.0 |= Listening::MORE,
             Answer::Told(told) => cold.heard = Some(merge(cold.heard.take(), told)),
             Answer::Nothing => {}
+        }
+        if cold.heard.as_ref().is_some_and(|heard| heard.protocol == signature::Protocol::Dhcp) {
+            self.listening.0 |= Listening::DHCP;
         }
         let more = self.listening.0 & Listening::MORE != 0;
         let both = Listening::CLIENT | Listening::SERVER;
