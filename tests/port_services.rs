@@ -461,3 +461,14 @@ fn commands_to_agents_of_app_layering_are_an_error_where_blocked() {
         assert!(found[0].rules.iter().any(|id| id.ends_with(&format!("appliance.{to}"))), "{to}: {:?}", found[0].rules);
     }
 }
+
+#[test]
+fn upgrades_of_app_layering_are_known_by_their_name() {
+    let from = |host: &str| {
+        let request = format!("GET /unidesk/upgrade.zip HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let audited = audit(tcp_to(80).opened().says(request.as_bytes()).answers(b"HTTP/1.1 200 OK\r\n\r\n").packets());
+        flow_to(&audited, 80).judgement.verdict
+    };
+    assert_eq!((from("alcdn.citrix.com"), from("alcdn.example.com")), (Verdict::Expected, Verdict::Unmapped));
+    assert!(rule("applayering.external.appliance.cdn").names(Transport::Tcp, 80));
+}
