@@ -378,7 +378,8 @@ fn the_boot_file_is_sent_again_and_again() {
 #[test]
 fn the_pxe_service_of_a_server_of_provisioning_is_silent() {
     let runs = || answered(asks("10.5.1.8", 6915, "10.5.0.20", 0));
-    let pxe = || unanswered(asks(TARGET, 4011, "10.5.0.20", 1));
+    // From the port of DHCP clients (Preboot Execution Environment 2.1, 2.2.3).
+    let pxe = || unanswered(Talk::udp(client(TARGET, 68), server("10.5.0.20", 4011)).at(at(1)));
     let (story, problem, _) = stopped(vec![runs(), pxe()]);
     assert_eq!((names(&story, "phase"), problem.severity), (vec!["pxe".to_string()], Severity::Error));
     let (findings, _) = found(vec![pxe()]);
