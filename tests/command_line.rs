@@ -325,7 +325,18 @@ fn words_of_the_report_are_those_of_the_contract() {
         ("basis", "signature roles port none"),
         ("verdict", "expected unexpected unmapped not_evaluable"),
     ];
-    let themes = ["blocked.", "fallback.", "launch.", "unexpected.", "encryption.", "quality.", "coverage.", "path."];
+    let themes = [
+        "blocked.",
+        "service.",
+        "tls.",
+        "fallback.",
+        "launch.",
+        "unexpected.",
+        "encryption.",
+        "quality.",
+        "coverage.",
+        "path.",
+    ];
     for folder in FOLDERS {
         let report = report(folder);
         for flow in list(&report["flows"]) {

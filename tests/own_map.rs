@@ -23,7 +23,11 @@ fn renamed(map: &str) -> String {
         let (key, value) = line.split_once(" = ").unwrap_or((line, ""));
         let new = match (block, key) {
             ("[[service]]", "name")
-            | (_, "service" | "udp_service" | "subject_serves" | "subject_uses" | "server_serves" | "names_of") => {
+            | (
+                _,
+                "service" | "udp_service" | "subject_serves" | "subject_uses" | "server_serves" | "names_of"
+                | "fails_at",
+            ) => {
                 format!("{key} = {}", strange(value))
             }
             ("[[service]]", "instead") => {

@@ -133,12 +133,16 @@ const FACTS: [Fact; 92] = [
             "sessions::legs_with_an_address_of_the_gateway_are_one_session",
             "sessions::legs_that_begin_and_end_together_are_tied_where_nothing_else_does",
             "fixtures/gateway-both-legs",
+            "stories_gateway::behind_a_ticket_that_was_granted_the_way_to_one_vda_is_blocked",
         ],
     ),
     shown(
         20,
         "Peers of an ADC synchronise on 3008 or 3010 and exchange metrics on 3009 or 3011, the latter in the clear.",
-        &["port_services::peers_of_an_adc_have_a_secured_and_a_plain_port_each"],
+        &[
+            "port_services::peers_of_an_adc_have_a_secured_and_a_plain_port_each",
+            "encryption::what_is_plain_is_remarked_once_for_each_service",
+        ],
     ),
     open(21, "Signature updates come from a bucket of Amazon.", HOSTS),
     off_the_wire(22, "A connector is all that a site needs towards the cloud.", "It tells what need not be there."),
@@ -194,7 +198,11 @@ const FACTS: [Fact; 92] = [
     shown(
         36,
         "Controller and VDA open TCP 80 to each other.",
-        &["port_services::controller_or_connector_and_vda_call_each_other_on_80"],
+        &[
+            "port_services::controller_or_connector_and_vda_call_each_other_on_80",
+            "stories_gateway::a_controller_that_cannot_call_back_drops_the_vda_again",
+            "stories_gateway::a_registration_with_its_call_back_is_healthy",
+        ],
     ),
     off_the_wire(
         37,
@@ -218,7 +226,10 @@ const FACTS: [Fact; 92] = [
     shown(
         41,
         "Licensing is 27000 and then 7279, the console 8082, Simple License Service 8083.",
-        &["port_services::licences_and_their_console_are_two_services"],
+        &[
+            "port_services::licences_and_their_console_are_two_services",
+            "stories::the_licence_manager_answers_and_the_vendor_daemon_does_not",
+        ],
     ),
     off_the_wire(
         42,
@@ -234,7 +245,12 @@ const FACTS: [Fact; 92] = [
     shown(
         45,
         "Provisioning streams on 6910 to 6930, uses 6901, 6902 and 6905, and 6969 and 2071 for a boot in two stages.",
-        &["port_services::ports_of_provisioning_are_told_apart", "fixtures/pvs-boot"],
+        &[
+            "port_services::ports_of_provisioning_are_told_apart",
+            "fixtures/pvs-boot",
+            "stories::three_servers_are_asked_for_the_login_and_none_answers",
+            "stories::the_disk_does_not_come_after_the_login",
+        ],
     ),
     shown(
         46,
@@ -257,10 +273,10 @@ const FACTS: [Fact; 92] = [
         "Remote PC Access adds Wake on LAN and a wake-up proxy to the ports of any VDA.",
         &["port_services::waking_a_remote_pc_expects_no_answer"],
     ),
-    open(
+    shown(
         51,
         "Session Recording speaks HTTP only where HTTPS was not set up.",
-        "Port 80 proves nothing until a path of the recording service is told.",
+        &["encryption::what_is_plain_is_remarked_once_for_each_service"],
     ),
     shown(
         52,
@@ -283,9 +299,20 @@ const FACTS: [Fact; 92] = [
     shown(
         58,
         "LDAP 389 is plain or upgraded, 636 and 3269 are TLS.",
-        &["port_services::ldap_has_two_plain_and_two_secured_ports"],
+        &[
+            "port_services::ldap_has_two_plain_and_two_secured_ports",
+            "encryption::what_is_plain_is_remarked_once_for_each_service",
+            "encryption::what_is_encrypted_or_proves_nothing_is_not_remarked",
+        ],
     ),
-    shown(59, "The ticket authority is part of the XML service.", &["port_services::tickets_and_xml_are_one_service"]),
+    shown(
+        59,
+        "The ticket authority is part of the XML service.",
+        &[
+            "port_services::tickets_and_xml_are_one_service",
+            "stories_gateway::who_asks_for_a_service_by_its_path_is_kept_with_the_name_of_the_server",
+        ],
+    ),
     shown(
         60,
         "The VPN plug-in has five ports of UDP and three of TCP.",
@@ -295,15 +322,18 @@ const FACTS: [Fact; 92] = [
     off_the_wire(61, "The first table lets users reach their services through a Gateway.", READING),
     off_the_wire(62, "An article that is not part of the document has addresses of LaunchDarkly.", READING),
     off_the_wire(63, "NSIP, VIP and SNIP are addresses of an ADC.", READING),
-    open(
+    shown(
         64,
         "443 is recommended for XML and tickets.",
-        "Plain requests for XML and tickets are read; nothing tells them as worth a change yet.",
+        &["encryption::what_is_plain_is_remarked_once_for_each_service"],
     ),
     shown(
         65,
         "LDAP 389 and 3268 are unsecured, 636 and 3269 secured.",
-        &["port_services::ldap_has_two_plain_and_two_secured_ports"],
+        &[
+            "port_services::ldap_has_two_plain_and_two_secured_ports",
+            "encryption::what_is_plain_is_remarked_once_for_each_service",
+        ],
     ),
     shown(
         66,
@@ -371,7 +401,10 @@ const FACTS: [Fact; 92] = [
     shown(
         86,
         "Connectors have pairs of ports, 30xx for HTTP and 35xx for HTTPS.",
-        &["port_services::connectors_of_app_layering_have_pairs_of_ports"],
+        &[
+            "port_services::connectors_of_app_layering_have_pairs_of_ports",
+            "encryption::what_is_plain_is_remarked_once_for_each_service",
+        ],
     ),
     shown(87, "80, 443 and 22 are needed for management.", &["port_services::ports_of_any_network_prove_nothing"]),
     open(88, "Compositing machines exchange 443 with the appliance and read 3260.", ROLES),
@@ -385,7 +418,11 @@ const FACTS: [Fact; 92] = [
         "Two addresses answer only to the appliance.",
         "It tells what a browser shows; the requests are inside TLS.",
     ),
-    open(91, "Upgrades come over plain HTTP from alcdn.citrix.com.", HOSTS),
+    shown(
+        91,
+        "Upgrades come over plain HTTP from alcdn.citrix.com.",
+        &["port_services::upgrades_of_app_layering_are_known_by_their_name"],
+    ),
     open(92, "443 of vSphere is Virtual Center and, for disks, the ESX hosts.", ROLES),
 ];
 

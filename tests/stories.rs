@@ -306,6 +306,94 @@ fn the_server_that_calls_back_gets_no_answer() {
     assert_eq!(texts.title, "Appliance 10.5.7.1 got through secret talks, refused 10.5.0.40 on TCP 3010 (plain talks)");
 }
 
+/// A read request (RFC 1350, 5) for the boot file of BIOS targets (facts PVS-04).
+const BOOT_FILE: &[u8] = b"\x00\x01ARDBP32.BIN\x00octet\x00";
+
+fn asks_for_boot_file(to: &str, seconds: i64) -> Talk {
+    Talk::udp(client(TARGET, 2070), server(to, 69)).at(at(seconds))
+}
+
+fn repeated(talk: Talk, request: &[u8]) -> Vec<Captured> {
+    let mut talk = talk.says(request);
+    for _ in 0..4 {
+        talk = talk.wait(Span::seconds(2)).says(request);
+    }
+    talk.packets()
+}
+
+#[test]
+fn the_boot_file_does_not_come() {
+    let (story, problem, texts) = stopped(vec![repeated(asks_for_boot_file("10.5.0.20", 0), BOOT_FILE)]);
+    assert_eq!((names(&story, "phase"), word(&story)), (vec!["tftp".to_string()], "silent"));
+    assert_eq!(
+        (story.severity, problem.severity),
+        (Severity::Error, Severity::Error),
+        "the name of the file proves it"
+    );
+    assert!(
+        texts.title.starts_with("Target device 10.5.1.7 asked 10.5.0.20 for the boot file on UDP 69"),
+        "{}",
+        texts.title
+    );
+    // Any other file may be anybody's.
+    let (findings, _) = found(vec![repeated(asks_for_boot_file("10.5.0.20", 0), b"\x00\x01phone.cnf\x00octet\x00")]);
+    assert!(stories(&findings).is_empty(), "{findings:#?}");
+}
+
+/// TFTP answers from a new port (RFC 1350, 4).
+#[test]
+fn the_boot_file_comes_from_another_port_before_the_login() {
+    let boot = asks_for_boot_file("10.5.0.20", 0).says(BOOT_FILE).answers_from(50_123, b"\x00\x03\x00\x01data");
+    let talks =
+        vec![boot.says_to(50_123, b"\x00\x04\x00\x01").packets(), unanswered(asks(TARGET, 6910, SERVERS[0], 2))];
+    let (story, ..) = stopped(talks);
+    assert_eq!((names(&story, "phase"), names(&story, "done")), (vec!["login".into()], vec!["tftp".to_string()]));
+}
+
+#[test]
+fn the_boot_file_is_sent_again_and_again() {
+    let stuck = |port: u16, seconds: i64| {
+        let talk = Talk::udp(client(TARGET, 2070 + port), server("10.5.0.20", 69)).at(at(seconds)).says(BOOT_FILE);
+        let block = |talk: Talk| talk.wait(Span::seconds(2)).answers_from(50_123 + port, b"\x00\x03\x00\x01data");
+        (0..4).fold(talk, |talk, _| block(talk)).packets()
+    };
+    let runs = || answered(asks("10.5.1.8", 6915, "10.5.0.20", 0));
+    let (story, problem, texts) = stopped(vec![runs(), stuck(0, 1), stuck(1, 12)]);
+    assert_eq!((names(&story, "phase"), word(&story)), (vec!["tftp".to_string()], "error"));
+    assert_eq!((story.params.get("word"), problem.severity), (Some(&Value::Text("stuck".into())), Severity::Error));
+    assert!(
+        texts.title.ends_with(
+            "and the answer was data that did not arrive: it was sent again and again, and never acknowledged"
+        )
+    );
+    let (findings, _) = found(vec![stuck(0, 1), stuck(1, 12)]);
+    assert!(stories(&findings).is_empty(), "nothing ties it to Provisioning: {findings:#?}");
+    // A target that gets its file after all goes on.
+    let boot = asks_for_boot_file("10.5.0.20", 30).says(BOOT_FILE).answers_from(50_200, b"\x00\x03\x00\x01data");
+    let login = answered(asks(TARGET, 6910, "10.5.0.20", 31));
+    let (findings, _) = found(vec![runs(), stuck(0, 1), boot.says_to(50_200, b"\x00\x04\x00\x01").packets(), login]);
+    assert!(stories(&findings).is_empty(), "{findings:#?}");
+}
+
+#[test]
+fn the_pxe_service_of_a_server_of_provisioning_is_silent() {
+    let runs = || answered(asks("10.5.1.8", 6915, "10.5.0.20", 0));
+    // From the port of DHCP clients (Preboot Execution Environment 2.1, 2.2.3).
+    let pxe = || unanswered(Talk::udp(client(TARGET, 68), server("10.5.0.20", 4011)).at(at(1)));
+    let (story, problem, _) = stopped(vec![runs(), pxe()]);
+    assert_eq!((names(&story, "phase"), problem.severity), (vec!["pxe".to_string()], Severity::Error));
+    let (findings, _) = found(vec![pxe()]);
+    assert!(stories(&findings).is_empty(), "PXE boots other things as well: {findings:#?}");
+}
+
+#[test]
+fn where_no_program_listens_icmp_says_so() {
+    let told = |port| asks(TARGET, 6910, SERVERS[0], port).says(b"request").error(SERVERS[0], 3, 3).packets();
+    let (story, problem, texts) = stopped(vec![told(0)]);
+    assert_eq!((word(&story), problem.cause), ("prohibited", Cause::Stopped));
+    assert!(texts.title.ends_with("on UDP 6910, where nothing listens"), "{}", texts.title);
+}
+
 /// A story that no program knows: a block of the map and words in it.
 const OWN_STORY: &str = r#"
 [[story]]

@@ -299,9 +299,10 @@ fn a_controller_without_a_principal_gives_no_ticket() {
 fn a_ticket_authority_that_fails_is_told_with_its_status() {
     let tries = (0..3).map(|number| request(SNIP, DDC, STA, 503, 10 * number));
     let (story, problem, texts) = stopped(tries.collect());
-    assert_eq!(place(&story), ["launch", "ask", "error", "http-503"]);
+    assert_eq!(place(&story), ["xml", "ask", "error", "http-503"]);
     assert_eq!((story.severity, problem.severity), (Severity::Error, Severity::Error));
     assert!(texts.meaning.contains("do not start"), "{}", texts.meaning);
+    assert!(texts.title.ends_with("and the answer was HTTP 503 (service unavailable)"), "{}", texts.title);
     let one = [request(SNIP, DDC, STA, 503, 0), request(SNIP, DDC, STA, 200, 10)];
     assert_eq!(codes(one.into()), [""; 0], "a hiccup");
     assert_eq!(codes(vec![request(USER, DDC, "/index.html", 503, 0)]), [""; 0], "any web server");
@@ -326,10 +327,7 @@ fn a_controller_that_is_silent_makes_storefront_wait_for_the_next_one() {
 fn a_ticket_authority_that_nobody_answers_for_is_silent() {
     let talks = vec![request(SNIP, DDC, STA, 200, 0), dropped(SNIP, DDC, 80, 60)];
     let (story, ..) = stopped(talks);
-    assert_eq!(
-        (place(&story), story.severity),
-        (["launch", "ask", "silent", "none"].map(String::from), Severity::Error)
-    );
+    assert_eq!((place(&story), story.severity), (["xml", "ask", "silent", "none"].map(String::from), Severity::Error));
 }
 
 // Gateway back ends.
@@ -341,10 +339,24 @@ fn behind_a_ticket_that_was_granted_the_way_to_one_vda_is_blocked() {
     let talks =
         vec![request(SNIP, DDC, STA, 200, 0), works, request(SNIP, DDC, STA, 200, 30), dropped(SNIP, VDA, 2598, 31)];
     let (story, problem, texts) = stopped(talks);
-    assert_eq!(place(&story), ["launch", "session", "silent", "none"]);
-    assert_eq!((done(&story), story.servers), (vec!["ask".to_string()], vec![address(VDA)]));
+    assert_eq!(place(&story), ["gateway-launch", "session", "silent", "none"]);
+    assert_eq!((done(&story), story.servers), (vec!["ticket".to_string()], vec![address(VDA)]));
     assert_eq!((problem.cause, problem.severity), (Cause::Stopped, Severity::Error));
     assert!(texts.remedy.contains("subnet address"), "{}", texts.remedy);
+    assert_eq!(
+        texts.title,
+        "Gateway 10.1.3.4 got through the ticket, asked 10.1.2.21 for the session on TCP 2598, and got no answer"
+    );
+}
+
+#[test]
+fn both_session_ports_are_named() {
+    let both = [dropped(SNIP, VDA, 2598, 31), dropped(SNIP, VDA, 1494, 53)];
+    let (story, problem, texts) = stopped([request(SNIP, DDC, STA, 200, 0)].into_iter().chain(both).collect());
+    assert_eq!(story.params.get("ports"), Some(&Value::Ports(vec![1494, 2598])));
+    // Two blocks, and the launch that failed.
+    assert_eq!((problem.cause, problem.findings.len()), (Cause::Stopped, 4));
+    assert!(texts.title.contains("for the session on TCP 1494, 2598, and got no answer"), "{}", texts.title);
 }
 
 #[test]
@@ -395,6 +407,17 @@ fn a_domain_controller_that_always_answered_leaves_the_time_open() {
         "from the first SYN to the last"
     );
     assert!(texts.title.contains("waits at least 15 s"), "{}", texts.title);
+}
+
+#[test]
+fn a_dead_domain_controller_is_one_problem_with_what_it_costs() {
+    let silent = [dropped(VDA, DC, 88, 20), dropped(VDA, DC, 389, 22)];
+    let instead = [opened(VDA, OTHER_DC, 88, 41), opened(VDA, OTHER_DC, 389, 43)];
+    let (findings, problems) = found([session(VDA, 0)].into_iter().chain(silent).chain(instead).collect());
+    let [problem] = &problems[..] else { panic!("{problems:#?}") };
+    assert_eq!(problem.cause, Cause::HostDown);
+    let texts = Words::default().problem(problem, findings.iter());
+    assert!(texts.meaning.contains("Hosts wait 21 s for it before 10.1.1.10 answers."), "{}", texts.meaning);
 }
 
 #[test]

@@ -41,11 +41,11 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         .flat_map(|story| story.phases.iter().map(move |phase| (story, phase)))
         .filter(|(_, phase)| phase.next_server && phase.opener == Opener::Subject)
         .collect();
-    if phases.is_empty() {
+    let told: BTreeSet<_> = found.iter().filter(|it| it.code == "blocked.silent").filter_map(place_of).collect();
+    if told.is_empty() {
         return;
     }
     let roles = Roles::new(scene);
-    let told: BTreeSet<_> = found.iter().filter(|it| it.code == "blocked.silent").filter_map(place_of).collect();
     let mut answers: Option<Asked> = None;
     for (_, group) in scene.groups(|sign| sign == Sign::Blocked(Outcome::Silent)) {
         if !told.contains(&(group.server, (group.transport, group.port))) {

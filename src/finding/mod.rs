@@ -226,7 +226,10 @@ pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     }
     found.sort_by(|one, other| {
         let key = |f: &Finding| {
-            (std::cmp::Reverse(f.severity), f.code, f.port, f.servers.first().copied(), f.clients.first().copied())
+            // What is told once for a service is sorted by it.
+            let service = f.service.clone().filter(|_| f.code.starts_with("encryption."));
+            let hosts = (f.servers.first().copied(), f.clients.first().copied());
+            (std::cmp::Reverse(f.severity), f.code, f.port, service, hosts)
         };
         key(one).cmp(&key(other))
     });

@@ -70,8 +70,14 @@ impl<'s, 'a> Roles<'s, 'a> {
     /// Flows like these between these hosts belong to the phase. On a port that many programs use something has to show it: what was said,
     /// or what the hosts are.
     pub fn hold(&self, part: (&Story, &Phase), hosts: (Address, Address), matching: &Matching) -> bool {
-        let is_told = !matching.port.generic || matching.fit == Fit::Fits;
+        let is_told = !matching.port.generic || said(matching);
         self.hold_of(part, hosts, (matching.service, is_told))
+            && (said(matching) || self.serves_one(hosts.1, &part.1.fails_at))
+    }
+
+    /// The host answers for one of these services, or any may be meant.
+    fn serves_one(&self, host: Address, services: &[ServiceId]) -> bool {
+        services.is_empty() || services.iter().any(|service| self.known().serve.contains(&(host, *service)))
     }
 
     /// The same of flows that tell this service; or the port or their payload do, or nothing does.
@@ -108,7 +114,7 @@ impl<'s, 'a> Roles<'s, 'a> {
         match (phase.service, told) {
             (Some(service), Some(told)) => told == ServiceRef::One(service),
             (Some(service), None) => serves(&service) || phase.server_serves.iter().any(serves),
-            (None, _) => phase.server_serves.is_empty() || phase.server_serves.iter().any(serves),
+            (None, _) => self.serves_one(host, &phase.server_serves),
         }
     }
 
@@ -119,8 +125,16 @@ impl<'s, 'a> Roles<'s, 'a> {
     }
 }
 
+/// First words prove what a port of many programs does not.
+pub(super) fn said(matching: &Matching) -> bool {
+    matching.port.generic && matching.fit == Fit::Fits
+}
+
 /// Something other than the port ties a phase to its story.
 pub(super) fn is_tied(story: &Story, phase: &Phase) -> bool {
     phase.service.is_some()
-        || !(story.subject_serves.is_empty() && story.subject_uses.is_empty() && phase.server_serves.is_empty())
+        || !(story.subject_serves.is_empty()
+            && story.subject_uses.is_empty()
+            && phase.server_serves.is_empty()
+            && phase.fails_at.is_empty())
 }

@@ -3,7 +3,7 @@
 
 mod missing;
 
-use super::roles::{Roles, is_tied};
+use super::roles::{Roles, is_tied, said};
 use super::scene::{Group, Scene, address, any};
 use super::{Check, Confidence, Finding, Name, Params, Severity, Value};
 use crate::judge::{Outcome, Sign};
@@ -155,6 +155,8 @@ struct Failure<'a> {
     port: (Transport, u16),
     first: Timestamp,
     last: Timestamp,
+    /// What was said, or what else the server does, proves that it is about Citrix, although many programs use the port.
+    proven: bool,
     /// The finding about it, by its place; none where it is an error.
     place: Option<usize>,
     /// The error, and what is known of it.
@@ -191,9 +193,10 @@ impl<'a> Failures<'a> {
             for (number, story, phase, part) in parts(stories, port) {
                 let (subject, server) = ends(part, server, client);
                 // Where names matter, silence names none.
-                if part.names_of.is_none() && roles.hold((story, part), (subject, server), matching) {
-                    let (place, error) = (Some(place), None);
-                    failures.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
+                if part.names_of.is_none() && !part.context && roles.hold((story, part), (subject, server), matching) {
+                    let (proven, place, error) = (is_proven(part, matching), Some(place), None);
+                    let failure = Failure { phase, how, server, port, first, last, proven, place, error };
+                    failures.add(number, subject, failure);
                 }
             }
         };
@@ -235,8 +238,11 @@ impl<'a> Failures<'a> {
                 let is_about_it = part.names_of.map_or(!granted, |service| roles.name_server_of(service, &known.names));
                 if meant && is_about_it && roles.hold((story, part), (subject, server), &incident.matching) {
                     let (first, last) = (known.seen.first, known.seen.last);
-                    let (how, place, error) = (How::Error(family, code), None, Some(known));
-                    self.add(number, subject, Failure { phase, how, server, port, first, last, place, error });
+                    // It is read off the answer.
+                    let (how, proven) =
+                        (How::Error(family, code), is_proven(part, &incident.matching) || is_tied(story, part));
+                    let (place, error) = (None, Some(known));
+                    self.add(number, subject, Failure { phase, how, server, port, first, last, proven, place, error });
                 }
             }
         }
@@ -253,6 +259,11 @@ fn was_granted(scene: &Scene<'_>, incident: &Incident, family: Family, known: &K
     let each = if family == Family::Kerberos { 2 } else { 1 };
     let answers = scene.ledger.paths.answers(&incident.path);
     answers.is_some_and(|answers| answers.flows > each * known.seen.flows)
+}
+
+/// What was said, or what the server is known to have there, proves what the port does not.
+fn is_proven(part: &Phase, matching: &Matching) -> bool {
+    said(matching) || part.service.is_some() || !part.fails_at.is_empty()
 }
 
 fn is_blocked(sign: Sign) -> bool {
@@ -283,6 +294,7 @@ fn error_of(incident: &Incident) -> Option<(Family, u16)> {
         What::TftpError(code) => (Family::Tftp, code),
         What::ClientAlert(number) | What::ServerAlert(number) => (Family::Alert, number.into()),
         What::HelloUnanswered => (Family::NoHello, 0),
+        What::TransferStuck => (Family::Stuck, 0),
         _ => return None,
     })
 }
@@ -398,6 +410,8 @@ struct Stop {
     ports: BTreeSet<(Transport, u16)>,
     /// Findings about it, by their places.
     places: BTreeSet<usize>,
+    /// All of it is proven to be about Citrix, although many programs use the port.
+    proven: Option<bool>,
     /// What shows it besides.
     shown: Vec<(Path, Seen)>,
     /// How long nothing more came at least, where what has to follow is missing.
@@ -414,6 +428,7 @@ impl Stop {
             self.servers.insert(server);
             self.ports.insert((transport, port));
             self.places.extend(failure.place);
+            self.proven = Some(self.proven.unwrap_or(true) && failure.proven);
             let path = Path { protocol: number_of(transport), port, server, client: subject };
             self.shown.extend(failure.error.map(|known| (path, known.seen.clone())));
         }
@@ -432,14 +447,17 @@ impl Stop {
         found: &[Finding],
     ) -> Option<Finding> {
         let part = story.phases.get(phase)?;
-        let (mut finding, seen) = self.grounds(check, scene, (story, part), found)?;
+        let (mut finding, seen) = self.grounds(check, scene, found)?;
         // What the check names is the map itself.
         finding.sources.splice(..1, story.source.clone());
         let done = self.done.iter().flatten().filter(|done| **done < phase);
         let done: Vec<Name> = done.filter_map(|&done| Some(name_of(story.phases.get(done)?))).collect();
         let sentence = |text: &Option<String>| Value::Sentence(text.clone().unwrap_or_default());
+        let icmp: BTreeSet<&str> =
+            self.places.iter().filter_map(|&place| word_of(found.get(place)?, "cause")).collect();
         let word = match how {
-            How::Error(Family::NoHello, _) => Family::NoHello.name().to_string(),
+            How::Prohibited if icmp.len() == 1 => icmp.into_iter().collect(),
+            How::Error(family, _) if !family.has_numbers() => family.name().to_string(),
             How::Error(family, number) => format!("{}-{number}", family.name()),
             _ => "none".into(),
         };
@@ -454,7 +472,7 @@ impl Stop {
             ("ports", Value::Ports(self.ports.iter().map(|(_, port)| *port).collect())),
             (
                 "remarks",
-                Value::Remarks(remarks(self.places.iter().map(|&place| &found[place]), part.service.is_some())),
+                Value::Remarks(remarks(self.places.iter().map(|&place| &found[place]), self.proven == Some(true))),
             ),
             ("remedy", sentence(&part.remedy)),
             ("stopped", sentence(&story.stopped)),
@@ -477,13 +495,7 @@ impl Stop {
     }
 
     /// A finding with all that those say on which it rests, and what was seen of them.
-    fn grounds(
-        &self,
-        check: &Check,
-        scene: &Scene<'_>,
-        (story, part): (&Story, &Phase),
-        found: &[Finding],
-    ) -> Option<(Finding, Seen)> {
+    fn grounds(&self, check: &Check, scene: &Scene<'_>, found: &[Finding]) -> Option<(Finding, Seen)> {
         let grounds: Vec<&Finding> = self.places.iter().filter_map(|&place| found.get(place)).collect();
         let mut seen: Option<Seen> = None;
         let mut add = |more: &Seen| match &mut seen {
@@ -493,8 +505,10 @@ impl Stop {
         grounds.iter().filter_map(|ground| ground.seen.as_deref()).for_each(&mut add);
         self.shown.iter().for_each(|(_, seen)| add(seen));
         if let Some(ground) = grounds.first() {
-            let severity =
-                grounds.iter().map(|it| severity_of(it, part.service.is_some())).max().unwrap_or(Severity::Info);
+            let severity = grounds.iter().map(|it| it.severity).max().unwrap_or(Severity::Info);
+            // Nothing but the port speaks against it, and what was said speaks for it.
+            let is_sure = self.proven == Some(true) && grounds.iter().any(|it| by_port_alone(it));
+            let severity = if is_sure { Severity::Error } else { severity };
             let confidence = grounds.iter().map(|it| it.confidence).max().unwrap_or(Confidence::Low);
             let mut finding = Finding::of(check, severity, confidence);
             finding.more_clients = grounds.iter().any(|it| it.more_clients);
@@ -507,8 +521,8 @@ impl Stop {
         let (path, shown) = self.shown.first()?;
         let group = scene.group_of(Transport::of_protocol(path.protocol)?, path, shown.clone());
         let missing = self.watched.is_some();
-        let severity =
-            if group.generic && !is_tied(story, part) || missing { Severity::Warning } else { Severity::Error };
+        let is_sure = !group.generic || self.proven == Some(true);
+        let severity = if is_sure && !missing { Severity::Error } else { Severity::Warning };
         let confidence = if missing { Confidence::Medium } else { Confidence::High };
         Some((group.finding(check, scene, severity, confidence), seen?))
     }
@@ -522,32 +536,47 @@ impl Stop {
     }
 }
 
+fn word_of(finding: &Finding, name: &str) -> Option<&'static str> {
+    match finding.params.get(name) {
+        Some(Value::Word(word)) => Some(word),
+        _ => None,
+    }
+}
+
 fn name_of(phase: &Phase) -> Name {
     Name { name: phase.name.clone(), title: phase.title.clone() }
 }
 
-/// How bad a block is where it is known what a port of many programs is used for at this server, and nothing else speaks against it.
-fn severity_of(ground: &Finding, known: bool) -> Severity {
-    let remarks = match ground.params.get("remarks") {
-        Some(Value::Remarks(remarks)) => &remarks[..],
-        _ => &[],
-    };
-    let plain =
-        |remark: &&str| matches!(*remark, GENERIC | "consequence" | "service-fails" | "open-to-some" | "host-down");
-    match ground.severity {
-        Severity::Warning if known && remarks.iter().all(plain) => Severity::Error,
-        severity => severity,
+/// What makes a finding less certain.
+fn doubts_of(finding: &Finding) -> Vec<&'static str> {
+    match finding.params.get("remarks") {
+        Some(Value::Remarks(codes)) => codes.iter().copied().filter(|code| DOUBTS.contains(code)).collect(),
+        _ => Vec::new(),
     }
 }
 
-/// The remark that many programs use a port.
-const GENERIC: &str = "generic-port";
+/// Nothing makes it less certain but that many programs use the port.
+fn by_port_alone(finding: &Finding) -> bool {
+    finding.severity == Severity::Warning && doubts_of(finding).iter().all(|doubt| *doubt == "generic-port")
+}
 
-/// What makes the findings on which it rests less certain, where it is true of each. That many programs use a port is
-/// nothing where it is known what the server has there.
-fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone, known: bool) -> Vec<&'static str> {
-    const DOUBTS: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", GENERIC];
-    let has = |finding: &Finding, code: &str| matches!(finding.params.get("remarks"), Some(Value::Remarks(codes)) if codes.contains(&code));
-    let all = |code: &&str| grounds.clone().next().is_some() && grounds.clone().all(|it| has(it, code));
-    DOUBTS.into_iter().filter(|code| !(known && *code == GENERIC)).filter(all).collect()
+/// Remarks that say why a finding is no error.
+const DOUBTS: [&str; 9] = [
+    "answers-unknown",
+    "one-direction",
+    "lossy",
+    "clock-leaps",
+    "generic-port",
+    "both-public",
+    "neighbour",
+    "only-where-used",
+    "port-is-open",
+];
+
+/// What makes the findings on which it rests less certain, where it is true of each. Where it is proven what the port is used for, that
+/// many programs use it is nothing.
+fn remarks<'a>(grounds: impl Iterator<Item = &'a Finding> + Clone, proven: bool) -> Vec<&'static str> {
+    const TOLD: [&str; 5] = ["answers-unknown", "one-direction", "lossy", "clock-leaps", "generic-port"];
+    let all = |code: &&str| grounds.clone().next().is_some() && grounds.clone().all(|it| doubts_of(it).contains(code));
+    TOLD.into_iter().filter(|code| !(proven && *code == "generic-port")).filter(all).collect()
 }

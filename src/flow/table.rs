@@ -392,11 +392,14 @@ impl FlowTable {
     }
 
     /// By the port map: the known port is the server's. Where it knows both, a well-known one (below 1024) is; clients
-    /// and address translators hand out any other number, those of Citrix among them.
+    /// and address translators hand out any other number, those of Citrix among them. PXE asks from the port of DHCP clients.
     fn by_port(&self, key: &FlowKey, sender: Side) -> Option<(Side, DirectionBasis)> {
+        const DHCP_CLIENT: u16 = 68;
+        const PXE: u16 = 4011;
         let says = |side: Side| {
-            let port = key.endpoint(side).port;
-            let known = (self.knows_port)(key.protocol(), port);
+            let (port, other) = (key.endpoint(side).port, key.endpoint(!side).port);
+            let is_pxe = (port, other) == (DHCP_CLIENT, PXE);
+            let known = if is_pxe { PortUse::Unknown } else { (self.knows_port)(key.protocol(), port) };
             (known, known != PortUse::Unknown && port < 1024)
         };
         use PortUse::{Requests, Server, Unknown};

@@ -8,7 +8,7 @@ use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
 use crate::flow::{FlowRecord, Heard, Showing, TooBig, Vanished, Who};
 use crate::matching::{Fit, Matching, ServiceRef};
-use crate::signature::{Content, Http};
+use crate::signature::{Content, Http, Protocol};
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
@@ -53,6 +53,8 @@ pub enum What {
     HttpError(u16),
     /// TFTP answered with this error. The port is the one that was asked, 69.
     TftpError(u16),
+    /// TFTP sent its data again and again, and none of it was acknowledged. The port is the one that was asked, 69.
+    TransferStuck,
     /// DHCP gave an address, that of the client, and named no boot file.
     Lease,
     /// The same, with a boot file.
@@ -143,6 +145,7 @@ impl What {
             What::Fragments => 22,
             What::HelloClosed => 23,
             What::AskedByPath => 24,
+            What::TransferStuck => 25,
         }
     }
 }
@@ -258,6 +261,10 @@ impl Incidents {
             let incident = Incident { what: What::AskedByPath, matching: *matching, path: Path::of(flow) };
             self.add(incident, Known { names, ..Known::of(flow) });
         }
+        if is_stuck(flow) {
+            let path = Path { port: TFTP, ..Path::of(flow) };
+            self.add(Incident { what: What::TransferStuck, matching: *matching, path }, Known::of(flow));
+        }
     }
 
     /// What is known of an incident.
@@ -292,6 +299,22 @@ impl Incidents {
 /// A hello of TLS to which the server says nothing: no session came of it.
 pub(super) fn is_unanswered(flow: &FlowRecord, showing: Showing) -> bool {
     tls::unanswered(flow, showing).is_some()
+}
+
+/// The port on which TFTP is asked; its data comes from another one (RFC 1350, 4).
+const TFTP: u16 = 69;
+/// How often data has to come, and over how long, before it is known that nobody acknowledges it: a server of TFTP waits for a second or
+/// so before it sends a block again.
+const STUCK: (u64, Span) = (3, Span::seconds(2));
+
+/// Data of TFTP that was sent again and again, and nothing went back.
+fn is_stuck(flow: &FlowRecord) -> bool {
+    let is_tftp = flow.heard.as_ref().is_some_and(|heard| heard.protocol == Protocol::Tftp && heard.by_server);
+    is_tftp
+        && flow.server.port != TFTP
+        && flow.from_client.packets == 0
+        && flow.from_server.packets.saturating_sub(flow.from_server.duplicates.into()) >= STUCK.0
+        && flow.last - flow.first >= STUCK.1
 }
 
 impl AddAssign<&Incidents> for Incidents {

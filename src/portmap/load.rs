@@ -308,9 +308,11 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         },
     };
     let server_serves = services_if(block, "server_serves", names);
+    let fails_at = services_if(block, "fails_at", names);
     let errors = refusals(block);
     let names_of = block.text_if("names_of").and_then(|service| names.service(&service));
     let asked_before = block.text_if("asked_before").map(|path| path.value);
+    let context = block.flag("context");
     let (each_server, next_server) = (block.flag("each_server"), block.flag("next_server"));
     let (optional, only_where_used) = (block.flag("optional"), block.flag("only_where_used"));
     let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
@@ -323,10 +325,12 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         ports,
         service,
         server_serves,
+        fails_at,
         opener: opener?,
         errors,
         names_of,
         asked_before,
+        context,
         each_server,
         next_server,
         optional,
@@ -525,6 +529,7 @@ impl<'a> Names<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::story::Family;
     use super::*;
     use crate::portmap::{PortMap, RuleId};
 
@@ -710,6 +715,101 @@ cited = "Somebody"
             assert!(faults.iter().any(|fault| fault.line == line && fault.what.contains(what)), "{bad}: {faults:?}");
             assert_eq!(faults[0].line, line, "{bad}: {faults:?}");
         }
+    }
+
+    /// A story, to be added to the good map and broken one line at a time.
+    const STORY: &str = r#"[[story]]
+name = "start"
+title = "A start"
+subject = "Host"
+subjects = "hosts"
+subject_serves = ["ica"]
+subject_uses = ["cgp"]
+stopped = "It does not start."
+source = "A page"
+[[story.phase]]
+name = "ask"
+title = "an answer"
+protocol = "udp"
+ports = [80, "90-91"]
+service = "ica"
+server_serves = ["ica"]
+fails_at = ["cgp"]
+errors = ["http-503", "alert", "no-hello"]
+optional = true
+only_where_used = true
+next_within_s = 30
+slow_after_ms = 500
+remedy = "Ask again."
+[[story.phase]]
+name = "call"
+title = "a call"
+protocol = "tcp"
+ports = [99]
+opener = "server"
+"#;
+
+    #[test]
+    fn a_story_is_read() {
+        let map = PortMap::parse(&[GOOD, STORY].concat()).expect("a good map");
+        let [story] = map.stories() else { panic!("{:?}", map.stories()) };
+        let ica = ServiceId(1);
+        assert_eq!((story.name.as_str(), story.subjects.as_str()), ("start", "hosts"));
+        assert_eq!((&story.subject_serves, &story.subject_uses), (&vec![ica], &vec![ServiceId(0)]));
+        let [ask, call] = &story.phases[..] else { panic!("{story:?}") };
+        assert!(ask.optional && ask.only_where_used && !call.optional);
+        assert!(ask.is_at(Transport::Udp, 91) && !ask.is_at(Transport::Tcp, 91) && !ask.is_at(Transport::Udp, 92));
+        let error = |family, number| Refusal { family, number };
+        assert_eq!(
+            ask.errors,
+            [error(Family::Http, Some(503)), error(Family::Alert, None), error(Family::NoHello, None)]
+        );
+        assert!(ask.errors[0].holds(Family::Http, 503) && !ask.errors[0].holds(Family::Http, 500));
+        assert_eq!((ask.opener, call.opener), (Opener::Subject, Opener::Server));
+        assert_eq!((ask.next_within, call.remedy.as_deref()), (Some(30), None));
+    }
+
+    #[test]
+    fn every_mistake_in_a_story_is_reported_with_its_line() {
+        let broken = [
+            (r#"subjects = "hosts""#, "", "missing key `subjects`"),
+            (r#"subject_serves = ["ica"]"#, r#"subject_serves = ["isa"]"#, "there is no service 'isa'"),
+            (r#"fails_at = ["cgp"]"#, r#"fails_at = ["rdp"]"#, "there is no service 'rdp'"),
+            (r#"protocol = "udp""#, r#"protocol = "icmp""#, "'icmp' is not tcp, udp or both"),
+            (r#"ports = [80, "90-91"]"#, "ports = []", "a phase needs at least one port"),
+            (r#"ports = [80, "90-91"]"#, "ports = [0]", "'0' is not a port (1 to 65535)"),
+            (r#"opener = "server""#, r#"opener = "nobody""#, "'nobody' is not subject or server"),
+            (
+                r#"errors = ["http-503", "alert", "no-hello"]"#,
+                r#"errors = ["no-hello-1"]"#,
+                "'no-hello-1' is not an error",
+            ),
+            (r#"errors = ["http-503", "alert", "no-hello"]"#, r#"errors = ["http-x"]"#, "'http-x' is not an error"),
+            ("next_within_s = 30", "next_within_s = 0", "a whole number above 0 is wanted"),
+            ("optional = true", "optional = 1", "true or false is wanted"),
+            (r#"remedy = "Ask again.""#, r#"remedies = "Ask again.""#, "unknown key `remedies`"),
+            (r#"name = "call""#, r#"name = "ask""#, "the phase 'ask' stands in the map already"),
+        ];
+        for (good, bad, what) in broken {
+            let all = [GOOD, STORY].concat();
+            let text = [GOOD, &STORY.replacen(good, bad, 1)].concat();
+            assert_ne!(text, all, "{good}");
+            let place = all.lines().position(|line| line == good).expect("a line of the good story") + 1;
+            // What is missing is reported at the head of its block.
+            let heads = all.lines().take(place).enumerate().filter(|(_, line)| line.starts_with("[["));
+            let head = heads.map(|(line, _)| line + 1).last().expect("it stands in a block");
+            let faults = faults_of(&text);
+            let told = |fault: &MapFault| [place, head].contains(&fault.line) && fault.what.contains(what);
+            assert!(faults.iter().any(told), "{bad}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_story_is_told_once_and_has_phases() {
+        let twice = [GOOD, STORY, STORY].concat();
+        assert!(fault_of(&twice).what.contains("the story 'start' stands in the map already"));
+        let bare = STORY.split("[[story.phase]]").next().expect("a head");
+        assert!(fault_of(&[GOOD, bare].concat()).what.contains("a story needs at least one phase"));
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub struct Phase {
     pub service: Option<ServiceId>,
     /// Only servers that answer on a port of one of these services; empty where any server may be meant.
     pub server_serves: Vec<ServiceId>,
+    /// What fails counts only at servers that answer on a port of one of these services too, or where first words on a generic port
+    /// tell; empty where it counts at any server.
+    pub fails_at: Vec<ServiceId>,
     /// Who opens it.
     pub opener: Opener,
     /// Answers that stop it.
@@ -50,6 +53,8 @@ pub struct Phase {
     pub names_of: Option<ServiceId>,
     /// Only hosts that asked somebody for this path over HTTP, which few hosts of a site do.
     pub asked_before: Option<String>,
+    /// It is told where it works, and nothing stops there.
+    pub context: bool,
     /// Each server counts by itself: what works at another one is no substitute.
     pub each_server: bool,
     /// Where a server does not answer, the host asks the next one after a while.
@@ -99,11 +104,18 @@ pub enum Family {
     Alert,
     /// The hello of TLS had no answer. It has no number.
     NoHello,
+    /// Data of TFTP was never acknowledged. It has no number.
+    Stuck,
 }
 
 impl Family {
-    const ALL: [Family; 6] =
-        [Family::Http, Family::Kerberos, Family::Dns, Family::Tftp, Family::Alert, Family::NoHello];
+    const ALL: [Family; 7] =
+        [Family::Http, Family::Kerberos, Family::Dns, Family::Tftp, Family::Alert, Family::NoHello, Family::Stuck];
+
+    /// Its errors have numbers.
+    pub fn has_numbers(self) -> bool {
+        !matches!(self, Family::NoHello | Family::Stuck)
+    }
 
     /// The name in a map and in the report.
     pub fn name(self) -> &'static str {
@@ -114,6 +126,7 @@ impl Family {
             Family::Tftp => "tftp",
             Family::Alert => "alert",
             Family::NoHello => "no-hello",
+            Family::Stuck => "stuck",
         }
     }
 }
@@ -126,7 +139,7 @@ impl Refusal {
             return Some(Refusal { family, number: None });
         }
         let (family, number) = name.rsplit_once('-')?;
-        let family = Family::ALL.into_iter().find(|it| it.name() == family && *it != Family::NoHello)?;
+        let family = Family::ALL.into_iter().find(|it| it.name() == family && it.has_numbers())?;
         Some(Refusal { family, number: Some(number.parse().ok()?) })
     }
 

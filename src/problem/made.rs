@@ -213,6 +213,16 @@ fn params(
         Cause::Repeats => take("who"),
         Cause::Stopped | Cause::Detour | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
     }
+    // Hosts that wait for what is down, and go to the next one.
+    if let Some(detour) =
+        following.iter().find(|finding| finding.code == "service.detour" && problem.cause != Cause::Detour)
+    {
+        for (name, told) in [("instead", "next_servers"), ("waited", "waited_for_next")] {
+            if let Some(value) = detour.params.get(name) {
+                params = params.with(told, value.clone());
+            }
+        }
+    }
     // The story that stops here: it leads, or it follows from what does.
     if let Some(story) = of.iter().chain(following).find(|finding| finding.code == "service.stopped") {
         let name = if problem.cause == Cause::Stopped { STOPPED } else { FOLLOWING };

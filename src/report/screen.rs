@@ -98,6 +98,7 @@ fn hits_its_clients(problem: &Problem) -> bool {
             | Cause::ForeignProtocol
             | Cause::OtherPort
             | Cause::OtherTransport
+            | Cause::Encryption
     )
 }
 

@@ -86,20 +86,32 @@ pub struct Dns {
     pub name: Option<Box<str>>,
 }
 
-/// The first message of DHCP of each side.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+/// What DHCP said. One flow may be about many clients: answers to everybody, and what a relay asks for.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Dhcp {
-    /// What the answer is, or the request where there is no answer (RFC 2132, 9.6): 2 offers, 5 acknowledges, 6 refuses.
+    /// What the last message was (RFC 2132, 9.6): 2 offers, 5 acknowledges, 6 refuses.
     pub message: Option<u8>,
-    /// The client wants to boot from the network.
+    /// A client wants to boot from the network.
     pub pxe: bool,
-    /// The answer offers or acknowledges an address: this one.
-    pub address: Option<[u8; 4]>,
-    /// The server that says so.
+    /// An answer names a boot file.
+    pub boot_file: bool,
+    /// Addresses that were offered or acknowledged, the first [`LEASE_LIMIT`].
+    pub leases: Vec<Lease>,
+}
+
+/// An address that DHCP gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lease {
+    /// The address.
+    pub address: [u8; 4],
+    /// The server that gives it, where that says so.
     pub server: Option<[u8; 4]>,
-    /// The answer names a boot file.
+    /// With a boot file.
     pub boot_file: bool,
 }
+
+/// Maximum number of addresses of one flow that are kept.
+pub const LEASE_LIMIT: usize = 250;
 
 /// What a client of LDAP asks for first.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -124,6 +136,25 @@ pub struct Tftp {
 /// Maximum length of a path that is kept, in bytes.
 pub const PATH_LIMIT: usize = 128;
 
+impl Dhcp {
+    fn join(mut self, later: Dhcp) -> Dhcp {
+        for lease in later.leases {
+            if let Some(known) = self.leases.iter_mut().find(|known| known.address == lease.address) {
+                known.boot_file |= lease.boot_file;
+                known.server = lease.server.or(known.server);
+            } else if self.leases.len() < LEASE_LIMIT {
+                self.leases.push(lease);
+            }
+        }
+        Dhcp {
+            message: later.message.or(self.message),
+            pxe: later.pxe || self.pxe,
+            boot_file: later.boot_file || self.boot_file,
+            leases: self.leases,
+        }
+    }
+}
+
 impl Content {
     /// What was known before, and what is told now. What is told later stands where both tell the same.
     pub fn join(self, later: Content) -> Content {
@@ -147,13 +178,7 @@ impl Content {
             (Content::Dns(one), Content::Dns(two)) => {
                 Content::Dns(Dns { failure: two.failure.or(one.failure), name: two.name.or(one.name) })
             }
-            (Content::Dhcp(one), Content::Dhcp(two)) => Content::Dhcp(Dhcp {
-                message: two.message.or(one.message),
-                pxe: two.pxe || one.pxe,
-                address: two.address.or(one.address),
-                server: two.server.or(one.server),
-                boot_file: two.boot_file || one.boot_file,
-            }),
+            (Content::Dhcp(one), Content::Dhcp(two)) => Content::Dhcp(one.join(two)),
             (Content::Ldap(one), Content::Ldap(two)) => Content::Ldap(Ldap {
                 start_tls: two.start_tls || one.start_tls,
                 simple_bind: two.simple_bind || one.simple_bind,

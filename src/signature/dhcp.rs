@@ -2,7 +2,7 @@
 
 use super::bytes::{Miss, Parsed, Reader};
 use super::voice::Reading;
-use super::{Content, Dhcp, Opening, Signature, Strength, UDP};
+use super::{Content, Dhcp, Lease, Opening, Signature, Strength, UDP};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dhcp",
@@ -23,22 +23,24 @@ const ADDRESS_AT: usize = 16;
 /// Where the name of the boot file begins, which ends where the options begin.
 const FILE_AT: usize = 108;
 
-fn message(bytes: &[u8]) -> Parsed<Option<Content>> {
+/// What a message says.
+pub(super) fn message(bytes: &[u8]) -> Parsed<Option<Content>> {
     let mut reader = Reader::new(bytes);
     let is_reply = reader.within(REQUEST..=REPLY)? == REPLY;
     let fields = &reader.take(COOKIE_AT - 1)?;
     reader.want(&[0x63, 0x82, 0x53, 0x63])?;
-    let mut known = Dhcp::default();
-    let overloaded = options(reader.rest(), is_reply, &mut known);
+    let (mut known, mut server) = (Dhcp::default(), None);
+    let overloaded = options(reader.rest(), is_reply, &mut known, &mut server);
     // Bytes of the whole message, of which the first was read apart.
     let (address, file) = (&fields[ADDRESS_AT - 1..][..4], &fields[FILE_AT - 1..]);
     if overloaded & FILE_HAS_OPTIONS != 0 {
-        options(file, is_reply, &mut known);
+        options(file, is_reply, &mut known, &mut server);
     } else if is_reply && file[0] != 0 {
         known.boot_file = true;
     }
     let gives = is_reply && matches!(known.message, Some(OFFER | ACKNOWLEDGEMENT));
-    known.address = address.first_chunk().copied().filter(|address| gives && *address != [0; 4]);
+    let given = address.first_chunk().copied().filter(|address| gives && *address != [0; 4]);
+    known.leases.extend(given.map(|address| Lease { address, server, boot_file: known.boot_file }));
     Ok((known != Dhcp::default()).then_some(Content::Dhcp(known)))
 }
 
@@ -53,13 +55,13 @@ const ACKNOWLEDGEMENT: u8 = 5;
 const FILE_HAS_OPTIONS: u8 = 1;
 
 /// Reads options up to their end, and gives which fields hold more of them.
-fn options(bytes: &[u8], is_reply: bool, known: &mut Dhcp) -> u8 {
+fn options(bytes: &[u8], is_reply: bool, known: &mut Dhcp, server: &mut Option<[u8; 4]>) -> u8 {
     let (mut reader, mut overloaded) = (Reader::new(bytes), 0);
     while let Ok((option, value)) = option(&mut reader) {
         match (option, value) {
             (52, &[fields]) => overloaded = fields,
             (53, &[message]) => known.message = Some(message),
-            (54, &[a, b, c, d]) => known.server = Some([a, b, c, d]),
+            (54, &[a, b, c, d]) => *server = Some([a, b, c, d]),
             (60, class) => known.pxe |= class.starts_with(b"PXEClient"),
             (67, [_, ..]) => known.boot_file |= is_reply,
             _ => {}

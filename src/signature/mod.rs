@@ -7,7 +7,9 @@ use std::fmt;
 use voice::{Clue, Reading, Speaker};
 
 pub use alerts::{alert_name, version_name};
-pub use content::{Certificate, Content, Dhcp, Dns, Http, Kerberos, Ldap, PATH_LIMIT, Tftp, Ticket, Tls};
+pub use content::{
+    Certificate, Content, Dhcp, Dns, Http, Kerberos, LEASE_LIMIT, Ldap, Lease, PATH_LIMIT, Tftp, Ticket, Tls,
+};
 pub use name::is_kept_path;
 
 mod alerts;
@@ -226,6 +228,11 @@ pub fn follows_answer(protocol: Option<Protocol>, server_port: u16, first: &[u8]
         None => dtls::follows_answer(datagram) || edt::is_midstream(server_port, datagram),
         Some(_) => false,
     }
+}
+
+/// What a later message of DHCP says: one flow may be about many clients.
+pub fn more_of_dhcp(datagram: &[u8]) -> Option<Content> {
+    dhcp::message(datagram).ok().flatten()
 }
 
 /// What the first datagram says that a server sends from another port than the one of TFTP on which it was asked.

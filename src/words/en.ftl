@@ -125,19 +125,23 @@ service-stopped =
        *[other] {" "}got through { $done },
     } { $opener ->
         [server] { $how ->
-            [silent] did not answer { story-servers } on { port } ({ $phase })
-            [refused] refused { story-servers } on { port } ({ $phase })
-           *[prohibited] could not be reached by { story-servers } on { port } ({ $phase })
+            [silent] did not answer { story-servers } on { $transport } { $ports } ({ $phase })
+            [refused] refused { story-servers } on { $transport } { $ports } ({ $phase })
+           *[prohibited] could not be reached by { story-servers } on { $transport } { $ports } ({ $phase })
         }
        *[subject] { $how ->
         [missing] and never came to { $phase }
-       *[asked] asked { story-servers } for { $phase } on { port }, { $how ->
+       *[asked] asked { story-servers } for { $phase } on { $transport } { $ports }, { $how ->
             [silent] { story-none }
             [refused] { $asked ->
                 [one] and was refused
                *[other] and was refused by all
             }
-            [prohibited] and was told by ICMP that it may not go there
+            [prohibited] { $word ->
+                [nothing-listens] where nothing listens
+                [host-unreachable] which cannot be reached
+               *[prohibited] and was told by ICMP that it may not
+            }
             [half-open] and the answers did not arrive
             [cut] and the connections were cut
            *[error] and the answer was { story-error }
@@ -147,7 +151,11 @@ service-stopped =
     .meaning = { $story } stops there: { $how ->
         [silent] nothing came back. A firewall drops the packets, or the service or its host is down.
         [refused] a reset answered. Nothing listens there, or a firewall answers in its place.
-        [prohibited] an ICMP error answered. Nothing listens there, or a firewall or router rejects the packets.
+        [prohibited] { $word ->
+            [nothing-listens] an ICMP error answered: the host is reachable, and no program listens on this port.
+            [host-unreachable] an ICMP error answered: the host is down, or there is no route to it.
+           *[prohibited] an ICMP error answered: a firewall or router rejects the packets.
+        }
         [half-open] the server answered, and the handshake was never completed. The way back is blocked or leads elsewhere.
         [cut] the connection was reset soon after the handshake, before the server said anything.
         [missing] what came before was answered, and for { $watched } nothing of what has to follow was seen, although the
@@ -160,13 +168,13 @@ service-stopped =
     .remedy = { $remedy } { $how ->
         [error] {""}
         [missing] Look at the last thing that worked, and capture on the host itself to see what it tries next.
-        [refused] Check that the service runs and listens on { port } of { $opener ->
+        [refused] Check that the service runs and listens on { $transport } { $ports } of { $opener ->
             [server] { $clients }
            *[subject] { $server }
         }: { listens }.
        *[silent] { $opener ->
-            [server] Allow { port } to { $clients } from { $server }.
-           *[subject] Allow { port } from { $clients } to { $server }, and check that the service listens: { listens }.
+            [server] Allow { $transport } { $ports } to { $clients } from { $server }.
+           *[subject] Allow { $transport } { $ports } from { $clients } to { $server }, and check that the service listens: { listens }.
         }
     }
 
@@ -182,6 +190,7 @@ story-none = { $asked ->
 # How an error is called: { $word } is its protocol and number.
 story-error = { $word ->
     [no-hello] none: TLS was not answered
+    [stuck] data that did not arrive: it was sent again and again, and never acknowledged
     [tftp-1] "file not found"
     [tftp-2] "access violation"
     [dns-3] "no such name"
@@ -193,10 +202,18 @@ story-error = { $word ->
     [kerberos-18] "account disabled, expired or locked out"
     [kerberos-24] "wrong password"
     [kerberos-37] "clocks differ too much"
+    [http-400] HTTP 400 (bad request)
+    [http-403] HTTP 403 (forbidden)
+    [http-404] HTTP 404 (not found)
+    [http-500] HTTP 500 (internal error)
+    [http-502] HTTP 502 (bad gateway)
+    [http-503] HTTP 503 (service unavailable)
    *[other] { $word }
 }
 # What follows for a story from a larger cause.
 problem-stops-a-story = { $meaning } { $stopped }
+# What follows where hosts wait for a server before they ask the next one.
+problem-makes-wait = { $meaning } Hosts wait { $waited_for_next } for it before { $next_servers } answers.
 
 service-detour =
     .title = { $subject_count ->
@@ -208,7 +225,7 @@ service-detour =
     } for { $server }, which does not answer on { port } ({ $phase })
     .meaning = { $clients } asked { $server } for { $phase } and heard nothing ({ flows }); then { $instead } answered. What needs it works,
         and people wait for it each time that this server is asked first.
-    .remedy = Bring { $server } back, or allow { port } from { $clients } to it: { listens }. If it was removed, take it out of DNS and of the lists
+    .remedy = Bring { $server } back, or allow { port } from { $clients } to it. If it was removed, take it out of DNS and of the lists
         of servers that these hosts have.
 
 ## Findings: what works, but not the way it should
@@ -1188,13 +1205,14 @@ problem-encryption =
         }
        *[plain] Not encrypted: { $named }
     }
-    .meaning = { flows-in-all } to { server-count }: { $state ->
-        [old] the server chose a version of TLS that is no longer held to be safe.
-       *[plain] anybody on the way can read them. Each finding says what that is, and what to set.
+    .meaning = Nothing is broken. { $state ->
+        [old] In { flows-in-all } to { server-count } the server chose a version of TLS that is no longer held to be safe.
+       *[plain] What goes over { flows-in-all } to { server-count } can be read by anybody on the way. Each finding says what that is, and what to
+            set instead.
     }
     .remedy = { $state ->
         [old] Enable TLS 1.2 and 1.3 on servers and clients, and turn off what is older.
-       *[plain] Use TLS where the network on the way is not trusted; --format json lists each service with what to set.
+       *[plain] Use TLS where the network on the way is not trusted. What to set for each service stands in its finding.
     }
 
 problem-mtu =

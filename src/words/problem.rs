@@ -70,6 +70,10 @@ impl Words {
             let params = problem.params.clone().with("meaning", Value::Text(meaning));
             meaning = self.say("problem-stops-a-story", &params);
         }
+        if problem.params.get("waited_for_next").is_some() {
+            let params = problem.params.clone().with("meaning", Value::Text(meaning));
+            meaning = self.say("problem-makes-wait", &params);
+        }
         Texts { title: text("title"), meaning, remedy }
     }
 
@@ -158,10 +162,11 @@ impl Words {
             };
             (!hosts.is_empty()).then(|| HostLine { hosts: told(), remark: self.say(key, &params) })
         };
-        let unanswered = matches!(
-            problem.cause,
-            Cause::NoAnswer | Cause::Stopped | Cause::HostDown | Cause::Prohibited | Cause::SubnetAgainstPort
-        );
+        let unanswered = match problem.cause {
+            // An error is an answer as well.
+            Cause::Stopped => matches!(problem.params.get("how"), Some(Value::Word("silent" | "prohibited"))),
+            cause => matches!(cause, Cause::NoAnswer | Cause::HostDown | Cause::Prohibited | Cause::SubnetAgainstPort),
+        };
         let answered = match problem.servers_answered {
             Some(0) if unanswered => ("none", 0),
             Some(some @ 1..) if unanswered => ("some", some as u64),
@@ -238,6 +243,7 @@ fn what(cause: Cause) -> &'static str {
         Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Mtu => "sessions",
         Cause::Slow | Cause::Repeats => "flows",
         Cause::Exposed | Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport | Cause::Fallback => "flows",
+        Cause::Encryption => "flows",
         _ => "attempts",
     }
 }

@@ -24,6 +24,8 @@ impl Listening {
     pub(super) const WATCHED: u8 = 0x80;
     /// It is told, and it is still of interest when each side said something: up to TLS 1.2 an alert may follow in the clear.
     pub(super) const TIMES: u8 = 16;
+    /// It is DHCP, of which every message may be about another client.
+    pub(super) const DHCP: u8 = 32;
 }
 
 /// What both sides said first.
@@ -74,9 +76,21 @@ impl Flow {
     pub(super) fn listen(&mut self, packet: &Packet, raw: &RawPacket<'_>, who: Who, sequence: Option<u32>) {
         let spoke = Listening::CLIENT << who as u8;
         if self.listening.0 & spoke != 0 && self.listening.0 & (Listening::MORE | Listening::TIMES) == 0 {
+            if self.listening.0 & Listening::DHCP != 0 {
+                self.hear_of_another(packet, raw);
+            }
             return;
         }
         self.listen_closely(packet, raw, who, sequence);
+    }
+
+    /// A later message of DHCP.
+    #[cold]
+    fn hear_of_another(&mut self, packet: &Packet, raw: &RawPacket<'_>) {
+        let Some(heard) = self.cold.as_deref_mut().and_then(|cold| cold.heard.as_mut()) else { return };
+        let content = signature::more_of_dhcp(packet.payload(raw.bytes));
+        let Some(new) = content.map(|content| Details { content: Some(content), ..Details::default() }) else { return };
+        heard.details = joined(heard.details.take(), Some(Box::new(new)));
     }
 
     #[inline(never)]
@@ -186,6 +200,9 @@ impl Flow {
                 self.listening.0 |= if alerts_may_follow(&cold.heard) { Listening::TIMES } else { 0 };
             }
             Answer::Nothing => {}
+        }
+        if cold.heard.as_ref().is_some_and(|heard| heard.protocol == signature::Protocol::Dhcp) {
+            self.listening.0 |= Listening::DHCP;
         }
         let more = self.listening.0 & Listening::MORE != 0;
         let both = Listening::CLIENT | Listening::SERVER;

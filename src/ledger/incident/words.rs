@@ -6,7 +6,7 @@ use crate::ledger::path::Path;
 use crate::matching::{Fit, Matching, ServiceRef};
 use crate::packet::{Address, protocol};
 use crate::portmap::{PortMap, ServiceId};
-use crate::signature::{Content, Dhcp, Dns, Http, Kerberos, Ldap, Protocol, Tftp};
+use crate::signature::{Content, Dhcp, Dns, Http, Kerberos, Ldap, Lease, Protocol, Tftp};
 
 /// Ports of DHCP and TFTP servers: what they send may come from others.
 const DHCP: u16 = 67;
@@ -53,10 +53,7 @@ impl Incidents {
             Content::Tftp(Tftp { error: Some(error), boot_file }) => {
                 (What::TftpError(*error), Path { port: TFTP, ..path }, boot_file.as_ref())
             }
-            Content::Dhcp(dhcp) => match lease(flow, dhcp) {
-                Some((what, path)) => (what, path, None),
-                None => return,
-            },
+            Content::Dhcp(dhcp) => return self.enter_leases(flow, dhcp, matching),
             // A name and a password.
             Content::Ldap(Ldap { simple_bind: true, start_tls: false, .. }) => (What::Plain, path, None),
             _ => return,
@@ -66,16 +63,18 @@ impl Incidents {
         known.names.extend(name.cloned());
         self.add(Incident { what, matching: *matching, path }, known);
     }
-}
 
-/// The address that is given, and by whom.
-fn lease(flow: &FlowRecord, dhcp: &Dhcp) -> Option<(What, Path)> {
-    let client = Address::v4(dhcp.address?);
-    // Answers to everybody are a flow of their own, in which the server is whoever speaks.
-    let speaker = [flow.server, flow.client].into_iter().find(|end| end.port == DHCP)?.address;
-    let server = dhcp.server.map_or(speaker, Address::v4);
-    let what = if dhcp.boot_file { What::LeaseWithBootFile } else { What::Lease };
-    Some((what, Path { protocol: protocol::UDP, port: DHCP, server, client }))
+    /// The addresses that are given, and by whom.
+    fn enter_leases(&mut self, flow: &FlowRecord, dhcp: &Dhcp, matching: &Matching) {
+        // Answers to everybody are a flow of their own, in which the server is whoever speaks.
+        let speaker = [flow.server, flow.client].into_iter().find(|end| end.port == DHCP);
+        for &Lease { address, server, boot_file } in &dhcp.leases {
+            let Some(server) = server.map(Address::v4).or(speaker.map(|end| end.address)) else { continue };
+            let what = if boot_file { What::LeaseWithBootFile } else { What::Lease };
+            let path = Path { protocol: protocol::UDP, port: DHCP, server, client: Address::v4(address) };
+            self.add(Incident { what, matching: *matching, path }, Known::of(flow));
+        }
+    }
 }
 
 /// Whether anybody on the way could read a flow, and if so whether that was heard; otherwise its port says it.
@@ -105,8 +104,8 @@ pub(in crate::ledger) fn plain_service(
     }
 }
 
-fn is_plain(heard: Option<&Heard>, port: u16, service: ServiceId, map: &PortMap, alone: bool) -> bool {
-    let service = map.service(service);
+fn is_plain(heard: Option<&Heard>, port: u16, id: ServiceId, map: &PortMap, alone: bool) -> bool {
+    let service = map.service(id);
     let Some(plain) = &service.plain else { return false };
     let clear = heard.filter(|heard| heard.by_server && is_clear(heard.protocol));
     if !plain.ports.is_empty() {
@@ -116,7 +115,10 @@ fn is_plain(heard: Option<&Heard>, port: u16, service: ServiceId, map: &PortMap,
     }
     match (clear, service.proved_by) {
         (Some(heard), Some(proof)) => heard.protocol == proof,
-        (Some(heard), None) => matches!(heard.content(), Some(Content::Http(Http { path: Some(_), .. }))),
+        (Some(heard), None) => match heard.content() {
+            Some(Content::Http(Http { path: Some(path), .. })) => map.service_asked_by(path) == Some(id),
+            _ => false,
+        },
         (None, _) => false,
     }
 }

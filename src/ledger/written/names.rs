@@ -137,6 +137,7 @@ names! {
         TooBig = "too-big",
         Fragments = "fragments",
         AskedByPath = "asked-by-path",
+        TransferStuck = "transfer-stuck",
     }
     CitrixName {
         GatewayService = "gateway-service",
