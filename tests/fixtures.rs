@@ -245,6 +245,9 @@ fn a_finding_has_an_id_of_its_own_that_stays_when_captures_are_added() {
         "f-fallback.cgp-to-ica-tcp-1494-for-tcp-2598-10.77.27.22",
         "f-launch.slow-tcp-1494-for-tcp-2598-10.77.27.22",
         "f-service.stopped-licensing-vendor-refused",
+        "f-encryption.plain-ica-cgp",
+        "f-encryption.plain-ica-edt",
+        "f-encryption.plain-ica-ica",
     ];
     assert_eq!(ids(&alone), expected);
     assert!(ids(&both).len() > expected.len(), "the other capture adds findings");

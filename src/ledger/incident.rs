@@ -272,6 +272,10 @@ impl Incidents {
         self.incidents.get(&incident.what.sort())?.get(incident)
     }
 
+    fn known_mut(&mut self, incident: &Incident) -> Option<&mut Known> {
+        self.incidents.get_mut(&incident.what.sort())?.get_mut(incident)
+    }
+
     /// Every incident, sort by sort, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Incident, &Known)> {
         self.incidents.values().flatten()

@@ -384,6 +384,44 @@ impl Seen {
         }
     }
 
+    /// What one flow shows where there are very many: no ports of clients, no errors, and not who answered.
+    pub(super) fn in_brief(flow: &FlowRecord) -> Seen {
+        let mut seen = Seen {
+            flows: 0,
+            first: flow.first,
+            latest: Few::default(),
+            begun: 0,
+            last: flow.last,
+            watched: flow.watched(),
+            evidence: Few::default(),
+            openers: Few::default(),
+            client_ports: Few::default(),
+            tries: 0,
+            errors: Few::default(),
+            signs: Few::default(),
+            reset_after: None,
+            vlans: Few::default(),
+        };
+        seen.add_in_brief(flow);
+        seen
+    }
+
+    /// Adds one flow more to such, without an allocation where it is none of the first.
+    pub(super) fn add_in_brief(&mut self, flow: &FlowRecord) {
+        self.flows += 1;
+        self.first = self.first.min(flow.first);
+        self.latest.join(&[Reverse(flow.first)], LATEST_LIMIT);
+        self.begun += i128::from(flow.first.0);
+        self.last = self.last.max(flow.last);
+        self.watched = self.watched.max(flow.watched());
+        self.evidence.join(&flow.evidence, NAMED_LIMIT);
+        self.openers.join(&[flow.opener], NAMED_LIMIT);
+        self.tries += flow.tries();
+        if flow.vlans != Vlans::default() {
+            self.vlans.join(&[flow.vlans], NAMED_LIMIT);
+        }
+    }
+
     /// When the last flow began: what was answered after it was answered after every attempt.
     pub fn began(&self) -> Timestamp {
         self.latest.first().map_or(self.first, |began| began.0)

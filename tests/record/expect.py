@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 
 BLOCKED = {"silent", "refused", "prohibited", "half_open", "reset_early"}
 SESSIONS = {"ica", "cgp", "edt"}
+# How the paths begin that a service is asked for, and what is said where anybody on the way can read it.
+PATHS = {
+    "/scripts/wpnbr.dll": ("xml-sta", "xml"), "/scripts/ctxsta.dll": ("xml-sta", "xml"),
+    "/citrix/store": ("storefront", "storefront"), "/sessionrecordingbroker/": ("session-recording", "recording"),
+}
 GREETINGS = {
     "ica": "7f7f49434100", "cgp": "1a4347502f3031", "edt": "80000000", "tls": "1603", "ssh": "5353482d",
     "dtls": "16fe", "http": "504f5354",
@@ -101,7 +106,7 @@ def expected(capture, scene_says):
     require(not untold, f"told but not in the file: {untold}")
     for flow, one in zip(flows, told):
         witness(flow, one, packets[-1]["time"])
-    clear = in_the_clear(told)
+    clear = in_the_clear(flows, told)
     pattern = {
         "exit_code": scene_says.exit_code,
         "captures": [capture_line(capture, packets)],
@@ -115,16 +120,28 @@ def expected(capture, scene_says):
     return pattern
 
 
-def in_the_clear(told):
-    """Sessions that anybody on the way can read, one finding for each of their services: it follows from what was played."""
-    works = {"established", "answered", "midstream"}
-    found = []
-    for service in sorted({one.service for one in told if one.service in SESSIONS}):
-        here = {one.server for one in told if one.service == service == one.heard and one.outcome in works}
-        if here:
-            servers = sorted(here, key=ipaddress.ip_address)
-            found.append(Found("encryption.plain-ica", "info", servers=servers, service=service))
-    return found
+def in_the_clear(flows, told):
+    """What anybody on the way can read, one finding for each service: it follows from what was played."""
+    servers = {}
+    for flow, one in zip(flows, told):
+        if one.outcome in {"established", "answered", "midstream"}:
+            if one.service in SESSIONS and one.service == one.heard:
+                servers.setdefault(("ica", one.service), set()).add(one.server)
+            elif service := asked_by_path(flow):
+                servers.setdefault(service[::-1], set()).add(one.server)
+    return [Found(f"encryption.plain-{name}", "info", servers=sorted(here, key=ipaddress.ip_address), service=service)
+            for (name, service), here in sorted(servers.items())]
+
+
+def asked_by_path(flow):
+    """The service that was asked for over HTTP and answered, and what is said of that; none where it is not known by its path."""
+    said = [next((bytes.fromhex(one["begins"]) for one in flow["packets"]
+                  if one["begins"] and (one["from"] == flow["client"]) == mine), b"") for mine in (True, False)]
+    request = said[0].split(b" ")
+    if len(request) < 3 or not said[1].startswith(b"HTTP/1."):
+        return None
+    path = request[1].decode(errors="replace").lower()
+    return next((service for begin, service in PATHS.items() if path.startswith(begin)), None)
 
 
 def servers_of(findings):

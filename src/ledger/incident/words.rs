@@ -3,10 +3,12 @@
 use super::{Incident, Incidents, Known, What};
 use crate::flow::{FlowRecord, Heard, Showing};
 use crate::ledger::path::Path;
+use crate::ledger::sighting::Seen;
 use crate::matching::{Fit, Matching, ServiceRef};
 use crate::packet::{Address, protocol};
 use crate::portmap::{PortMap, ServiceId};
 use crate::signature::{Content, Dhcp, Dns, Http, Kerberos, Ldap, Lease, Protocol, Tftp};
+use std::collections::BTreeSet;
 
 /// Ports of DHCP and TFTP servers: what they send may come from others.
 const DHCP: u16 = 67;
@@ -32,9 +34,20 @@ impl Incidents {
         if let Some(heard) = plain(flow, showing, matching, map) {
             // Who asks is not kept: of healthy sessions there are very many.
             let path = Path { client: Address::default(), ..Path::of(flow) };
-            let known = Known { of: heard.into(), ..Known::of(flow) };
-            self.add(Incident { what: What::Plain, matching: *matching, path }, known);
+            self.add_plain(Incident { what: What::Plain, matching: *matching, path }, flow, heard);
         }
+    }
+
+    /// Adds a flow that could be read. There may be very many of one kind, and all but the first few change numbers only.
+    fn add_plain(&mut self, incident: Incident, flow: &FlowRecord, heard: bool) {
+        if let Some(known) = self.known_mut(&incident) {
+            known.seen.add_in_brief(flow);
+            known.times += 1;
+            known.of += u64::from(heard);
+            return;
+        }
+        let (seen, names) = (Seen::in_brief(flow), BTreeSet::new());
+        self.add(incident, Known { seen, times: 1, of: heard.into(), spans: None, numbers: None, names });
     }
 
     fn enter_content(&mut self, flow: &FlowRecord, content: &Content, matching: &Matching) {
