@@ -241,7 +241,7 @@ path-fragments =
        *[other] { $fragmented } datagrams
     } between { $clients } and { $server } came in fragments ({ $packets } packets in { flows }). Where one fragment is lost all of the datagram is, and
         firewalls and NAT often drop fragments: sessions freeze, and streams become slow. The sender takes the path for wider than it is.
-    .remedy = Let the size of datagrams fit the path: for EDT turn on MTU discovery (VDA and Workspace app 1911 or later) or set a smaller MSS,
+    .remedy = Let the size of datagrams fit the path: for EDT turn on MTU discovery (VDA 1912, Workspace app 1911, or later) or set a smaller MSS,
         for Provisioning set a smaller MTU. Find the link or tunnel on the way that is narrower than 1,500 bytes.
 
 mtu-outcome = { $outcome ->

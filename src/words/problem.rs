@@ -217,6 +217,8 @@ fn what(cause: Cause) -> &'static str {
     match cause {
         Cause::SessionDied | Cause::IdleTimeout | Cause::ResetInSession | Cause::Mtu => "sessions",
         Cause::Exposed | Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport | Cause::Fallback => "flows",
+        // Most findings that are told alone are about flows that were answered.
+        Cause::Single => "flows",
         _ => "attempts",
     }
 }
