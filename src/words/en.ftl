@@ -257,7 +257,8 @@ mtu-outcome = { $outcome ->
 mtu-icmp = { $icmp ->
         [named] { $icmp_from } said that no more than { $mtu } bytes fit (ICMP): the message is there, and the sender does not act on it.
         [unnamed] { $icmp_from } said that packets are too big (ICMP), without saying what would fit.
-       *[none] No ICMP message says that packets are too big: a firewall drops it, or a device on the way never sends it.
+       *[none] No ICMP message says that packets are too big: a firewall drops it, or a device on the way never sends it. An inspection that
+            drops these very packets looks the same.
     }
 mtu-remedy = Find the link between the two that takes less than { $size } bytes (a VPN, a tunnel, a PPPoE line), and let it lower the MSS of TCP
         connections to the size that fits (MSS clamping). Let ICMP "fragmentation needed" (type 3 code 4; over IPv6 "packet too big") pass
