@@ -6,13 +6,15 @@ mod support;
 use cap_audit::finding::{Confidence, Finding, Severity, Value};
 use cap_audit::flow::Vanished;
 use cap_audit::judge::Outcome;
+use cap_audit::ledger::Ledger;
+use cap_audit::ledger::written::CaptureNames;
 use cap_audit::packet::TcpFlags;
 use cap_audit::problem::Cause;
 use cap_audit::time::Span;
 use cap_audit::words::Words;
 use support::{
-    CLIENT_ISN, Captured, SERVER_ISN, START, Talk, Who, audit, client, findings_of, flow_to, meanwhile, merge,
-    problems_of, server,
+    CLIENT_ISN, Captured, SERVER_ISN, START, Talk, Who, audit, citrix, client, findings_in, findings_of, flow_to,
+    meanwhile, merge, problems_of, server,
 };
 
 const CLIENT: &str = "10.0.0.14";
@@ -112,6 +114,20 @@ fn small_segments_few_repetitions_and_a_silent_host_are_no_matter_of_size() {
     assert_eq!(codes_of(vec![vanishes(CLIENT, 50_001, Who::Server, &FULL, 5)]), ["path.mtu"]);
     let silent = |port| again_and_again(session(CLIENT, port).answers(&FULL), Who::Server, 6);
     assert_eq!(codes_of(vec![silent(50_001), silent(50_002)]), ["path.died"], "nobody is there any more");
+}
+
+#[test]
+fn where_both_sides_repeat_in_vain_all_is_lost_whatever_its_size() {
+    let dead = |port| {
+        let talk = session(CLIENT, port).says(b"a small one").answers(&FULL);
+        let talk = (0..6).fold(talk, |talk, time| {
+            let talk = talk.wait(pause(200 << time)).repeats(Who::Server);
+            as_after_hello(talk.wait(pause(30))).says(b"a small one")
+        });
+        as_after_hello(talk).segment(Who::Client, TcpFlags::FIN | TcpFlags::ACK, b"")
+    };
+    assert_eq!(vanished(dead(50_001)), None);
+    assert!(found([dead(50_001), dead(50_002)]).iter().all(|finding| finding.code != "path.mtu"));
 }
 
 #[test]
@@ -368,4 +384,18 @@ fn a_client_that_comes_back_after_silence_shows_that_its_connection_was_forgotte
     let (back_again, meaning) = told(vec![dies(50_001), later]);
     assert_eq!(back_again, Some(Value::Number(1)));
     assert!(meaning.contains("was answered on a new connection, so"), "{meaning}");
+}
+
+#[test]
+fn a_written_ledger_tells_the_same() {
+    let large = [50_001, 50_002].map(|port| vanishes(CLIENT, port, Who::Server, &FULL, 5));
+    let lossy = (0..4).map(|port| loses("10.0.0.77", "10.0.1.77", 50_000 + port, 600, 40));
+    let nat = [seen_at("10.1.1.7", SERVER, 99, 0, true), seen_at("10.9.0.1", SERVER, 99, 1, true)];
+    let ledger = audit(captured(large.into_iter().chain(lossy).chain(nat))).ledger;
+    let mut out = Vec::new();
+    ledger.write(&citrix(), &["memory"], &mut out).expect("memory takes everything");
+    let read = Ledger::read(&mut &out[..], &citrix(), &mut CaptureNames::default()).expect("it was just written");
+    assert_eq!(read, ledger);
+    let codes: Vec<&str> = findings_in(&read).iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["path.mtu", "path.loss", "path.nat"]);
 }

@@ -3,7 +3,7 @@
 use super::scene::{Group, Scene};
 use super::{Check, Confidence, Finding, Params, Severity, Value};
 use crate::flow::Who;
-use crate::ledger::{Incident, Known, What};
+use crate::ledger::{Incident, Known, Path, Rate, What};
 use crate::packet::{Address, protocol};
 use crate::transport::Transport;
 use std::collections::btree_map::Entry;
@@ -37,6 +37,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
+/// UDP ports of Provisioning, as installed.
+const PROVISIONING: std::ops::RangeInclusive<u16> = 6_890..=6_969;
 /// Minimum number of flows in which large packets vanish ...
 const FLOWS: u64 = 2;
 /// ... or of repetitions in vain in all.
@@ -67,7 +69,7 @@ fn look_for_holes(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let Some((sender, shrank)) = vanished(incident.what) else { continue };
         let Some((smallest, largest)) = known.numbers else { continue };
         // Larger ones arrived between the same two, on the same port: then it is not their size.
-        let arrives = |rate: &crate::ledger::Rate| rate.large[sender as usize] > 0;
+        let arrives = |rate: &Rate| rate.large[sender as usize] > 0;
         if !shrank && scene.ledger.losses.get(&incident.path).is_some_and(arrives) {
             continue;
         }
@@ -165,7 +167,7 @@ impl<'a> Hole<'a> {
 
 /// Other clients of the same server to or from which large packets of this side arrive.
 fn others(scene: &Scene<'_>, group: &Group<'_>, sender: Who) -> u64 {
-    let here = |path: &crate::ledger::Path| path.server == group.server && !group.clients.contains_key(&path.client);
+    let here = |path: &Path| path.server == group.server && !group.clients.contains_key(&path.client);
     let passes = scene.ledger.losses.iter().filter(|(path, rate)| here(path) && rate.large[sender as usize] > 0);
     passes.map(|(path, _)| path.client).collect::<BTreeSet<_>>().len() as u64
 }
@@ -200,7 +202,7 @@ fn look_for_fragments(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>
     }
 }
 
-/// Fragments hurt: sessions over EDT, and Provisioning.
+/// Fragments hurt: sessions over EDT, whose newer versions look for a size that fits (facts MTU-02, MTU-05), and Provisioning.
 fn is_hurt(port: u16, scene: &Scene<'_>) -> bool {
-    scene.map.session_ports(Transport::Udp).contains(&port) || port == 443 || (6_890..=6_969).contains(&port)
+    scene.map.session_ports(Transport::Udp).contains(&port) || port == 443 || PROVISIONING.contains(&port)
 }

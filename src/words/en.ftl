@@ -412,7 +412,7 @@ path-fragments =
        *[other] { $fragmented } datagrams
     } between { $clients } and { $server } came in fragments ({ $packets } packets in { flows }). Where one fragment is lost all of the datagram is, and
         firewalls and NAT often drop fragments: sessions freeze, and streams become slow. The sender takes the path for wider than it is.
-    .remedy = Let the size of datagrams fit the path: for EDT turn on MTU discovery (VDA and Workspace app 1911 or later) or set a smaller MSS,
+    .remedy = Let the size of datagrams fit the path: for EDT turn on MTU discovery (VDA 1912, Workspace app 1911, or later) or set a smaller MSS,
         for Provisioning set a smaller MTU. Find the link or tunnel on the way that is narrower than 1,500 bytes.
 
 mtu-outcome = { $outcome ->
@@ -428,7 +428,8 @@ mtu-outcome = { $outcome ->
 mtu-icmp = { $icmp ->
         [named] { $icmp_from } said that no more than { $mtu } bytes fit (ICMP): the message is there, and the sender does not act on it.
         [unnamed] { $icmp_from } said that packets are too big (ICMP), without saying what would fit.
-       *[none] No ICMP message says that packets are too big: a firewall drops it, or a device on the way never sends it.
+       *[none] No ICMP message says that packets are too big: a firewall drops it, or a device on the way never sends it. An inspection that
+            drops these very packets looks the same.
     }
 mtu-remedy = Find the link between the two that takes less than { $size } bytes (a VPN, a tunnel, a PPPoE line), and let it lower the MSS of TCP
         connections to the size that fits (MSS clamping). Let ICMP "fragmentation needed" (type 3 code 4; over IPv6 "packet too big") pass

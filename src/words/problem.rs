@@ -244,6 +244,8 @@ fn what(cause: Cause) -> &'static str {
         Cause::Slow | Cause::Repeats => "flows",
         Cause::Exposed | Cause::ForeignProtocol | Cause::OtherPort | Cause::OtherTransport | Cause::Fallback => "flows",
         Cause::Encryption => "flows",
+        // Most findings that are told alone are about flows that were answered.
+        Cause::Single => "flows",
         _ => "attempts",
     }
 }

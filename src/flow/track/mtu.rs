@@ -20,6 +20,8 @@ pub(super) struct Watch {
     smaller: Option<(u16, u32)>,
     /// Packets of the other side meanwhile, none of which acknowledged it.
     heard: u32,
+    /// How often the other side repeated data of its own.
+    against: u32,
     /// The side cannot have sent a packet of that size before, and most likely did not.
     first_large: bool,
     small_before: bool,
@@ -61,13 +63,19 @@ impl Flow {
                     watch.size = size;
                 }
             },
-            // The first side that repeats in vain is the one that matters.
-            Some(watch) if watch.who != who && watch.times >= IN_VAIN => {}
+            // The other side repeats as well: what answers it does not arrive either, whatever its size.
+            Some(watch) if watch.who != who && watch.times >= IN_VAIN => {
+                watch.against = watch.against.saturating_add(1)
+            }
             watch => {
-                // It goes back to what lies before: what was heard since acknowledged neither.
-                let heard = watch.filter(|watch| watch.who == who).map_or(0, |watch| watch.heard);
+                // Where the side goes back to what lies before, what was heard since acknowledged that neither.
+                let (heard, against) = match watch {
+                    Some(watch) if watch.who == who => (watch.heard, watch.against),
+                    Some(watch) => (0, watch.times),
+                    None => (0, 0),
+                };
                 let (from, smaller) = (tcp.sequence, None);
-                *watch = Some(Watch { who, from, size, times: 1, smaller, heard, first_large, small_before });
+                *watch = Some(Watch { who, from, size, times: 1, smaller, heard, against, first_large, small_before });
             }
         }
     }
@@ -119,7 +127,7 @@ impl Watch {
     fn vanished(&self) -> Option<Vanished> {
         let Watch { who, size, times, heard, first_large, .. } = *self;
         let vanished = Vanished { by: who, smallest: size, arrived: 0, times, recovered: false, heard, first_large };
-        (times >= IN_VAIN && size >= LARGE && self.small_before).then_some(vanished)
+        (times >= IN_VAIN && self.against < IN_VAIN && size >= LARGE && self.small_before).then_some(vanished)
     }
 }
 
