@@ -108,8 +108,8 @@ fn look_for_waits(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     for ((service, how, ..), slow) in slow {
         let (fast_servers, of) = beside(scene, service, &slow.group, &servers);
         let confidence = match slow.matching.basis {
-            _ if slow.generic => Confidence::Low,
-            Basis::Signature if slow.round_trip.is_some() => Confidence::High,
+            _ if slow.generic || slow.round_trip.is_none() => Confidence::Low,
+            Basis::Signature => Confidence::High,
             _ => Confidence::Medium,
         };
         let title = scene.map.service(service).title.clone();
@@ -144,9 +144,7 @@ fn too_long(scene: &Scene<'_>, incident: &Incident, known: &Known) -> Option<(Ho
         How::Hello => HELLO,
         How::Never => within?.max(GIVEN_UP),
     };
-    // Where the port alone tells the service, a client may have had no request at all.
-    let proved = how != How::Never || incident.matching.basis == Basis::Signature;
-    (longest >= limit && proved).then_some((how, service))
+    (longest >= limit).then_some((how, service))
 }
 
 /// The one service that a flow is told to be of, or that is at home on its port. Of a hello any of them will do.
@@ -192,7 +190,7 @@ fn group_of<'a>(scene: &Scene<'a>, incident: &Incident, seen: Seen) -> Group<'a>
 }
 
 /// How many other servers of the service answer on that port and are not slow, and how many flows worked at this one: where the port
-/// is that of the service.
+/// is that of the service alone, or its flows are told by their words.
 fn beside(
     scene: &Scene<'_>,
     service: ServiceId,
@@ -201,11 +199,15 @@ fn beside(
 ) -> (u64, u64) {
     let (mut fast, mut flows) = (BTreeSet::new(), 0);
     let number = if group.transport == Transport::Udp { protocol::UDP } else { protocol::TCP };
-    let here = |path: &Path| (path.protocol, path.port) == (number, group.port);
-    for (path, answered) in scene.ledger.paths.iter().filter(|(path, _)| here(path)) {
-        let Some(working) = answered.working else { continue };
+    let by_port = scene.ledger.paths.iter().filter_map(|(path, answered)| Some((path, answered.working?.flows)));
+    let by_words = scene.ledger.incidents.iter().filter(|(incident, _)| {
+        let Incident { what, matching, .. } = incident;
+        *what == What::Plain && matching.service == Some(ServiceRef::One(service)) && matching.port.generic
+    });
+    let by_words = by_words.map(|(incident, known)| (&incident.path, known.seen.flows));
+    for (path, more) in by_port.chain(by_words).filter(|(path, _)| (path.protocol, path.port) == (number, group.port)) {
         if path.server == group.server {
-            flows += working.flows;
+            flows += more;
         } else if !slow.contains(&(service, path.server)) {
             fast.insert(path.server);
         }
