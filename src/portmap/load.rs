@@ -521,6 +521,8 @@ cited = "Somebody"
             speaks: None,
             session: false,
             carries: Vec::new(),
+            requests: false,
+            answers_within: None,
             blocked: None,
             instead: None,
         };

@@ -75,13 +75,8 @@ impl Flow {
             return;
         }
         let first = (!self.server_spoke()).then_some(wait);
-        let new = Wait {
-            times: 1,
-            longest: wait,
-            first,
-            at: raw.at,
-            packet: PacketRef { capture: raw.capture, packet: raw.number },
-        };
+        let new =
+            Wait { times: 1, longest: wait, first, packet: PacketRef { capture: raw.capture, packet: raw.number } };
         let known = &mut self.extras().wait;
         *known = Some(match *known {
             None => new,
@@ -102,7 +97,6 @@ impl Flow {
             times: 1,
             longest: wait,
             first: Some(wait),
-            at: raw.at,
             packet: PacketRef { capture: raw.capture, packet: raw.number },
         };
         self.extras().in_vain.get_or_insert(in_vain);
