@@ -4,6 +4,7 @@
 mod support;
 
 use cap_audit::finding::{Confidence, Finding, Severity, Value};
+use cap_audit::pipeline::Options;
 use cap_audit::problem::Cause;
 use cap_audit::time::{Span, Timestamp};
 use support::{Captured, Talk, Who, audit, client, findings_of, meanwhile, merge, server};
@@ -336,4 +337,20 @@ fn blocks_of_a_disk_that_are_alike_are_no_requests_whoever_speaks_first() {
         panic!("the target is the client all the same")
     };
     assert_eq!(finding.clients, [support::address("10.0.0.7")]);
+}
+
+/// A mix of all of them, dealt to workers in any way.
+#[test]
+fn the_number_of_workers_and_the_size_of_batches_change_nothing() {
+    let slow = ["10.0.1.27", "10.0.1.28"].map(|to| asked(licensing(CLIENT, to, 4), 4, 9_800));
+    let targets = (0..3).map(|host| streams(&format!("10.0.0.{host}"), PVS, 400, 15));
+    let packets = captured(slow.into_iter().chain(targets));
+    let one = audit(packets.clone());
+    assert_eq!(findings_of(&one).iter().filter(|finding| finding.code.starts_with("service.")).count(), 3);
+    for (workers, batch) in [(1, 1), (3, 7), (7, 256)] {
+        let options = Options { workers, ..support::keeping() };
+        let other = support::audit_with(packets.clone(), options, batch);
+        assert_eq!(one.ledger, other.ledger, "{workers} workers");
+        assert_eq!(findings_of(&one), findings_of(&other), "{workers} workers");
+    }
 }
