@@ -50,7 +50,7 @@ struct Slow<'a> {
     matching: Matching,
     times: u64,
     longest: Span,
-    /// The longest round trip of the flows of which it is known.
+    /// The shortest round trip that was seen: what the way takes where nothing is in it.
     round_trip: Option<Span>,
     /// Told by its port alone, which many programs use.
     generic: bool,
@@ -78,8 +78,8 @@ fn look_for_waits(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let Incident { matching, path, .. } = *incident;
         let is_tied = || scene.is_tied(&group_of(scene, incident, known.seen.clone()));
         let generic = matching.service.is_none();
-        let round_trip = round_trip(scene, incident, known);
-        let network = round_trip.is_some_and(|round_trip| round_trip.0 >= longest.0 / ROUND_TRIPS);
+        let round_trips = round_trips(scene, incident, known);
+        let network = round_trips.is_some_and(|(_, slowest)| slowest.0 >= longest.0 / ROUND_TRIPS);
         if network || is_doubtful(scene, &path, &known.seen) || generic && !is_tied() {
             continue;
         }
@@ -101,7 +101,8 @@ fn look_for_waits(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         };
         entry.times += known.times;
         entry.longest = entry.longest.max(longest);
-        entry.round_trip = entry.round_trip.max(round_trip);
+        let fastest = round_trips.map(|(fastest, _)| fastest);
+        entry.round_trip = entry.round_trip.into_iter().chain(fastest).min();
         entry.generic &= generic;
     }
     let servers: BTreeSet<(ServiceId, Address)> = slow.keys().map(|&(service, .., server)| (service, server)).collect();
@@ -161,15 +162,17 @@ fn service_of(scene: &Scene<'_>, matching: &Matching, how: How) -> Option<Servic
     }
 }
 
-/// The longest round trip that was seen of these flows, or else what half of all handshakes of the same service did not exceed.
-fn round_trip(scene: &Scene<'_>, incident: &Incident, known: &Known) -> Option<Span> {
-    let micros = |micros: u64| Span::micros(i64::try_from(micros).unwrap_or(i64::MAX / 1_000));
-    if let Some((_, longest)) = known.numbers {
-        return Some(micros(longest));
+/// The shortest round trip that was seen of these flows, and the longest; or else what half of all handshakes of the same service did
+/// not exceed.
+fn round_trips(scene: &Scene<'_>, incident: &Incident, known: &Known) -> Option<(Span, Span)> {
+    let span = |micros: u64| Span::micros(i64::try_from(micros).unwrap_or(i64::MAX / 1_000));
+    if let Some((shortest, longest)) = known.numbers {
+        return Some((span(shortest), span(longest)));
     }
     let service = incident.matching.service?;
     let others = scene.ledger.round_trips.get(&Some(service)).filter(|_| incident.path.protocol == protocol::TCP)?;
-    (others.count() > 0).then(|| micros(others.quantile(0.5)))
+    let typical = span(others.quantile(0.5));
+    (others.count() > 0).then_some((typical, typical))
 }
 
 /// The answer may have come earlier: packets are missing, one direction is, or the clock leapt.
