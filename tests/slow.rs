@@ -4,6 +4,7 @@
 mod support;
 
 use cap_audit::finding::{Confidence, Finding, Severity, Value};
+use cap_audit::pipeline::Options;
 use cap_audit::problem::Cause;
 use cap_audit::time::{Span, Timestamp};
 use support::{Captured, Talk, Who, audit, client, findings_of, meanwhile, merge, server};
@@ -142,6 +143,68 @@ fn of_other_protocols_the_first_answer_alone_can_be_late() {
     assert_eq!((duration(finding, "longest"), number(finding, "times")), (7_000, 1));
 }
 
+/// The record of a hello of TLS 1.2 (RFC 5246, 7.4.1.2) with a server's name (RFC 6066, 3).
+fn client_hello(name: &str) -> Vec<u8> {
+    let length = name.len() as u16;
+    let entry = [&[0][..], &length.to_be_bytes(), name.as_bytes()].concat();
+    let list = [&(length + 3).to_be_bytes()[..], &entry].concat();
+    let extension = [&[0, 0][..], &(length + 5).to_be_bytes(), &list].concat();
+    let head = [&[3, 3][..], &[7; 32], &[0], &[0, 2, 0xc0, 0x2f], &[1, 0]].concat();
+    let body = [&head[..], &(extension.len() as u16).to_be_bytes(), &extension].concat();
+    hello(1, &body)
+}
+
+fn hello(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = body.len() as u16;
+    [&[22, 3, 1][..], &(length + 4).to_be_bytes(), &[kind, 0], &length.to_be_bytes(), body].concat()
+}
+
+/// The first answer to a hello is the server's alone to give; what is said inside TLS may be anything.
+#[test]
+fn inside_tls_the_hello_alone_can_be_answered_late() {
+    let server_hello = hello(2, &[&[3, 3][..], &[9; 32], &[0], &[0xc0, 0x2f], &[0]].concat());
+    let talk = |name: &str, first, second| {
+        let talk = Talk::between(client(CLIENT, 50_001), server("10.0.1.44", 443)).at(BEGIN);
+        let talk = talk.syn().wait(millis(4)).syn_ack().ack().says(&client_hello(name));
+        let talk = talk.wait(millis(first)).answers(&server_hello).wait(millis(4));
+        talk.says(&[23, 3, 3, 0, 2, 1, 1]).wait(millis(second)).answers(&[23, 3, 3, 0, 2, 1, 1]).ack()
+    };
+    assert_eq!(slow([talk("customer.cloud.com", 20, 30_000)]), []);
+    assert_eq!(slow([talk("www.example.com", 5_000, 20)]), []);
+    let [finding] = &slow([talk("customer.cloud.com", 5_000, 30_000)])[..] else { panic!("it is told once") };
+    assert_eq!((word(finding, "how"), duration(finding, "longest")), ("hello", 5_000));
+}
+
+#[test]
+fn a_request_that_is_acknowledged_and_never_answered_is_told_where_the_client_gives_up() {
+    let asked = || licensing(CLIENT, LICENSE, 4).says(REQUEST).wait(millis(4)).server_ack().wait(millis(20_000));
+    for talk in [asked().fin(), asked().reset()] {
+        let [finding] = &slow([talk])[..] else { panic!("it is told once") };
+        assert_eq!((word(finding, "how"), duration(finding, "longest")), ("never", 20_000));
+    }
+    // It answers after all.
+    assert_eq!(slow([asked().fin().wait(millis(100)).answers(ANSWER)]), []);
+    // The capture ends before it is known.
+    assert_eq!(slow([asked()]), []);
+    // Nobody knows whether this asked for an answer.
+    let talk = licensing(CLIENT, LICENSE, 4).says(b"\x01beat").wait(millis(4)).server_ack().wait(millis(20_000));
+    assert_eq!(slow([talk.fin()]), []);
+    // It is not acknowledged: the network may have lost it.
+    assert_eq!(slow([licensing(CLIENT, LICENSE, 4).says(REQUEST).wait(millis(20_000)).reset()]), []);
+}
+
+#[test]
+fn a_login_that_is_answered_late_is_slow_with_low_confidence() {
+    let login = |after| {
+        let talk = Talk::udp(client("10.0.0.7", 6901), server(PVS, 6910)).at(BEGIN).says(b"login");
+        talk.wait(millis(after)).answers(b"stream from there")
+    };
+    assert_eq!(slow([login(900)]), []);
+    let [finding] = &slow([login(4_000)])[..] else { panic!("it is told once") };
+    assert_eq!((finding.confidence, word(finding, "network")), (Confidence::Low, "unknown"));
+    assert_eq!(duration(finding, "longest"), 4_000);
+}
+
 #[test]
 fn sessions_and_other_ports_are_never_slow() {
     for (port, greeting) in [(1494, &b"\x7f\x7fICA\0"[..]), (2598, b"\x1aCGP/01\x00\x16Citrix.TcpProxyService")] {
@@ -274,4 +337,20 @@ fn blocks_of_a_disk_that_are_alike_are_no_requests_whoever_speaks_first() {
         panic!("the target is the client all the same")
     };
     assert_eq!(finding.clients, [support::address("10.0.0.7")]);
+}
+
+/// A mix of all of them, dealt to workers in any way.
+#[test]
+fn the_number_of_workers_and_the_size_of_batches_change_nothing() {
+    let slow = ["10.0.1.27", "10.0.1.28"].map(|to| asked(licensing(CLIENT, to, 4), 4, 9_800));
+    let targets = (0..3).map(|host| streams(&format!("10.0.0.{host}"), PVS, 400, 15));
+    let packets = captured(slow.into_iter().chain(targets));
+    let one = audit(packets.clone());
+    assert_eq!(findings_of(&one).iter().filter(|finding| finding.code.starts_with("service.")).count(), 3);
+    for (workers, batch) in [(1, 1), (3, 7), (7, 256)] {
+        let options = Options { workers, ..support::keeping() };
+        let other = support::audit_with(packets.clone(), options, batch);
+        assert_eq!(one.ledger, other.ledger, "{workers} workers");
+        assert_eq!(findings_of(&one), findings_of(&other), "{workers} workers");
+    }
 }

@@ -50,7 +50,7 @@ struct Slow<'a> {
     matching: Matching,
     times: u64,
     longest: Span,
-    /// The longest round trip of the flows of which it is known.
+    /// The shortest round trip that was seen: what the way takes where nothing is in it.
     round_trip: Option<Span>,
     /// Told by its port alone, which many programs use.
     generic: bool,
@@ -78,8 +78,8 @@ fn look_for_waits(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let Incident { matching, path, .. } = *incident;
         let is_tied = || scene.is_tied(&group_of(scene, incident, known.seen.clone()));
         let generic = matching.service.is_none();
-        let round_trip = round_trip(scene, incident, known);
-        let network = round_trip.is_some_and(|round_trip| round_trip.0 >= longest.0 / ROUND_TRIPS);
+        let round_trips = round_trips(scene, incident, known);
+        let network = round_trips.is_some_and(|(_, slowest)| slowest.0 >= longest.0 / ROUND_TRIPS);
         if network || is_doubtful(scene, &path, &known.seen) || generic && !is_tied() {
             continue;
         }
@@ -101,15 +101,16 @@ fn look_for_waits(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         };
         entry.times += known.times;
         entry.longest = entry.longest.max(longest);
-        entry.round_trip = entry.round_trip.max(round_trip);
+        let fastest = round_trips.map(|(fastest, _)| fastest);
+        entry.round_trip = entry.round_trip.into_iter().chain(fastest).min();
         entry.generic &= generic;
     }
     let servers: BTreeSet<(ServiceId, Address)> = slow.keys().map(|&(service, .., server)| (service, server)).collect();
     for ((service, how, ..), slow) in slow {
         let (fast_servers, of) = beside(scene, service, &slow.group, &servers);
         let confidence = match slow.matching.basis {
-            _ if slow.generic => Confidence::Low,
-            Basis::Signature if slow.round_trip.is_some() => Confidence::High,
+            _ if slow.generic || slow.round_trip.is_none() => Confidence::Low,
+            Basis::Signature => Confidence::High,
             _ => Confidence::Medium,
         };
         let title = scene.map.service(service).title.clone();
@@ -144,9 +145,7 @@ fn too_long(scene: &Scene<'_>, incident: &Incident, known: &Known) -> Option<(Ho
         How::Hello => HELLO,
         How::Never => within?.max(GIVEN_UP),
     };
-    // Where the port alone tells the service, a client may have had no request at all.
-    let proved = how != How::Never || incident.matching.basis == Basis::Signature;
-    (longest >= limit && proved).then_some((how, service))
+    (longest >= limit).then_some((how, service))
 }
 
 /// The one service that a flow is told to be of, or that is at home on its port. Of a hello any of them will do.
@@ -163,15 +162,17 @@ fn service_of(scene: &Scene<'_>, matching: &Matching, how: How) -> Option<Servic
     }
 }
 
-/// The longest round trip that was seen of these flows, or else what half of all handshakes of the same service did not exceed.
-fn round_trip(scene: &Scene<'_>, incident: &Incident, known: &Known) -> Option<Span> {
-    let micros = |micros: u64| Span::micros(i64::try_from(micros).unwrap_or(i64::MAX / 1_000));
-    if let Some((_, longest)) = known.numbers {
-        return Some(micros(longest));
+/// The shortest round trip that was seen of these flows, and the longest; or else what half of all handshakes of the same service did
+/// not exceed.
+fn round_trips(scene: &Scene<'_>, incident: &Incident, known: &Known) -> Option<(Span, Span)> {
+    let span = |micros: u64| Span::micros(i64::try_from(micros).unwrap_or(i64::MAX / 1_000));
+    if let Some((shortest, longest)) = known.numbers {
+        return Some((span(shortest), span(longest)));
     }
     let service = incident.matching.service?;
     let others = scene.ledger.round_trips.get(&Some(service)).filter(|_| incident.path.protocol == protocol::TCP)?;
-    (others.count() > 0).then(|| micros(others.quantile(0.5)))
+    let typical = span(others.quantile(0.5));
+    (others.count() > 0).then_some((typical, typical))
 }
 
 /// The answer may have come earlier: packets are missing, one direction is, or the clock leapt.
@@ -192,7 +193,7 @@ fn group_of<'a>(scene: &Scene<'a>, incident: &Incident, seen: Seen) -> Group<'a>
 }
 
 /// How many other servers of the service answer on that port and are not slow, and how many flows worked at this one: where the port
-/// is that of the service.
+/// is that of the service alone, or its flows are told by their words.
 fn beside(
     scene: &Scene<'_>,
     service: ServiceId,
@@ -201,11 +202,15 @@ fn beside(
 ) -> (u64, u64) {
     let (mut fast, mut flows) = (BTreeSet::new(), 0);
     let number = if group.transport == Transport::Udp { protocol::UDP } else { protocol::TCP };
-    let here = |path: &Path| (path.protocol, path.port) == (number, group.port);
-    for (path, answered) in scene.ledger.paths.iter().filter(|(path, _)| here(path)) {
-        let Some(working) = answered.working else { continue };
+    let by_port = scene.ledger.paths.iter().filter_map(|(path, answered)| Some((path, answered.working?.flows)));
+    let by_words = scene.ledger.incidents.iter().filter(|(incident, _)| {
+        let Incident { what, matching, .. } = incident;
+        *what == What::Plain && matching.service == Some(ServiceRef::One(service)) && matching.port.generic
+    });
+    let by_words = by_words.map(|(incident, known)| (&incident.path, known.seen.flows));
+    for (path, more) in by_port.chain(by_words).filter(|(path, _)| (path.protocol, path.port) == (number, group.port)) {
         if path.server == group.server {
-            flows += working.flows;
+            flows += more;
         } else if !slow.contains(&(service, path.server)) {
             fast.insert(path.server);
         }

@@ -2,7 +2,7 @@
 
 use super::{PacketRef, Who};
 use crate::packet::Address;
-use crate::time::{Span, Timestamp};
+use crate::time::Span;
 
 /// What hardly any flow shows.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -48,8 +48,6 @@ pub struct Wait {
     pub longest: Span,
     /// The same for the server's first words alone, where they are among the answers.
     pub first: Option<Span>,
-    /// When the longest one ended.
-    pub at: Timestamp,
     /// The packet that ended the longest one.
     pub packet: PacketRef,
 }

@@ -409,7 +409,7 @@ impl Flow {
             if tcp.flags.0 & ENDS != 0 {
                 self.ends(until_now, before, raw.at);
                 if who == Who::Client && self.is_waiting(raw.at, before) {
-                    self.gives_up(raw, before);
+                    self.gives_up(raw, quiet);
                 }
             }
             match who {

@@ -253,10 +253,10 @@ fn params(
             params = params.with("idle_longest", Value::Duration(times("idle_longest").max().unwrap_or_default()));
         }
         Cause::Slow => {
-            let most = |name: &'static str| of.iter().filter_map(|finding| duration(finding, name)).max();
-            for name in ["longest", "rtt"] {
-                params = params.with(name, Value::Duration(most(name).unwrap_or_default()));
-            }
+            let times = |name: &'static str| of.iter().filter_map(move |finding| duration(finding, name));
+            params = params.with("longest", Value::Duration(times("longest").max().unwrap_or_default()));
+            params =
+                params.with("rtt", Value::Duration(times("rtt").filter(|rtt| rtt.0 > 0).min().unwrap_or_default()));
             params = params.with("times", Value::Number(sum("times")));
         }
         Cause::Repeats => {

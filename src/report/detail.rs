@@ -4,7 +4,7 @@ use super::Report;
 use super::text::{BOLD, DIM, Look, Page, columns, severity_style, severity_word, unsure};
 use crate::finding::{Finding, Value};
 use crate::packet::Address;
-use crate::problem::{Culprit, Hosts, Problem, Range};
+use crate::problem::{Cause, Culprit, Hosts, Problem, Range};
 use crate::transport::Transport;
 use crate::words::{Texts, Words};
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +104,9 @@ impl<W: Write> Page<'_, W> {
         if let Some(culprit) = &problem.culprit {
             self.who(culprit)?;
         }
-        if lines.works.is_empty() && problem.works_complete && !problem.ports.is_empty() {
+        // What is slow works.
+        let works = matches!(problem.cause, Cause::Slow | Cause::Repeats);
+        if lines.works.is_empty() && problem.works_complete && !problem.ports.is_empty() && !works {
             self.entry("detail-works", &self.label("detail-no-contrast"))?;
         }
         Ok(())

@@ -315,7 +315,7 @@ service-slow =
         [hello] { slow-network } { $clients } waited for the first words of TLS ({ flows }).
        *[late] { slow-network } { $clients } waited a second or longer { slow-times } ({ flows }{ $of ->
             [0] {""}
-           *[other] {" "}of { $of } that worked there
+           *[other] {" "}of { $of } there
         }).
     }{ slow-others }
     .remedy = { slow-remedy }
@@ -333,9 +333,13 @@ service-repeats =
     .remedy = { repeats-remedy }
 
 slow-how = { $how ->
-        [never] no answer, though the connection stands
-        [hello] TLS begins late
-       *[late] slow
+        [never] no answer within { $longest }, though the connection stands
+        [hello] slow, TLS began after { $longest }{ slow-round-trip }
+       *[late] slow, answers after { $longest }{ slow-round-trip }
+    }
+slow-round-trip = { $network ->
+        [fast] , round trip { $rtt }
+       *[unknown] {""}
     }
 slow-network = { $network ->
         [fast] Not the network: the round trip takes { $rtt }, the answer of { $server } took { $longest }.

@@ -70,18 +70,13 @@ impl Flow {
     fn answers_late(&mut self, tcp: &Tcp, raw: &RawPacket<'_>, before: Timestamp) {
         let [client, server] = &self.halves;
         let whole = tcp.flags.ack() && tcp.acknowledgement == client.next && server.continues_with(tcp.sequence);
-        let wait = self.waited(raw.at, before);
+        let wait = Span((raw.at - before).0 + client.quiet_until(before).0);
         if !whole || wait > LONGEST {
             return;
         }
         let first = (!self.server_spoke()).then_some(wait);
-        let new = Wait {
-            times: 1,
-            longest: wait,
-            first,
-            at: raw.at,
-            packet: PacketRef { capture: raw.capture, packet: raw.number },
-        };
+        let new =
+            Wait { times: 1, longest: wait, first, packet: PacketRef { capture: raw.capture, packet: raw.number } };
         let known = &mut self.extras().wait;
         *known = Some(match *known {
             None => new,
@@ -91,10 +86,10 @@ impl Flow {
     }
 
     /// The client closes or resets, and nothing was said for a second or longer: where it waits for the first words of the server, it
-    /// gives up.
+    /// gives up. It has been quiet for so many microseconds.
     #[cold]
-    pub(super) fn gives_up(&mut self, raw: &RawPacket<'_>, before: Timestamp) {
-        let wait = self.waited(raw.at, before);
+    pub(super) fn gives_up(&mut self, raw: &RawPacket<'_>, quiet: u32) {
+        let wait = Span::micros(i64::from(quiet));
         if self.server_spoke() || wait > LONGEST || self.marks.has(Marks::AWAITS_ACK) {
             return;
         }
@@ -102,15 +97,9 @@ impl Flow {
             times: 1,
             longest: wait,
             first: Some(wait),
-            at: raw.at,
             packet: PacketRef { capture: raw.capture, packet: raw.number },
         };
         self.extras().in_vain.get_or_insert(in_vain);
-    }
-
-    /// How long the client has waited, if it said something last. Nothing was seen after `before`.
-    fn waited(&self, at: Timestamp, before: Timestamp) -> Span {
-        Span((at - before).0 + self.halves[Who::Client as usize].quiet_until(before).0)
     }
 
     /// It waits for an answer, and nothing has been said for a second or longer.

@@ -42,7 +42,7 @@ impl Incidents {
             let evidence = (longest == wait.longest).then_some(wait.packet);
             add(what, Known { times: times.into(), spans: Some((longest, longest)), ..waited(flow, evidence) });
         }
-        if let Some(wait) = extras.in_vain.filter(|_| flow.spoke_at.is_none() && !in_tls) {
+        if let Some(wait) = extras.in_vain.filter(|_| flow.spoke_at.is_none() && in_turn) {
             add(What::WaitInVain, Known { spans: Some((wait.longest, wait.longest)), ..waited(flow, None) });
         }
         if let Some(requests) = extras.requests.filter(|_| flow.answered_at.is_some()) {
