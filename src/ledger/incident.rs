@@ -190,7 +190,8 @@ impl Incidents {
             known.names = tls::names(flow, mismatch.map(|(_, spoken)| spoken));
             known.numbers = tls::version(flow).map(|version| (version, version));
             known.of = u64::from(flow.tls().is_some_and(|tls| tls.chosen.is_some()));
-            known.spans = alert.filter(|_| alerted == Some(what)).and_then(|alert| alert.after).map(|span| (span, span));
+            known.spans =
+                alert.filter(|_| alerted == Some(what)).and_then(|alert| alert.after).map(|span| (span, span));
             self.add(Incident { what, matching: *matching, path: Path::of(flow) }, known);
         }
     }

@@ -216,7 +216,8 @@ pub(super) mod tests {
     #[test]
     fn names_are_made_safe_and_short() {
         let long = "ä".repeat(300);
-        let read = read(&certificate(&cn("a\x1b[2J\n"), &cn(&long), &["a", "b", "c", "d", "e"])).expect("a certificate");
+        let read =
+            read(&certificate(&cn("a\x1b[2J\n"), &cn(&long), &["a", "b", "c", "d", "e"])).expect("a certificate");
         assert_eq!(read.subject.as_deref(), Some("a\u{FFFD}[2J\u{FFFD}"));
         assert_eq!((read.issuer.expect("an issuer").len(), read.hosts.len()), (254, HOSTS));
     }

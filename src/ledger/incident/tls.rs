@@ -1,7 +1,7 @@
 //! What TLS and DTLS say in the clear, of one flow.
 
 use super::{Naming, What};
-use crate::flow::{End, FIRM, FlowRecord, GRACE, Marks, Showing, Who};
+use crate::flow::{FIRM, FlowRecord, GRACE, Marks, Showing, Who};
 use crate::packet::protocol;
 use crate::signature::{Content, Http, Protocol, Strength};
 use std::collections::BTreeSet;
@@ -22,8 +22,14 @@ pub(super) fn is_old(version: u16) -> bool {
 
 /// One side spoke TLS and the other did not: which, and what the server spoke.
 pub(super) fn mismatch(flow: &FlowRecord) -> Option<(What, Protocol)> {
-    let heard = flow.heard.as_ref().filter(|heard| heard.by_server && heard.strength >= Strength::Strong)?;
+    let heard = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong)?;
     let asked = heard.details.as_ref()?.asked;
+    if asked == Some(Protocol::Tls) && heard.protocol == Protocol::Tls {
+        return Some((What::TlsToPlain, Protocol::Text));
+    }
+    if !heard.by_server {
+        return None;
+    }
     let alerted = flow.alert().is_some_and(|alert| alert.by == Who::Server);
     match (asked, heard.protocol) {
         (Some(Protocol::Tls), spoken) if spoken != Protocol::Dtls => Some((What::TlsToPlain, spoken)),
@@ -58,13 +64,13 @@ pub(super) fn unanswered(flow: &FlowRecord, showing: Showing) -> Option<What> {
     if !hello || !seen || !nothing || vanished || flow.from_client.missing_bytes > 0 {
         return None;
     }
-    let closed = matches!(flow.tcp.server, End::Closed) && !flow.marks.has(Marks::CLIENT_ENDED_FIRST);
-    if closed {
+    if flow.tls().is_some_and(|tls| tls.closed) {
         return Some(What::HelloClosed);
     }
     let since = flow.established_at?;
     // The client gave up, or it was watched past the time after which clients do.
-    let (until, needed) = if flow.marks.has(Marks::CLIENT_ENDED_FIRST) { (flow.last, GRACE) } else { (flow.until, FIRM) };
+    let (until, needed) =
+        if flow.marks.has(Marks::CLIENT_ENDED_FIRST) { (flow.last, GRACE) } else { (flow.until, FIRM) };
     (until - since >= needed && !flow.marks.has(Marks::LET_GO)).then_some(What::HelloUnanswered)
 }
 
@@ -77,7 +83,8 @@ pub(super) fn version(flow: &FlowRecord) -> Option<u64> {
 /// By what name the server was called, what its certificate says, and what it spoke.
 pub(super) fn names(flow: &FlowRecord, spoken: Option<Protocol>) -> BTreeSet<Box<str>> {
     let certificate = flow.tls().and_then(|tls| tls.certificate.as_deref());
-    let subject = certificate.and_then(|it| it.subject.as_ref().or(it.hosts.first())).map(|name| (Naming::Subject, &**name));
+    let subject =
+        certificate.and_then(|it| it.subject.as_ref().or(it.hosts.first())).map(|name| (Naming::Subject, &**name));
     let issuer = certificate.and_then(|it| it.issuer.as_deref()).map(|name| (Naming::Issuer, name));
     let server = flow.heard.as_ref().and_then(|heard| heard.server_name()).map(|name| (Naming::Server, name));
     let spoken = spoken.map(|protocol| (Naming::Spoken, protocol.name()));
