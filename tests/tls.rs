@@ -7,7 +7,8 @@ mod support;
 
 use cap_audit::finding::{Finding, Severity};
 use cap_audit::flow::{Alert, FlowRecord, Note, Who};
-use cap_audit::ledger::What;
+use cap_audit::ledger::written::CaptureNames;
+use cap_audit::ledger::{Ledger, Naming, What};
 use cap_audit::signature::{Certificate, Protocol};
 use cap_audit::time::Span;
 use cap_audit::words::Words;
@@ -216,6 +217,23 @@ fn an_old_version_is_an_incident_and_a_new_one_is_none() {
     assert_eq!(old(&with(1)), [(What::OldTls(0x0301), 1)]);
     assert_eq!(old(&with(2)), [(What::OldTls(0x0302), 1)]);
     assert_eq!(old(&with(3)), []);
+}
+
+#[test]
+fn a_written_ledger_keeps_alerts_and_names() {
+    let ledger = audit(distrusts(talk(50_001, PLAIN), &citrix_hello())).ledger;
+    let mut out = Vec::new();
+    ledger.write(support::map(), &["case.pcap"], &mut out).expect("memory takes everything");
+    let read = Ledger::read(&mut &out[..], support::map(), &mut CaptureNames::default()).expect("it was written whole");
+    assert_eq!(read.incidents, ledger.incidents);
+    let [(incident, known)] = read.incidents.iter().collect::<Vec<_>>()[..] else { panic!("one incident: {read:#?}") };
+    assert_eq!((incident.what, known.times), (What::ClientAlert(48), 1));
+    assert_eq!(known.spans, Some((Span::millis(3), Span::millis(3))));
+    let named = |naming| known.named(naming).collect::<Vec<_>>();
+    assert_eq!(
+        [Naming::Subject, Naming::Issuer, Naming::Server].map(named),
+        [["vda01.example"], ["Example CA"], ["a12.nssvc.net"]]
+    );
 }
 
 #[test]
