@@ -66,6 +66,11 @@ fn id(finding: &Finding) -> String {
     if let Some((transport, port)) = blocked_place(finding) {
         add(&format_args!("for-{}-{port}", transport.name()));
     }
+    if let (Some(Value::Word(by)), Some(Value::Number(alert)), "tls.alert") =
+        (finding.params.get("by"), finding.params.get("number"), finding.code)
+    {
+        add(&format_args!("{alert}-{by}"));
+    }
     let server = match finding.servers[..] {
         [server] => Some(server),
         _ => None,

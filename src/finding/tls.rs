@@ -48,7 +48,7 @@ pub(super) const CHECKS: &[Check] = &[
         code: "tls.mismatch",
         raised: "TLS is spoken to a server of plain text, or plain text to a server of TLS",
         source: "RFC 8446, 5.1; RFC 9112, 2.1",
-        params: &["again", "citrix", "heard", "service_title", "spoken"],
+        params: &["again", "citrix", "heard", "plain", "service_title", "spoken"],
         look: mismatches,
     },
 ];
@@ -95,15 +95,16 @@ fn alerts(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let after = known.spans.map(|(_, longest)| longest);
         let timing = match after {
             None => "unknown",
+            Some(after) if after < Span::millis(1) => "at-once",
             Some(after) if after < Span::seconds(1) => "fast",
             Some(_) => "slow",
         };
-        let micros = after.unwrap_or_default().as_micros().max(1) as u64;
+        let after_ms = after.unwrap_or_default().0.div_euclid(Span::millis(1).0).unsigned_abs();
         let version = known.numbers.and_then(|(version, _)| version_name(u16::try_from(version).ok()?));
         let mut finding = group.finding(check, scene, weight.severity, weight.confidence);
         finding.params = Params::from([
             ("after", Value::Duration(after.unwrap_or_default())),
-            ("after_ms", Value::Number(micros.div_ceil(1_000))),
+            ("after_ms", Value::Number(after_ms)),
             ("by", Value::Word(by)),
             ("issuer", Value::Text(first(Naming::Issuer).into())),
             ("name", Value::Text(alert_name(number).unwrap_or_default().into())),
@@ -150,9 +151,11 @@ fn mismatches(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let Case { group, known, .. } = &case;
         let spoken = known.named(Naming::Spoken).next().unwrap_or_default();
         let protocol = Protocol::all().iter().copied().find(|protocol| protocol.name() == spoken);
+        let heard = protocol.unwrap_or(Protocol::Text);
         let mut finding = group.finding(check, scene, weight.severity, weight.confidence);
         finding.params = Params::from([
-            ("heard", Value::Protocol(protocol.unwrap_or(Protocol::Text))),
+            ("heard", Value::Protocol(heard)),
+            ("plain", Value::Word(if heard == Protocol::Text { "text" } else { "known" })),
             ("spoken", Value::Word(if what == What::TlsToPlain { "tls" } else { "plain" })),
         ]);
         found.push(weight.told(finding, scene, group));

@@ -228,7 +228,7 @@ pub struct Details {
     pub server_name: Option<Box<str>>,
     /// What else the first words say.
     pub content: Option<Content>,
-    /// What the client spoke first, where the server answered with another protocol.
+    /// What the client spoke first, where the server answered with another protocol, or in text of none that is known.
     pub asked: Option<Protocol>,
 }
 

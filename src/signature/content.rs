@@ -32,6 +32,8 @@ pub struct Tls {
     pub certificate: Option<Box<Certificate>>,
     /// Although nothing of the server was heard, the client went on after its hello: the capture lacks the answer.
     pub went_on: bool,
+    /// The server closed the connection before the client did, and had said nothing.
+    pub closed: bool,
 }
 
 /// The certificate of a server: names only. Nothing is verified.
@@ -164,6 +166,7 @@ impl Content {
                 chosen: two.chosen.or(one.chosen),
                 certificate: two.certificate.or(one.certificate),
                 went_on: two.went_on || one.went_on,
+                closed: two.closed || one.closed,
             }),
             (Content::Http(one), Content::Http(two)) => Content::Http(Http {
                 path: two.path.or(one.path),

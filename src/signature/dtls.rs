@@ -1,9 +1,10 @@
 //! DTLS: client hello with the server name, hello verify request, server hello and alerts. What is inside (EDT or
 //! anything else) cannot be told (facts MIX-06).
 
-use super::bytes::{sure, Miss, Parsed, Reader};
+use super::bytes::{Miss, Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{tls, Opening, Signature, Strength, Tls, OPENING_LIMIT, UDP};
+use super::{OPENING_LIMIT, Opening, Signature, Strength, Tls, UDP, tls};
+use std::borrow::Cow;
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "dtls",
@@ -51,14 +52,13 @@ fn client_hello(voice: &Voice<'_>) -> Reading {
 /// What the server says, datagram after datagram: it may ask for a cookie, then it chooses a version and sends its certificate, each
 /// message in as many fragments as it likes (RFC 6347, 4.2.3). Where one is missing, no more is read.
 fn server_flight(voice: &Voice<'_>) -> Reading {
-    let mut buffer = [0; OPENING_LIMIT];
     let mut content = Tls::default();
     let mut reader = Reader::new(voice.bytes);
     let unfinished = loop {
-        match next_message(&mut reader, &mut buffer) {
+        match next_message(&mut reader) {
             Ok(message) if message.kind == HELLO_VERIFY_REQUEST => {}
             Ok(message) if message.kind == SERVER_HELLO && message.is_whole && content.chosen.is_none() => {
-                content.chosen = tls::chosen(message.body).ok();
+                content.chosen = tls::chosen(&message.body).ok();
                 // From 1.3 on nothing else can be read.
                 if content.chosen.is_none_or(|version| version < DTLS_1_2) {
                     break false;
@@ -79,27 +79,23 @@ fn server_flight(voice: &Voice<'_>) -> Reading {
 }
 
 /// The next message, joined from its fragments as far as they are there and in order.
-fn next_message<'b>(reader: &mut Reader<'_>, buffer: &'b mut [u8; OPENING_LIMIT]) -> Parsed<tls::Message<'b>> {
-    let (mut filled, mut first) = (0, None);
-    loop {
+fn next_message<'a>(reader: &mut Reader<'a>) -> Parsed<tls::Message<'a>> {
+    let Fragment { kind, whole, offset, bytes } = fragment(reader)?;
+    sure(offset == 0)?;
+    let mut body = Cow::Borrowed(bytes);
+    while body.len() < whole {
         let mut ahead = reader.clone();
-        let fragment = match fragment(&mut ahead) {
-            Ok(fragment) => fragment,
-            Err(Miss::Short) if first.is_some() => break,
-            Err(miss) => return Err(miss),
+        let next = match fragment(&mut ahead) {
+            Ok(next) => next,
+            Err(Miss::Short) => break,
+            Err(Miss::Wrong) => return Err(Miss::Wrong),
         };
-        let head = *first.get_or_insert((fragment.kind, fragment.whole));
-        sure((fragment.kind, fragment.whole) == head && fragment.offset == filled)?;
-        let taken = fragment.bytes.len().min(buffer.len() - filled);
-        buffer[filled..filled + taken].copy_from_slice(&fragment.bytes[..taken]);
-        filled += taken;
+        sure((next.kind, next.whole) == (kind, whole) && next.offset == body.len() && !next.bytes.is_empty())?;
+        body.to_mut().extend_from_slice(next.bytes);
         *reader = ahead;
-        if filled >= fragment.whole || filled == buffer.len() {
-            break;
-        }
     }
-    let (kind, whole) = first.ok_or(Miss::Short)?;
-    Ok(tls::Message { kind, body: &buffer[..filled], is_whole: filled == whole })
+    let is_whole = body.len() == whole;
+    Ok(tls::Message { kind, body, is_whole })
 }
 
 /// A part of a message, in a record of its own.
@@ -188,9 +184,9 @@ fn cookie(bytes: &[u8]) -> Parsed<bool> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Dtls;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, udp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

@@ -260,6 +260,13 @@ pub fn alert_behind(payload: &[u8]) -> Option<(u8, u8)> {
     tls::alert_behind(payload)
 }
 
+/// Whether first words are text, as far as a few of them tell.
+pub fn is_text(words: &[u8]) -> bool {
+    const FEW: usize = 16;
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    words.len() >= FEW && words[..FEW].iter().all(plain)
+}
+
 /// Whether this payload begins with a hello of a client of TLS or DTLS.
 pub fn is_client_hello(payload: &[u8]) -> bool {
     matches!(payload, [0x16, 3, _, _, _, 1, ..]) || matches!(payload, [0x16, 0xFE, ..] if payload.get(13) == Some(&1))

@@ -1,10 +1,11 @@
 //! TLS: client hello with the server name, server hello, alerts, and records of a connection whose start was missed.
 
-use super::bytes::{sure, Miss, Parsed, Reader};
+use super::bytes::{Miss, Parsed, Reader, sure};
 use super::name;
 use super::voice::{Clue, Reading, Voice};
-use super::{certificate, Certificate, Content, Opening, Signature, Strength, Tls, OPENING_LIMIT, TCP};
+use super::{Certificate, Content, Opening, Signature, Strength, TCP, Tls, certificate};
 use crate::transport::Transport;
+use std::borrow::Cow;
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "tls",
@@ -159,12 +160,11 @@ fn hello(bytes: &[u8]) -> Parsed<u8> {
 
 /// Waits for the name while it can still come; without it the hello is told all the same.
 fn client_hello(voice: &Voice<'_>) -> Reading {
-    let mut buffer = [0; OPENING_LIMIT];
-    let (stream, _) = joined(voice.bytes, &mut buffer);
-    let Some(Message { body, is_whole, .. }) = Messages(stream).next() else {
+    let (stream, _) = joined(voice.bytes);
+    let Some(Message { body, is_whole, .. }) = Messages(&stream).next() else {
         return if voice.opening.awaits(voice.bytes) { Reading::Begun } else { told(voice, None) };
     };
-    match client_hello_body(Reader::new(body), false) {
+    match client_hello_body(Reader::new(&body), false) {
         Ok(hello) => told(voice, Some(hello)),
         Err(Miss::Short) if !is_whole && voice.opening.awaits(voice.bytes) => Reading::Begun,
         Err(Miss::Short | Miss::Wrong) => told(voice, None),
@@ -173,12 +173,11 @@ fn client_hello(voice: &Voice<'_>) -> Reading {
 
 /// Waits for the version, and up to TLS 1.2 for the certificate.
 fn server_hello(voice: &Voice<'_>) -> Reading {
-    let mut buffer = [0; OPENING_LIMIT];
-    let (stream, goes_on) = joined(voice.bytes, &mut buffer);
-    let mut messages = Messages(stream);
+    let (stream, goes_on) = joined(voice.bytes);
+    let mut messages = Messages(&stream);
     let (mut content, mut unfinished) = (Tls::default(), goes_on);
     if let Some(hello) = messages.next().filter(|hello| hello.is_whole) {
-        content.chosen = chosen(hello.body).ok();
+        content.chosen = chosen(&hello.body).ok();
         // From TLS 1.3 on nothing else can be read.
         if content.chosen.is_none_or(|version| version > TLS_1_2) {
             unfinished = false;
@@ -194,14 +193,14 @@ pub(super) fn certificate_of(message: &Message<'_>, goes_on: bool) -> (Option<Bo
     if message.kind != CERTIFICATE {
         return (None, false);
     }
-    let (der, whole) = first_certificate(message.body).unwrap_or_default();
+    let (der, whole) = first_certificate(&message.body).unwrap_or_default();
     (certificate::read(der).map(Box::new), goes_on && !whole && !message.is_whole)
 }
 
 /// A message of the handshake, as far as it is there.
 pub(super) struct Message<'a> {
     pub(super) kind: u8,
-    pub(super) body: &'a [u8],
+    pub(super) body: Cow<'a, [u8]>,
     pub(super) is_whole: bool,
 }
 
@@ -218,26 +217,21 @@ impl<'a> Iterator for Messages<'a> {
         let rest = reader.rest();
         let (body, rest) = rest.split_at(rest.len().min(length));
         self.0 = rest;
-        Some(Message { kind, body, is_whole: body.len() == length })
+        Some(Message { kind, body: Cow::Borrowed(body), is_whole: body.len() == length })
     }
 }
 
-/// What the records of the handshake at the beginning of a stream carry, and whether more of them may follow.
-fn joined<'j>(stream: &[u8], joined: &'j mut [u8; OPENING_LIMIT]) -> (&'j [u8], bool) {
-    let mut filled = 0;
+/// What the records of the handshake at the beginning of a stream carry, and whether more of them may follow. Most have one record.
+fn joined(stream: &[u8]) -> (Cow<'_, [u8]>, bool) {
     let mut reader = Reader::new(stream);
-    let end = loop {
+    let mut joined = Cow::Borrowed(&[][..]);
+    loop {
         match handshake_fragment(&mut reader) {
-            Ok(fragment) => {
-                let room = &mut joined[filled..];
-                let taken = fragment.len().min(room.len());
-                room[..taken].copy_from_slice(&fragment[..taken]);
-                filled += taken;
-            }
-            Err(miss) => break miss,
+            Ok(fragment) if joined.is_empty() => joined = Cow::Borrowed(fragment),
+            Ok(fragment) => joined.to_mut().extend_from_slice(fragment),
+            Err(miss) => return (joined, miss == Miss::Short),
         }
-    };
-    (&joined[..filled], end == Miss::Short)
+    }
 }
 
 /// What is there of the next record, if it belongs to the handshake.
@@ -308,9 +302,10 @@ fn application_record(reader: &mut Reader<'_>) -> Parsed<u16> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, Said};
+    use super::super::OPENING_LIMIT;
     use super::super::Protocol::{Http, Tls};
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, tcp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

@@ -750,6 +750,7 @@ tls-alert-sender = { $by ->
 # How long after what.
 tls-after = { $timing ->
         [unknown] {""}
+        [at-once] , right after { tls-after-what }
         [fast] , { $after_ms } ms after { tls-after-what }
        *[slow] , { $after } after { tls-after-what }
     }
@@ -887,16 +888,21 @@ tls-unanswered =
 
 tls-mismatch =
     .title = { $spoken ->
-        [tls] TLS to { $server }, { port }: the server speaks { $heard } there, without TLS
+        [tls] TLS to { $server }, { port }: the server answers in { tls-spoken }
        *[plain] Plain HTTP to { $server }, { port }: the server wants TLS there
     }
     .meaning = { $spoken ->
-        [tls] { $clients } began TLS, and the server answered in { $heard } ({ flows }). No connection comes of that.
+        [tls] { $clients } began TLS, and the server answered in { tls-spoken } ({ flows }). No connection comes of that.
        *[plain] { $clients } spoke HTTP without TLS, and the server turned that away ({ flows }). What was sent could be read on the way.
     }{ tls-beside }
     .remedy = { $spoken ->
         [tls] Turn TLS on for { port } of { $server }, or let { $clients } come without it: http instead of https, or another port.
        *[plain] Let { $clients } use https for { port } of { $server }: look for an address that begins with http:// in its settings.
+    }
+
+tls-spoken = { $plain ->
+        [text] plain text
+       *[known] plain { $heard }
     }
 
 # What ties it to Citrix, and whether it is over.

@@ -34,11 +34,13 @@ pub(super) struct Openings {
     pub(super) said: [Vec<u8>; 2],
     /// When each side said something last, while it is listened to.
     pub(super) at: [Since; 2],
+    /// Only the beginning of what this side said was kept.
+    pub(super) shortened: [bool; 2],
 }
 
 impl Default for Openings {
     fn default() -> Openings {
-        Openings { said: Default::default(), at: [Since::NEVER; 2] }
+        Openings { said: Default::default(), at: [Since::NEVER; 2], shortened: [false; 2] }
     }
 }
 
@@ -105,7 +107,7 @@ impl Flow {
         let openings = self.cold.as_deref().and_then(|cold| cold.openings.as_deref());
         let held = openings.map_or(0, |openings| openings.said[who as usize].len());
         // Only bytes without a gap, and none after an opening that was shortened since.
-        let shortened = self.listening.0 & spoke != 0 && held == KEPT_OPENING;
+        let shortened = openings.is_some_and(|openings| openings.shortened[who as usize]);
         let gap = sequence.is_some_and(|sequence| sequence != start.wrapping_add(held as u32));
         if gap || shortened || (held == 0 && payload.is_empty() && !cut) {
             return;
@@ -154,12 +156,15 @@ impl Flow {
         let waits = self.listening.0 & Listening::MORE != 0;
         match who {
             Who::Client if !answered => {
-                if !waits && signature::follows_hello(payload) {
-                    went_on(&mut cold.heard);
+                if !waits
+                    && signature::follows_hello(payload)
+                    && let Some(tls) = unanswered(&mut cold.heard)
+                {
+                    tls.went_on = true;
                 }
             }
             // What it answers was sent, seen or not.
-            Who::Client if waits && openings.said[0].len() <= KEPT_OPENING && !signature::is_client_hello(payload) => {
+            Who::Client if waits && openings.shortened[0] && !signature::is_client_hello(payload) => {
                 self.tell(None, true);
                 return true;
             }
@@ -196,7 +201,11 @@ impl Flow {
             Answer::More => self.listening.0 |= Listening::MORE,
             Answer::Told(told) => {
                 self.listening.0 |= if told.unfinished { Listening::MORE } else { 0 };
+                let answered_in_text = signature::is_text(server);
                 cold.heard = Some(merge(cold.heard.take(), told));
+                if answered_in_text {
+                    in_text(&mut cold.heard);
+                }
                 self.listening.0 |= if alerts_may_follow(&cold.heard) { Listening::TIMES } else { 0 };
             }
             Answer::Nothing => {}
@@ -215,11 +224,22 @@ impl Flow {
             return;
         }
         if !more {
-            openings.said.iter_mut().for_each(shorten);
+            for (said, shortened) in openings.said.iter_mut().zip(&mut openings.shortened) {
+                *shortened |= shorten(said);
+            }
         }
         if let Some((who, bytes)) = first {
             let kept = signature::kept_opening(cold.heard.as_ref().map(|heard| heard.protocol));
             openings.said[who as usize].extend_from_slice(if more { bytes } else { &bytes[..bytes.len().min(kept)] });
+            openings.shortened[who as usize] |= !more && bytes.len() > kept;
+        }
+    }
+
+    /// The server closes, and has said nothing.
+    #[cold]
+    pub(super) fn closes_unheard(&mut self) {
+        if let Some(tls) = self.cold.as_deref_mut().and_then(|cold| unanswered(&mut cold.heard)) {
+            tls.closed = true;
         }
     }
 
@@ -271,9 +291,12 @@ impl Flow {
     }
 }
 
-fn shorten(opening: &mut Vec<u8>) {
+/// Keeps the beginning. True where there was more.
+fn shorten(opening: &mut Vec<u8>) -> bool {
+    let long = opening.len() > KEPT_OPENING;
     opening.truncate(KEPT_OPENING);
     opening.shrink_to_fit();
+    long
 }
 
 /// What was told is TLS over TCP, as far as alerts can be read in it: up to TLS 1.2, or the server has not answered yet.
@@ -286,14 +309,19 @@ fn alerts_may_follow(heard: &Option<Heard>) -> bool {
     }
 }
 
-/// The client went on after its hello, and nothing of the server was heard.
-fn went_on(heard: &mut Option<Heard>) {
-    let details = heard.as_mut().map(|heard| heard.details.get_or_insert_default());
-    if let Some(details) = details {
-        let content = details.content.get_or_insert(Content::Tls(Tls::default()));
-        if let Content::Tls(tls) = content {
-            tls.went_on = true;
-        }
+/// What is known of the hello of a client that nobody has answered; none where it was none.
+fn unanswered(heard: &mut Option<Heard>) -> Option<&mut Tls> {
+    let heard = heard.as_mut().filter(|heard| heard.protocol == Protocol::Tls && !heard.by_server)?;
+    match heard.details.get_or_insert_default().content.get_or_insert(Content::Tls(Tls::default())) {
+        Content::Tls(tls) => Some(tls),
+        _ => None,
+    }
+}
+
+/// A hello of TLS was answered with text of no protocol that is known.
+fn in_text(heard: &mut Option<Heard>) {
+    if let Some(heard) = heard.as_mut().filter(|heard| heard.protocol == Protocol::Tls && !heard.by_server) {
+        heard.details.get_or_insert_default().asked = Some(Protocol::Tls);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What TLS and DTLS say in the clear, of one flow.
 
 use super::{Naming, What};
-use crate::flow::{End, FIRM, FlowRecord, GRACE, Marks, Showing, Who};
+use crate::flow::{FIRM, FlowRecord, GRACE, Marks, Showing, Who};
 use crate::packet::protocol;
 use crate::signature::{Content, Http, Protocol, Strength};
 use std::collections::BTreeSet;
@@ -22,8 +22,14 @@ pub(super) fn is_old(version: u16) -> bool {
 
 /// One side spoke TLS and the other did not: which, and what the server spoke.
 pub(super) fn mismatch(flow: &FlowRecord) -> Option<(What, Protocol)> {
-    let heard = flow.heard.as_ref().filter(|heard| heard.by_server && heard.strength >= Strength::Strong)?;
+    let heard = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong)?;
     let asked = heard.details.as_ref()?.asked;
+    if asked == Some(Protocol::Tls) && heard.protocol == Protocol::Tls {
+        return Some((What::TlsToPlain, Protocol::Text));
+    }
+    if !heard.by_server {
+        return None;
+    }
     let alerted = flow.alert().is_some_and(|alert| alert.by == Who::Server);
     match (asked, heard.protocol) {
         (Some(Protocol::Tls), spoken) if spoken != Protocol::Dtls => Some((What::TlsToPlain, spoken)),
@@ -58,8 +64,7 @@ pub(super) fn unanswered(flow: &FlowRecord, showing: Showing) -> Option<What> {
     if !hello || !seen || !nothing || vanished || flow.from_client.missing_bytes > 0 {
         return None;
     }
-    let closed = matches!(flow.tcp.server, End::Closed) && !flow.marks.has(Marks::CLIENT_ENDED_FIRST);
-    if closed {
+    if flow.tls().is_some_and(|tls| tls.closed) {
         return Some(What::HelloClosed);
     }
     let since = flow.established_at?;

@@ -91,7 +91,7 @@
 //!   first, the round trip of the handshake, and that of data.
 //! - `incidents`: what went wrong in flows that were answered, and what they say in the clear. `what` is a variant of
 //!   [`What`](super::What) and holds with `matching` for all `rows`: as in a sighting, and then how often, of how many (0 where all are
-//!   meant), the shortest and the longest time that belongs to it in nanoseconds (or null), the smallest and the largest number (or null),
+//!   meant; of alerts, how often the server had said hello), the shortest and the longest time that belongs to it in nanoseconds (or null), the smallest and the largest number (or null),
 //!   names.
 //! - `losses`: what had to be sent again over TCP. `rows` of path and flows, as what worked in `paths`; then, each of the client and of
 //!   the server: packets, those that repeated data, flows in which it did so, flows in which large packets arrived. `capture` is that of
