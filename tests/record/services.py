@@ -186,10 +186,13 @@ def provisioning_no_boot_file(site):
         for pause in (1, 2, 3, 4):
             farm.bootp.sendto(question, (pvs.address, 4011))
             time.sleep(pause)
-        farm.lines.append(Told("udp", farm.target.address, pvs.address, 4011, None, None, says_heard=False, direction=None))
+        farm.lines.append(Told("udp", farm.target.address, pvs.address, 4011, "silent", "S0", says_heard=False,
+                               direction=None))
         farm.another_runs()
-    return Expected(1, farm.lines, [no_boot("error", [farm.target], [pvs], "pxe", ["dhcp"], 4011, how="silent")],
-                    [problem("stopped", "error", [farm.target], [pvs], "udp", 4011)])
+    return Expected(1, farm.lines, [
+        found("blocked.silent", "warning", farm.target, pvs, "udp", 4011, flows=1),
+        no_boot("error", [farm.target], [pvs], "pxe", ["dhcp"], 4011, how="silent"),
+    ], [problem("stopped", "error", [farm.target], [pvs], "udp", 4011, 1)])
 
 
 @scene("provisioning-no-tftp")
@@ -703,4 +706,5 @@ def kerberos_clock_skew(site):
     return Expected(1, [
         cgp(client, vda),
         Told("tcp", vda.address, controller.address, 88, "established", "SF", heard="kerberos", count=6),
-    ], [stopped("error", [vda], [controller], "tcp", 88, how="error", word="kerberos-37")], [problem("stopped", "error", [vda], [controller], "tcp", 88)])
+    ], [stopped("error", [vda], [controller], "tcp", 88, how="error", word="kerberos-37")],
+        [problem("stopped", "error", [vda], [controller], "tcp", 88)])
