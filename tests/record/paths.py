@@ -334,14 +334,17 @@ def xml_slow(site):
     site.serve(made.first, 80, lambda connection: story_talk.answers(next(turns))(connection), callers=3)
     site.serve(made.second, 80, story_talk.answers([0.05] * 9), callers=9)
     with site.watch(made.switch, "lan"):
-        slow = [site.start(made.asks, made.first, 3) for _ in waits]
+        slow = []
+        for _ in waits:
+            slow.append(site.start(made.asks, made.first, 3))
+            time.sleep(0.1)
         for _ in waits:
             made.asks(made.second, 3)
             time.sleep(1.0)
         for one in slow:
             one.join(30)
     return Expected(0, made.told, [Found("service.slow", "warning", made.storefront.address, made.first.address, "tcp", 80)],
-                    [problem(None, "warning", [made.storefront], [made.first], "tcp", 80)])
+                    [problem("slow", "warning", [made.storefront], [made.first], "tcp", 80)])
 
 
 @scene("xml-healthy")
