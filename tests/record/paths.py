@@ -168,9 +168,10 @@ class Display:
         ends.send(talk.udt_control(5, 0, number * 200_000, 0x2A02, bytes(4)))
 
     def screen(self, ends, number, size, times=1, pause=0.3):
-        """One datagram whose IP packet has this size, sent so many times."""
-        datagram = talk.udt_data(SCREENS + number, talk.filler(size - 20 - 8 - 16, number), number * 400_000, 0x2A01)
-        for _ in range(times):
+        """One datagram whose IP packet has this size, sent so many times, each time with a new time stamp, as UDT does."""
+        for again in range(times):
+            stamp = number * 400_000 + again * 300_000
+            datagram = talk.udt_data(SCREENS + number, talk.filler(size - 20 - 8 - 16, number), stamp, 0x2A01)
             self.host.sendto(datagram, ends.getsockname())
             time.sleep(pause)
 
