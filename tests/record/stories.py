@@ -194,7 +194,7 @@ def registration_blocked_80(site):
     return Expected(1, made.told, [
         found("blocked.silent", "warning", made.vda, made.controller, "tcp", 80, flows=2),
         story("error", made.vda, made.controller),
-    ], [problem(None, "error", [made.vda], [made.controller], "tcp", 80)])
+    ], [problem("stopped", "error", [made.vda], [made.controller], "tcp", 80)])
 
 
 @scene("registration-tls-alert")
@@ -244,7 +244,7 @@ def registration_unknown_name(site):
         site.pass_time(40)
         made.posts(made.other)
     return Expected(1, made.told, [story("error", made.vda, made.second)],
-                    [problem(None, "error", [made.vda], [made.second])])
+                    [problem("stopped", "error", [made.vda], [made.second])])
 
 
 @scene("registration-clock-skew")
@@ -264,7 +264,7 @@ def registration_clock_skew(site):
         site.pass_time(40)
         made.posts(made.other)
     return Expected(1, made.told, [story("error", made.vda, made.dc)],
-                    [problem(None, "error", [made.vda], [made.dc])])
+                    [problem("stopped", "error", [made.vda], [made.dc])])
 
 
 @scene("registration-no-callback")
@@ -283,7 +283,7 @@ def registration_no_callback(site):
     return Expected(1, made.told, [
         found("blocked.silent", "warning", made.controller, made.vda, "tcp", 80, flows=2),
         Found("service.stopped", "error"),
-    ], [problem(None, "error", [made.controller], [made.vda], "tcp", 80)])
+    ], [problem("stopped", "error", [made.controller], [made.vda], "tcp", 80)])
 
 
 # Tickets (facts STA-01, STA-02) and the XML service (fact XML-01)
@@ -369,7 +369,7 @@ def sta_blocked(site):
         found("blocked.silent", "warning", made.subnet, made.second, "tcp", 80, flows=1),
         found("blocked.silent", "warning", made.subnet, made.second, "tcp", 443, flows=1),
         story("error", made.subnet, made.second),
-    ], [problem(None, "error", [made.subnet], [made.second])])
+    ], [problem("stopped", "error", [made.subnet], [made.second])])
 
 
 @scene("xml-blocked")
@@ -393,7 +393,7 @@ def xml_blocked(site):
     return Expected(0, made.told, [
         found("blocked.silent", "warning", made.storefront, made.second, "tcp", 80, flows=2),
         found("service.detour", "warning", made.storefront, made.second),
-    ], [problem(None, "warning", [made.storefront], [made.second], "tcp", 80)])
+    ], [problem("detour", "warning", [made.storefront], [made.second], "tcp", 80)])
 
 
 @scene("plain-to-tls")
@@ -460,7 +460,7 @@ def gateway_vda_blocked(site):
         found("blocked.silent", "error", made.subnet, made.vda, "tcp", 2598, "cgp", 1),
         found("launch.failed", "error", made.subnet, made.vda, flows=2),
         story("error", made.subnet, made.vda),
-    ], [problem(None, "error", [made.subnet], [made.vda])])
+    ], [problem("stopped", "error", [made.subnet], [made.vda])])
 
 
 # TLS and DTLS
@@ -513,7 +513,7 @@ def tls_old(site):
     licensing = [Told("tcp", vda.address, licences.address, port, "established", "SF", "expected", service="licensing",
                       says_heard=False) for port in LICENSING]
     return Expected(0, [*licensing, secured(vda, licences, 8083), secured(vda, gateway)],
-                    [Found("encryption.old-tls", "info", vda.address, licences.address, "tcp", 8083)])
+                    [Found("encryption.old-tls", "info")], [problem("encryption", "info", [], [licences])])
 
 
 @scene("tls-13")
