@@ -319,6 +319,7 @@ pub fn knows_port(map: &Arc<PortMap>) -> KnowsPort {
         match candidates.filter(|candidates| !(candidates.generic && port >= DYNAMIC_PORTS)) {
             None => PortUse::Unknown,
             Some(candidates) if candidates.requests && number == protocol::UDP => PortUse::Requests,
+            Some(candidates) if candidates.session && number == protocol::UDP => PortUse::Sessions,
             Some(_) => PortUse::Server,
         }
     })

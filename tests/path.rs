@@ -214,6 +214,168 @@ fn a_message_about_size_never_blocks() {
     assert_eq!(told.map(|told| (told.mtu, told.about_client)), Some((1_280, false)));
 }
 
+// Datagrams that are too large.
+
+/// The header of a UDT data packet: its number, that of its message, when it was sent, the socket (facts EDT-05).
+fn data(number: u32, stamp: u32, length: usize) -> Vec<u8> {
+    let words = [number, 0xe000_0000 | number, stamp, 0x2a01];
+    let header = words.into_iter().flat_map(u32::to_be_bytes);
+    header.chain((0..length).map(|place| (number as usize * 31 + place * 7) as u8)).collect()
+}
+
+/// The data of a datagram of 1,500 bytes of IP, without the headers of IP, UDP and UDT.
+const SCREEN: usize = 1_500 - 20 - 8 - 16;
+
+/// What is found beside the remark that EDT is not encrypted.
+fn found_over_edt(talk: Talk) -> Vec<Finding> {
+    found([talk]).into_iter().filter(|finding| !finding.code.starts_with("encryption.")).collect()
+}
+
+/// A session over EDT on a port, whose handshake and first words are done.
+fn over_edt(number: u16, port: u16) -> Talk {
+    let talk = Talk::udp(client(CLIENT, number), server(SERVER, port)).says(&edt_handshake()).wait(pause(5));
+    talk.answers(&edt_handshake()).wait(pause(5)).says(&data(1, 0, 40)).wait(pause(5)).answers(&data(1, 0, 200))
+}
+
+fn says_as(talk: Talk, who: Who, bytes: &[u8]) -> Talk {
+    if who == Who::Client { talk.says(bytes) } else { talk.answers(bytes) }
+}
+
+/// A side sends so many screens at once, and each again so many times, later and later; the other side goes on with small datagrams.
+fn screens_in_vain(talk: Talk, who: Who, screens: u32, times: u32, length: usize) -> Talk {
+    (0..=times).fold(talk, |talk, time| {
+        let all = |talk, number| says_as(talk, who, &data(0x2000 + number, time, length)).wait(Span::micros(200));
+        let talk = (0..screens).fold(talk, all).wait(pause(50));
+        says_as(talk, other(who), &data(0x100 + time, time, 40)).wait(pause(300 * i64::from(time + 1)))
+    })
+}
+
+#[test]
+fn datagrams_that_vanish_while_small_ones_pass_are_too_large() {
+    for (who, word) in [(Who::Server, "server"), (Who::Client, "client")] {
+        for screens in [1, 16] {
+            let talk = || screens_in_vain(over_edt(50_001, CGP), who, screens, 5, SCREEN);
+            let findings = found_over_edt(talk());
+            assert_eq!(codes(&findings), [("path.mtu", Severity::Warning)], "{word} {screens}");
+            assert_eq!(findings[0].confidence, Confidence::Medium);
+            let shown = ["sender", "size", "icmp", "outcome", "over", "times"];
+            let shown = shown.map(|name| findings[0].params.get(name).cloned());
+            let wanted = [Value::Word(word), Value::Number(1_500), Value::Word("none"), Value::Word("stuck")];
+            let wanted = wanted.into_iter().chain([Value::Word("udp"), Value::Number(u64::from(screens) * 5)]);
+            assert_eq!(shown.to_vec(), wanted.map(Some).collect::<Vec<_>>());
+            let mut causes = problems_of(&audit(captured([talk()]))).into_iter().map(|problem| problem.cause);
+            assert_eq!(causes.next(), Some(Cause::Mtu));
+            assert!(causes.all(|cause| cause == Cause::Encryption), "one line");
+            let told = Words::default().finding(&findings[0]);
+            assert!(!told.meaning.contains("acknowledged") && told.remedy.contains("EDT MSS"), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn datagrams_that_may_have_arrived_are_not_too_large() {
+    let vain = |screens, times, length| screens_in_vain(over_edt(50_001, CGP), Who::Server, screens, times, length);
+    let next = |talk: Talk, from: u32, screens: u32, length| {
+        (from..from + screens).fold(talk, |talk, number| talk.answers(&data(number, 9, length)).wait(pause(3)))
+    };
+    let silent: Vec<(&str, Talk)> = vec![
+        ("three times again", vain(1, 3, SCREEN)),
+        ("small ones", vain(1, 6, 900)),
+        ("smaller ones follow", next(vain(1, 6, SCREEN), 0x3000, 2, 1_340)),
+        ("smaller ones follow", next(vain(1, 6, SCREEN), 0x3000, 2, 700)),
+        ("a larger one follows", next(vain(1, 6, SCREEN - 100), 0x3000, 1, SCREEN)),
+        ("it goes on", next(vain(1, 6, SCREEN), 0x3000, 40, SCREEN)),
+        ("most were sent once", next(vain(1, 6, SCREEN), 0x3000, 3, SCREEN)),
+        ("no sessions there", screens_in_vain(over_edt(50_001, 5_353), Who::Server, 1, 6, SCREEN)),
+        ("only headers were captured", screens_in_vain(over_edt(50_001, CGP).snap(60), Who::Server, 1, 6, SCREEN)),
+    ];
+    for (why, talk) in silent {
+        assert!(found([talk]).iter().all(|finding| finding.code != "path.mtu"), "{why}");
+    }
+}
+
+#[test]
+fn a_side_that_is_not_heard_or_repeats_as_well_shows_nothing_about_sizes() {
+    let with = |small: fn(u32) -> Option<u32>| {
+        (0..8).fold(over_edt(50_001, CGP), |talk, time| {
+            let talk = talk.answers(&data(0x2000, time, SCREEN)).wait(pause(200));
+            match small(time) {
+                Some(number) => talk.says(&data(number, time, 40)).wait(pause(200)),
+                None => talk.wait(pause(200)),
+            }
+        })
+    };
+    assert!(vanished(with(Some)).is_some());
+    assert_eq!(vanished(with(|_| None)), None, "nobody is heard");
+    assert_eq!(vanished(with(|_| Some(7))), None, "the same each time");
+    assert_eq!(vanished(with(|time| Some(time % 3))), None, "the same three each time");
+}
+
+#[test]
+fn screens_that_arrive_are_not_looked_at_for_long() {
+    // Thirty bursts of a hundred screens; one in fifty is lost and sent again.
+    let busy = (0..30).fold(over_edt(50_001, CGP), |talk, burst| {
+        let talk = (0..100).fold(talk, |talk, number| {
+            let number = 0x2000 + burst * 100 + number;
+            let talk = talk.answers(&data(number, number, SCREEN)).wait(Span::micros(300));
+            if number % 50 != 0 { talk } else { talk.wait(pause(120)).answers(&data(number, number + 1, SCREEN)) }
+        });
+        talk.wait(pause(200)).says(&data(0x100 + burst, burst, 40))
+    });
+    assert_eq!(codes(&found_over_edt(busy.clone())), []);
+    // What vanishes after them is nothing that the size explains.
+    assert_eq!(codes(&found_over_edt(screens_in_vain(busy, Who::Server, 1, 8, SCREEN))), []);
+    // A slow screen: one datagram of the same size twice a second, and a third of them is lost.
+    let slow = (0..60).fold(over_edt(50_002, CGP), |talk, number| {
+        let talk = talk.answers(&data(0x2000 + number, number, SCREEN)).wait(pause(250));
+        let talk = if number % 3 > 0 { talk } else { talk.answers(&data(0x2000 + number, 0, SCREEN)) };
+        talk.wait(pause(100)).says(&data(0x100 + number, 0, 40)).wait(pause(150))
+    });
+    let few = |talk: Talk, packets| talk.packets().into_iter().take(packets).collect::<Vec<_>>();
+    for packets in [20, 40, 80, 120, 160] {
+        let findings = findings_of(&audit(few(slow.clone(), packets)));
+        assert!(findings.iter().all(|finding| finding.code != "path.mtu"), "{packets}");
+    }
+}
+
+#[test]
+fn a_side_that_does_not_heed_the_message_is_told_whatever_it_says() {
+    // As DTLS: no two datagrams have the same content.
+    let told = |times: u32, size: usize, mtu| {
+        (0..times).fold(over_edt(50_001, CGP), |talk, time| {
+            let talk = talk.answers(&data(0x2000 + time, time, size)).wait(pause(1));
+            let talk = talk.error_about(Who::Server, "10.0.1.1", 3, 4).with_mtu(mtu);
+            talk.wait(pause(400)).says(&data(0x100 + time, time, 40))
+        })
+    };
+    let findings = found_over_edt(told(6, SCREEN, 1_400));
+    assert_eq!(codes(&findings), [("path.mtu", Severity::Error)]);
+    assert_eq!(findings[0].confidence, Confidence::High);
+    let shown = ["icmp", "icmp_from", "mtu", "size", "times"].map(|name| findings[0].params.get(name).cloned());
+    let named = [Value::Word("named"), Value::Text("10.0.1.1".into()), Value::Number(1_400)];
+    let wanted = named.into_iter().chain([Value::Number(1_500), Value::Number(6)]);
+    assert_eq!(shown.to_vec(), wanted.map(Some).collect::<Vec<_>>());
+    assert_eq!(codes(&found_over_edt(told(4, SCREEN, 1_400))), [], "too few");
+    assert_eq!(codes(&found_over_edt(told(6, SCREEN - 120, 1_400))), [], "it fits");
+    let heeds = |after: u32| {
+        (0..20).fold(told(after, SCREEN, 1_400), |talk, time| {
+            talk.answers(&data(0x3000 + time, time, SCREEN - 100)).wait(pause(50)).says(&data(0x200 + time, time, 40))
+        })
+    };
+    for after in [1, 2, 6] {
+        assert_eq!(codes(&found_over_edt(heeds(after))), [], "it goes on with what fits");
+    }
+    // The path becomes narrow while the session is at work.
+    let work =
+        |talk: Talk| (0..100).fold(talk, |talk, number| talk.answers(&data(0x4000 + number, 0, SCREEN)).wait(pause(2)));
+    let later = (0..6).fold(work(over_edt(50_001, CGP)), |talk, time| {
+        let talk = talk.answers(&data(0x5000 + time, time, SCREEN)).wait(pause(1));
+        let talk = talk.error_about(Who::Server, "10.0.1.1", 3, 4).with_mtu(1_400);
+        talk.wait(pause(400)).says(&data(0x100 + time, time, 40))
+    });
+    assert_eq!(codes(&found_over_edt(later)), [("path.mtu", Severity::Error)]);
+}
+
 // Fragments.
 
 #[test]

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const CHECKS: &[Check] = &[
     Check {
         code: "path.mtu",
-        raised: "large packets of one side are sent again and again in vain, while the other side is heard and small ones arrive",
+        raised: "large packets of one side are sent again and again in vain over TCP or EDT, while the other side is heard and small ones arrive",
         source: "RFC 2923, 2.1; RFC 4821; CTX231821",
         params: &[
             "arrived",
@@ -21,6 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
             "mtu",
             "others",
             "outcome",
+            "over",
             "sender",
             "service_title",
             "size",
@@ -49,6 +50,7 @@ const FRAGMENTED: u64 = 3;
 /// What is known of the large packets of one side, to one port of a server.
 struct Hole<'a> {
     group: Group<'a>,
+    transport: Transport,
     /// Of those that vanished, the smallest.
     size: u64,
     /// Of those that arrived in their place, the largest.
@@ -64,7 +66,7 @@ struct Hole<'a> {
 }
 
 fn look_for_holes(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-    let mut holes = BTreeMap::<(Address, u16, Who), Hole<'_>>::new();
+    let mut holes = BTreeMap::<(Address, Transport, u16, Who), Hole<'_>>::new();
     for (incident, known) in scene.ledger.incidents.iter() {
         let Some((sender, shrank)) = vanished(incident.what) else { continue };
         let Some((smallest, largest)) = known.numbers else { continue };
@@ -73,14 +75,15 @@ fn look_for_holes(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         if !shrank && scene.ledger.losses.get(&incident.path).is_some_and(arrives) {
             continue;
         }
-        let hole = holes.entry((incident.path.server, incident.path.port, sender));
+        let Some(transport) = Transport::of_protocol(incident.path.protocol) else { continue };
+        let hole = holes.entry((incident.path.server, transport, incident.path.port, sender));
         let hole = match hole {
             Entry::Occupied(entry) => {
                 let hole = entry.into_mut();
                 hole.group.add(incident.path.client, &known.seen);
                 hole
             }
-            Entry::Vacant(entry) => entry.insert(Hole::new(scene, incident, known)),
+            Entry::Vacant(entry) => entry.insert(Hole::new(scene, transport, incident, known)),
         };
         let flows = known.seen.flows;
         hole.times += known.times;
@@ -112,10 +115,10 @@ fn vanished(what: What) -> Option<(Who, bool)> {
 }
 
 impl<'a> Hole<'a> {
-    fn new(scene: &Scene<'a>, incident: &Incident, known: &Known) -> Hole<'a> {
-        let group = scene.group_of(Transport::Tcp, &incident.path, known.seen.clone());
+    fn new(scene: &Scene<'a>, transport: Transport, incident: &Incident, known: &Known) -> Hole<'a> {
+        let group = scene.group_of(transport, &incident.path, known.seen.clone());
         let (told, size) = (BTreeSet::new(), u64::MAX);
-        Hole { group, size, arrived: 0, times: 0, shrank: 0, heard: 0, told, mtu: 0 }
+        Hole { group, transport, size, arrived: 0, times: 0, shrank: 0, heard: 0, told, mtu: 0 }
     }
 
     /// What ICMP said about these flows.
@@ -127,7 +130,7 @@ impl<'a> Hole<'a> {
     }
 
     fn finding(self, check: &Check, scene: &Scene<'_>, sender: Who) -> Option<Finding> {
-        let Hole { group, size, arrived, times, shrank, heard, told, mtu } = self;
+        let Hole { group, transport, size, arrived, times, shrank, heard, told, mtu } = self;
         let flows = group.seen.flows;
         // Where nothing at all came back it may be a host that is gone.
         let shown = heard > 0 || shrank > 0 || !told.is_empty();
@@ -136,7 +139,9 @@ impl<'a> Hole<'a> {
         }
         // The host that is told what would fit, and goes on with that, has done what it should.
         let stuck = flows - shrank.min(flows);
-        let severity = if stuck > 0 { Severity::Error } else { Severity::Warning };
+        // Over UDP nobody can see what was acknowledged: only who says so makes it certain.
+        let proven = transport == Transport::Tcp || !told.is_empty();
+        let severity = if stuck > 0 && proven { Severity::Error } else { Severity::Warning };
         let certain = shrank > 0 || mtu > 0 && mtu < size;
         let confidence = if certain { Confidence::High } else { Confidence::Medium };
         let others = others(scene, &group, sender);
@@ -156,6 +161,7 @@ impl<'a> Hole<'a> {
             ("mtu", Value::Number(mtu)),
             ("others", Value::Number(others)),
             ("outcome", Value::Word(if stuck > 0 { "stuck" } else { "smaller" })),
+            ("over", Value::Word(if transport == Transport::Udp { "udp" } else { "tcp" })),
             ("sender", Value::Word(if sender == Who::Client { "client" } else { "server" })),
             ("service_title", Value::Service(scene.service_title(group.place))),
             ("size", Value::Number(size)),

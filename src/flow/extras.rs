@@ -61,7 +61,8 @@ pub struct Requests {
     pub repeated: u32,
 }
 
-/// Large packets of one side that were sent again and again over TCP, and never acknowledged as they were.
+/// Large packets of one side that were sent again and again, over TCP and never acknowledged as they were, or over UDP with the same
+/// content or against the errors of a device on the way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Vanished {
     /// Who sent them.
@@ -74,9 +75,9 @@ pub struct Vanished {
     pub times: u32,
     /// The side went on with smaller packets, and these arrived.
     pub recovered: bool,
-    /// Packets of the other side meanwhile, none of which acknowledged it.
+    /// Packets of the other side meanwhile, none of which acknowledged it. (TCP)
     pub heard: u32,
-    /// The side cannot have sent a packet as large before.
+    /// The side cannot have sent a packet as large before. (TCP)
     pub first_large: bool,
 }
 

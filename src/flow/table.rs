@@ -29,6 +29,8 @@ pub enum PortUse {
     Server,
     /// It is a server's, and over UDP each datagram to it asks for an answer.
     Requests,
+    /// It is a server's, and over UDP there are sessions on it.
+    Sessions,
 }
 
 /// Limits of memory, over all workers. They are kept at the points at which the workers meet ([`FlowTable::meet`]), so
@@ -339,8 +341,10 @@ impl FlowTable {
             self.flows.at(slot).is_tftp_data(packet, raw);
         } else if matches!(packet.transport, TransportHeader::Udp) {
             let port = key.endpoint(!client).port;
-            if (self.knows_port)(key.protocol(), port) == PortUse::Requests {
-                self.flows.at(slot).asks_by_datagrams();
+            match (self.knows_port)(key.protocol(), port) {
+                PortUse::Requests => self.flows.at(slot).asks_by_datagrams(),
+                PortUse::Sessions => self.flows.at(slot).watches_sizes(),
+                PortUse::Server | PortUse::Unknown => {}
             }
         }
         slot
@@ -402,13 +406,13 @@ impl FlowTable {
             let known = if is_pxe { PortUse::Unknown } else { (self.knows_port)(key.protocol(), port) };
             (known, known != PortUse::Unknown && port < 1024)
         };
-        use PortUse::{Requests, Server, Unknown};
+        use PortUse::{Requests, Server, Sessions, Unknown};
         match (says(sender), says(!sender)) {
             ((Unknown, _), (Unknown, _)) => None,
             ((Unknown, _), _) | ((_, false), (_, true)) => Some((sender, DirectionBasis::PortMap)),
             (_, (Unknown, _)) | ((_, true), (_, false)) => Some((!sender, DirectionBasis::PortMap)),
             // Who is asked there answers from there.
-            ((Requests, _), (Server, _)) => Some((!sender, DirectionBasis::PortMap)),
+            ((Requests, _), (Server | Sessions, _)) => Some((!sender, DirectionBasis::PortMap)),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ mod half;
 mod hearing;
 mod mtu;
 mod packed;
+mod sizes;
 mod standing;
 
 use self::asking::Asking;
@@ -13,6 +14,7 @@ use self::half::{Half, Step};
 use self::hearing::{Listening, Openings};
 use self::mtu::Watch;
 use self::packed::Packed;
+use self::sizes::Sizes;
 use super::{
     Death, DirectionBasis, EVIDENCE_LIMIT, End, Endpoint, Extras, FIRM, FlowKey, FlowRecord, GRACE, Heard, Hints,
     IcmpError, Marks, Note, PacketRef, Sender, Side, TCP_TRIES, TcpState, UDP_TRIES, Who,
@@ -84,6 +86,8 @@ impl Spoke {
     const AWAITS: u8 = 4;
     /// UDP: each datagram of the client asks for an answer.
     const ASKS: u8 = 8;
+    /// UDP: it is looked whether large datagrams are sent in vain.
+    const SIZES: u8 = 16;
 
     #[inline]
     fn is_both(self) -> bool {
@@ -159,6 +163,7 @@ struct Rare {
     /// Where each datagram of the client asks for an answer.
     asking: Asking,
     watch: Option<Watch>,
+    sizes: Option<Box<Sizes>>,
     extras: Option<Box<Extras>>,
 }
 
@@ -348,6 +353,9 @@ impl Flow {
         let quotes = if error.about_client { Who::Client } else { Who::Server };
         if error.is_too_big() && self.spoke.has(quotes) {
             self.is_too_big(&error, mtu);
+            if self.key.protocol() == protocol::UDP {
+                self.says_too_big(quotes, mtu, raw);
+            }
         }
         let icmp = &mut self.rare().icmp;
         let better = icmp.is_none_or(|known| error.about_client && (!known.about_client || known.is_too_big()));
@@ -701,6 +709,9 @@ impl Flow {
         }
         if who == Who::Client && self.spoke.0 & Spoke::ASKS != 0 {
             self.asks(packet, raw);
+        }
+        if self.spoke.0 & Spoke::SIZES != 0 {
+            self.watch_size(packet, raw, who);
         }
         let early = who == Who::Client && number <= LOOKED_AT;
         if early {

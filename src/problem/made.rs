@@ -206,7 +206,7 @@ fn params(
         Cause::Exposed => take("server_range"),
         Cause::SessionDied => ["gone", "idle"].into_iter().for_each(take),
         Cause::IdleTimeout => {}
-        Cause::Mtu => ["icmp", "icmp_from", "mtu", "outcome", "sender"].into_iter().for_each(take),
+        Cause::Mtu => ["icmp", "icmp_from", "mtu", "outcome", "over", "sender"].into_iter().for_each(take),
         Cause::ResetInSession => ["at", "pattern"].into_iter().for_each(take),
         Cause::Encryption => take("version"),
         Cause::Slow => ["fast_servers", "how", "network"].into_iter().for_each(take),

@@ -399,7 +399,7 @@ path-mtu =
     .meaning = { $sender ->
         [server] { $server }
        *[client] { $clients }
-    } sent packets of { $size } bytes again and again ({ $times } times in { flows }), and they were never acknowledged, while { $sender ->
+    } sent packets of { $size } bytes again and again ({ $times } times in { flows }){ mtu-in-vain }, while { $sender ->
         [server] { $clients }
        *[client] { $server }
     } went on answering. { mtu-outcome } { mtu-icmp } { $others ->
@@ -419,6 +419,10 @@ path-fragments =
     .remedy = Let the size of datagrams fit the path: for EDT turn on MTU discovery (VDA 1912, Workspace app 1911, or later) or set a smaller MSS,
         for Provisioning set a smaller MTU. Find the link or tunnel on the way that is narrower than 1,500 bytes.
 
+mtu-in-vain = { $over ->
+        [udp] {" "}over UDP, as happens where none of them arrives
+       *[tcp] , and they were never acknowledged
+    }
 mtu-outcome = { $outcome ->
         [smaller] The sender tried smaller packets after a while, and those arrived{ $arrived ->
             [0] {""}
@@ -435,8 +439,11 @@ mtu-icmp = { $icmp ->
        *[none] No ICMP message says that packets are too big: a firewall drops it, or a device on the way never sends it. An inspection that
             drops these very packets looks the same.
     }
-mtu-remedy = Find the link between the two that takes less than { $size } bytes (a VPN, a tunnel, a PPPoE line), and let it lower the MSS of TCP
-        connections to the size that fits (MSS clamping). Let ICMP "fragmentation needed" (type 3 code 4; over IPv6 "packet too big") pass
+mtu-remedy = Find the link between the two that takes less than { $size } bytes (a VPN, a tunnel, a PPPoE line). { $over ->
+        [udp] Let the datagrams fit: for EDT turn on MTU discovery (VDA 1912, Workspace app 1911, or later, with session reliability), or set
+            a smaller EDT MSS in the ICA settings of the clients (CTX231821); for Provisioning set a smaller MTU.
+       *[tcp] Let it lower the MSS of TCP connections to the size that fits (MSS clamping).
+        } Let ICMP "fragmentation needed" (type 3 code 4; over IPv6 "packet too big") pass
         every firewall. To measure what fits: ping with "don't fragment" and growing sizes.
 
 path-loss =
@@ -1228,7 +1235,7 @@ problem-encryption =
 
 problem-mtu =
     .title = { problem-place }: large packets of the { $sender } vanish, small ones pass
-    .meaning = { problem-sessions } sent packets of { $size } bytes again and again, and they were never acknowledged, while the other side went on
+    .meaning = { problem-sessions } sent packets of { $size } bytes again and again{ mtu-in-vain }, while the other side went on
         answering. { mtu-outcome } { mtu-icmp } { $others ->
         [0] {""}
        *[other] Large packets arrive on the ways of other clients of the same server, so it is not the server.

@@ -287,7 +287,7 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
         Cause::Encryption => &["named", "state", "version"],
         Cause::Slow => &["fast_servers", "how", "longest", "network", "rtt", "times"],
         Cause::Repeats => &["of", "repeated", "share", "who"],
-        Cause::Mtu => &["arrived", "icmp", "icmp_from", "mtu", "others", "outcome", "sender", "size"],
+        Cause::Mtu => &["arrived", "icmp", "icmp_from", "mtu", "others", "outcome", "over", "sender", "size"],
         _ => &[],
     }
 }

@@ -20,7 +20,8 @@ impl Listening {
     pub(super) const MORE: u8 = 4;
     /// Payload was missing from the capture.
     pub(super) const CUT: u8 = 8;
-    /// TCP: data was repeated, and it is looked whether it is acknowledged.
+    /// TCP: data was repeated, and it is looked whether it is acknowledged. UDP: a large datagram was sent, and it is looked whether it
+    /// is sent again.
     pub(super) const WATCHED: u8 = 0x80;
     /// It is told, and it is still of interest when each side said something: up to TLS 1.2 an alert may follow in the clear.
     pub(super) const TIMES: u8 = 16;

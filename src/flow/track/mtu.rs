@@ -29,9 +29,9 @@ pub(super) struct Watch {
 
 /// Minimum IP length in bytes of a packet that may be too large: below the least that IPv6 carries everywhere (RFC 8200, 5: 1,280)
 /// less what a tunnel adds.
-const LARGE: u16 = 1_200;
+pub(super) const LARGE: u16 = 1_200;
 /// Maximum IP length in bytes of a packet whose size is that on the wire: a host that captures its own packets may see several in one.
-const ON_THE_WIRE: u32 = 1_514;
+pub(super) const ON_THE_WIRE: u32 = 1_514;
 /// Maximum number of bytes from the start of a side to data that vanishes, where large packets may have passed before.
 const EARLY: u32 = 65_536;
 /// Maximum mean IP length in bytes of what a side sent before, where most of it was small.
@@ -134,7 +134,7 @@ impl Watch {
 impl Rare {
     /// What hardly any flow shows, with what is repeated in vain until now.
     pub(super) fn extras(&self) -> Option<Box<Extras>> {
-        match self.watch.and_then(|watch| watch.vanished()) {
+        match self.watch.and_then(|watch| watch.vanished()).or_else(|| self.vanished_datagrams()) {
             Some(vanished) => {
                 let extras = self.extras.as_deref().cloned().unwrap_or_default();
                 Some(Box::new(Extras { vanished: Some(vanished), ..extras }))
