@@ -4,6 +4,7 @@ The scene says what it did (`Told`); tshark says what is in the file; `expected`
 do not fit: a flow that nobody told, an outcome that the packets do not show, a state that the flags do not give.
 """
 
+import ipaddress
 import json
 import os
 import subprocess
@@ -11,6 +12,12 @@ import tempfile
 from dataclasses import dataclass, field
 
 BLOCKED = {"silent", "refused", "prohibited", "half_open", "reset_early"}
+SESSIONS = {"ica", "cgp", "edt"}
+# How the paths begin that a service is asked for, and what is said where anybody on the way can read it.
+PATHS = {
+    "/scripts/wpnbr.dll": ("xml-sta", "xml"), "/scripts/ctxsta.dll": ("xml-sta", "xml"),
+    "/citrix/store": ("storefront", "storefront"), "/sessionrecordingbroker/": ("session-recording", "recording"),
+}
 GREETINGS = {
     "ica": "7f7f49434100", "cgp": "1a4347502f3031", "edt": "80000000", "tls": "1603", "ssh": "5353482d",
     "dtls": "16fe", "http": "504f5354",
@@ -41,7 +48,8 @@ class Told:
 
 @dataclass
 class Found:
-    """One finding. `flows` counts the conversations in it; None leaves it out. `clients` are all of several clients."""
+    """One finding. `flows` counts the conversations in it; None leaves it out. `clients` are all of several clients, `servers`
+    of several servers."""
 
     code: str
     severity: str
@@ -52,6 +60,8 @@ class Found:
     service: str | None = None
     flows: int | None = None
     clients: list[str] = field(default_factory=list)
+    servers: list[str] = field(default_factory=list)
+    says: dict = field(default_factory=dict)  # of its parameters
 
 
 @dataclass
@@ -96,16 +106,46 @@ def expected(capture, scene_says):
     require(not untold, f"told but not in the file: {untold}")
     for flow, one in zip(flows, told):
         witness(flow, one, packets[-1]["time"])
+    clear = in_the_clear(flows, told)
     pattern = {
         "exit_code": scene_says.exit_code,
         "captures": [capture_line(capture, packets)],
         "totals": totals(packets, told),
-        "findings": [finding(one, told) for one in sorted(scene_says.findings, key=finding_order)],
+        "findings": [finding(one, told) for one in sorted([*scene_says.findings, *clear], key=finding_order)],
     }
     if scene_says.problems is not None:
-        pattern["problems"] = [problem(one, told) for one in sorted(scene_says.problems, key=problem_order)]
+        problems = scene_says.problems + ([Problem("encryption", "info", [], servers_of(clear))] if clear else [])
+        pattern["problems"] = [problem(one, told) for one in sorted(problems, key=problem_order)]
     pattern["flows"] = [flow_line(flow, one, scene_says.copies) for flow, one in zip(flows, told)]
     return pattern
+
+
+def in_the_clear(flows, told):
+    """What anybody on the way can read, one finding for each service: it follows from what was played."""
+    servers = {}
+    for flow, one in zip(flows, told):
+        if one.outcome in {"established", "answered", "midstream"}:
+            if one.service in SESSIONS and one.service == one.heard:
+                servers.setdefault(("ica", one.service), set()).add(one.server)
+            elif service := asked_by_path(flow):
+                servers.setdefault(service[::-1], set()).add(one.server)
+    return [Found(f"encryption.plain-{name}", "info", servers=sorted(here, key=ipaddress.ip_address), service=service)
+            for (name, service), here in sorted(servers.items())]
+
+
+def asked_by_path(flow):
+    """The service that was asked for over HTTP and answered, and what is said of that; none where it is not known by its path."""
+    said = [next((bytes.fromhex(one["begins"]) for one in flow["packets"]
+                  if one["begins"] and (one["from"] == flow["client"]) == mine), b"") for mine in (True, False)]
+    request = said[0].split(b" ")
+    if len(request) < 3 or not said[1].startswith(b"HTTP/1."):
+        return None
+    path = request[1].decode(errors="replace").lower()
+    return next((service for begin, service in PATHS.items() if path.startswith(begin)), None)
+
+
+def servers_of(findings):
+    return sorted({server for one in findings for server in one.servers})
 
 
 def check(capture, pattern):
@@ -255,7 +295,7 @@ def witness(flow, told, end):
         shown = udp_outcomes(mine, theirs, flow["errors"], end)
         if flow["server"][1] == 69:
             # TFTP answers from another port; the scene says which, and that conversation is checked for itself.
-            shown = {"answered"}
+            shown |= {"answered"}
         state = "SF" if mine and theirs else "S0"
     require(told.outcome is None or told.outcome in shown, f"{what}: told {told.outcome}, the packets show {shown or 'nothing known'}")
     require(told.state in (None, state), f"{what}: told {told.state}, the flags give {state}")
@@ -377,8 +417,11 @@ def finding(one, told):
         require(same == one.flows, f"{one} has {same} flows")
     made = {"code": one.code, "severity": one.severity}
     if one.client:
-        made |= {"clients": one.clients or [one.client], "servers": [one.server]}
-    named = {"protocol": one.protocol, "port": one.port, "service": one.service, "flow_count": one.flows}
+        made["clients"] = one.clients or [one.client]
+    if one.client or one.servers:
+        made["servers"] = one.servers or [one.server]
+    named = {"protocol": one.protocol, "port": one.port, "service": one.service, "flow_count": one.flows,
+             "parameters": one.says or None}
     return made | {name: value for name, value in named.items() if value is not None}
 
 
@@ -389,7 +432,7 @@ def problem_order(one):
 def problem(one, told):
     """The pattern of a problem. Attempts that were blocked must be as many as the conversations told so."""
     ports = one.ports or [(one.protocol, one.port)]
-    if one.attempts is not None and ports[0][1] is not None and one.cause in BLOCKING:
+    if one.attempts is not None and ports[0][1] is not None and one.cause in BLOCKING | {"stopped"}:
         same = sum(flow.client in one.clients and flow.server in one.servers and flow.outcome in BLOCKED
                    and (flow.protocol, flow.port) in ports for flow in told)
         require(same == one.attempts, f"{one} has {same} attempts")
@@ -398,7 +441,7 @@ def problem(one, told):
     made |= {name: value for name, value in named.items() if value is not None}
     if one.ports:
         made["ports"] = [{"protocol": protocol, "port": port} for protocol, port in sorted(one.ports)]
-    made |= {"clients": hosts(one.clients), "servers": hosts(one.servers)}
+    made |= ({"clients": hosts(one.clients)} if one.clients else {}) | {"servers": hosts(one.servers)}
     made |= {name: value for name, value in (("attempts", one.attempts), ("trend", one.trend)) if value is not None}
     if one.culprit:
         made["culprit"] = {"kind": one.culprit}
