@@ -47,7 +47,7 @@ impl Flow {
             strength: signature::Strength::Strong,
             by_server: true,
             citrix_hint: false,
-            details: content.map(|content| Box::new(Details { server_name: None, content: Some(content) })),
+            details: content.map(|content| Box::new(Details { content: Some(content), ..Details::default() })),
         });
     }
 
@@ -69,7 +69,7 @@ impl Flow {
     fn hear_of_another(&mut self, packet: &Packet, raw: &RawPacket<'_>) {
         let Some(heard) = self.cold.as_deref_mut().and_then(|cold| cold.heard.as_mut()) else { return };
         let content = signature::more_of_dhcp(packet.payload(raw.bytes));
-        let Some(new) = content.map(|content| Details { server_name: None, content: Some(content) }) else { return };
+        let Some(new) = content.map(|content| Details { content: Some(content), ..Details::default() }) else { return };
         heard.details = joined(heard.details.take(), Some(Box::new(new)));
     }
 
