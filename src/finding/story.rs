@@ -224,10 +224,14 @@ impl<'a> Failures<'a> {
             else {
                 continue;
             };
-            let Path { port, server, client, .. } = incident.path;
+            // TFTP was asked on its own port, wherever the answer came from (RFC 1350, 4).
+            let of_tftp = matches!(family, Family::Tftp | Family::Stuck);
+            let asked = Path { port: if of_tftp { 69 } else { incident.path.port }, ..incident.path };
+            let Path { port, server, client, .. } = asked;
             let port = (transport, port);
-            let answers = scene.ledger.paths.answers(&incident.path);
-            if answers.is_some_and(|answers| answers.flows > known.seen.flows) {
+            let answers = scene.ledger.paths.answers(&asked);
+            // Its answers come one by one from new ports; that it went on is told by what followed.
+            if !of_tftp && answers.is_some_and(|answers| answers.flows > known.seen.flows) {
                 continue;
             }
             for (number, story, phase, part) in parts(stories, port) {

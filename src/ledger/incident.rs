@@ -46,7 +46,7 @@ pub enum What {
     HttpError(u16),
     /// TFTP answered with this error.
     TftpError(u16),
-    /// TFTP sent its data again and again, and none of it was acknowledged. The port is the one that was asked, 69.
+    /// TFTP sent its data again and again, and none of it was acknowledged. The port is the one that it came from.
     TransferStuck,
     /// An address was given to the client, and no boot file was named.
     Lease,
@@ -133,8 +133,8 @@ impl Incidents {
     pub fn enter(&mut self, flow: &FlowRecord, showing: Showing, matching: &Matching) {
         let _ = showing;
         if is_stuck(flow) {
-            let path = Path { port: TFTP, ..Path::of(flow) };
-            self.add(Incident { what: What::TransferStuck, matching: *matching, path }, Known::of(flow));
+            let (what, path) = (What::TransferStuck, Path::of(flow));
+            self.add(Incident { what, matching: *matching, path }, Known::of(flow));
         }
     }
 
