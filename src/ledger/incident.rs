@@ -6,6 +6,7 @@ use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
 use crate::flow::{FlowRecord, Showing, Who};
 use crate::matching::Matching;
+use crate::outside::beginning;
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
@@ -149,7 +150,7 @@ impl Naming {
     /// The name as it is kept, as long as one may be.
     fn write(self, name: &str) -> Box<str> {
         let written = format!("{}{name}", self.prefix());
-        written[..written.floor_char_boundary(INCIDENT_NAME_LIMIT)].into()
+        beginning(&written, INCIDENT_NAME_LIMIT).into()
     }
 }
 
