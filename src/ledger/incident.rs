@@ -8,6 +8,7 @@ use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
 use crate::flow::{FlowRecord, Heard, Showing, TooBig, Vanished, Who};
 use crate::matching::{Fit, Matching, ServiceRef};
+use crate::outside::beginning;
 use crate::signature::{Content, Http, Protocol};
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,7 +177,7 @@ impl Naming {
     /// The name as it is kept, as long as one may be.
     fn write(self, name: &str) -> Box<str> {
         let written = format!("{}{name}", self.prefix());
-        written[..written.floor_char_boundary(INCIDENT_NAME_LIMIT)].into()
+        beginning(&written, INCIDENT_NAME_LIMIT).into()
     }
 }
 
