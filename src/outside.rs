@@ -24,6 +24,12 @@ pub fn cell(text: &str) -> Cow<'_, str> {
     if formula { format!("'{}", printable(text)).into() } else { printable(text) }
 }
 
+/// The beginning of a text, as many whole characters as have room in this number of bytes.
+pub fn beginning(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    &text[..end]
+}
+
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) && text.parse::<f64>().is_ok()
 }

@@ -141,7 +141,7 @@ fn an_old_version_is_remarked_where_citrix_is_concerned() {
 fn many_servers_and_clients_are_one_line_and_nothing_is_broken() {
     let session = |number: u16| {
         let (ip, to) = (format!("10.1.{}.7", number % 50), format!("10.2.0.{}", number % 40));
-        from(&ip, &to, if number % 3 == 0 { 1494 } else { 2598 }, CGP_GREETING, CGP_GREETING).packets()
+        from(&ip, &to, if number.is_multiple_of(3) { 1494 } else { 2598 }, CGP_GREETING, CGP_GREETING).packets()
     };
     let xml = tcp(80, &request("/scripts/wpnbr.dll"), OK).packets();
     let audited = audit(merge((0..200).map(session).chain([xml])));

@@ -42,7 +42,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         code: "encryption.plain-recording",
         raised: "Session Recording is spoken to without TLS",
-        source: "facts F51, SREC-01",
+        source: "facts SREC-01, F51",
         params: &["server_count", "service_title"],
         look: look_for_plain,
     },

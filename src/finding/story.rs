@@ -229,9 +229,13 @@ impl<'a> Failures<'a> {
             else {
                 continue;
             };
-            let Path { port, server, client, .. } = incident.path;
+            // TFTP was asked on its own port, wherever the answer came from (RFC 1350, 4).
+            let of_tftp = matches!(family, Family::Tftp | Family::Stuck);
+            let asked = Path { port: if of_tftp { 69 } else { incident.path.port }, ..incident.path };
+            let Path { port, server, client, .. } = asked;
             let port = (transport, port);
-            let granted = was_granted(scene, incident, family, known);
+            // Its answers come one by one from new ports; that it went on is told by what followed.
+            let granted = !of_tftp && was_granted(scene, incident, family, known);
             for (number, story, phase, part) in parts(stories, port) {
                 let (subject, server) = ends(part, server, client);
                 let meant = part.errors.iter().any(|error| error.holds(family, code));

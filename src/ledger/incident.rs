@@ -8,6 +8,7 @@ use super::path::Path;
 use super::sighting::{NAMED_LIMIT, Seen};
 use crate::flow::{FlowRecord, Heard, Showing, TooBig, Vanished, Who};
 use crate::matching::{Fit, Matching, ServiceRef};
+use crate::outside::beginning;
 use crate::signature::{Content, Http, Protocol};
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,9 +52,9 @@ pub enum What {
     NameError(u8),
     /// The answer to a request for a path of Citrix had this status, 400 or above, and asks for no logon. Its names are the paths.
     HttpError(u16),
-    /// TFTP answered with this error. The port is the one that was asked, 69.
+    /// TFTP answered with this error. The port is the one that it came from.
     TftpError(u16),
-    /// TFTP sent its data again and again, and none of it was acknowledged. The port is the one that was asked, 69.
+    /// TFTP sent its data again and again, and none of it was acknowledged. The port is the one that it came from.
     TransferStuck,
     /// DHCP gave an address, that of the client, and named no boot file.
     Lease,
@@ -176,7 +177,7 @@ impl Naming {
     /// The name as it is kept, as long as one may be.
     fn write(self, name: &str) -> Box<str> {
         let written = format!("{}{name}", self.prefix());
-        written[..written.floor_char_boundary(INCIDENT_NAME_LIMIT)].into()
+        beginning(&written, INCIDENT_NAME_LIMIT).into()
     }
 }
 
@@ -262,8 +263,8 @@ impl Incidents {
             self.add(incident, Known { names, ..Known::of(flow) });
         }
         if is_stuck(flow) {
-            let path = Path { port: TFTP, ..Path::of(flow) };
-            self.add(Incident { what: What::TransferStuck, matching: *matching, path }, Known::of(flow));
+            let (what, path) = (What::TransferStuck, Path::of(flow));
+            self.add(Incident { what, matching: *matching, path }, Known::of(flow));
         }
     }
 

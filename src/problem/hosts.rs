@@ -3,6 +3,7 @@
 
 use crate::packet::Address;
 use std::fmt;
+use std::sync::OnceLock;
 
 /// Hosts that one problem is about.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -11,7 +12,21 @@ pub struct Hosts {
     addresses: Vec<Address>,
     /// There are more than are named.
     pub more: bool,
+    /// What was told of them before: texts are tried in several lengths, and each tells them again.
+    told: Told,
 }
+
+/// Ranges that were asked for, by how many there may be. No part of what is known.
+#[derive(Clone, Default, Debug)]
+struct Told([OnceLock<Box<Ranges>>; MOST_PREFIXES]);
+
+impl PartialEq for Told {
+    fn eq(&self, _: &Told) -> bool {
+        true
+    }
+}
+
+impl Eq for Told {}
 
 /// Addresses that follow each other, without a hole.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -39,7 +54,7 @@ impl Hosts {
         let mut addresses: Vec<Address> = addresses.into_iter().collect();
         addresses.sort_unstable();
         addresses.dedup();
-        Hosts { addresses, more: false }
+        Hosts { addresses, more: false, told: Told::default() }
     }
 
     /// The same, where there may be more than are named.
@@ -77,6 +92,13 @@ impl Hosts {
     /// well: of these the fewest that hold hardly more than the best do. `most` is at least 1; an address of IPv4 and one of IPv6 are
     /// never in one range, so that there may be one range more than `most`.
     pub fn ranges(&self, most: usize) -> Ranges {
+        match self.told.0.get(most.max(1) - 1) {
+            Some(told) => (**told.get_or_init(|| Box::new(self.made(most)))).clone(),
+            None => self.made(most),
+        }
+    }
+
+    fn made(&self, most: usize) -> Ranges {
         let mut ranges: Vec<Range> = Vec::new();
         for &address in &self.addresses {
             let next = Range { first: address, last: address };

@@ -3,7 +3,7 @@
 
 use super::Certificate;
 use super::bytes::{Miss, Parsed, Reader, sure};
-use crate::outside::printable;
+use crate::outside::{beginning, printable};
 
 /// Maximum length of a name, in bytes.
 const LONGEST_NAME: usize = 255;
@@ -127,8 +127,7 @@ fn string(tag: u8, value: &[u8]) -> Option<Box<str>> {
 /// One line that can be shown, as long as a name may be.
 fn text(text: &str) -> Option<Box<str>> {
     let shown = printable(text);
-    let end = shown.floor_char_boundary(LONGEST_NAME);
-    Some(shown[..end].trim()).filter(|text| !text.is_empty()).map(Box::from)
+    Some(beginning(&shown, LONGEST_NAME).trim()).filter(|text| !text.is_empty()).map(Box::from)
 }
 
 /// Goes into an element that may break off.

@@ -278,6 +278,16 @@ pub fn follows_hello(payload: &[u8]) -> bool {
     matches!(payload, [0x14 | 0x17, 3, 0..=4, ..]) || matches!(payload, [0x16, 3, 0..=4, _, _, kind, ..] if *kind != 1)
 }
 
+/// Whether these bytes of a server may begin its answer to a request that is not the first. In the middle of one, and where it says
+/// something of its own accord, they are others (RFC 9112, 4; RFC 4511, 4.1.1).
+pub fn begins_answer(protocol: Option<Protocol>, payload: &[u8]) -> bool {
+    match protocol {
+        Some(Protocol::Http) => payload.starts_with(b"HTTP/"),
+        Some(Protocol::Ldap) => payload.starts_with(&[0x30]),
+        _ => true,
+    }
+}
+
 /// Bytes of one side's opening that are kept while the other side is waited for.
 pub fn kept_opening(protocol: Option<Protocol>) -> usize {
     if protocol == Some(Protocol::Edt) { edt::REQUEST_LENGTH } else { KEPT_OPENING }

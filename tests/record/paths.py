@@ -238,7 +238,7 @@ def edt_fragmented(site):
         display.close()
     return Expected(0, [edt(made.hit[0], made.vda)],
                     [Found("path.fragments", "warning", made.hit[0].address, made.vda.address, "udp", 2598), CUT],
-                    [problem(None, "warning", [made.hit[0]], [made.vda], "udp", 2598)])
+                    [problem("single", "warning", [made.hit[0]], [made.vda], "udp", 2598)])
 
 
 # A firewall that forgot, loss, and slow answers
@@ -304,7 +304,7 @@ def path_lossy(site):
     names = [client.address for client in lossy.seats]
     return Expected(0, [cgp(client, vda) for client in clients],
                     [Found("path.loss", "warning", names[0], vda.address, clients=names)] * 2 + [CUT],
-                    [Problem(None, "warning", names, [vda.address])])
+                    [Problem("single", "warning", names, [vda.address])])
 
 
 class Brokers:

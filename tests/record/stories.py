@@ -222,7 +222,7 @@ def registration_tls_alert(site):
         made.told.append(secured(made.vda, made.controller, count=2))
     return Expected(1, made.told, [
         Found("tls.alert", "error", made.vda.address, made.controller.address, "tcp", 443),
-    ], [problem(None, "error", [made.vda], [made.controller], "tcp", 443)])
+    ], [problem("single", "error", [made.vda], [made.controller], "tcp", 443)])
 
 
 @scene("registration-unknown-name")
@@ -412,7 +412,7 @@ def plain_to_tls(site):
             site.call(made.subnet, made.first, 443, asks(posted(STA, "ddc01.example", STA_BODY)))
         made.told.append(Told("tcp", made.subnet.address, made.first.address, 443, "established", "SF", says_heard=False, count=2))
     return Expected(1, made.told, [Found("tls.mismatch", "error", made.subnet.address, made.first.address, "tcp", 443)],
-                    [problem(None, "error", [made.subnet], [made.first], "tcp", 443)])
+                    [problem("single", "error", [made.subnet], [made.first], "tcp", 443)])
 
 
 @scene("tls-to-plain")
@@ -430,7 +430,7 @@ def tls_to_plain(site):
             site.call(made.subnet, made.second, 80, story_talk.tls_guest("ddc02.example", alert="WRONG_VERSION_NUMBER"))
         made.told.append(Told("tcp", made.subnet.address, made.second.address, 80, "established", "SF", says_heard=False, count=2))
     return Expected(1, made.told, [Found("tls.mismatch", "error", made.subnet.address, made.second.address, "tcp", 80)],
-                    [problem(None, "error", [made.subnet], [made.second], "tcp", 80)])
+                    [problem("single", "error", [made.subnet], [made.second], "tcp", 80)])
 
 
 def takes_both(connection):
@@ -493,7 +493,7 @@ def tls_handshake_failure(site):
     return Expected(1, [secured(vda, cloud, count=2), secured(vda, gateway, count=2)], [
         Found("tls.alert", "error", vda.address, cloud.address, "tcp", 443),
         Found("tls.alert", "info", vda.address, gateway.address, "tcp", 443),
-    ], [problem(None, "error", [vda], [cloud], "tcp", 443), problem(None, "info", [vda], [gateway], "tcp", 443)])
+    ], [problem("single", "error", [vda], [cloud], "tcp", 443), problem("single", "info", [vda], [gateway], "tcp", 443)])
 
 
 @scene("tls-old")
@@ -551,7 +551,7 @@ def tls_hello_unanswered(site):
     over.set()
     return Expected(1, [secured(vda, licences, 8083), secured(vda, cloud, count=2)],
                     [Found("tls.unanswered", "error", vda.address, cloud.address, "tcp", 443)],
-                    [problem(None, "error", [vda], [cloud], "tcp", 443)])
+                    [problem("single", "error", [vda], [cloud], "tcp", 443)])
 
 
 @scene("dtls-alert")
@@ -577,4 +577,4 @@ def dtls_alert(site):
     dtls = Told("udp", client.address, gateway.address, 443, "answered", "SF", heard="dtls", direction=None, count=2)
     return Expected(1, [dtls, secured(client, gateway)],
                     [Found("tls.alert", "error", client.address, gateway.address, "udp", 443)],
-                    [problem(None, "error", [client], [gateway], "udp", 443)])
+                    [problem("single", "error", [client], [gateway], "udp", 443)])

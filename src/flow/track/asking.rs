@@ -4,6 +4,7 @@ use super::half::Step;
 use super::{Flow, Spoke};
 use crate::flow::{Marks, PacketRef, Wait, Who};
 use crate::packet::{Packet, RawPacket, Tcp};
+use crate::signature;
 use crate::time::{Span, Timestamp};
 
 /// Requests over UDP that were sent lately.
@@ -52,7 +53,7 @@ impl Flow {
             Who::Server if self.spoke.0 & Spoke::AWAITS != 0 && !step.is_repetition() => {
                 self.spoke.0 &= !Spoke::AWAITS;
                 if raw.at - before >= LONG {
-                    self.answers_late(tcp, raw, before);
+                    self.answers_late(tcp, packet, raw, before);
                 }
             }
             Who::Server => {}
@@ -65,9 +66,9 @@ impl Flow {
     }
 
     /// The first packet of an answer, after nothing was said for a second or longer. It counts where the server had the whole request
-    /// and nothing is missing before its answer.
+    /// and nothing is missing before its answer, and where what comes later than its first words begins as an answer does.
     #[cold]
-    fn answers_late(&mut self, tcp: &Tcp, raw: &RawPacket<'_>, before: Timestamp) {
+    fn answers_late(&mut self, tcp: &Tcp, packet: &Packet, raw: &RawPacket<'_>, before: Timestamp) {
         let [client, server] = &self.halves;
         let whole = tcp.flags.ack() && tcp.acknowledgement == client.next && server.continues_with(tcp.sequence);
         let wait = Span((raw.at - before).0 + client.quiet_until(before).0);
@@ -75,6 +76,10 @@ impl Flow {
             return;
         }
         let first = (!self.server_spoke()).then_some(wait);
+        let heard = self.cold.as_deref().and_then(|cold| cold.heard.as_ref()).map(|heard| heard.protocol);
+        if first.is_none() && !signature::begins_answer(heard, packet.payload(raw.bytes)) {
+            return;
+        }
         let new =
             Wait { times: 1, longest: wait, first, packet: PacketRef { capture: raw.capture, packet: raw.number } };
         let known = &mut self.extras().wait;

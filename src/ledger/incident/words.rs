@@ -10,9 +10,8 @@ use crate::portmap::{PortMap, ServiceId};
 use crate::signature::{Content, Dhcp, Dns, Http, Kerberos, Ldap, Lease, Protocol, Tftp};
 use std::collections::BTreeSet;
 
-/// Ports of DHCP and TFTP servers: what they send may come from others.
+/// Port of DHCP servers: what they send may come from others.
 const DHCP: u16 = 67;
-const TFTP: u16 = 69;
 
 /// Errors of Kerberos that belong to every day: none, say who you are, and ask over TCP (RFC 4120, 7.5.9).
 const EVERY_DAY: [u16; 3] = [0, 25, 52];
@@ -51,30 +50,26 @@ impl Incidents {
     }
 
     fn enter_content(&mut self, flow: &FlowRecord, content: &Content, matching: &Matching) {
-        let path = Path::of(flow);
-        let (what, path, name) = match content {
+        let (what, name) = match content {
             Content::Http(Http { path: Some(asked), status: Some(status @ 400..), .. })
                 if !WHO_ARE_YOU.contains(status) =>
             {
-                (What::HttpError(*status), path, Some(asked))
+                (What::HttpError(*status), Some(asked))
             }
             Content::Kerberos(Kerberos { error: Some(error), server, .. }) if !EVERY_DAY.contains(error) => {
-                (What::KerberosError(*error), path, server.as_ref())
+                (What::KerberosError(*error), server.as_ref())
             }
-            Content::Dns(Dns { failure: Some(failure), name }) => (What::NameError(*failure), path, name.as_ref()),
-            // It may come from another port than the one that was asked.
-            Content::Tftp(Tftp { error: Some(error), boot_file }) => {
-                (What::TftpError(*error), Path { port: TFTP, ..path }, boot_file.as_ref())
-            }
+            Content::Dns(Dns { failure: Some(failure), name }) => (What::NameError(*failure), name.as_ref()),
+            Content::Tftp(Tftp { error: Some(error), boot_file }) => (What::TftpError(*error), boot_file.as_ref()),
             Content::Dhcp(dhcp) => return self.enter_leases(flow, dhcp, matching),
             // A name and a password.
-            Content::Ldap(Ldap { simple_bind: true, start_tls: false, .. }) => (What::Plain, path, None),
+            Content::Ldap(Ldap { simple_bind: true, start_tls: false, .. }) => (What::Plain, None),
             _ => return,
         };
         let mut known = Known::of(flow);
         known.of = u64::from(what == What::Plain);
         known.names.extend(name.cloned());
-        self.add(Incident { what, matching: *matching, path }, known);
+        self.add(Incident { what, matching: *matching, path: Path::of(flow) }, known);
     }
 
     /// The addresses that are given, and by whom.
