@@ -5,7 +5,7 @@ mod support;
 
 use cap_audit::finding::{Confidence, Finding, Severity, Value};
 use cap_audit::time::{Span, Timestamp};
-use support::{Audited, Captured, Talk, audit, client, findings_of, meanwhile, merge, server};
+use support::{Audited, Captured, Talk, audit, client, broken_findings, meanwhile, merge, server};
 
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000_000);
 const CLIENT: &str = "10.0.0.14";
@@ -54,7 +54,7 @@ fn dropped(from: (&str, u16), to: (&str, u16), since: i64) -> Vec<Captured> {
 
 /// The capture goes on until this number of seconds after its beginning.
 fn found(talks: impl IntoIterator<Item = Vec<Captured>>, until: i64) -> Vec<Finding> {
-    findings_of(&audited(talks, until))
+    broken_findings(&audited(talks, until))
 }
 
 fn audited(talks: impl IntoIterator<Item = Vec<Captured>>, until: i64) -> Audited {

@@ -349,14 +349,13 @@ fn a_boot_file_that_is_not_there_is_an_error_from_whatever_port() {
     let asked = Talk::udp(client(CLIENT, 2_070), server(SERVER, 69)).says(READ);
     let tftp =
         |boot_file: Option<&str>, error| Some(Content::Tftp(Tftp { boot_file: boot_file.map(Box::from), error }));
-    let entered = (What::TftpError(1), path(protocol::UDP, 69, CLIENT, SERVER));
     for from in [69, 50_069] {
         let packets = asked.clone().answers_from(from, NOT_FOUND).packets();
         let audited = audit(packets.clone());
         let file = Some("ARDBP32.BIN");
         assert_eq!(content_of(&audited, 69), tftp(file, (from == 69).then_some(1)), "{from}");
         let found: Vec<_> = incidents(packets).into_iter().map(|(what, path, ..)| (what, path)).collect();
-        assert_eq!(found, [entered], "{from}");
+        assert_eq!(found, [(What::TftpError(1), path(protocol::UDP, from, CLIENT, SERVER))], "{from}");
         if from != 69 {
             let heard = flow_to(&audited, from).record.heard.clone().expect("it is told by the request");
             assert_eq!((heard.protocol, heard.content().cloned()), (Protocol::Tftp, tftp(None, Some(1))));

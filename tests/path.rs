@@ -13,8 +13,8 @@ use cap_audit::problem::Cause;
 use cap_audit::time::Span;
 use cap_audit::words::Words;
 use support::{
-    CLIENT_ISN, Captured, SERVER_ISN, START, Talk, Who, audit, citrix, client, findings_in, findings_of, flow_to,
-    meanwhile, merge, problems_of, server,
+    CLIENT_ISN, Captured, SERVER_ISN, START, Talk, Who, audit, citrix, client, broken_findings, broken_problems, findings_in, flow_to,
+    meanwhile, merge, server,
 };
 
 const CLIENT: &str = "10.0.0.14";
@@ -59,7 +59,7 @@ fn vanishes(client_ip: &str, number: u16, who: Who, payload: &[u8], times: u32) 
 }
 
 fn found(talks: impl IntoIterator<Item = Talk>) -> Vec<Finding> {
-    findings_of(&audit(captured(talks)))
+    broken_findings(&audit(captured(talks)))
 }
 
 /// The capture goes on for ten minutes.
@@ -88,7 +88,7 @@ fn full_segments_that_vanish_while_the_other_side_is_heard_are_too_large() {
         let wanted = [Value::Word(word), Value::Number(1_500), Value::Word("none"), Value::Word("stuck")];
         assert_eq!(shown, wanted.map(Some));
         assert_eq!((findings[0].flow_count, findings[0].confidence), (2, Confidence::Medium));
-        let [problem] = &problems_of(&audit(captured(talks())))[..] else { panic!("one problem") };
+        let [problem] = &broken_problems(&audit(captured(talks())))[..] else { panic!("one problem") };
         assert_eq!((problem.cause, problem.clients.count(), problem.severity), (Cause::Mtu, 2, Severity::Error));
     }
 }
@@ -182,7 +182,7 @@ fn a_device_that_says_so_is_named() {
     let shown = ["icmp", "icmp_from", "mtu"].map(|name| finding.params.get(name).cloned());
     assert_eq!(shown, [Value::Word("named"), Value::Text("10.0.1.1".into()), Value::Number(1_400)].map(Some));
     assert_eq!(finding.confidence, Confidence::High);
-    let problems = problems_of(&audit(captured([stuck(50_001), stuck(50_002)])));
+    let problems = broken_problems(&audit(captured([stuck(50_001), stuck(50_002)])));
     assert_eq!(problems.iter().map(|problem| problem.cause).collect::<Vec<_>>(), [Cause::Mtu], "one line");
 }
 
@@ -535,7 +535,8 @@ fn a_client_that_comes_back_after_silence_shows_that_its_connection_was_forgotte
     let back = || session(CLIENT, 50_099).says(b"again").answers(b"again").closed();
     let told = |talks: Vec<Talk>| {
         let end = START + Span::seconds(7_200);
-        let findings = findings_of(&audit(merge(talks.into_iter().map(Talk::packets).chain([meanwhile(end)]))));
+        let packets = merge(talks.into_iter().map(Talk::packets).chain([meanwhile(end)]));
+        let findings = broken_findings(&audit(packets));
         assert_eq!(codes(&findings), [("path.died", Severity::Warning)]);
         (findings[0].params.get("back").cloned(), Words::default().finding(&findings[0]).meaning)
     };
@@ -559,5 +560,5 @@ fn a_written_ledger_tells_the_same() {
     let read = Ledger::read(&mut &out[..], &citrix(), &mut CaptureNames::default()).expect("it was just written");
     assert_eq!(read, ledger);
     let codes: Vec<&str> = findings_in(&read).iter().map(|finding| finding.code).collect();
-    assert_eq!(codes, ["path.mtu", "path.loss", "path.nat"]);
+    assert_eq!(codes, ["path.mtu", "path.loss", "encryption.plain-ica", "path.nat"]);
 }

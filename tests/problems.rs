@@ -65,7 +65,7 @@ fn audited(talks: impl IntoIterator<Item = Vec<Captured>>) -> Audited {
 
 fn problems(talks: impl IntoIterator<Item = Vec<Captured>>) -> Vec<Problem> {
     let audited = audited(talks);
-    let (findings, problems) = (findings_of(&audited), problems_of(&audited));
+    let (findings, problems) = (findings_of(&audited), broken_problems(&audited));
     each_finding_once(&findings, &problems);
     for problem in &problems {
         let Texts { title, meaning, remedy } = Words::default().problem(problem, findings.iter());
@@ -78,7 +78,8 @@ fn problems(talks: impl IntoIterator<Item = Vec<Captured>>) -> Vec<Problem> {
 fn each_finding_once(findings: &[Finding], problems: &[Problem]) {
     let mut told: Vec<usize> = problems.iter().flat_map(|problem| problem.findings.iter().copied()).collect();
     told.sort_unstable();
-    let about = |place: &usize| !findings[*place].code.starts_with("quality.");
+    let about =
+        |place: &usize| !["quality.", "encryption."].iter().any(|theme| findings[*place].code.starts_with(theme));
     assert_eq!(told, (0..findings.len()).filter(about).collect::<Vec<_>>());
 }
 
@@ -216,7 +217,7 @@ fn reset_by_device(talk: Talk) -> Vec<Captured> {
 fn resets_of_a_device_are_no_dead_service() {
     let to = |port| reset_by_device(talk(&user(3), 50_000 + port, &vda(7), port).at(at(5)));
     let audited = audited([known(&vda(7)), to(CGP), to(ICA)]);
-    let found = problems_of(&audited);
+    let found = broken_problems(&audited);
     let [problem] = &found[..] else { panic!("{found:#?}") };
     assert_eq!(problem.cause, Cause::Refused);
     assert_eq!(problem.culprit.as_ref().map(|culprit| culprit.kind), Some(Suspect::Middlebox));
@@ -427,7 +428,7 @@ fn a_fallback_is_part_of_its_block() {
     let ica = talk(&user(1), 50_001, &vda(1), ICA).at(at(12)).opened();
     let ica = ica.answers(b"\x7f\x7fICA\0").says(b"\x7f\x7fICA\0").wait(Span::seconds(20)).closed().packets();
     let audited = audited([blocked, ica]);
-    let (findings, problems) = (findings_of(&audited), problems_of(&audited));
+    let (findings, problems) = (findings_of(&audited), broken_problems(&audited));
     let [problem] = &problems[..] else { panic!("{problems:#?}") };
     let codes: Vec<&str> = problem.findings.iter().map(|&place| findings[place].code).collect();
     assert_eq!(codes, ["blocked.silent", "fallback.cgp-to-ica", "launch.slow"]);
@@ -513,7 +514,7 @@ fn a_mix_has_the_two_problems_that_were_made() {
             let options = Options { workers, ..keeping() };
             let mut source = [MemorySource::new(packets.clone(), 256)];
             let audited = Audited::of(run(&mut source, &citrix(), options).expect("memory can be read"));
-            let (findings, problems) = (findings_of(&audited), problems_of(&audited));
+            let (findings, problems) = (findings_of(&audited), broken_problems(&audited));
             each_finding_once(&findings, &problems);
             let hosts = |port: u16, network: u8| -> (BTreeSet<_>, BTreeSet<_>) {
                 let of = audited
@@ -571,7 +572,7 @@ fn sessions_of_different_servers_that_die_after_the_same_time_point_to_a_timer()
     let found = |idle: &[i64]| {
         let talks = idle.iter().zip(1..).map(|(&idle, number)| dies(number, idle));
         let audited = audit(merge(talks.chain([meanwhile(at(7_200))])));
-        let (findings, problems) = (findings_of(&audited), problems_of(&audited));
+        let (findings, problems) = (findings_of(&audited), broken_problems(&audited));
         each_finding_once(&findings, &problems);
         let title = |problem: &Problem| Words::default().problem(problem, findings.iter()).title;
         problems.iter().map(|problem| (problem.cause, problem.attempts, title(problem))).collect::<Vec<_>>()

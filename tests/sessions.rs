@@ -116,7 +116,8 @@ fn edt_and_the_tcp_that_lost_against_it_are_one_healthy_session() {
         assert_eq!(session.data_rtt(), Some(Span::millis(20)));
         assert_eq!(session.handshake_rtt(), None, "over UDP there is no handshake");
     });
-    assert_eq!(findings_in(&ledger), []);
+    let broken = findings_in(&ledger).into_iter().filter(|finding| finding.code != "encryption.plain-ica");
+    assert_eq!(broken.collect::<Vec<_>>(), []);
 }
 
 #[test]
@@ -487,7 +488,8 @@ fn legs_with_an_address_of_the_gateway_are_one_session() {
         assert_eq!(session.setup(), Some(Span::millis(940)));
         assert_eq!(session.searching(), None);
     });
-    assert_eq!(findings_in(&ledger), []);
+    let broken = findings_in(&ledger).into_iter().filter(|finding| finding.code != "encryption.plain-ica");
+    assert_eq!(broken.collect::<Vec<_>>(), []);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use cap_audit::packet::{LinkType, Stranger, TcpFlags};
 use cap_audit::time::{Span, Timestamp};
 use cap_audit::words::Words;
 use support::{
-    Audited, CLIENT_ISN, Captured, START, Talk, Who, audit, client, findings_of, flow_to, meanwhile, merge, server,
+    Audited, CLIENT_ISN, Captured, START, Talk, Who, audit, client, broken_findings, flow_to, meanwhile, merge, server,
 };
 
 const CGP: u16 = 2598;
@@ -58,7 +58,7 @@ fn datagrams_at_one_moment_are_one_try() {
     let flow = flow_to(&audited, CGP);
     assert_eq!((flow.record.from_client.packets, flow.record.tries()), (12, 4));
     assert_eq!(flow.judgement.outcome, Outcome::Silent);
-    let findings = findings_of(&audited);
+    let findings = broken_findings(&audited);
     assert_eq!(codes(&findings), [("blocked.silent", Severity::Error)]);
     assert_eq!(findings[0].params.get("tries"), Some(&Value::Number(4)));
 }
@@ -77,7 +77,7 @@ fn a_one_way_stream_of_datagrams_is_no_block() {
         let audited = watched([stream.packets()]);
         let judgement = flow_to(&audited, CGP).judgement;
         assert_eq!((judgement.outcome, judgement.verdict), (Outcome::Undecided, Verdict::NotEvaluable), "{pause:?}");
-        assert_eq!(codes(&findings_of(&audited)), [], "{pause:?}");
+        assert_eq!(codes(&broken_findings(&audited)), [], "{pause:?}");
     }
     // A handshake that is repeated is tried as often as it is sent.
     let talk = (0..120).fold(udp(CGP), |talk, _| talk.says(&edt_handshake()).wait(Span::millis(250)));
@@ -106,7 +106,7 @@ fn an_error_to_somebody_else_blocks_nothing() {
     let audited = watched([packets]);
     let flow = flow_to(&audited, CGP);
     assert_eq!((flow.judgement.outcome, flow.record.icmp), (Outcome::Undecided, None));
-    assert_eq!(codes(&findings_of(&audited)), []);
+    assert_eq!(codes(&broken_findings(&audited)), []);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn an_error_about_a_packet_that_nobody_saw_blocks_nothing() {
         let unseen = tcp(port).syn().unseen().error("10.0.0.1", 3, 13).packets();
         let audited = watched([unseen.clone()]);
         assert_eq!(flow_to(&audited, port).judgement.outcome, Outcome::Undecided);
-        assert_eq!(codes(&findings_of(&audited)), []);
+        assert_eq!(codes(&broken_findings(&audited)), []);
         // A session that comes later is the client's.
         let talk = tcp(port).at(at(2)).opened().answers(b"hello").says(b"hello").closed().packets();
         let audited = watched([unseen, talk]);
@@ -129,11 +129,11 @@ fn an_unreachable_before_the_answer_blocks_nothing() {
     let talk = tcp(CGP).syn().error("10.0.0.1", 3, 1).wait(Span::seconds(1)).syn_again().syn_ack().ack();
     let audited = watched([talk.answers(b"hello").says(b"hello").packets()]);
     assert_eq!(flow_to(&audited, CGP).judgement.outcome, Outcome::Established);
-    assert_eq!(codes(&findings_of(&audited)), []);
+    assert_eq!(codes(&broken_findings(&audited)), []);
     let talk = udp(CGP).says(b"a").error(SERVER, 3, 3).wait(Span::seconds(1)).says(b"a").answers(b"b");
     let audited = watched([talk.packets()]);
     assert_eq!(flow_to(&audited, CGP).judgement.outcome, Outcome::Answered);
-    assert_eq!(codes(&findings_of(&audited)), []);
+    assert_eq!(codes(&broken_findings(&audited)), []);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_client_that_closed_its_socket_blocks_nothing() {
         let talk = talk.wait(Span::seconds(2)).answers(b"late").error_about(Who::Server, CLIENT, 3, 3);
         let audited = watched([talk.wait(Span::seconds(2)).answers(b"late").packets()]);
         assert!(audited.flows.iter().all(|flow| !flow.judgement.outcome.is_blocked()), "{:#?}", audited.flows);
-        assert_eq!(codes(&findings_of(&audited)), []);
+        assert_eq!(codes(&broken_findings(&audited)), []);
     };
     for port in [CGP, 53, 12_346] {
         late(port, true);
@@ -160,11 +160,11 @@ fn quic_without_an_answer_is_nobodys_business() {
     for bytes in [quic_initial(), b"anything else".to_vec()] {
         let audited = watched([tries(&bytes)]);
         assert_eq!(flow_to(&audited, 443).judgement.outcome, Outcome::Unanswered);
-        assert_eq!(codes(&findings_of(&audited)), []);
+        assert_eq!(codes(&broken_findings(&audited)), []);
     }
     let audited = watched([tries(&edt_handshake())]);
     assert_eq!(flow_to(&audited, 443).judgement.outcome, Outcome::Silent);
-    assert_eq!(codes(&findings_of(&audited)), [("blocked.silent", Severity::Warning)]);
+    assert_eq!(codes(&broken_findings(&audited)), [("blocked.silent", Severity::Warning)]);
 }
 
 // Refusals, and connections that begin anew.
@@ -177,7 +177,7 @@ fn what_windows_repeats_is_one_refused_attempt() {
     let audited = watched([refused(tcp(CGP), 5).packets()]);
     let flow = flow_to(&audited, CGP);
     assert_eq!((flow.judgement.outcome, flow.record.syns, flow.record.state()), (Outcome::Refused, 5, "REJ"));
-    let findings = findings_of(&audited);
+    let findings = broken_findings(&audited);
     assert_eq!(codes(&findings), [("blocked.refused", Severity::Error)]);
     assert_eq!(findings[0].flow_count, 1);
     // A new number is a new attempt.
@@ -188,7 +188,7 @@ fn what_windows_repeats_is_one_refused_attempt() {
     let audited = watched([talk.closed().packets()]);
     let flow = flow_to(&audited, CGP);
     assert_eq!((flow.judgement.outcome, flow.record.state()), (Outcome::Established, "SF"));
-    assert_eq!(codes(&findings_of(&audited)), []);
+    assert_eq!(codes(&broken_findings(&audited)), []);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_half_open_connection_is_recovered_within_one() {
     let audited = watched([talk.packets()]);
     let flow = flow_to(&audited, CGP);
     assert_eq!((flow.judgement.outcome, flow.record.state()), (Outcome::Established, "SF"));
-    assert_eq!(codes(&findings_of(&audited)), []);
+    assert_eq!(codes(&broken_findings(&audited)), []);
 }
 
 // Resets after the handshake.
@@ -212,7 +212,7 @@ fn reset_after(spans: &[Span], says: &[u8], port: u16) -> Vec<Finding> {
         let talk = if says.is_empty() { talk } else { talk.says(says) };
         talk.wait(*span).server_reset().packets()
     });
-    findings_of(&watched(talks))
+    broken_findings(&watched(talks))
 }
 
 fn title(findings: &[Finding]) -> String {
@@ -307,7 +307,7 @@ fn what_is_not_read_is_named() {
 fn silent_beside(frames: impl IntoIterator<Item = Captured>) -> Finding {
     let tries = tcp(CGP).syn().wait(Span::seconds(1)).syn_again().wait(Span::seconds(2)).syn_again();
     let mut findings =
-        findings_of(&watched([tries.wait(Span::seconds(4)).syn_again().packets(), frames.into_iter().collect()]));
+        broken_findings(&watched([tries.wait(Span::seconds(4)).syn_again().packets(), frames.into_iter().collect()]));
     assert_eq!(codes(&findings), [("blocked.silent", Severity::Error)]);
     findings.remove(0)
 }
@@ -347,7 +347,7 @@ fn a_host_that_nobody_finds_by_neighbour_discovery_is_down() {
     };
     let tries = Talk::between(client("fd00:0:0:1::14", 50_001), server("fd00::22", CGP)).syn().wait(Span::seconds(1));
     let tries = tries.syn_again().wait(Span::seconds(2)).syn_again().wait(Span::seconds(4)).syn_again().packets();
-    let findings = findings_of(&watched([tries, (0..3).map(solicitation).collect()]));
+    let findings = broken_findings(&watched([tries, (0..3).map(solicitation).collect()]));
     assert_eq!(codes(&findings), [("blocked.silent", Severity::Error)]);
     assert_eq!(findings[0].params.get("unanswered_arp"), Some(&Value::Number(3)));
 }
@@ -366,7 +366,7 @@ fn dies(number: u16, idle: Span, who: Who) -> Talk {
 /// The capture goes on for two hours.
 fn died(talks: impl IntoIterator<Item = Talk>) -> Vec<Finding> {
     let talks = talks.into_iter().map(Talk::packets);
-    findings_of(&audit(merge(talks.chain([meanwhile(at(7_200))]))))
+    broken_findings(&audit(merge(talks.chain([meanwhile(at(7_200))]))))
 }
 
 #[test]
@@ -410,5 +410,5 @@ fn what_goes_on_or_was_closed_did_not_die() {
     assert_eq!(codes(&died([closed])), []);
     // The capture ends ten seconds after.
     let short = dies(50_001, Span::seconds(1), Who::Server).packets();
-    assert_eq!(codes(&findings_of(&audit(short))), []);
+    assert_eq!(codes(&broken_findings(&audit(short))), []);
 }

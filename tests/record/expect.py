@@ -114,7 +114,8 @@ def expected(capture, scene_says):
         "findings": [finding(one, told) for one in sorted([*scene_says.findings, *clear], key=finding_order)],
     }
     if scene_says.problems is not None:
-        problems = scene_says.problems + ([Problem("encryption", "info", [], servers_of(clear))] if clear else [])
+        readable = clear + [one for one in scene_says.findings if one.code.startswith("encryption.plain-")]
+        problems = scene_says.problems + ([Problem("encryption", "info", [], servers_of(readable))] if readable else [])
         pattern["problems"] = [problem(one, told) for one in sorted(problems, key=problem_order)]
     pattern["flows"] = [flow_line(flow, one, scene_says.copies) for flow, one in zip(flows, told)]
     return pattern

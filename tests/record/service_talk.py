@@ -425,6 +425,10 @@ LDAP_ANSWERS = (
     ldap_found(3, b"CN=anna,DC=corp,DC=example", b"memberOf", b"CN=staff,DC=corp,DC=example"),
 )
 
+# A bind with a name and a password (RFC 4511, 4.2), and success.
+LDAP_PASSWORD = ldap_message(1, der(0x60, whole(3), der(4, b"CN=svc-adc,DC=corp,DC=example"), der(0x80, filler(12, 13).hex().encode())))
+LDAP_WELCOME = ldap_message(1, der(0x61, der(0x0A, b"\0"), der(4), der(4)))
+
 
 def ldap_client(connection):
     for question, answer in zip(LDAP_QUESTIONS, LDAP_ANSWERS):

@@ -631,6 +631,25 @@ def nat_blocked(site):
                     [problem("no-answer", "error", [shared], [vda], "tcp", 2598, 40)])
 
 
+@scene("nat-both-sides")
+def nat_both_sides(site):
+    """Three clients behind a router that gives all of them its own address (masquerade) have a session each with a VDA on TCP 2598.
+    Captured on all interfaces of that router: each session is there twice, from the client's own address and, a hop later, from
+    the router's. All healthy."""
+    _, _, router, staff, vda = estate(site, 28, (11, 12, 13), (21,))
+    router.masquerade("eth1")
+    shared = Seat(router, "10.78.128.1")
+    served(site, vda)
+    with site.watch(router, "any", link="LINUX_SLL2"):
+        for client in staff.seats:
+            site.call(client, vda, 2598, talk.cgp_client, **SHORT)
+    clients = [client.address for client in staff.seats]
+    nat = Found("path.nat", "info", clients[0], vda.address, "tcp", 2598, flows=3, clients=clients,
+                says={"kind": "source", "as": [shared.address], "fate": "same"})
+    flows = [cgp(client, vda) for client in staff.seats] + [cgp(shared, vda) for _ in clients]
+    return Expected(0, flows, [nat], [Problem("single", "info", clients, [vda.address], "tcp", 2598)])
+
+
 @scene("gateway-both-legs")
 def gateway_both_legs(site):
     """Three clients on the internet have sessions through a Gateway: TLS on TCP 443 and DTLS on UDP 443 to its virtual

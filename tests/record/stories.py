@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 
+import service_talk
 import story_talk
 import talk
 from expect import Expected, Found, Told
@@ -578,3 +579,45 @@ def dtls_alert(site):
     return Expected(1, [dtls, secured(client, gateway)],
                     [Found("tls.alert", "error", client.address, gateway.address, "udp", 443)],
                     [problem("single", "error", [client], [gateway], "udp", 443)])
+
+
+# What anybody on the way can read
+
+
+@scene("not-encrypted")
+def not_encrypted(site):
+    """Everything works and nothing is encrypted: two appliances synchronise (TCP 3010) and exchange metrics (TCP 3011), and one of them
+    has a session with a VDA for a user outside, and binds to a directory with a name and a password on TCP 389. A client asks for
+    a store on TCP 80, the VDA asks the broker of Session Recording on TCP 80, and a browser asks the App Layering appliance on
+    TCP 3012. What the appliances say to each other is filler: their formats are not public."""
+    switch = site.switch()
+    client, adc, peer, vda, store, recorder, layering, dc = (
+        site.host(name, f"10.81.18.{number}/24", on=switch)
+        for name, number in (("client", 11), ("adc01", 31), ("adc02", 32), ("vda01", 21), ("storefront", 7), ("recording", 8),
+                             ("layering", 9), ("dc", 2)))
+    site.serve(vda, 2598, talk.cgp_server)
+    for port in (3010, 3011):
+        site.serve(peer, port, talk.parrot)
+    asked = ((client, store, 80, "/Citrix/StoreWeb/"), (vda, recorder, 80, "/SessionRecordingBroker/RecordPolicy"),
+             (client, layering, 3012, "/UDM"))
+    for _, host, port, _ in asked:
+        site.serve(host, port, story_talk.answers())
+    site.serve(dc, 389, story_talk.takes(service_talk.LDAP_PASSWORD, service_talk.LDAP_WELCOME))
+    with site.watch(switch, "lan"):
+        for port in (3010, 3011):
+            site.call(adc, peer, port, talk.parrot_client)
+        site.call(adc, vda, 2598, talk.cgp_client, **SHORT)
+        site.call(adc, dc, 389, story_talk.says(service_talk.LDAP_PASSWORD, service_talk.LDAP_WELCOME))
+        for asker, host, port, path in asked:
+            site.call(asker, host, port, asks(posted(path, f"{host.name}.example", "")))
+    flows = [Told("tcp", adc.address, peer.address, port, "established", "SF", says_heard=False) for port in (3010, 3011)]
+    flows += [cgp(adc, vda), Told("tcp", adc.address, dc.address, 389, "established", "SF", heard="ldap")]
+    flows += [web(asker, host, port) for asker, host, port, _ in asked]
+
+    def readable(what, host, service):
+        return Found(f"encryption.plain-{what}", "info", servers=[host.address], service=service)
+
+    return Expected(0, flows, [
+        readable("adc-sync", peer, "adc-ha"), readable("adc-sync", peer, "adc-mep"), readable("ldap", dc, "ldap"),
+        readable("layering", layering, "app-layering-connector"),
+    ], [])

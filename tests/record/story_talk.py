@@ -207,6 +207,26 @@ def answers(waits=(), status="200 OK", size=700):
     return talk
 
 
+# One question and one answer of whatever protocol.
+
+
+def says(question, answer):
+    def talk(connection):
+        connection.sendall(question)
+        receive(connection, len(answer))
+
+    return talk
+
+
+def takes(question, answer):
+    def talk(connection):
+        receive(connection, len(question))
+        connection.sendall(answer)
+        receive(connection, 1)
+
+    return talk
+
+
 # TLS (RFC 5246, RFC 8446) by the system's own library.
 
 

@@ -18,7 +18,7 @@ use cap_audit::matching::ServiceRef;
 use cap_audit::packet::{Address, LinkType, TcpFlags, protocol};
 use cap_audit::pipeline::{Harvest, Options, run};
 use cap_audit::portmap::PortMap;
-use cap_audit::problem::Problem;
+use cap_audit::problem::{Cause, Problem};
 use cap_audit::source::{Fractions, MemorySource, PcapWriter};
 use cap_audit::time::{Span, Timestamp};
 use std::collections::BTreeMap;
@@ -637,6 +637,16 @@ pub fn findings_of(audited: &Audited) -> Vec<Finding> {
 pub fn problems_of(audited: &Audited) -> Vec<Problem> {
     let case = Case { ledger: audited.ledger.clone(), ..Case::new(citrix()) };
     case.conclude().problems
+}
+
+/// The findings, without remarks on what is not encrypted: the sessions of most tests are not, and nothing is broken by it.
+pub fn broken_findings(audited: &Audited) -> Vec<Finding> {
+    findings_of(audited).into_iter().filter(|finding| !finding.code.starts_with("encryption.")).collect()
+}
+
+/// The problems, without the one that these remarks are. The numbers of findings in a problem are those of [`findings_of`].
+pub fn broken_problems(audited: &Audited) -> Vec<Problem> {
+    problems_of(audited).into_iter().filter(|problem| problem.cause != Cause::Encryption).collect()
 }
 
 /// What the checks find in a ledger.
