@@ -657,7 +657,7 @@ def logon_dc_silent(site):
               Told("tcp", vda.address, second.address, 389, "established", "SF", heard="ldap")]
     return Expected(0, flows, [
         *[found("blocked.silent", "warning", vda, first, "tcp", port, flows=1) for port in (88, 389)],
-        *[detour(vda, first, port, second, phase) for port, phase in ((88, "ticket"), (389, "directory"))],
+        *[detour(vda, first, port, second, phase) for port, phase in ((88, "ticket"), (389, "ldap"))],
     ], [problem("host-down", "warning", [vda], [first], attempts=2)])
 
 
