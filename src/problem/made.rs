@@ -214,10 +214,9 @@ fn params(
         Cause::Stopped | Cause::Detour | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
     }
     // Hosts that wait for what is down, and go to the next one.
-    if let Some(detour) =
-        following.iter().find(|finding| finding.code == "service.detour" && problem.cause != Cause::Detour)
-    {
-        for (name, told) in [("instead", "next_servers"), ("waited", "waited_for_next")] {
+    let detours = following.iter().filter(|finding| finding.code == "service.detour" && problem.cause != Cause::Detour);
+    if let Some(detour) = detours.max_by_key(|detour| duration(detour, "waited")) {
+        for (name, told) in [("exact", "waited_exact"), ("instead", "next_servers"), ("waited", "waited_for_next")] {
             if let Some(value) = detour.params.get(name) {
                 params = params.with(told, value.clone());
             }
