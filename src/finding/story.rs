@@ -297,7 +297,7 @@ fn error_of(incident: &Incident) -> Option<(Family, u16)> {
         What::NameError(code) => (Family::Dns, code.into()),
         What::TftpError(code) => (Family::Tftp, code),
         What::ClientAlert(number) | What::ServerAlert(number) => (Family::Alert, number.into()),
-        What::HelloUnanswered => (Family::NoHello, 0),
+        What::HelloUnanswered | What::HelloClosed => (Family::NoHello, 0),
         What::TransferStuck => (Family::Stuck, 0),
         _ => return None,
     })
