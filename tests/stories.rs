@@ -136,8 +136,12 @@ fn who_is_answered_by_one_of_three_servers_goes_on() {
         answered(asks(TARGET, 6910, SERVERS[2], 20)),
         answered(asks(TARGET, 6915, SERVERS[2], 21)),
     ];
-    let (findings, _) = found(talks);
+    let (findings, problems) = found(talks);
     assert!(stories(&findings).is_empty(), "{findings:#?}");
+    let told: Vec<_> = findings.iter().map(|it| (it.code, it.severity, it.servers[0])).collect();
+    let waits = |code| [0, 1].map(|number| (code, Severity::Warning, address(SERVERS[number])));
+    assert_eq!(told, [waits("blocked.silent"), waits("service.detour")].concat(), "it waits, and nothing stops");
+    assert!(problems.iter().all(|problem| problem.severity == Severity::Warning), "{problems:#?}");
 }
 
 #[test]
