@@ -2,10 +2,10 @@
 //! many programs may be known for what it is between these hosts.
 
 use super::scene::Scene;
-use crate::ledger::What;
+use crate::ledger::{Path, What};
 use crate::matching::{Fit, Matching, ServiceRef};
 use crate::packet::Address;
-use crate::portmap::{Phase, ServiceId, Story};
+use crate::portmap::{Phase, PortMap, ServiceId, Story};
 use crate::transport::Transport;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,15 +39,16 @@ impl<'s, 'a> Roles<'s, 'a> {
     fn known(&self) -> &Known {
         self.known.get_or_init(|| {
             let (mut known, map) = (Known::default(), self.scene.map);
-            // Where several services share a port of many programs, it tells nothing.
             let paths = &self.scene.ledger.paths;
+            let asked_about = asked_about(map.stories());
+            // There may be very many paths, and those of one port stand together.
+            let (mut port, mut told) = (None, Vec::new());
             for path in paths.iter().map(|(path, _)| path).chain(paths.generic().map(|(path, _)| path)) {
-                let place = Transport::of_protocol(path.protocol).and_then(|transport| map.place(transport, path.port));
-                let Some(there) = place.map(|place| map.at(place)) else { continue };
-                if !there.generic || there.services.len() == 1 {
-                    known.serve.extend(there.services.iter().map(|&service| (path.server, service)));
-                    known.use_it.extend(there.services.iter().map(|&service| (path.client, service)));
+                if port.replace((path.protocol, path.port)) != Some((path.protocol, path.port)) {
+                    told = tells(map, path).iter().copied().filter(|it| asked_about.contains(it)).collect();
                 }
+                known.serve.extend(told.iter().map(|&service| (path.server, service)));
+                known.use_it.extend(told.iter().map(|&service| (path.client, service)));
             }
             for (incident, asked) in self.scene.ledger.incidents.iter() {
                 if let (What::AskedByPath, Some(ServiceRef::One(service))) = (incident.what, incident.matching.service)
@@ -123,6 +124,25 @@ impl<'s, 'a> Roles<'s, 'a> {
         let host = |name: &str| Box::from(name.split_once('/').map_or(name, |(_, host)| host));
         names.iter().any(|name| self.known().names.contains(&(service, host(name))))
     }
+}
+
+/// Services of which stories ask who serves them, or who uses them.
+fn asked_about(stories: &[Story]) -> BTreeSet<ServiceId> {
+    let of_phase = |phase: &Phase| {
+        phase.service.iter().chain(&phase.server_serves).chain(&phase.fails_at).copied().collect::<Vec<_>>()
+    };
+    let of_story = |story: &Story| {
+        let subject = story.subject_serves.iter().chain(&story.subject_uses).copied();
+        subject.chain(story.phases.iter().flat_map(of_phase)).collect::<Vec<_>>()
+    };
+    stories.iter().flat_map(of_story).collect()
+}
+
+/// The services of the port of a path. Where several share a port of many programs, it tells nothing.
+fn tells<'m>(map: &'m PortMap, path: &Path) -> &'m [ServiceId] {
+    let place = Transport::of_protocol(path.protocol).and_then(|transport| map.place(transport, path.port));
+    let there = place.map(|place| map.at(place)).filter(|there| !there.generic || there.services.len() == 1);
+    there.map_or(&[], |there| &there.services)
 }
 
 /// First words prove what a port of many programs does not.

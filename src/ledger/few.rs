@@ -23,12 +23,21 @@ impl<T: Ord + Copy> Few<T> {
 
     /// Adds others, and keeps the first, `limit` at most.
     pub fn join(&mut self, others: &[T], limit: usize) {
+        if self.0.is_empty() {
+            // Most stay as they are: no more room than they need.
+            self.0.reserve_exact(others.len().min(limit));
+        }
         for &other in others {
-            let Err(place) = self.0.binary_search(&other) else { continue };
-            if place < limit {
-                self.0.insert(place, other);
-                self.0.truncate(limit);
+            // Where it is full, most come too late.
+            let full = self.0.len() >= limit;
+            if full && self.0.last().is_none_or(|last| *last <= other) {
+                continue;
             }
+            let Err(place) = self.0.binary_search(&other) else { continue };
+            if full {
+                self.0.pop();
+            }
+            self.0.insert(place, other);
         }
     }
 

@@ -34,6 +34,7 @@ const CAPTURES_OF_PROBLEM: usize = 2;
 const TAIL_LINES: usize = 3;
 
 /// One problem in lines.
+#[derive(Clone)]
 pub(super) struct Block {
     /// Its number, how bad it is, and what it is.
     pub head: Vec<String>,
@@ -117,10 +118,11 @@ impl<W: Write> Page<'_, W> {
         } else {
             lines.extend(self.quality(report));
             let room = |tail: &[String]| most.saturating_sub(lines.len() + tail.len() + 1);
-            let mut problems = self.problems(report, serious, room(&tail));
+            let mut blocks = Vec::new();
+            let mut problems = self.problems(report, serious, room(&tail), &mut blocks);
             if !problems.whole {
                 tail = self.tail(report, 1);
-                problems = self.problems(report, serious, room(&tail));
+                problems = self.problems(report, serious, room(&tail), &mut blocks);
             }
             lines.extend(problems.lines);
         }
@@ -282,8 +284,8 @@ impl<W: Write> Page<'_, W> {
     }
 
     /// The problems: the first in full, as many as fit in full or in brief, the others in a line each, and those without a line
-    /// counted.
-    fn problems(&self, report: &Report<'_>, serious: usize, room: usize) -> LaidOut {
+    /// counted. Those in full are remembered in `blocks`, by their places: to make one takes long.
+    fn problems(&self, report: &Report<'_>, serious: usize, room: usize, blocks: &mut Vec<Block>) -> LaidOut {
         // Lines that the problems after these get at least: all of them, or, right after the first, a few and one that counts.
         const FEW: usize = 4;
         let others = |shown: usize| match serious - shown {
@@ -293,17 +295,20 @@ impl<W: Write> Page<'_, W> {
         let mut shown: Vec<Block> = Vec::new();
         let (mut used, mut whole) = (0, true);
         for place in 0..serious {
-            let block = self.block(report, place);
+            if blocks.len() == place {
+                blocks.push(self.block(report, place));
+            }
+            let block = &blocks[place];
             let fits = |block: &Block| used + block.len() + others(place + 1) <= room;
-            let block = if fits(&block) {
-                block
+            let block = if fits(block) {
+                block.clone()
             } else {
                 whole = false;
                 let brief = |remedy| block.in_brief(self.one_line(report, place), remedy, self.look.width);
                 match [2, 1].map(brief).into_iter().find(fits) {
                     Some(brief) => brief,
                     // The first is told whatever becomes of the others.
-                    None if place == 0 => block,
+                    None if place == 0 => block.clone(),
                     None => break,
                 }
             };

@@ -7,7 +7,7 @@ use crate::ledger::path::Path;
 use crate::ledger::sighting::NAMED_LIMIT;
 use crate::matching::Matching;
 use crate::packet::protocol;
-use crate::signature::Protocol;
+use crate::signature::{Protocol, answers_in_turn};
 use crate::time::Span;
 
 /// Minimum time until the first datagram of a server that makes it late, as over TCP, and maximum time until it is an answer.
@@ -34,7 +34,7 @@ impl Incidents {
         let in_tls = heard == Some(Protocol::Tls);
         let what = if in_tls { What::LateHello } else { What::Wait };
         // Of what is not known to answer each request in turn, the first words alone are an answer for certain.
-        let in_turn = asks || heard == Some(Protocol::Http);
+        let in_turn = heard.is_some_and(answers_in_turn);
         let wait = extras.wait.filter(|wait| in_turn || wait.first.is_some());
         if let Some(wait) = wait {
             let (times, longest) =
