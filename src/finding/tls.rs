@@ -144,11 +144,16 @@ fn unanswered(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
 
 fn mismatches(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     for (what, case) in cases(scene, |what| matches!(what, What::TlsToPlain | What::PlainToTls)) {
-        let Some(weight) = case.weight(scene) else { continue };
+        let Some(mut weight) = case.weight(scene) else { continue };
         let Case { group, known, .. } = &case;
         let spoken = known.named(Naming::Spoken).next().unwrap_or_default();
         let protocol = Protocol::all().iter().copied().find(|protocol| protocol.name() == spoken);
         let heard = protocol.unwrap_or(Protocol::Text);
+        // It said nothing: the port alone tells what it wants.
+        if what == What::PlainToTls && protocol.is_none() {
+            weight.severity = weight.severity.min(Severity::Warning);
+            weight.confidence = weight.confidence.min(Confidence::Medium);
+        }
         let mut finding = group.finding(check, scene, weight.severity, weight.confidence);
         finding.params = Params::from([
             ("heard", Value::Protocol(heard)),
