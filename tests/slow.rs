@@ -205,6 +205,60 @@ fn a_login_that_is_answered_late_is_slow_with_low_confidence() {
     assert_eq!(duration(finding, "longest"), 4_000);
 }
 
+/// The first of many that are repeated is no wait of its own: one of them may have been lost.
+#[test]
+fn a_login_that_was_sent_again_is_not_answered_late() {
+    let talk = Talk::udp(client("10.0.0.7", 6901), server(PVS, 6910)).at(BEGIN).says(b"login");
+    let again = talk.wait(millis(2_000)).says(b"login").wait(millis(2_000)).answers(b"stream from there");
+    assert_eq!(slow([again]), []);
+}
+
+/// A message of LDAP (RFC 4511, 4.1.1) with this number and operation.
+fn ldap(number: u8, operation: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(operation.len() + 3).expect("a short message");
+    [&[0x30, length, 2, 1, number][..], operation].concat()
+}
+
+/// What ties the client to Citrix.
+fn session() -> Talk {
+    let talk = Talk::between(client(CLIENT, 51_000), server("10.0.1.22", 1494)).at(BEGIN).opened();
+    talk.says(b"\x7f\x7fICA\0").answers(b"\x7f\x7fICA\0").ack()
+}
+
+/// A bind without a name and its answer (RFC 4511, 4.2), and a search that is held open until something changes.
+#[test]
+fn of_ldap_the_bind_alone_can_be_answered_late() {
+    let talk = |bound: i64, found: i64| {
+        let talk = Talk::between(client(CLIENT, 50_001), server("10.0.1.5", 389)).at(BEGIN);
+        let talk = talk.syn().wait(millis(4)).syn_ack().ack().says(&ldap(1, &[0x60, 7, 2, 1, 3, 4, 0, 0x80, 0]));
+        let talk = talk.wait(millis(bound)).answers(&ldap(1, &[0x61, 7, 10, 1, 0, 4, 0, 4, 0])).wait(millis(50));
+        let search = [0x63, 3, 4, 1, b'x'];
+        talk.says(&ldap(2, &search)).wait(millis(found)).answers(&ldap(2, &[0x65, 7, 10, 1, 0, 4, 0, 4, 0])).ack()
+    };
+    assert_eq!(slow([session(), talk(20, 60_000)]), []);
+    let [finding] = &slow([session(), talk(9_000, 60_000)])[..] else { panic!("it is told once") };
+    assert_eq!((duration(finding, "longest"), number(finding, "times")), (9_000, 1));
+    assert_eq!((finding.service.as_deref(), finding.confidence), (Some("ldap"), Confidence::Low));
+}
+
+/// A server that asks others waits for them, and a person who confirms a logon takes a while.
+#[test]
+fn names_that_are_forwarded_and_people_make_no_slow_server() {
+    let query =
+        |id: u8| [&[0, id, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3][..], b"www", &[7], b"example\0\0\x01\0\x01"].concat();
+    let reply = |id: u8| [&[0, id, 0x81, 0x80][..], &query(id)[4..]].concat();
+    let name = Talk::udp(client(CLIENT, 53_001), server("10.0.1.5", 53)).at(BEGIN).says(&query(7));
+    let name = name.wait(millis(3_200)).answers(&reply(7));
+    let asked = |path: &str| {
+        let talk = Talk::between(client(CLIENT, 50_001), server("10.0.1.21", 80)).at(BEGIN);
+        let request = format!("POST {path} HTTP/1.1\r\nHost: store\r\nContent-Length: 0\r\n\r\n");
+        let talk = talk.syn().wait(millis(4)).syn_ack().ack().says(request.as_bytes());
+        talk.wait(millis(25_000)).answers(ANSWER).ack()
+    };
+    assert_eq!(slow([session(), name, asked("/Citrix/StoreWeb/ExplicitAuth/LoginAttempt")]), []);
+    assert_eq!(slow([asked("/scripts/wpnbr.dll")]).len(), 1, "the XML service waits for nobody");
+}
+
 #[test]
 fn sessions_and_other_ports_are_never_slow() {
     for (port, greeting) in [(1494, &b"\x7f\x7fICA\0"[..]), (2598, b"\x1aCGP/01\x00\x16Citrix.TcpProxyService")] {

@@ -142,7 +142,32 @@ fn how_bad_it_is_depends_on_what_ties_it_to_citrix() {
         codes(merge((1..=3).map(of)))
     };
     assert_eq!(several(PLAIN), [("tls.alert", Severity::Warning)]);
-    assert_eq!(several(PUBLIC), [("tls.alert", Severity::Info)]);
+    assert_eq!(several(PUBLIC), []);
+}
+
+#[test]
+fn who_has_a_session_browses_the_internet_as_well() {
+    let session = |to: &str| {
+        let talk = Talk::between(client("10.1.2.9", 51_000), server(to, 1494)).opened();
+        talk.answers(b"\x7f\x7fICA\0").says(b"\x7f\x7fICA\0").closed().packets()
+    };
+    let http = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    let fails = |to: &str| {
+        let mismatch = talk(50_002, to).says(HELLO).answers(http).closed().packets();
+        let closed = talk(50_003, to).says(HELLO).server_ack().server_fin().ack().fin().packets();
+        merge([distrusts(talk(50_001, to), HELLO), mismatch, closed])
+    };
+    assert_eq!(codes(merge([session("10.1.1.77"), fails(PUBLIC)])), []);
+    // Another server, on the same site, or one that answers on a port of Citrix itself.
+    let warned = ["tls.alert", "tls.unanswered", "tls.mismatch"].map(|code| (code, Severity::Warning));
+    let mut told = codes(merge([session("10.1.1.77"), fails(PLAIN)]));
+    told.sort_unstable();
+    let mut wanted = warned;
+    wanted.sort_unstable();
+    assert_eq!(told, wanted);
+    let mut told = codes(merge([session(PUBLIC), fails(PUBLIC)]));
+    told.sort_unstable();
+    assert_eq!(told, wanted);
 }
 
 #[test]

@@ -99,6 +99,9 @@ fn rests_on(finding: &Finding, findings: &[Finding]) -> Vec<String> {
     if !large.is_empty() {
         return large;
     }
+    if finding.code == "blocked.reset-early" {
+        return plain_text(finding, findings);
+    }
     let ways = blocked_ways(finding);
     if ways.is_empty() {
         return Vec::new();
@@ -133,6 +136,17 @@ fn too_large(finding: &Finding, findings: &[Finding]) -> Vec<String> {
         other.code == "path.mtu" && other.port == finding.port && hosts
     };
     findings.iter().filter(same).map(|other| other.id.clone()).collect()
+}
+
+/// What says that these connections were cut because plain text was spoken where TLS is due.
+fn plain_text(finding: &Finding, findings: &[Finding]) -> Vec<String> {
+    let explains = |other: &&Finding| {
+        other.code == "tls.mismatch"
+            && (&other.servers, other.port) == (&finding.servers, finding.port)
+            && finding.flow_count <= other.flow_count
+            && finding.clients.iter().all(|client| other.clients.contains(client))
+    };
+    findings.iter().filter(explains).map(|other| other.id.clone()).collect()
 }
 
 /// The ways that were blocked, as far as a finding rests on that.

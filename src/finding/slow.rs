@@ -76,7 +76,11 @@ fn look_for_waits(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             continue;
         };
         let Incident { matching, path, .. } = *incident;
-        let is_tied = || scene.is_tied(&group_of(scene, incident, known.seen.clone()));
+        // The name that the server was called by, or its other ports: clients of Citrix ask strangers as well.
+        let is_tied = || match how {
+            How::Hello => scene.tie(path.server).is_some(),
+            _ => scene.is_tied(&group_of(scene, incident, known.seen.clone())),
+        };
         let generic = matching.service.is_none();
         let round_trips = round_trips(scene, incident, known);
         let network = round_trips.is_some_and(|(_, slowest)| slowest.0 >= longest.0 / ROUND_TRIPS);

@@ -53,9 +53,6 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Minimum number of clients at which it is worth a remark that something fails at a server on the internet that nothing ties to Citrix.
-const SEVERAL: usize = 3;
-
 /// Incidents of one sort at one port of a server.
 struct Case<'a> {
     group: Group<'a>,
@@ -147,11 +144,16 @@ fn unanswered(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
 
 fn mismatches(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     for (what, case) in cases(scene, |what| matches!(what, What::TlsToPlain | What::PlainToTls)) {
-        let Some(weight) = case.weight(scene) else { continue };
+        let Some(mut weight) = case.weight(scene) else { continue };
         let Case { group, known, .. } = &case;
         let spoken = known.named(Naming::Spoken).next().unwrap_or_default();
         let protocol = Protocol::all().iter().copied().find(|protocol| protocol.name() == spoken);
         let heard = protocol.unwrap_or(Protocol::Text);
+        // It said nothing: the port alone tells what it wants.
+        if what == What::PlainToTls && protocol.is_none() {
+            weight.severity = weight.severity.min(Severity::Warning);
+            weight.confidence = weight.confidence.min(Confidence::Medium);
+        }
         let mut finding = group.finding(check, scene, weight.severity, weight.confidence);
         finding.params = Params::from([
             ("heard", Value::Protocol(heard)),
@@ -200,13 +202,15 @@ impl Case<'_> {
     fn weight(&self, scene: &Scene<'_>) -> Option<Weight> {
         let Case { group, citrix, .. } = self;
         let certain = *citrix || scene.tie(group.server) == Some(Tie::Name);
-        let tied = certain || scene.is_tied(group);
+        // Clients of Citrix browse the internet like all others.
+        let public = group.server.is_public();
+        let tied = certain || scene.tie(group.server).is_some() || !public && scene.is_tied(group);
         let clients = group.clients.len();
         let (severity, confidence) = match tied {
             _ if certain => (Severity::Error, Confidence::High),
             true => (Severity::Warning, Confidence::Medium),
-            false if group.server.is_public() && clients < SEVERAL => return None,
-            false if group.server.is_public() || clients < 2 => (Severity::Info, Confidence::Low),
+            false if public => return None,
+            false if clients < 2 => (Severity::Info, Confidence::Low),
             false => (Severity::Warning, Confidence::Low),
         };
         let again = self.got_through(scene);

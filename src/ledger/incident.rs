@@ -238,13 +238,13 @@ impl Incidents {
             Who::Client => What::ClientAlert(alert.number),
             Who::Server => What::ServerAlert(alert.number),
         });
-        let mismatch = tls::mismatch(flow);
+        let mismatch = tls::mismatch(flow, showing);
         // Who speaks plain text cannot know what an alert means.
         let first = mismatch.map(|(what, _)| what).or(alerted).or_else(|| tls::unanswered(flow, showing));
         let old = flow.tls().and_then(|tls| tls.chosen).filter(|&version| tls::is_old(version)).map(What::OldTls);
         for what in first.into_iter().chain(old) {
             let mut known = Known::of(flow);
-            known.names = tls::names(flow, mismatch.map(|(_, spoken)| spoken));
+            known.names = tls::names(flow, mismatch.and_then(|(_, spoken)| spoken));
             known.numbers = tls::version(flow).map(|version| (version, version));
             known.of = u64::from(flow.tls().is_some_and(|tls| tls.chosen.is_some()));
             known.spans =

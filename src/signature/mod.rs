@@ -279,17 +279,16 @@ pub fn follows_hello(payload: &[u8]) -> bool {
 }
 
 /// Whether a server that speaks this answers each request in turn, as far as that can be seen. In sessions both sides say what they like,
-/// and what is said inside TLS may be anything.
+/// what is said inside TLS may be anything, and LDAP may hold a search open until something changes.
 pub fn answers_in_turn(protocol: Protocol) -> bool {
-    matches!(protocol, Protocol::Http | Protocol::Ldap | Protocol::Kerberos | Protocol::Dns)
+    matches!(protocol, Protocol::Http | Protocol::Kerberos | Protocol::Dns)
 }
 
 /// Whether these bytes of a server may begin its answer to a request that is not the first. In the middle of one, and where it says
-/// something of its own accord, they are others (RFC 9112, 4; RFC 4511, 4.1.1). What it speaks may not be told yet.
+/// something of its own accord, they are others (RFC 9112, 4). What it speaks may not be told yet.
 pub fn begins_answer(protocol: Option<Protocol>, payload: &[u8]) -> bool {
     match protocol {
         Some(Protocol::Http) => payload.starts_with(b"HTTP/"),
-        Some(Protocol::Ldap) => payload.starts_with(&[0x30]),
         other => other.is_none_or(answers_in_turn),
     }
 }

@@ -906,11 +906,17 @@ tls-unanswered =
 tls-mismatch =
     .title = { $spoken ->
         [tls] TLS to { $server }, { port }: the server answers in { tls-spoken }
-       *[plain] Plain HTTP to { $server }, { port }: the server wants TLS there
+       *[plain] Plain HTTP to { $server }, { port }: { $plain ->
+            [text] closed without a word, as where TLS is wanted
+           *[known] the server wants TLS there
+        }
     }
     .meaning = { $spoken ->
         [tls] { $clients } began TLS, and the server answered in { tls-spoken } ({ flows }). No connection comes of that.
-       *[plain] { $clients } spoke HTTP without TLS, and the server turned that away ({ flows }). What was sent could be read on the way.
+       *[plain] { $clients } spoke HTTP without TLS, and the server { $plain ->
+            [text] closed the connection without a word ({ flows }), as servers do that want TLS on this port.
+           *[known] turned that away ({ flows }).
+        } What was sent could be read on the way.
     }{ tls-beside }
     .remedy = { $spoken ->
         [tls] Turn TLS on for { port } of { $server }, or let { $clients } come without it: http instead of https, or another port.

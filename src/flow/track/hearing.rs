@@ -239,8 +239,12 @@ impl Flow {
     /// The server closes, and has said nothing.
     #[cold]
     pub(super) fn closes_unheard(&mut self) {
-        if let Some(tls) = self.cold.as_deref_mut().and_then(|cold| unanswered(&mut cold.heard)) {
+        let Some(heard) = self.cold.as_deref_mut().map(|cold| &mut cold.heard) else { return };
+        if let Some(tls) = unanswered(heard) {
             tls.closed = true;
+        } else if let Some(heard) = heard.as_mut().filter(|heard| heard.protocol == Protocol::Http && !heard.by_server)
+        {
+            heard.details.get_or_insert_default().asked = Some(Protocol::Http);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What TLS and DTLS say in the clear, of one flow.
 
 use super::{Naming, What};
-use crate::flow::{FIRM, FlowRecord, GRACE, Marks, Showing, Who};
+use crate::flow::{EARLY, FIRM, FlowRecord, GRACE, Heard, Marks, Showing, Who};
 use crate::packet::protocol;
 use crate::signature::{Content, Http, Protocol, Strength};
 use std::collections::BTreeSet;
@@ -20,9 +20,31 @@ pub(super) fn is_old(version: u16) -> bool {
     }
 }
 
-/// One side spoke TLS and the other did not: which, and what the server spoke.
-pub(super) fn mismatch(flow: &FlowRecord) -> Option<(What, Protocol)> {
+/// One side spoke TLS and the other did not: which, and what the server spoke; none where it said nothing.
+pub(super) fn mismatch(flow: &FlowRecord, showing: Showing) -> Option<(What, Option<Protocol>)> {
     let heard = flow.heard.as_ref().filter(|heard| heard.strength >= Strength::Strong)?;
+    if is_turned_away(flow, heard, showing) {
+        return Some((What::PlainToTls, None));
+    }
+    spoken(flow, heard).map(|(what, spoken)| (what, Some(spoken)))
+}
+
+/// A request of HTTP on a port of TLS, and the server closed or reset soon after it without a word.
+fn is_turned_away(flow: &FlowRecord, heard: &Heard, showing: Showing) -> bool {
+    let asked = flow.protocol == protocol::TCP
+        && HTTPS.contains(&flow.server.port)
+        && heard.protocol == Protocol::Http
+        && !heard.by_server
+        && flow.marks.has(Marks::SYN_SEEN)
+        && !flow.marks.has(Marks::CUT);
+    let (mine, theirs) = (&flow.from_server, &flow.from_client);
+    let nothing = mine.payload_bytes == 0 && mine.missing_bytes == 0 && theirs.missing_bytes == 0;
+    let closed = || heard.details.as_ref().is_some_and(|details| details.asked == Some(Protocol::Http));
+    let soon = || flow.last - flow.first <= EARLY;
+    asked && nothing && (showing == Showing::EarlyReset || showing == Showing::Handshake && closed() && soon())
+}
+
+fn spoken(flow: &FlowRecord, heard: &Heard) -> Option<(What, Protocol)> {
     let asked = heard.details.as_ref()?.asked;
     if asked == Some(Protocol::Tls) && heard.protocol == Protocol::Tls {
         return Some((What::TlsToPlain, Protocol::Text));
