@@ -5,7 +5,7 @@ mod support;
 
 use cap_audit::finding::{Confidence, Finding, Severity, Value};
 use cap_audit::time::{Span, Timestamp};
-use support::{Audited, Captured, Talk, audit, client, broken_findings, meanwhile, merge, server};
+use support::{Audited, Captured, Talk, audit, broken_findings, client, meanwhile, merge, server};
 
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000_000);
 const CLIENT: &str = "10.0.0.14";

@@ -80,6 +80,8 @@ fn the_internet_is_not_the_own_network() {
     assert_eq!(exposed("203.0.113.9", "198.51.100.22"), [(code, Severity::Warning)], "a campus with public addresses?");
     assert_eq!(exposed("203.0.113.9", "203.0.113.22"), [], "one network");
     assert_eq!(exposed("2001:db8:1:2::9", "2001:db8:1:2::22"), [], "one IPv6 network");
+    assert_eq!(exposed("2001:db8:1:2::9", "2001:db8:1:3::22"), [], "one site has 48 bits (RFC 6177)");
+    assert_eq!(exposed("2001:db8:2:2::9", "2001:db8:1:2::22"), [(code, Severity::Warning)], "two sites");
     assert_eq!(exposed("10.0.0.9", "10.0.0.22"), []);
 }
 

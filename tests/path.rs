@@ -13,8 +13,8 @@ use cap_audit::problem::Cause;
 use cap_audit::time::Span;
 use cap_audit::words::Words;
 use support::{
-    CLIENT_ISN, Captured, SERVER_ISN, START, Talk, Who, audit, citrix, client, broken_findings, broken_problems, findings_in, flow_to,
-    meanwhile, merge, server,
+    CLIENT_ISN, Captured, SERVER_ISN, START, Talk, Who, audit, broken_findings, broken_problems, citrix, client,
+    findings_in, flow_to, meanwhile, merge, server,
 };
 
 const CLIENT: &str = "10.0.0.14";

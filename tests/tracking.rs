@@ -8,7 +8,7 @@ use cap_audit::packet::{LinkType, Stranger, TcpFlags};
 use cap_audit::time::{Span, Timestamp};
 use cap_audit::words::Words;
 use support::{
-    Audited, CLIENT_ISN, Captured, START, Talk, Who, audit, client, broken_findings, flow_to, meanwhile, merge, server,
+    Audited, CLIENT_ISN, Captured, START, Talk, Who, audit, broken_findings, client, flow_to, meanwhile, merge, server,
 };
 
 const CGP: u16 = 2598;
