@@ -43,8 +43,13 @@ impl Sum {
         self.flows += rate.lossy[sender as usize];
     }
 
+    /// It sent enough of it again, however little it sent.
+    fn loses(&self) -> bool {
+        self.again > 0 && self.again * ONE_IN >= self.sent
+    }
+
     fn is_lossy(&self) -> bool {
-        self.sent >= MEASURED && self.again * ONE_IN >= self.sent
+        self.sent >= MEASURED && self.loses()
     }
 
     fn is_good(&self) -> bool {
@@ -88,26 +93,27 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// The paths that lose packets, and the good ones. Those that sent too little to have a rate are taken together by network of clients.
+/// The paths that lose packets, and the good ones. Where most paths of a network of clients lose packets, by what little each of them
+/// sent, and hardly any is good, the network does, and all of them are its.
 fn sorted(pairs: &BTreeMap<Hosts, Sum>) -> (BTreeSet<Hosts>, BTreeSet<Hosts>) {
-    let (measured, small): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, sum)| sum.sent >= MEASURED);
-    let of = |wanted: fn(&Sum) -> bool| measured.iter().filter(move |(_, sum)| wanted(sum)).map(|&(&hosts, _)| hosts);
+    let of = |wanted: fn(&Sum) -> bool| pairs.iter().filter(move |(_, sum)| wanted(sum)).map(|(&hosts, _)| hosts);
     let (mut lossy, mut good): (BTreeSet<Hosts>, BTreeSet<Hosts>) =
         (of(Sum::is_lossy).collect(), of(Sum::is_good).collect());
-    let mut networks = BTreeMap::<Address, (Sum, Vec<Hosts>, u64)>::new();
-    for (&hosts, sum) in small {
-        let (all, members, losing) = networks.entry(hosts.1.network()).or_default();
-        all.sent += sum.sent;
-        all.again += sum.again;
-        members.push(hosts);
-        *losing += u64::from(sum.again > 0);
+    let mut networks = BTreeMap::<Address, Vec<(Hosts, &Sum)>>::new();
+    for (&hosts, sum) in pairs {
+        networks.entry(hosts.1.network()).or_default().push((hosts, sum));
     }
-    for (all, members, losing) in networks.into_values() {
-        // What few of many lose is not lost by the network.
-        if all.is_lossy() && losing >= FLOWS && losing * 2 > members.len() as u64 {
-            lossy.extend(members);
-        } else if all.is_good() {
-            good.extend(members);
+    for members in networks.into_values() {
+        let number = |wanted: fn(&Sum) -> bool| members.iter().filter(|(_, sum)| wanted(sum)).count() as u64;
+        let all = members.iter().fold(Sum::default(), |all, (_, sum)| Sum {
+            sent: all.sent + sum.sent,
+            again: all.again + sum.again,
+            flows: 0,
+        });
+        let (count, losing, good_ones) = (members.len() as u64, number(Sum::loses), number(Sum::is_good));
+        if all.is_lossy() && losing >= FLOWS && losing * 2 > count && good_ones * 4 <= count {
+            members.iter().for_each(|(hosts, _)| _ = good.remove(hosts));
+            lossy.extend(members.iter().map(|(hosts, _)| *hosts));
         }
     }
     (lossy, good)
