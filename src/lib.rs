@@ -40,11 +40,11 @@
 //! flow/                   key, state and record of a conversation, and what its packets show
 //! portmap/                rules and services, looked up, searched and loaded; citrix.toml
 //! matching                where a flow stands in the map
-//! ledger/                 what was seen: kinds, sightings, answered paths, visibility, latency; its written form
+//! ledger/                 what was seen: kinds, sightings, answered paths, incidents, visibility, latency; its written form
 //! judge/                  what it comes to: outcome, verdict, rules; sums by service
 //! audit                   raw packets in, ledger and finished flows out: the front door of the core
 //! session/                flows of one launch: what was tried, what carries it, how it broke
-//! finding/                the checks, one file a theme
+//! finding/                the checks, one file a theme, and who is what in a site
 //! problem/                findings with one cause: whom they hit, what works, who is behind it
 //! sandbox error           what a live audit gives up; what stops a command
 //! pipeline                threads and channels

@@ -171,14 +171,18 @@ fn conversations(capture: &Path) -> BTreeMap<[String; 2], BTreeSet<u64>> {
         "tcp.dstport",
         "udp.srcport",
         "udp.dstport",
+        "ip.id",
+        "ip.frag_offset",
     ];
     let output = Command::new("tshark")
         .args(["-r".as_ref(), capture.as_os_str()])
-        .args(["-T", "fields", "-E", "occurrence=l"])
+        .args(["-o", "ip.defragment:FALSE", "-T", "fields", "-E", "occurrence=l"])
         .args(fields.iter().flat_map(|field| ["-e", field]))
         .output()
         .expect("tshark runs");
     let mut found: BTreeMap<[String; 2], BTreeSet<u64>> = BTreeMap::new();
+    // Only the first fragment of a datagram has ports; the others belong to the same conversation.
+    let mut of_datagram: BTreeMap<[String; 3], [String; 2]> = BTreeMap::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let columns: Vec<&str> = line.split('\t').collect();
         let column = |number: usize| columns.get(number).copied().unwrap_or_default();
@@ -191,6 +195,11 @@ fn conversations(capture: &Path) -> BTreeMap<[String; 2], BTreeSet<u64>> {
         ends.sort();
         let protocol = if column(5).is_empty() { "udp" } else { "tcp" };
         ends[0].insert_str(0, protocol);
+        let datagram = [1, 2, 9].map(|number| column(number).to_string());
+        match column(10) {
+            "" | "0" => _ = of_datagram.insert(datagram, ends.clone()),
+            _ => ends = of_datagram.get(&datagram).cloned().unwrap_or(ends),
+        }
         found.entry(ends).or_default().insert(column(0).parse().expect("a frame has a number"));
     }
     found

@@ -58,6 +58,17 @@ fn asked_in_vain(host: [u8; 4], times: i64) -> Vec<Captured> {
     (0..times).map(request).collect()
 }
 
+/// A router asks for a host, and is answered.
+fn asked_and_answered(host: [u8; 4], moment: Timestamp) -> Vec<Captured> {
+    let (host, router) = (([2, 0, 0, 0, 0, 7], host), ([2, 0, 0, 0, 0, 9], [10, 1, 9, 254]));
+    let arp = |kind: u8, from: ([u8; 6], [u8; 4]), to: ([u8; 6], [u8; 4])| {
+        let head = [&to.0[..], &from.0, &[0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, kind]].concat();
+        let frame = [&head[..], &from.0, &from.1, &to.0, &to.1].concat();
+        (moment, LinkType::ETHERNET, frame.len() as u32, frame)
+    };
+    vec![arp(1, router, ([0xff; 6], host.1)), arp(2, host, router)]
+}
+
 /// An audit of these talks, the capture going on for three minutes.
 fn audited(talks: impl IntoIterator<Item = Vec<Captured>>) -> Audited {
     audit(merge(talks.into_iter().chain([meanwhile(at(180))])))
@@ -183,6 +194,19 @@ fn silence_on_both_ports_alone_is_no_dead_host() {
     let itself = opened(talk(&vda(7), 50_009, "10.1.8.1", 80).at(at(30)));
     assert_eq!(up(problems(both().into_iter().chain([works(), itself]))), expected);
     assert_eq!(causes(&problems(both().into_iter().chain([works()])))[..1], [(Cause::HostDown, Severity::Error)]);
+}
+
+#[test]
+fn a_host_that_is_found_on_its_link_is_not_down() {
+    let both = || [CGP, ICA].map(|port| silent(talk(&user(3), 50_000 + port, &vda(7), port).at(at(60))));
+    let works = || session(talk(&user(3), 50_001, &vda(8), CGP).at(at(60)));
+    let cause = |second| {
+        let found = asked_and_answered([10, 1, 9, 7], at(second));
+        problems(both().into_iter().chain([works(), found]))[0].cause
+    };
+    assert_eq!(cause(60), Cause::NoAnswer, "asked for before the first try");
+    assert_eq!(cause(70), Cause::NoAnswer, "between two tries");
+    assert_eq!(cause(0), Cause::HostDown, "a minute before it is no sign of what is now");
 }
 
 #[test]

@@ -10,13 +10,19 @@ fn capture(name: &str) -> PathBuf {
     if plain.exists() { plain } else { plain.with_extension("pcapng") }
 }
 
+/// What is broken: without the remarks on what is not encrypted, which every scene with a session has.
 fn report(names: &[&str]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_cap-audit"))
         .args(["file", "--format", "json"])
         .args(names.iter().map(|name| capture(name)))
         .output()
         .expect("the program runs");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{names:?}: {error}"))
+    let mut told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{names:?}: {error}"));
+    for (key, name) in [("findings", "code"), ("problems", "cause")] {
+        let list = told[key].as_array_mut().expect("a report has both lists");
+        list.retain(|entry| !entry[name].as_str().is_some_and(|name| name.starts_with("encryption")));
+    }
+    told
 }
 
 fn list<'a>(of: &'a Value, key: &str) -> &'a [Value] {

@@ -255,7 +255,7 @@ fn a_controller_that_cannot_call_back_drops_the_vda_again() {
     assert_eq!((story.severity, done(&story)), (Severity::Error, vec!["register".to_string()]));
     assert_eq!((problem.cause, problem.severity), (Cause::Stopped, Severity::Error));
     assert!(
-        texts.title.contains("10.1.2.21 got through registration, did not answer 10.1.1.5 on TCP 80"),
+        texts.title.contains("10.1.2.21 got through registration, and did not answer 10.1.1.5 on TCP 80"),
         "{}",
         texts.title
     );
@@ -353,10 +353,10 @@ fn behind_a_ticket_that_was_granted_the_way_to_one_vda_is_blocked() {
 fn both_session_ports_are_named() {
     let both = [dropped(SNIP, VDA, 2598, 31), dropped(SNIP, VDA, 1494, 53)];
     let (story, problem, texts) = stopped([request(SNIP, DDC, STA, 200, 0)].into_iter().chain(both).collect());
-    assert_eq!(story.params.get("ports"), Some(&Value::Ports(vec![1494, 2598])));
+    assert_eq!(story.params.get("ports"), Some(&Value::Ports(vec![2598, 1494])));
     // Two blocks, and the launch that failed.
     assert_eq!((problem.cause, problem.findings.len()), (Cause::Stopped, 4));
-    assert!(texts.title.contains("for the session on TCP 1494, 2598, and got no answer"), "{}", texts.title);
+    assert!(texts.title.contains("for the session on TCP 2598, 1494, and got no answer"), "{}", texts.title);
 }
 
 #[test]
@@ -388,7 +388,7 @@ fn logons_wait_for_a_domain_controller_that_does_not_answer() {
     );
     assert_eq!(
         texts.title,
-        "Citrix server 10.1.2.21 waits 21 s for 10.1.1.9, which does not answer on TCP 88 (a Kerberos ticket)"
+        "Citrix server 10.1.2.21 waits 21 s for 10.1.1.9, which does not answer on TCP 88 (a Kerberos ticket); 10.1.1.10 answers"
     );
     assert!(texts.meaning.contains("then 10.1.1.10 answered"), "{}", texts.meaning);
     // Of a host that nothing ties to Citrix it is not known what waits there.

@@ -15,7 +15,8 @@ use cap_audit::words::Words;
 use proptest::prelude::*;
 use std::process::Command;
 use support::{
-    Audited, Captured, START, Talk, audit, client, findings_of, flow_to, meanwhile, merge, server, write_pcap,
+    Audited, CLIENT_ISN, Captured, SERVER_ISN, START, Talk, audit, client, findings_of, flow_to, meanwhile, merge,
+    server, write_pcap,
 };
 
 const HELLO: &[u8] = include_bytes!("tls/client_hello.bin");
@@ -175,6 +176,12 @@ fn a_hello_without_an_answer_is_found_when_it_was_watched_long_enough() {
     assert_eq!(codes(repeated), [("tls.unanswered", Severity::Error)]);
     let closed = talk(50_001, PLAIN).says(&hello).server_ack().server_fin().ack().fin().packets();
     assert_eq!(titles(closed), ["TLS to 10.1.1.5, TCP 443: closed by the server right after the hello"]);
+    // It closes because it never got the hello.
+    let lost = (0..5).fold(talk(50_001, PLAIN).says(&hello), |talk, time| {
+        talk.wait(Span::seconds(1 << time)).repeats(support::Who::Client)
+    });
+    let lost = lost.numbers(CLIENT_ISN.wrapping_add(1), SERVER_ISN.wrapping_add(1)).server_fin().packets();
+    assert_eq!(titles(lost), ["TLS to 10.1.1.5, TCP 443: no answer to the hello"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Conversations that did not come about: silence, refusal, prohibition, half a handshake, an early reset.
 
+use super::detour::is_replaced;
 use super::fallback::may_be_rendezvous;
 use super::scene::{Attempts, Group, Scene, Tie};
 use super::story::is_unneeded;
@@ -97,9 +98,10 @@ fn params(scene: &Scene<'_>, group: &Group<'_>, outcome: Outcome, doubts: &Doubt
     if group.generic {
         // A name of Citrix says more than the port.
         remarks.extend((scene.tie(group.server) != Some(Tie::Name)).then_some("generic-port"));
-    } else if doubts.worked == 0 && !doubts.neighbour && !doubts.unneeded {
+    } else if doubts.worked == 0 && !doubts.neighbour && !doubts.unneeded && !doubts.replaced {
         remarks.push(if consequence.is_some() { "consequence" } else { "service-fails" });
     }
+    remarks.extend(doubts.replaced.then_some("next-server"));
     remarks.extend(doubts.unneeded.then_some("only-where-used"));
     remarks.extend((doubts.worked > 0).then_some("port-is-open"));
     remarks.extend((doubts.again > 0).then_some("open-to-some"));
@@ -181,6 +183,8 @@ struct Doubts {
     forgotten: bool,
     /// Not every site needs it, and nobody is seen to get through there.
     unneeded: bool,
+    /// Each client asked the next server, which answered.
+    replaced: bool,
 }
 
 impl Doubts {
@@ -211,6 +215,7 @@ impl Doubts {
                 && !scene.is_session_port(group),
             forgotten: again.is_empty() && scene.ledger.paths.may_lack_answers(group.generic),
             unneeded: is_unneeded(scene, group),
+            replaced: outcome == Outcome::Silent && is_replaced(scene, group),
         }
     }
 
@@ -222,6 +227,7 @@ impl Doubts {
             || self.both_public
             || self.forgotten
             || self.unneeded
+            || self.replaced
     }
 
     /// Which advice helps.

@@ -66,6 +66,27 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Each of the clients asked the next server after this one, which does not answer, and went on there.
+pub(super) fn is_replaced(scene: &Scene<'_>, group: &Group<'_>) -> bool {
+    let phases = scene.map.stories().iter().flat_map(|story| &story.phases);
+    let mut phases = phases.filter(|phase| phase.next_server && phase.opener == Opener::Subject);
+    if group.generic || group.more_clients || !phases.any(|phase| phase.is_at(group.transport, group.port)) {
+        return false;
+    }
+    let paths = &scene.ledger.paths;
+    group.clients.iter().all(|(&client, tries)| {
+        let Some(Path { protocol, port, .. }) = group.path(client) else { return false };
+        paths
+            .answers_at(protocol, port)
+            .any(|(path, answers)| path.client == client && path.server != group.server && is_next(tries, &answers))
+    })
+}
+
+/// Another server answered after the first try, and soon.
+fn is_next(tries: &Attempts, answers: &Answers) -> bool {
+    answers.last >= tries.first && answers.first <= tries.last + NEXT
+}
+
 fn place_of(finding: &Finding) -> Option<(Address, (Transport, u16))> {
     match (&finding.servers[..], finding.port) {
         ([server], Some(port)) => Some((*server, port)),
@@ -111,12 +132,10 @@ impl Detour {
         for (host, tries) in hosts {
             for (path, answers) in asked.0.get(host).into_iter().flatten() {
                 let Some(transport) = Transport::of_protocol(path.protocol) else { continue };
-                let is_next = path.server != group.server
+                let is_other = path.server != group.server
                     && phase.is_at(transport, path.port)
-                    && (transport, path.port) == (group.transport, group.port)
-                    && answers.last >= tries.first
-                    && answers.first <= tries.last + NEXT;
-                if !is_next || !roles.is_server(phase, path.server, None) {
+                    && (transport, path.port) == (group.transport, group.port);
+                if !is_other || !is_next(tries, answers) || !roles.is_server(phase, path.server, None) {
                     continue;
                 }
                 detour.hosts.insert(**host);

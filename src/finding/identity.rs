@@ -60,7 +60,7 @@ fn id(finding: &Finding) -> String {
     if let Some(Value::Protocol(heard)) = finding.params.get("heard") {
         add(&heard.name());
     }
-    if let ("path.mtu", Some(Value::Word(sender))) = (finding.code, finding.params.get("sender")) {
+    if let ("path.mtu" | "path.loss", Some(Value::Word(sender))) = (finding.code, finding.params.get("sender")) {
         add(sender);
     }
     if let Some((transport, port)) = blocked_place(finding) {

@@ -47,7 +47,7 @@ pub enum Value {
     Protocol(Protocol),
     /// Hosts, in order.
     Addresses(Vec<Address>),
-    /// Ports, rising.
+    /// Ports: rising, or as a client tries them.
     Ports(Vec<u16>),
     /// ICMP errors, each kind once.
     Errors(Vec<IcmpKind>),

@@ -297,7 +297,7 @@ fn error_of(incident: &Incident) -> Option<(Family, u16)> {
         What::NameError(code) => (Family::Dns, code.into()),
         What::TftpError(code) => (Family::Tftp, code),
         What::ClientAlert(number) | What::ServerAlert(number) => (Family::Alert, number.into()),
-        What::HelloUnanswered => (Family::NoHello, 0),
+        What::HelloUnanswered | What::HelloClosed => (Family::NoHello, 0),
         What::TransferStuck => (Family::Stuck, 0),
         _ => return None,
     })
@@ -465,6 +465,7 @@ impl Stop {
             How::Error(family, number) => format!("{}-{number}", family.name()),
             _ => "none".into(),
         };
+        let ports = self.in_order(part);
         let opener = if part.opener == Opener::Server { "server" } else { "subject" };
         let params = Params::from([
             ("asked", Value::Number(self.servers.len() as u64)),
@@ -473,7 +474,7 @@ impl Stop {
             ("how", Value::Word(how.name())),
             ("opener", Value::Word(opener)),
             ("phase", Value::Named(name_of(part))),
-            ("ports", Value::Ports(self.ports.iter().map(|(_, port)| *port).collect())),
+            ("ports", Value::Ports(ports.iter().map(|(_, port)| *port).collect())),
             (
                 "remarks",
                 Value::Remarks(remarks(self.places.iter().map(|&place| &found[place]), self.proven == Some(true))),
@@ -491,7 +492,7 @@ impl Stop {
             params,
             clients: self.subjects.iter().copied().collect(),
             servers: self.servers.iter().copied().collect(),
-            port: self.ports.first().copied(),
+            port: ports.first().copied(),
             wireshark_filter: self.filter(),
             filter_is_exact: false,
             ..finding.showing(&seen)
@@ -531,6 +532,13 @@ impl Stop {
         Some((group.finding(check, scene, severity, confidence), seen?))
     }
 
+    /// The ports, as the phase names them.
+    fn in_order(&self, part: &Phase) -> Vec<(Transport, u16)> {
+        let mut ports: Vec<(Transport, u16)> = self.ports.iter().copied().collect();
+        ports.sort_by_key(|(_, port)| part.ports.iter().position(|range| range.contains(port)));
+        ports
+    }
+
     /// Wireshark's display filter for these hosts and ports.
     fn filter(&self) -> String {
         let hosts = |hosts: &BTreeSet<Address>| any(hosts.iter().map(address).collect());
@@ -565,7 +573,7 @@ fn by_port_alone(finding: &Finding) -> bool {
 }
 
 /// Remarks that say why a finding is no error.
-const DOUBTS: [&str; 9] = [
+const DOUBTS: [&str; 10] = [
     "answers-unknown",
     "one-direction",
     "lossy",
@@ -574,6 +582,7 @@ const DOUBTS: [&str; 9] = [
     "both-public",
     "neighbour",
     "only-where-used",
+    "next-server",
     "port-is-open",
 ];
 

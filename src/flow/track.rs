@@ -594,13 +594,13 @@ impl Flow {
         if flags.rst() {
             return self.server_resets(tcp, packet, raw, before);
         }
-        if flags.fin() && self.halves[1].payload_bytes == 0 && self.tcp.client != End::Closed {
-            self.closes_unheard();
-        }
         if self.marks.has(Marks::SERVER_RESET) && packet.payload_bytes > 0 {
             self.server_goes_on(tcp.sequence.wrapping_add(packet.payload_bytes));
         }
         let acknowledged = tcp.acknowledgement.wrapping_sub(self.halves[0].start) as i32;
+        if flags.fin() && acknowledged > 0 && self.halves[1].payload_bytes == 0 && self.tcp.client != End::Closed {
+            self.closes_unheard();
+        }
         if self.marks.has(Marks::AWAITS_ACK) && flags.ack() && acknowledged > 0 {
             self.marks.clear(Marks::AWAITS_ACK);
             let (now, cold) = (Since::new(self.first, raw.at), self.cold());

@@ -80,6 +80,12 @@ impl Neighbours {
         if heard { 0 } else { missed }
     }
 
+    /// When a host that answered was last asked for or answered.
+    pub fn last_answer(&self, host: Address) -> Option<Timestamp> {
+        let calls = self.called.range((host, Address::default())..).take_while(|((asked, _), _)| *asked == host);
+        calls.filter(|(_, called)| called.answers > 0).map(|(_, called)| called.last).max()
+    }
+
     /// Hosts for which requests were repeated and never answered, with the number of those requests.
     pub fn all_unanswered(&self) -> BTreeMap<Address, u64> {
         let askers: BTreeSet<Address> = self.called.keys().map(|(_, asker)| *asker).collect();

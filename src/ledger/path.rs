@@ -158,6 +158,19 @@ impl Paths {
         )
     }
 
+    /// When flows were answered on this port, by path. A path may come more than once.
+    pub fn answers_at(&self, protocol: u8, port: u16) -> impl Iterator<Item = (&Path, Answers)> {
+        let lowest = Path { protocol, port, server: Address::default(), client: Address::default() };
+        let here = move |path: &Path| (path.protocol, path.port) == (protocol, port);
+        let Paths { working, answered, generic, .. } = self;
+        let kept = working.range(lowest..).take_while(move |(path, _)| here(path));
+        let kept = kept.chain(answered.range(lowest..).take_while(move |(path, _)| here(path)));
+        let kept = kept.filter_map(|(path, answered)| Some((path, answered.answers?)));
+        kept.chain(
+            generic.range(lowest..).take_while(move |(path, _)| here(path)).map(|(path, answers)| (path, *answers)),
+        )
+    }
+
     /// Somebody was answered on this port, by whomever.
     pub fn is_answered(&self, protocol: u8, port: u16) -> bool {
         let lowest = Path { protocol, port, server: Address::default(), client: Address::default() };

@@ -36,7 +36,7 @@ pub struct Phase {
     pub title: String,
     /// What carries it: one of these.
     pub transports: Vec<Transport>,
-    /// The server's ports. Never empty.
+    /// The server's ports, the one that is tried first before others. Never empty.
     pub ports: Vec<RangeInclusive<u16>>,
     /// Only flows of this service: by what they say, where many programs use the port.
     pub service: Option<ServiceId>,

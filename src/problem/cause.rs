@@ -8,7 +8,7 @@ use super::replies::{Replies, Reply, numbers};
 use super::{Cause, Suspect};
 use crate::finding::{Confidence, Finding, Scene, Value};
 use crate::packet::Address;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -173,9 +173,15 @@ impl<'a> Blocks<'a> {
             return Some("unanswered-arp");
         }
         let ports: BTreeSet<(Transport, u16)> = all().filter_map(|finding| finding.port).collect();
-        let silent = heard.is_none_or(|at| at < first);
+        // Whoever answers ARP right before the first try is there: clients ask before they send.
+        let silent = heard.is_none_or(|at| at < first) && !self.is_on_its_link(server, first);
         let proof = if all().any(says_unreachable) { "unreachable" } else { "no-sign-of-life" };
         (ports.len() > 1 && silent && self.neighbours_answer(server, places)).then_some(proof)
+    }
+
+    /// It answered who asked the link for it, at this moment, right before or later.
+    fn is_on_its_link(&self, server: Address, first: Timestamp) -> bool {
+        self.scene.ledger.neighbours.last_answer(server).is_some_and(|at| at + ASKED_BEFORE >= first)
     }
 
     /// Another server in the same network answered one of the clients after it had begun to fail.
@@ -320,6 +326,8 @@ fn says_unreachable(finding: &Finding) -> bool {
     finding.code == "blocked.prohibited" && errors().next().is_some() && errors().all(host)
 }
 
+/// Maximum time from the answer of the link to the packet that waited for it.
+const ASKED_BEFORE: Span = Span::seconds(1);
 /// Minimum number of clients that fail, and of clients that do not, that leave little to chance.
 const MANY: usize = 5;
 /// Maximum number of servers in one network that are called down because one client hears nothing of them.

@@ -180,7 +180,11 @@ fn word(finding: &Finding, cause: Cause) -> String {
             _ => String::new(),
         },
         // Each is told by its own finding, which names one server.
-        (Cause::Single, ..) if finding.code.starts_with("tls.") => finding.id.clone(),
+        (Cause::Single, ..) if finding.code.starts_with("tls.") => {
+            let begin =
+                finding.port.map(|(transport, port)| format!("f-{}-{}-{port}-", finding.code, transport.name()));
+            begin.and_then(|begin| finding.id.strip_prefix(&begin)).unwrap_or(&finding.id).to_string()
+        }
         (Cause::Single, ..) if finding.port.is_none() => {
             finding.servers.first().map(|server| server.to_string()).unwrap_or_default()
         }

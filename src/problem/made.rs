@@ -8,7 +8,7 @@ use crate::ledger::Seen;
 use crate::packet::Address;
 use crate::time::Span;
 use crate::transport::Transport;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts a problem together.
 pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies, group: Group) -> Problem {
@@ -34,7 +34,7 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
         service: services.first().filter(|_| services.len() == 1).map(|service| (*service).clone()),
         clients: hosts(|finding| &finding.clients).with_more(more),
         servers: hosts(|finding| &finding.servers),
-        attempts: of.iter().map(|finding| finding.flow_count).sum(),
+        attempts: attempts(key.cause, &of),
         first: of.iter().filter_map(|finding| finding.first).min(),
         last: of.iter().filter_map(|finding| finding.last).max(),
         trend: trend_of(key.cause, key.standing, &of),
@@ -76,6 +76,19 @@ pub(super) fn problem(scene: &Scene<'_>, findings: &[Finding], replies: &Replies
     }
     problem.findings = own.into_iter().chain(absorbed).collect();
     problem
+}
+
+/// How many flows. What is told of each direction by a finding of its own is about the same flows.
+fn attempts(cause: Cause, of: &[&Finding]) -> u64 {
+    if cause != Cause::Single {
+        return of.iter().map(|finding| finding.flow_count).sum();
+    }
+    let mut flows: BTreeMap<_, u64> = BTreeMap::new();
+    for finding in of {
+        let known = flows.entry((finding.code, finding.port, &finding.servers, &finding.clients)).or_default();
+        *known = finding.flow_count.max(*known);
+    }
+    flows.values().sum()
 }
 
 /// What is said of a network that is not let through: where others are answered, and whether it reaches the neighbours of the servers.
@@ -214,10 +227,9 @@ fn params(
         Cause::Stopped | Cause::Detour | Cause::LaunchFailed | Cause::FromInternet | Cause::Single => {}
     }
     // Hosts that wait for what is down, and go to the next one.
-    if let Some(detour) =
-        following.iter().find(|finding| finding.code == "service.detour" && problem.cause != Cause::Detour)
-    {
-        for (name, told) in [("instead", "next_servers"), ("waited", "waited_for_next")] {
+    let detours = following.iter().filter(|finding| finding.code == "service.detour" && problem.cause != Cause::Detour);
+    if let Some(detour) = detours.max_by_key(|detour| duration(detour, "waited")) {
+        for (name, told) in [("exact", "waited_exact"), ("instead", "next_servers"), ("waited", "waited_for_next")] {
             if let Some(value) = detour.params.get(name) {
                 params = params.with(told, value.clone());
             }

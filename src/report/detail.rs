@@ -199,10 +199,19 @@ impl<W: Write> Page<'_, W> {
     }
 }
 
+/// Findings that conclude from the flows of those on which they rest, and have no others.
+const CONCLUDED: [&str; 2] = ["launch.failed", "service.stopped"];
+
 /// A display filter for the whole problem, and whether it selects nothing else: the filters of its findings together where that is not
 /// too long, else its servers and ports.
 fn wireshark(report: &Report<'_>, problem: &Problem) -> (String, bool) {
-    let findings: Vec<&Finding> = problem.findings.iter().map(|&place| report.findings[place].finding).collect();
+    let all = || problem.findings.iter().map(|&place| report.findings[place].finding);
+    let rests_on_others = |it: &Finding| {
+        CONCLUDED.contains(&it.code)
+            && !it.rests_on.is_empty()
+            && it.rests_on.iter().all(|ground| all().any(|other| other.id == *ground))
+    };
+    let findings: Vec<&Finding> = all().filter(|finding| !rests_on_others(finding)).collect();
     let mut filters: Vec<&str> = Vec::new();
     for filter in findings.iter().map(|finding| finding.wireshark_filter.as_str()).filter(|filter| !filter.is_empty()) {
         if !filters.contains(&filter) {

@@ -8,7 +8,7 @@ use super::{Program, names};
 use crate::finding::{Params, Severity, Value};
 use crate::ledger::Path;
 use crate::packet::{Address, protocol};
-use crate::problem::{Hosts, Range};
+use crate::problem::{Cause, Hosts, Range};
 use crate::transport::Transport;
 use crate::words::Words;
 use serde::{Serialize, Serializer};
@@ -335,12 +335,21 @@ impl Told {
 impl<'a> Diff<'a> {
     /// Compares two reports.
     pub fn of(before: &'a Told, after: &'a Told) -> Diff<'a> {
-        let findings = [before, after].map(|told| told.findings.iter().map(Item::finding).collect::<Vec<_>>());
+        let findings = [before, after].map(|told| {
+            told.findings
+                .iter()
+                .filter(|finding| is_about_trouble(&finding.code))
+                .map(Item::finding)
+                .collect::<Vec<_>>()
+        });
         let by_id = |told: &'a Told| -> BTreeMap<&str, &'a FindingTold> {
             told.findings.iter().map(|finding| (finding.id.as_str(), finding)).collect()
         };
         let known = [by_id(before), by_id(after)];
-        let items = |list: &'a [ProblemTold], known| list.iter().map(|problem| Item::problem(problem, known)).collect();
+        let items = |list: &'a [ProblemTold], known| {
+            let troubles = list.iter().filter(|problem| is_about_trouble(&problem.cause));
+            troubles.map(|problem| Item::problem(problem, known)).collect()
+        };
         let problems = before.problems.as_deref().zip(after.problems.as_deref());
         let problems = problems.map(|(was, is)| [items(was, &known[0]), items(is, &known[1])]);
         let captures = captures(before, after);
@@ -358,6 +367,11 @@ impl<'a> Diff<'a> {
         let worse = self.entries().iter().filter(|entry| matches!(entry.state, State::New | State::Worse));
         worse.filter_map(|entry| entry.after.as_ref()).map(|after| after.severity).max()
     }
+}
+
+/// What can be read on the way is no trouble that comes or goes: more traffic shows more of it.
+fn is_about_trouble(what: &str) -> bool {
+    what != Cause::Encryption.name() && !what.starts_with("encryption.")
 }
 
 fn captures(before: &Told, after: &Told) -> Captures {

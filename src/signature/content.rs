@@ -32,7 +32,7 @@ pub struct Tls {
     pub certificate: Option<Box<Certificate>>,
     /// Although nothing of the server was heard, the client went on after its hello: the capture lacks the answer.
     pub went_on: bool,
-    /// The server closed the connection before the client did, and had said nothing.
+    /// The server acknowledged what the client had said and closed the connection first, without a word.
     pub closed: bool,
 }
 

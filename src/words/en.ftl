@@ -91,6 +91,7 @@ blocked-public = If { $clients } and { $server } are both yours, allow { port } 
 remark-generic-port = Many programs use this port, so it may have nothing to do with Citrix.
 remark-consequence = { $consequence }
 remark-service-fails = What needs this service does not work.
+remark-next-server = Each of these clients asked the next server, which answered: they wait, and nothing stops.
 remark-only-where-used = Not every site needs it, and in this capture nobody gets through there.
 remark-port-is-open = The port is open now: after the last of these attempts had begun the same hosts completed a connection there ({ $worked ->
         [one] { $worked } answered flow
@@ -124,7 +125,10 @@ service-stopped =
         [0] {""}
        *[other] {" "}got through { $done },
     } { $opener ->
-        [server] { $how ->
+        [server] { $done_count ->
+            [0] {""}
+           *[other] and{" "}
+        }{ $how ->
             [silent] did not answer { story-servers } on { $transport } { $ports } ({ $phase })
             [refused] refused { story-servers } on { $transport } { $ports } ({ $phase })
            *[prohibited] could not be reached by { story-servers } on { $transport } { $ports } ({ $phase })
@@ -166,7 +170,10 @@ service-stopped =
        *[other] What came before works.
     } { $stopped } { $remarks }
     .remedy = { $remedy } { $how ->
-        [error] {""}
+        [error] { $word ->
+            [stuck] Allow UDP from any port of { $server } to { $clients }.
+           *[other] {""}
+        }
         [missing] Look at the last thing that worked, and capture on the host itself to see what it tries next.
         [refused] Check that the service runs and listens on { $transport } { $ports } of { $opener ->
             [server] { $clients }
@@ -213,7 +220,10 @@ story-error = { $word ->
 # What follows for a story from a larger cause.
 problem-stops-a-story = { $meaning } { $stopped }
 # What follows where hosts wait for a server before they ask the next one.
-problem-makes-wait = { $meaning } Hosts wait { $waited_for_next } for it before { $next_servers } answers.
+problem-makes-wait = { $meaning } Hosts wait { $waited_exact ->
+        [at-least] at least { $waited_for_next }
+       *[answered] { $waited_for_next }
+    } for it before { $next_servers } answers.
 
 service-detour =
     .title = { $subject_count ->
@@ -222,7 +232,7 @@ service-detour =
     } { $exact ->
         [at-least] at least { $waited }
        *[answered] { $waited }
-    } for { $server }, which does not answer on { port } ({ $phase })
+    } for { $server }, which does not answer on { port } ({ $phase }); { $instead } answers
     .meaning = { $clients } asked { $server } for { $phase } and heard nothing ({ flows }); then { $instead } answered. What needs it works,
         and people wait for it each time that this server is asked first.
     .remedy = Bring { $server } back, or allow { port } from { $clients } to it. If it was removed, take it out of DNS and of the lists

@@ -267,7 +267,8 @@ impl Words {
     /// Neighbours as a range; of many ranges the first few.
     fn ports(&self, ports: &[u16]) -> String {
         const SHOWN: usize = 6;
-        let ranges: Vec<&[u16]> = ports.chunk_by(|&one, &next| next - one <= 1).collect();
+        let ranges: Vec<&[u16]> =
+            ports.chunk_by(|&one, &next| next.checked_sub(one).is_some_and(|step| step <= 1)).collect();
         let range = |range: &&[u16]| match range {
             [first, .., last] if first < last => format!("{first}-{last}"),
             _ => range.first().map_or_else(String::new, u16::to_string),

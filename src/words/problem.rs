@@ -70,10 +70,7 @@ impl Words {
             let params = problem.params.clone().with("meaning", Value::Text(meaning));
             meaning = self.say("problem-stops-a-story", &params);
         }
-        if problem.params.get("waited_for_next").is_some() {
-            let params = problem.params.clone().with("meaning", Value::Text(meaning));
-            meaning = self.say("problem-makes-wait", &params);
-        }
+        meaning = self.with_wait(problem, meaning);
         Texts { title: text("title"), meaning, remedy }
     }
 
@@ -81,8 +78,17 @@ impl Words {
     pub fn problem_follows(&self, problem: &Problem) -> Option<String> {
         problem.params.get("launch_clients")?;
         let told = self.text("problem-follows", None, &self.args(&self.named_in_problem(problem)));
+        let told = self.with_wait(problem, told.trim().to_string());
         let told = told.trim();
         (!told.is_empty()).then(|| told.to_string())
+    }
+
+    /// With how long hosts wait before they ask the next server, where they do.
+    fn with_wait(&self, problem: &Problem, text: String) -> String {
+        if problem.params.get("waited_for_next").is_none() {
+            return text;
+        }
+        self.say("problem-makes-wait", &problem.params.clone().with("meaning", Value::Text(text)))
     }
 
     /// What the texts of a problem may name: its parameters, and the fields that it has.

@@ -232,7 +232,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("detail-", &[]),
     ("and", &["first", "last"]),
     ("problem-stops-a-story", &["meaning", "stopped"]),
-    ("problem-makes-wait", &["meaning", "next_servers", "waited_for_next"]),
+    ("problem-makes-wait", &["meaning", "next_servers", "waited_exact", "waited_for_next"]),
 ];
 
 /// What a problem's texts may name besides the parameters of its cause.

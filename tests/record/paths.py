@@ -305,7 +305,7 @@ def path_lossy(site):
     names = [client.address for client in lossy.seats]
     return Expected(0, [cgp(client, vda) for client in clients],
                     [Found("path.loss", "warning", names[0], vda.address, clients=names)] * 2 + [CUT],
-                    [Problem("single", "warning", names, [vda.address])])
+                    [Problem("single", "warning", names, [vda.address], attempts=len(names))])
 
 
 class Brokers:

@@ -56,7 +56,7 @@ def story(severity, client, server, **named):
     return Found("service.stopped", severity, client.address, server.address, **named)
 
 
-# VDA registration (facts REG-01 to REG-05)
+# VDA registration (facts REG-01, REG-02, REG-04, REG-05, REG-06)
 
 
 class Domain:
@@ -119,7 +119,7 @@ class Domain:
         self.site.serve(self.controller, 80, story_talk.answers(), callers=99)
 
     def tries(self, client, server, port=80, tries=2):
-        """Attempts without an answer, eight seconds from one to the next (fact REG-04)."""
+        """Attempts without an answer, eight seconds from one to the next (facts REG-04)."""
         for number in range(tries):
             if number:
                 self.site.pass_time(8)
@@ -149,7 +149,7 @@ def registration_healthy_80(site):
 def registration_healthy_443(site):
     """A VDA registers with a controller over TLS on TCP 443 and keeps the connection: TLS 1.2 with the controller's
     certificate, a message every five minutes for a quarter of an hour. There is no callback on TCP 80, and none is needed then
-    (REG-05). A client has a session on both VDAs. All healthy."""
+    (facts REG-05). A client has a session on both VDAs. All healthy."""
     made = Domain(site, 2)
     site.serve(made.controller, 443, story_talk.tls_host(issued(site, CONTROLLER)), callers=9)
 
@@ -287,7 +287,7 @@ def registration_no_callback(site):
     ], [problem("stopped", "error", [made.controller], [made.vda], "tcp", 80)])
 
 
-# Tickets (facts STA-01, STA-02) and the XML service (fact XML-01)
+# Tickets (facts STA-01) and the XML service (facts XML-01)
 
 
 class Gateway:

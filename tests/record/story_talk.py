@@ -141,7 +141,7 @@ def gives_tickets(host, machine, skewed=()):
     return talk
 
 
-# HTTP/1.1: registration (REG-01), XML service (XML-01), tickets (STA-01).
+# HTTP/1.1: registration, XML service, tickets (facts REG-01, XML-01, STA-01).
 
 REGISTRAR = "/Citrix/CdsController/IRegistrar"
 XML = "/scripts/wpnbr.dll"

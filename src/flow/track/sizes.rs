@@ -24,7 +24,7 @@ struct Large {
     /// Others came than one size again and again: what becomes of it cannot be told, and only errors say something.
     over: bool,
     /// How many that are not small came since that.
-    after: usize,
+    after: u32,
     /// Datagrams of the other side since the first one, each with another content than those before ...
     heard: u32,
     /// ... and with the same: it sends again what was not answered.
@@ -101,7 +101,7 @@ impl Flow {
         let other = 1 - who as usize;
         sides[other].hears(packet, raw);
         sides[who as usize].watch(packet, raw);
-        if sides[who as usize].after >= IN_FLIGHT && !sides[other].is_in_vain() {
+        if sides[who as usize].after >= GOES_ON && !sides[other].is_in_vain() {
             self.rare().sizes = None;
             self.spoke.0 &= !Spoke::SIZES;
             self.listening.0 &= !Listening::WATCHED;
