@@ -114,13 +114,27 @@ impl Case {
         self.clock.add(&clock);
     }
 
-    /// Times in which nothing came, although much did before and after: the capture stood still, or its clock leapt.
+    /// Times in which nothing came, although much did otherwise: the capture stood still, its clock leapt, or it had ended but for a few
+    /// packets.
     pub fn leaps(&self) -> Vec<Leap> {
+        let duration = self.time().map_or(Span::default(), |(first, last)| last - first);
+        self.clock.leaps.striking(self.packets(), duration).collect()
+    }
+
+    /// Those of them with much before and after.
+    pub fn leaps_between_much(&self) -> Vec<Leap> {
+        let time = self.time().unwrap_or_default();
+        self.clock.leaps.between_much(self.packets(), time).collect()
+    }
+
+    fn packets(&self) -> u64 {
+        self.captures.iter().map(|capture| capture.packets).sum()
+    }
+
+    /// The first moment of all captures, and the last.
+    fn time(&self) -> Option<(Timestamp, Timestamp)> {
         let first = self.captures.iter().filter_map(|capture| capture.first).min();
-        let last = self.captures.iter().filter_map(|capture| capture.last).max();
-        let duration = first.zip(last).map_or(Span::default(), |(first, last)| last - first);
-        let packets = self.captures.iter().map(|capture| capture.packets).sum();
-        self.clock.leaps.striking(packets, duration).collect()
+        first.zip(self.captures.iter().filter_map(|capture| capture.last).max())
     }
 
     /// Draws the conclusions. Only now, when the sum is complete: what one flow means may depend on all others.

@@ -50,6 +50,8 @@ const LEAPS_KEPT: usize = 8;
 const LEAP: Span = Span::seconds(60);
 /// How many times longer than the usual time between two packets a time without any must be to be worth a word: a thousand packets are missing.
 const MISSED: i64 = 1_000;
+/// As many packets come on both sides where it went on as before.
+const MUCH: i64 = 100;
 
 impl Leaps {
     fn add(&mut self, leap: Leap) {
@@ -60,12 +62,24 @@ impl Leaps {
         self.kept.iter_mut().zip(all).for_each(|(place, leap)| *place = Some(leap));
     }
 
+    /// Those with much on both sides, so that it went on as before: where one packet came afterwards, it had ended.
+    pub fn between_much(&self, packets: u64, (first, last): (Timestamp, Timestamp)) -> impl Iterator<Item = Leap> {
+        let much = self.time_of(MUCH, packets, last - first);
+        let between = move |leap: &Leap| leap.from - first >= much && last - (leap.from + leap.span) >= much;
+        self.striking(packets, last - first).filter(move |leap| leap.watched || between(leap))
+    }
+
+    /// How long a number of packets takes, as all `packets` of `duration` came.
+    fn time_of(&self, number: i64, packets: u64, duration: Span) -> Span {
+        let busy = (duration.0.saturating_sub(self.total.0)).max(1);
+        let usual = i64::try_from(u64::try_from(busy).unwrap_or(1) / packets.max(1)).unwrap_or(i64::MAX);
+        Span(usual.max(1).saturating_mul(number))
+    }
+
     /// Those in which, as the rest of `duration` went, about a thousand `packets` would have come: in what is that busy such a hole is no
     /// quiet hour. A filtered capture of a few hosts is quiet for hours.
     pub fn striking(&self, packets: u64, duration: Span) -> impl Iterator<Item = Leap> {
-        let busy = (duration.0.saturating_sub(self.total.0)).max(1);
-        let usual = i64::try_from(u64::try_from(busy).unwrap_or(1) / packets.max(1)).unwrap_or(i64::MAX);
-        let enough = Span(usual.max(1).saturating_mul(MISSED));
+        let enough = self.time_of(MISSED, packets, duration);
         let many = packets > MISSED.unsigned_abs();
         self.kept.into_iter().flatten().filter(move |leap| leap.watched || many && leap.span >= enough)
     }
@@ -217,6 +231,21 @@ mod tests {
         assert_eq!(played(10, 10_000), [3_600.0], "a hundred packets a second");
         assert_eq!(played(10_000, 10_000), [0.0; 0], "one in ten seconds");
         assert_eq!(played(10, 900), [0.0; 0], "too few to know");
+    }
+
+    #[test]
+    fn what_ended_but_for_one_packet_did_not_stand_still() {
+        let at = |seconds: i64| Timestamp::new(seconds, 0);
+        let played = |after: i64| {
+            let mut clock = Clock::default();
+            (0..5_000).for_each(|packet| _ = clock.tick(at(0) + Span::millis(10 * packet)));
+            let end = (0..after).map(|packet| clock.tick(at(120) + Span::millis(10 * packet))).last();
+            let (packets, time) = (5_000 + after.unsigned_abs(), (at(0), end.unwrap_or_default()));
+            let striking = clock.leaps.striking(packets, time.1 - time.0).count();
+            (striking, clock.leaps.between_much(packets, time).count())
+        };
+        assert_eq!(played(1), (1, 0), "nobody knows what came in between, but it did not go on");
+        assert_eq!(played(1_000), (1, 1));
     }
 
     #[test]

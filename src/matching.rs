@@ -1,6 +1,6 @@
 //! In which line of the port map a flow stands: what its port and its payload say, whatever became of it. Pure.
 
-use crate::flow::{CLIENT_PORTS, DirectionBasis, FlowRecord, Heard, Nobody, Showing, Witness};
+use crate::flow::{CLIENT_PORTS, DirectionBasis, FlowRecord, Heard, Marks, Nobody, Showing, Witness};
 use crate::portmap::{Candidates, Place, PortMap, ServiceId};
 use crate::signature::{Content, Http, Protocol, Strength};
 use crate::transport::Transport;
@@ -249,7 +249,11 @@ fn by_payload(
     if why.asks(citrix, || Question::OnlyCitrixSpeaks(protocol)) {
         // Both are at home on both session ports: which is spoken depends on session reliability.
         if why.asks(known.is_some_and(|known| known.candidates.session), || Question::SessionPort) {
-            return Some(Matching { service, ..fits });
+            // ICA goes on inside of CGP: where the start is missing, the port tells which of them it was.
+            let begun = flow.marks.has(Marks::SYN_SEEN) || flow.syn_acks > 0;
+            let cgp = map.service_proved_by(Protocol::Cgp).filter(|_| !begun && protocol == Protocol::Ica);
+            let of_port = cgp.filter(|cgp| known.is_some_and(|known| known.candidates.services.contains(cgp)));
+            return Some(Matching { service: of_port.map(ServiceRef::One).or(service), ..fits });
         }
         // The print data stream is CGP and no session (facts UPS-01).
         if why.asks(known.is_some_and(|known| known.carries(protocol, map)), || Question::BuiltOn(protocol)) {

@@ -399,6 +399,20 @@ fn a_client_that_nobody_answers_is_suspected_itself() {
     let elsewhere = answered(between("10.0.0.9", 40_001, "10.1.0.80", 443).at(at(20)), TTL);
     let filtered = culprit(silent().chain(others()).chain([elsewhere]));
     assert_ne!(filtered.kind, Suspect::ClientHost, "{filtered:#?}");
+    // And so has whoever answers others.
+    let serves = answered(between(CLIENT, 41_001, "10.0.0.9", 443).at(at(20)), TTL);
+    let server = culprit(silent().chain(others()).chain([serves]));
+    assert_ne!(server.kind, Suspect::ClientHost, "{server:#?}");
+    assert!(!codes(&server).contains(&"sign-client-unanswered"), "{server:#?}");
+}
+
+#[test]
+fn a_server_that_answers_its_own_network_only_may_lie_behind_a_device() {
+    let silent = || tries(talk(50_001, CGP).at(at(15)));
+    let port_of = |client: &str| answered(between(client, 41_001, SERVER, CGP).at(at(20)), TTL);
+    let beside = culprit([silent(), port_of("10.1.0.77")]);
+    assert_ne!(told(&beside), (Suspect::HostFirewall, Confidence::Medium), "{beside:#?}");
+    assert!(beside.confidence == Confidence::Low && codes(&beside).contains(&"sign-answers-others"), "{beside:#?}");
 }
 
 /// The last answer of the link to who has this address.

@@ -299,6 +299,29 @@ fn tries_of_several_flows_add_up() {
     assert_eq!(last["params"]["outcome"], told["flow"]["outcome"], "{last}");
 }
 
+#[test]
+fn tries_of_several_flows_that_are_answered_and_never_acknowledged_are_half_open() {
+    let folder = Folder::new("half");
+    let knock = |number: u16| {
+        let at = START + Span::seconds(3 * i64::from(number));
+        Talk::between(client("10.0.0.1", 50_000 + number), server("10.0.0.2", 2598)).at(at).syn()
+    };
+    let other = || Talk::between(client("10.0.0.7", 50_000), server("10.0.0.8", 2598)).at(START + Span::seconds(60));
+    let explained = |name: &str, silent: u16| {
+        let answered = |number| if number > silent { knock(number).syn_ack() } else { knock(number) };
+        let tries = (1..=4).map(|number| answered(number).packets());
+        explained(&[&folder.capture(name, &merge(tries.chain([other().opened().packets()])))], "3")
+    };
+    let told = explained("half.pcap", 0);
+    assert_eq!(text(&told["flow"], "outcome"), "half_open", "four SYN-ACKs: {}", told["steps"]);
+    let step = list(&told, "steps").iter().find(|step| text(step, "code") == "tries-add-up").expect("they decide");
+    assert_eq!((&step["params"]["answer"], &step["params"]["met"]), (&Value::from("yes"), &Value::from("syn-ack")));
+    let told = explained("some.pcap", 2);
+    assert_eq!(text(&told["flow"], "outcome"), "undecided", "two of four: {}", told["steps"]);
+    let step = list(&told, "steps").iter().find(|step| text(step, "code") == "tries-add-up").expect("it is asked");
+    assert_eq!((&step["params"]["answer"], &step["params"]["why"]), (&Value::from("no"), &Value::from("both")));
+}
+
 fn codes(explanation: &Value) -> BTreeSet<&str> {
     list(explanation, "steps").iter().map(|step| text(step, "code")).collect()
 }

@@ -4,6 +4,7 @@ mod support;
 
 use cap_audit::finding::{Finding, Severity, Value};
 use cap_audit::judge::Outcome;
+use cap_audit::matching::ServiceRef;
 use cap_audit::packet::TcpFlags;
 use cap_audit::pipeline::run;
 use cap_audit::source::MemorySource;
@@ -80,7 +81,26 @@ fn the_internet_is_not_the_own_network() {
     assert_eq!(exposed("203.0.113.9", "198.51.100.22"), [(code, Severity::Warning)], "a campus with public addresses?");
     assert_eq!(exposed("203.0.113.9", "203.0.113.22"), [], "one network");
     assert_eq!(exposed("2001:db8:1:2::9", "2001:db8:1:2::22"), [], "one IPv6 network");
+    assert_eq!(exposed("2001:db8:1:2::9", "2001:db8:1:3::22"), [], "one site has 48 bits (RFC 6177)");
+    assert_eq!(exposed("2001:db8:2:2::9", "2001:db8:1:2::22"), [(code, Severity::Warning)], "two sites");
     assert_eq!(exposed("10.0.0.9", "10.0.0.22"), []);
+}
+
+#[test]
+fn ica_in_a_session_whose_start_is_missing_is_what_its_port_is_for() {
+    let service = |port, talk: fn(Talk) -> Talk| {
+        let talk = talk(talk_to(port)).answers(ICA_GREETING).says(ICA_GREETING).packets();
+        let audited = audit(talk);
+        let Some(ServiceRef::One(service)) = support::flow_to(&audited, port).judgement.service else { panic!("one") };
+        citrix().service(service).name.clone()
+    };
+    assert_eq!(service(CGP, |talk| talk), "cgp");
+    assert_eq!(service(CGP, Talk::opened), "ica", "without session reliability");
+    assert_eq!(service(ICA, |talk| talk), "ica");
+}
+
+fn talk_to(port: u16) -> Talk {
+    talk(50_001, port)
 }
 
 #[test]

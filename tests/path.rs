@@ -445,6 +445,24 @@ fn loss_is_told_by_what_the_paths_have_in_common() {
 }
 
 #[test]
+fn many_clients_that_each_send_little_are_added_up_to_their_network() {
+    let branch = |clients: std::ops::Range<u16>, packets: usize, every: usize| {
+        clients.map(move |host| loses(&format!("10.0.0.{host}"), SERVER, 50_000 + host, packets, every))
+    };
+    let findings = found(branch(1..9, 300, 40));
+    assert_eq!(codes(&findings), [("path.loss", Severity::Warning)]);
+    assert_eq!((word(&findings[0], "where"), findings[0].params.get("paths")), ("network", Some(&Value::Number(8))));
+    // Seven of three hundred each.
+    assert_eq!(findings[0].params.get("repeated"), Some(&Value::Number(56)));
+    // One of eight that was lucky is of the network.
+    let findings = found(branch(1..8, 600, 40).chain(branch(8..9, 600, 10_000)));
+    assert_eq!((findings.len(), word(&findings[0], "where")), (1, "network"));
+    // Few of many that lose are not the network.
+    let findings = found(branch(1..3, 300, 10).chain(branch(3..9, 300, 10_000)));
+    assert_eq!(codes(&findings), [], "two of eight");
+}
+
+#[test]
 fn little_loss_and_copies_are_no_loss_of_a_path() {
     let lossy = |packets, every| (0..4).map(move |port| loses(CLIENT, SERVER, 50_000 + port, packets, every));
     assert_eq!(codes(&found(lossy(600, 40))), [("path.loss", Severity::Warning)]);

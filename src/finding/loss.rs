@@ -43,11 +43,16 @@ impl Sum {
         self.flows += rate.lossy[sender as usize];
     }
 
-    fn is_lossy(self) -> bool {
-        self.sent >= MEASURED && self.again * ONE_IN >= self.sent
+    /// It sent enough of it again, however little it sent.
+    fn loses(&self) -> bool {
+        self.again > 0 && self.again * ONE_IN >= self.sent
     }
 
-    fn is_good(self) -> bool {
+    fn is_lossy(&self) -> bool {
+        self.sent >= MEASURED && self.loses()
+    }
+
+    fn is_good(&self) -> bool {
         self.sent >= MEASURED && self.again * GOOD < self.sent
     }
 
@@ -74,17 +79,44 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         for (path, rate) in ledger.losses.iter() {
             pairs.entry((path.server, path.client)).or_default().add(rate, sender);
         }
-        let places = places(&pairs);
-        let good: Sum = pairs.values().filter(|sum| sum.is_good()).fold(Sum::default(), |all, sum| Sum {
+        let (lossy, good_ones) = sorted(&pairs);
+        let places = places(&lossy, &good_ones);
+        let good = good_ones.iter().filter_map(|hosts| pairs.get(hosts)).fold(Sum::default(), |all, sum| Sum {
             sent: all.sent + sum.sent,
             again: all.again + sum.again,
             flows: 0,
         });
-        let good_paths = pairs.values().filter(|sum| sum.is_good()).count() as u64;
+        let good_paths = good_ones.len() as u64;
         for (place, hosts) in places {
             found.extend(told(check, scene, (sender, place), &hosts, (good_paths, good)));
         }
     }
+}
+
+/// The paths that lose packets, and the good ones. Where most paths of a network of clients lose packets, by what little each of them
+/// sent, and hardly any is good, the network does, and all of them are its.
+fn sorted(pairs: &BTreeMap<Hosts, Sum>) -> (BTreeSet<Hosts>, BTreeSet<Hosts>) {
+    let of = |wanted: fn(&Sum) -> bool| pairs.iter().filter(move |(_, sum)| wanted(sum)).map(|(&hosts, _)| hosts);
+    let (mut lossy, mut good): (BTreeSet<Hosts>, BTreeSet<Hosts>) =
+        (of(Sum::is_lossy).collect(), of(Sum::is_good).collect());
+    let mut networks = BTreeMap::<Address, Vec<(Hosts, &Sum)>>::new();
+    for (&hosts, sum) in pairs {
+        networks.entry(hosts.1.network()).or_default().push((hosts, sum));
+    }
+    for members in networks.into_values() {
+        let number = |wanted: fn(&Sum) -> bool| members.iter().filter(|(_, sum)| wanted(sum)).count() as u64;
+        let all = members.iter().fold(Sum::default(), |all, (_, sum)| Sum {
+            sent: all.sent + sum.sent,
+            again: all.again + sum.again,
+            flows: 0,
+        });
+        let (count, losing, good_ones) = (members.len() as u64, number(Sum::loses), number(Sum::is_good));
+        if all.is_lossy() && losing >= FLOWS && losing * 2 > count && good_ones * 4 <= count {
+            members.iter().for_each(|(hosts, _)| _ = good.remove(hosts));
+            lossy.extend(members.iter().map(|(hosts, _)| *hosts));
+        }
+    }
+    (lossy, good)
 }
 
 /// What lossy paths have in common.
@@ -115,10 +147,7 @@ impl Place {
 }
 
 /// The paths that lose packets, by the widest thing that they have in common and no good path shares.
-fn places(pairs: &BTreeMap<Hosts, Sum>) -> BTreeMap<Place, BTreeSet<Hosts>> {
-    let of = |wanted: fn(&Sum) -> bool| pairs.iter().filter(move |(_, sum)| wanted(sum)).map(|(&hosts, _)| hosts);
-    let lossy: BTreeSet<Hosts> = of(|sum| sum.is_lossy()).collect();
-    let good: BTreeSet<Hosts> = of(|sum| sum.is_good()).collect();
+fn places(lossy: &BTreeSet<Hosts>, good: &BTreeSet<Hosts>) -> BTreeMap<Place, BTreeSet<Hosts>> {
     let count = |all: &BTreeSet<Hosts>, part: &dyn Fn(&Hosts) -> Address| {
         all.iter().map(part).collect::<BTreeSet<Address>>().len()
     };
@@ -129,7 +158,7 @@ fn places(pairs: &BTreeMap<Hosts, Sum>) -> BTreeMap<Place, BTreeSet<Hosts>> {
         let of_server: BTreeSet<Hosts> = among(&|hosts| hosts.0 == server);
         let of_network: BTreeSet<Hosts> = among(&|hosts| hosts.1.network() == network);
         let networks = |all: &BTreeSet<Hosts>| count(all, &|hosts| hosts.1.network());
-        if good.is_empty() && count(&lossy, &|hosts| hosts.0) > 1 && networks(&lossy) > 1 {
+        if good.is_empty() && count(lossy, &|hosts| hosts.0) > 1 && networks(lossy) > 1 {
             Place::Everywhere
         } else if networks(&of_server) > 1 && none_good(&|hosts| hosts.0 == server) {
             Place::Server(server)
@@ -142,7 +171,7 @@ fn places(pairs: &BTreeMap<Hosts, Sum>) -> BTreeMap<Place, BTreeSet<Hosts>> {
         }
     };
     let mut places = BTreeMap::<Place, BTreeSet<Hosts>>::new();
-    for hosts in &lossy {
+    for hosts in lossy {
         places.entry(place(hosts)).or_default().insert(*hosts);
     }
     places

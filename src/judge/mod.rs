@@ -10,7 +10,7 @@ pub use tally::{ServiceTally, Tally};
 pub use what_if::{Change, WhatIf};
 
 use crate::flow::{self, Asked, Doubt, FlowRecord, GRACE, Nobody, Showing, TCP_TRIES, Witness, showing, showing_told};
-use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Seen, Sighting, Step};
+use crate::ledger::{Kind, LATEST_LIMIT, Ledger, Pair, Path, Reply, Seen, Sighting, Step};
 use crate::matching::{self, Basis, Fit, Matching, ServiceRef};
 use crate::packet::protocol;
 use crate::portmap::{Place, PortMap, RuleId};
@@ -117,6 +117,29 @@ pub struct Together {
     pub flood: bool,
     /// More paths were answered than are kept.
     pub answers_unknown: bool,
+    /// What came back.
+    pub met: Met,
+}
+
+/// What came back to tries, none of which was taken up: of the first of them, as far as they are named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Met {
+    /// Nothing.
+    Nothing,
+    /// A SYN-ACK to each, which was not acknowledged.
+    SynAck,
+    /// Nothing to some, and a SYN-ACK to others.
+    Both,
+}
+
+impl Met {
+    fn of(seen: &Seen) -> Met {
+        match seen.signs.iter().filter(|sign| sign.what == Reply::Greeting).count() {
+            0 => Met::Nothing,
+            greeted if greeted >= seen.openers.len() => Met::SynAck,
+            _ => Met::Both,
+        }
+    }
 }
 
 /// What is held of a flow, and why: the questions that it turned on, in order.
@@ -295,9 +318,11 @@ impl<'m, 'l> Judge<'m, 'l> {
         match showing {
             Showing::Silence => (Outcome::Silent, None),
             Showing::NoReply(doubt) => self.without_reply(doubt, matching, path, why),
-            Showing::Unclear(doubt) if self.tries_add_up(doubt, matching, path, Showing::Unclear, why) => {
-                (Outcome::Silent, None)
-            }
+            Showing::Unclear(doubt) => match self.tries_add_up(doubt, matching, path, Showing::Unclear, why) {
+                Some(Met::Nothing) => (Outcome::Silent, None),
+                Some(Met::SynAck) => (Outcome::HalfOpen, None),
+                Some(Met::Both) | None => (Outcome::Undecided, Some(doubt)),
+            },
             Showing::Refusal => (Outcome::Refused, None),
             Showing::Unreachable => (Outcome::Prohibited, None),
             Showing::Unacknowledged => (Outcome::HalfOpen, None),
@@ -311,7 +336,6 @@ impl<'m, 'l> Judge<'m, 'l> {
             Showing::Midstream => (Outcome::Midstream, None),
             Showing::SentToMany => (Outcome::Unanswered, Some(Doubt::SentToMany)),
             Showing::OneDirection => (Outcome::OneWay, Some(Doubt::OneDirection)),
-            Showing::Unclear(doubt) => (Outcome::Undecided, Some(doubt)),
         }
     }
 
@@ -328,7 +352,7 @@ impl<'m, 'l> Judge<'m, 'l> {
         }
         match doubt {
             Some(Doubt::NoClearAnswer) => return (Outcome::Undecided, doubt),
-            Some(few) if !self.tries_add_up(few, matching, path, Showing::short_of_replies, why) => {
+            Some(few) if self.tries_add_up(few, matching, path, Showing::short_of_replies, why).is_none() => {
                 return (Outcome::Unanswered, doubt);
             }
             _ => {}
@@ -341,7 +365,8 @@ impl<'m, 'l> Judge<'m, 'l> {
     }
 
     /// A client that tries again and again from new ports, too few times from each, has tried often enough when all its tries
-    /// are counted together: for as long as one flow is watched, and with no answer since the first of them (facts GRACE-01).
+    /// are counted together: for as long as one flow is watched, and with no answer since the first of them (facts GRACE-01). What they
+    /// met then; none where they are too few.
     fn tries_add_up(
         &self,
         doubt: Doubt,
@@ -349,13 +374,13 @@ impl<'m, 'l> Judge<'m, 'l> {
         path: Option<Path>,
         shows: fn(Doubt) -> Showing,
         why: &mut impl Witness<Question>,
-    ) -> bool {
-        let Some(path) = path.filter(|_| doubt.is_patience()) else { return false };
+    ) -> Option<Met> {
+        let path = path.filter(|_| doubt.is_patience())?;
         let sightings = [Doubt::TooFewTries, Doubt::CaptureTooShort]
             .map(shows)
             .map(|showing| self.ledger.sightings.get(&Sighting { showing, matching: *matching, path }));
         let mut seen = sightings.into_iter().flatten();
-        let Some(mut all) = seen.next().cloned() else { return false };
+        let mut all = seen.next().cloned()?;
         seen.for_each(|more| all += more);
         let paths = &self.ledger.paths;
         let told_no = [Showing::Refusal, Showing::Unreachable].into_iter().any(|showing| {
@@ -376,8 +401,9 @@ impl<'m, 'l> Judge<'m, 'l> {
                 since.count() >= LATEST_LIMIT && all.last - earliest >= GRACE
             }
         };
-        let add_up = !flood && !told_no && !answers_unknown && enough && long;
-        why.asks(add_up, || {
+        let met = Met::of(&all);
+        let add_up = !flood && !told_no && !answers_unknown && enough && long && met != Met::Both;
+        let add_up = why.asks(add_up, || {
             Question::TriesAddUp(Together {
                 tries: all.tries,
                 ports: all.client_ports.len(),
@@ -386,8 +412,10 @@ impl<'m, 'l> Judge<'m, 'l> {
                 told_no,
                 flood,
                 answers_unknown,
+                met,
             })
-        })
+        });
+        add_up.then_some(met)
     }
 }
 

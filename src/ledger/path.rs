@@ -98,9 +98,11 @@ impl Path {
         }
     }
 
-    /// The client has a public address and lies in another network than the server.
+    /// The client has a public address and lies in another network than the server, and over IPv6 at another site: all addresses of a
+    /// site may be public.
     pub fn comes_from_outside(&self) -> bool {
-        self.client.is_public() && self.client.network() != self.server.network()
+        let elsewhere = self.client.network() != self.server.network() && !self.client.is_of_site(self.server);
+        self.client.is_public() && elsewhere
     }
 }
 

@@ -49,6 +49,11 @@ impl Address {
         Address(all)
     }
 
+    /// Two IPv6 addresses share their first 48 bits: no more than one site has a prefix of that length (RFC 3177, 3; RFC 6177, 2).
+    pub fn is_of_site(self, other: Address) -> bool {
+        !self.is_v4() && !other.is_v4() && self.0[..6] == other.0[..6]
+    }
+
     /// True for a multicast address and for 255.255.255.255: nobody answers from there. Whether another address is the
     /// broadcast address of its network, only the link can tell (`Packet::to_many`).
     pub fn is_to_many(self) -> bool {

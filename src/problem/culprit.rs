@@ -203,7 +203,9 @@ fn sum(facts: &Facts<'_>, signs: Vec<(&Sign, Params)>) -> Culprit {
         return Culprit { signs: tell(&signs, |_| true), ..nobody(possible, doubts) };
     }
     // Silence for one server among others does not show where it is made: a device on the way may have a rule for that server.
-    let is_indirect = |sign: &Sign| INDIRECT.contains(&sign.code) || !speaks(sign);
+    let beside = facts.answers_beside_only();
+    let is_indirect =
+        |sign: &Sign| INDIRECT.contains(&sign.code) || beside && sign.code == "sign-answers-others" || !speaks(sign);
     let guessed = kind == Suspect::HostFirewall && signs.iter().all(|(sign, _)| is_indirect(sign));
     let confidence = match number {
         0 | 1 => Confidence::Low,

@@ -434,7 +434,7 @@ fn about_packets(conclusion: &Conclusion<'_>, remarks: &mut Remarks) {
         let steps = ("steps", Value::Number(clock.steps_back));
         remarks.add("about-steps-back", [steps, ("largest", Value::Duration(clock.largest_step))]);
     }
-    for leap in conclusion.case.leaps() {
+    for leap in conclusion.case.leaps_between_much() {
         let watched = ("watched", Value::Word(if leap.watched { "yes" } else { "no" }));
         remarks
             .add("about-leap", [("from", Value::Moment(leap.from)), ("duration", Value::Duration(leap.span)), watched]);

@@ -2339,8 +2339,10 @@ explain-one-direction = { $answer ->
        *[no] Nothing shows that the capture lacks a direction between these hosts.
     }
 explain-tries-add-up = { $answer ->
-        [yes] All tries of this client on this port count together, and are enough: { $number } from { $ports } ports in { $time }, and no
-            answer since the first.
+        [yes] All tries of this client on this port count together, and are enough: { $number } from { $ports } ports in { $time }, and { $met ->
+            [syn-ack] a SYN-ACK came to each and was never acknowledged.
+           *[nothing] no answer since the first.
+        }
        *[no] All tries of this client on this port together ({ $number } from { $ports ->
             [one] { $ports } port
            *[other] { $ports } ports
@@ -2349,6 +2351,7 @@ explain-tries-add-up = { $answer ->
             [told-no] some of them were told no
             [answers-unknown] more paths were answered than are kept, so an answer may be among the others
             [answered] the port answered meanwhile
+            [both] a SYN-ACK came to some of them and nothing to others
            *[few] they are too few, or too close together
         }.
     }

@@ -71,7 +71,7 @@ impl<'a> Facts<'a> {
         let transport = findings.first().and_then(|finding| finding.port);
         let servers: Vec<Facet<'_>> =
             findings.iter().filter_map(|finding| Facet::of(scene, replies, finding)).collect();
-        let unanswered = the_unanswered(replies, form, &findings);
+        let unanswered = the_unanswered(scene, replies, form, &findings);
         let transport = transport.map_or(Transport::Icmp, |(transport, _)| transport);
         let ledger = scene.ledger;
         let unheard_unknown = ledger.neighbours.incomplete || ledger.visibility.hosts().unlisted > 0;
@@ -107,6 +107,14 @@ impl<'a> Facts<'a> {
     /// Something holds of each server, on one port at least.
     pub(super) fn each_server(&self, holds: impl Fn(&Facet<'_>) -> bool) -> bool {
         !self.servers.is_empty() && self.by_server().values().all(|all| all.iter().any(|it| holds(it)))
+    }
+
+    /// The servers answered only those of their own network, whom no device on the way keeps from them, and failed others.
+    pub(super) fn answers_beside_only(&self) -> bool {
+        self.servers.iter().all(|it| {
+            let beside = |client: &Address| client.network() == it.server.network();
+            it.others.iter().all(beside) && !it.finding.clients.iter().any(beside)
+        })
     }
 
     /// Resets, each with what its server sends there.
@@ -338,14 +346,15 @@ impl<'a> Facet<'a> {
     }
 }
 
-/// The client that gets no answer from two servers or more, nor from any other since it began.
-fn the_unanswered(replies: &Replies, form: Form, findings: &[&Finding]) -> Option<Address> {
+/// The client that gets no answer from two servers or more, nor from any other since it began, and gave none to others.
+fn the_unanswered(scene: &Scene<'_>, replies: &Replies, form: Form, findings: &[&Finding]) -> Option<Address> {
     let &[client] = &findings.first()?.clients[..] else { return None };
     let its_own = |finding: &&Finding| finding.clients == [client] && !finding.more_clients;
     let servers: BTreeSet<&Address> = findings.iter().flat_map(|finding| &finding.servers).collect();
     let first = findings.iter().filter_map(|finding| finding.first).min()?;
     let unanswered = form == Form::Silent && servers.len() > 1 && findings.iter().all(its_own);
-    (unanswered && !replies.is_active(client, first)).then_some(client)
+    let answers = || scene.ledger.voices.of(client).any(|(_, voice)| voice.last >= first);
+    (unanswered && !replies.is_active(client, first) && !answers()).then_some(client)
 }
 
 pub(super) fn protocol_of(transport: Transport) -> Option<u8> {

@@ -3,7 +3,7 @@
 use super::fit_name;
 use crate::finding::{IcmpFamily, IcmpKind, Params, Value};
 use crate::flow::{self, Asked, Doubt, Followed, IcmpError, PacketKind, Showing, Who};
-use crate::judge::{self, Change, Together, WhatIf};
+use crate::judge::{self, Change, Met, Together, WhatIf};
 use crate::matching;
 use crate::problem::Told;
 use crate::report::names::short;
@@ -131,6 +131,7 @@ pub(super) fn of_all(&Asked { question, answer }: &Asked<judge::Question>) -> To
                 .counting("number", tries)
                 .counting("ports", ports as u64)
                 .naming("time", Value::Duration(over))
+                .naming("met", Value::Word(if together.met == Met::SynAck { "syn-ack" } else { "nothing" }))
                 .naming("why", Value::Word(why_not(&together)))
         }
         Q::WrongLanguage => told("explain-wrong-language"),
@@ -146,6 +147,7 @@ fn why_not(together: &Together) -> &'static str {
         Together { told_no: true, .. } => "told-no",
         Together { answers_unknown: true, .. } => "answers-unknown",
         Together { answered: Some(_), .. } => "answered",
+        Together { met: Met::Both, .. } => "both",
         _ => "few",
     }
 }
