@@ -175,6 +175,21 @@ fn inside_tls_the_hello_alone_can_be_answered_late() {
     assert_eq!((word(finding, "how"), duration(finding, "longest")), ("hello", 5_000));
 }
 
+/// The client's session ties the client alone; a session at the server itself ties the server.
+#[test]
+fn a_late_hello_on_a_port_of_many_programs_is_told_of_servers_that_are_tied() {
+    let server_hello = hello(2, &[&[3, 3][..], &[9; 32], &[0], &[0xc0, 0x2f], &[0]].concat());
+    let talk = |to: &str| {
+        let talk = Talk::between(client(CLIENT, 50_001), server(to, 443)).at(BEGIN);
+        let talk = talk.syn().wait(millis(4)).syn_ack().ack().says(&client_hello("store.example"));
+        talk.wait(millis(6_500)).answers(&server_hello).wait(millis(4)).says(&[23, 3, 3, 0, 2, 1, 1]).ack()
+    };
+    assert_eq!(slow([session(), talk("10.0.1.44")]), []);
+    let [finding] = &slow([session(), talk("10.0.1.22")])[..] else { panic!("it is told once") };
+    assert_eq!((finding.severity, finding.confidence), (Severity::Warning, Confidence::Low));
+    assert_eq!((word(finding, "how"), duration(finding, "longest")), ("hello", 6_500));
+}
+
 #[test]
 fn a_request_that_is_acknowledged_and_never_answered_is_told_where_the_client_gives_up() {
     let asked = || licensing(CLIENT, LICENSE, 4).says(REQUEST).wait(millis(4)).server_ack().wait(millis(20_000));

@@ -146,6 +146,23 @@ fn how_bad_it_is_depends_on_what_ties_it_to_citrix() {
 }
 
 #[test]
+fn the_same_at_many_servers_is_one_line() {
+    let several = |servers: u8, hello: &[u8]| {
+        let of = |host: u8| distrusts(talk(50_000 + u16::from(host), &format!("10.1.1.{host}")), hello);
+        let session = Talk::between(client("10.1.2.9", 51_000), server("10.1.1.77", 1494)).opened();
+        let session = session.answers(b"\x7f\x7fICA\0").says(b"\x7f\x7fICA\0").closed().packets();
+        found(&audit(merge((1..=servers).map(of).chain([session]))))
+    };
+    assert_eq!(several(3, HELLO).len(), 3);
+    let [all] = &several(9, HELLO)[..] else { panic!("they are told together") };
+    assert_eq!((all.servers.len(), all.clients.len(), all.flow_count), (9, 1, 9));
+    assert_eq!((all.code, all.severity), ("tls.alert", Severity::Warning));
+    let title = Words::default().finding(all).title;
+    assert!(title.ends_with("TCP 443: 'unknown CA' from the client"), "{title}");
+    assert_eq!(several(9, &citrix_hello()).len(), 9, "each of them is a server of Citrix");
+}
+
+#[test]
 fn who_has_a_session_browses_the_internet_as_well() {
     let session = |to: &str| {
         let talk = Talk::between(client("10.1.2.9", 51_000), server(to, 1494)).opened();
@@ -215,6 +232,8 @@ fn an_answer_that_is_not_in_the_capture_is_no_silence() {
     let hello = citrix_hello();
     let answered = talk(50_001, PLAIN).says(&hello).answers(FLIGHT).unseen().says(GOES_ON).packets();
     assert_eq!(codes(merge([answered, meanwhile(end)])), []);
+    let closed = talk(50_001, PLAIN).says(&hello).answers(FLIGHT).unseen().server_fin().ack().fin().packets();
+    assert_eq!(codes(closed), []);
     let cut = talk(50_001, PLAIN).snap(64).says(&hello).server_ack().packets();
     assert_eq!(codes(merge([cut, meanwhile(end)])), []);
 }
@@ -234,6 +253,29 @@ fn plain_text_and_tls_that_meet_are_told() {
     let told = ["Plain HTTP to 10.1.1.5, TCP 443: the server wants TLS there"];
     assert_eq!(titles(to_tls(&[0x15, 3, 1, 0, 2, 2, 70])), told);
     assert_eq!(titles(to_tls(b"HTTP/1.1 200 OK\r\n\r\n")), Vec::<String>::new());
+}
+
+/// The server says nothing at all: the port tells that it wants TLS, and the reset is no cut.
+#[test]
+fn plain_text_that_is_turned_away_without_a_word_is_told_on_ports_of_tls() {
+    let post = b"POST /scripts/ctxsta.dll HTTP/1.1\r\nHost: ddc1\r\nContent-Length: 0\r\n\r\n";
+    let asks = |port: u16, to: &str, number: u16| {
+        Talk::between(client("10.1.2.9", 50_000 + number), server(to, port)).opened().says(post).server_ack()
+    };
+    let closed = |port, to| asks(port, to, 1).server_fin().ack().fin().packets();
+    let told = ["Plain HTTP to 10.1.1.5, TCP 443: closed without a word, as where TLS is wanted"];
+    assert_eq!(titles(closed(443, PLAIN)), told);
+    assert_eq!(codes(closed(443, PLAIN)), [("tls.mismatch", Severity::Warning)]);
+    assert_eq!(codes(closed(80, PLAIN)), [], "no port of TLS");
+    let client_ends = asks(443, PLAIN, 1).fin().server_fin().ack().packets();
+    assert_eq!(codes(client_ends), [], "the client did not wait");
+    let unseen = asks(443, PLAIN, 1).answers(b"HTTP/1.1 200 OK\r\n\r\n").unseen().server_fin().ack().fin().packets();
+    assert_eq!(codes(unseen), [], "the answer is missing");
+    let resets = (1..=5).map(|number| asks(443, PLAIN, number).server_reset().packets());
+    let all = findings_of(&audit(merge(resets)));
+    let by = |code: &str| all.iter().find(|finding| finding.code == code);
+    let (mismatch, cut) = (by("tls.mismatch").expect("it is told"), by("blocked.reset-early").expect("and the reset"));
+    assert_eq!(cut.rests_on, [mismatch.id.as_str()]);
 }
 
 #[test]

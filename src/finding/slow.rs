@@ -117,7 +117,11 @@ fn look_for_waits(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             Basis::Signature => Confidence::High,
             _ => Confidence::Medium,
         };
-        let title = scene.map.service(service).title.clone();
+        // A hello says nothing of the service: of all that may be on the port none is told.
+        let title = match slow.generic && how == How::Hello {
+            true => scene.service_title(slow.group.place),
+            false => Some(scene.map.service(service).title.clone()),
+        };
         let finding = slow.group.finding(check, scene, Severity::Warning, confidence);
         let params = Params::from([
             ("fast_servers", Value::Number(fast_servers)),
@@ -126,7 +130,7 @@ fn look_for_waits(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             ("network", Value::Word(if slow.round_trip.is_some() { "fast" } else { "unknown" })),
             ("of", Value::Number(of)),
             ("rtt", Value::Duration(slow.round_trip.unwrap_or_default())),
-            ("service_title", Value::Service(Some(title))),
+            ("service_title", Value::Service(title)),
             ("times", Value::Number(slow.times)),
         ]);
         found.push(Finding { params, ..finding });

@@ -53,6 +53,9 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
+/// Minimum number of servers of which the same is told in one line.
+const MANY: usize = 4;
+
 /// Incidents of one sort at one port of a server.
 struct Case<'a> {
     group: Group<'a>,
@@ -72,6 +75,7 @@ struct Weight {
 }
 
 fn alerts(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let mut own = Vec::new();
     for (what, case) in cases(scene, |what| matches!(what, What::ClientAlert(_) | What::ServerAlert(_))) {
         let (by, number) = match what {
             What::ClientAlert(number) => ("client", number),
@@ -115,11 +119,13 @@ fn alerts(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             ("version", Value::Text(version.unwrap_or_default().into())),
             ("version_known", Value::Word(if version.is_some() { "yes" } else { "no" })),
         ]);
-        found.push(weight.told(finding, scene, group));
+        own.push(weight.told(finding, scene, group));
     }
+    found.extend(together(own));
 }
 
 fn unanswered(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let mut own = Vec::new();
     for (what, case) in cases(scene, |what| matches!(what, What::HelloUnanswered | What::HelloClosed)) {
         let Some(mut weight) = case.weight(scene) else { continue };
         let Case { group, known, .. } = &case;
@@ -138,11 +144,13 @@ fn unanswered(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             ("seen", Value::Word(if unsure { "in-part" } else { "whole" })),
             ("server_name", Value::Text(known.named(Naming::Server).next().unwrap_or_default().into())),
         ]);
-        found.push(weight.told(finding, scene, group));
+        own.push(weight.told(finding, scene, group));
     }
+    found.extend(together(own));
 }
 
 fn mismatches(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+    let mut own = Vec::new();
     for (what, case) in cases(scene, |what| matches!(what, What::TlsToPlain | What::PlainToTls)) {
         let Some(mut weight) = case.weight(scene) else { continue };
         let Case { group, known, .. } = &case;
@@ -151,6 +159,12 @@ fn mismatches(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         let heard = protocol.unwrap_or(Protocol::Text);
         // It said nothing: the port alone tells what it wants.
         if what == What::PlainToTls && protocol.is_none() {
+            let lacks = |&client: &Address| {
+                scene.may_lack_packets(Pair::of(client, group.server), (group.seen.first, group.seen.last))
+            };
+            if group.clients.keys().all(lacks) {
+                continue;
+            }
             weight.severity = weight.severity.min(Severity::Warning);
             weight.confidence = weight.confidence.min(Confidence::Medium);
         }
@@ -160,8 +174,59 @@ fn mismatches(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
             ("plain", Value::Word(if heard == Protocol::Text { "text" } else { "known" })),
             ("spoken", Value::Word(if what == What::TlsToPlain { "tls" } else { "plain" })),
         ]);
-        found.push(weight.told(finding, scene, group));
+        own.push(weight.told(finding, scene, group));
     }
+    found.extend(together(own));
+}
+
+/// The same on one port of many servers is told once, about all of them, where none is certainly of Citrix.
+fn together(own: Vec<Finding>) -> Vec<Finding> {
+    let mut told: BTreeMap<_, Vec<Finding>> = BTreeMap::new();
+    for (place, finding) in own.into_iter().enumerate() {
+        let params = |name| finding.params.get(name);
+        let what = ["by", "number", "how", "spoken", "heard"].map(|name| format!("{:?}", params(name)));
+        let certain = params("citrix") == Some(&Value::Word("certain"));
+        told.entry((finding.port, finding.severity, what, certain.then_some(place))).or_default().push(finding);
+    }
+    told.into_values()
+        .flat_map(|same| if same.len() < MANY { same } else { joined(same).into_iter().collect() })
+        .collect()
+}
+
+/// The first with the servers, clients and flows of all, and nothing that is known of one alone.
+fn joined(same: Vec<Finding>) -> Option<Finding> {
+    let again = same.iter().filter_map(|finding| match finding.params.get("again") {
+        Some(Value::Number(again)) => Some(*again),
+        _ => None,
+    });
+    let again = again.sum();
+    let mut same = same.into_iter();
+    let mut all = same.next()?;
+    let mut seen = all.seen.take()?;
+    let mut filters = vec![format!("({})", all.wireshark_filter)];
+    for other in same {
+        *seen += other.seen.as_deref()?;
+        filters.push(format!("({})", other.wireshark_filter));
+        all.servers.extend(other.servers);
+        all.clients.extend(other.clients);
+        all.more_clients |= other.more_clients;
+        all.filter_is_exact &= other.filter_is_exact;
+        all.confidence = all.confidence.min(other.confidence);
+    }
+    all.clients.sort_unstable();
+    all.clients.dedup();
+    all.wireshark_filter = filters.join(" || ");
+    let mut params = all.params.clone().with("again", Value::Number(again));
+    for name in ["issuer", "server_name", "subject"].into_iter().filter(|name| all.params.get(name).is_some()) {
+        params = params.with(name, Value::Text(String::new()));
+    }
+    for (name, word) in [("named", "no"), ("stage", "answer"), ("timing", "unknown")] {
+        if all.params.get(name).is_some() {
+            params = params.with(name, Value::Word(word));
+        }
+    }
+    all.params = params;
+    Some(all.showing(&seen))
 }
 
 /// Whether the client called the server by a name.

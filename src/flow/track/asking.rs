@@ -2,7 +2,7 @@
 
 use super::half::Step;
 use super::{Flow, Spoke};
-use crate::flow::{Marks, PacketRef, Wait, Who};
+use crate::flow::{Marks, PacketRef, Requests, Wait, Who};
 use crate::packet::{Packet, RawPacket, Tcp};
 use crate::signature;
 use crate::time::{Span, Timestamp};
@@ -122,9 +122,14 @@ impl Flow {
             identification: packet.identification as u16,
         };
         let answers = self.halves[Who::Server as usize].packets;
+        let before = self.halves[Who::Client as usize].packets - 1;
+        if before < BEGINNING {
+            return;
+        }
         let rare = self.rare();
         let Asking { asked, heard, unanswered } = &mut rare.asking;
-        let requests = rare.extras.get_or_insert_default().requests.get_or_insert_default();
+        let begun = Requests { sent: before, repeated: 0 };
+        let requests = rare.extras.get_or_insert_default().requests.get_or_insert(begun);
         if *heard != answers {
             *heard = answers;
             requests.repeated = requests.repeated.saturating_add(std::mem::take(unanswered));
@@ -183,6 +188,8 @@ const LONGEST: Span = Span::seconds(120);
 
 /// Bytes of a request that are looked at.
 const LOOKED_AT: usize = 64;
+/// Requests of a flow that are only counted: most flows have no more of them, and need no room for what was asked.
+const BEGINNING: u32 = 8;
 /// Requests that are kept of a flow, at first, and after so many of them.
 const FEW_KEPT: usize = 16;
 const MANY_KEPT: usize = 256;
