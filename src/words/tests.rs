@@ -42,6 +42,7 @@ const EXPLAINED: &[&str] = &[
     "limit",
     "list",
     "low",
+    "met",
     "name",
     "named",
     "needed",
