@@ -268,8 +268,8 @@ fn a_network_that_is_not_let_through_leads() {
 
 #[test]
 fn a_browser_gets_no_session_of_a_vda() {
-    let session = opened("10.5.3.4", 2598, "10.5.4.5", 0);
-    let (story, problem, texts) = stopped(vec![session, refused("10.5.3.9", 8008, "10.5.4.5", 3)]);
+    let session = |from: &str| opened(from, 2598, "10.5.4.5", 0);
+    let (story, problem, texts) = stopped(vec![session("10.5.3.9"), refused("10.5.3.9", 8008, "10.5.4.5", 3)]);
     assert_eq!((names(&story, "story"), word(&story)), (vec!["html5".to_string()], "refused"));
     assert_eq!((problem.cause, problem.severity), (Cause::Stopped, Severity::Warning), "many programs use this port");
     assert!(
@@ -277,6 +277,9 @@ fn a_browser_gets_no_session_of_a_vda() {
         "{}",
         texts.title
     );
+    // Who has nothing else of Citrix may look for open ports.
+    let (findings, _) = found(vec![session("10.5.3.4"), refused("10.5.3.9", 8008, "10.5.4.5", 3)]);
+    assert!(stories(&findings).is_empty(), "{findings:#?}");
     // Without a session nothing says that it is a VDA.
     let (findings, _) = found(vec![refused("10.5.3.9", 8008, "10.5.4.5", 3)]);
     assert!(stories(&findings).is_empty(), "{findings:#?}");
@@ -441,4 +444,21 @@ fn a_capture_that_ends_early_says_nothing() {
     let talk = asks(TARGET, 6910, SERVERS[0], 0).says(b"request").wait(Span::millis(900)).says(b"request");
     let audited = audit(merge([talk.packets(), meanwhile(at(2))]));
     assert!(stories(&findings_of(&audited)).is_empty());
+}
+
+#[test]
+fn other_files_than_those_of_provisioning_are_not_about_it() {
+    let asks = |name: &str| {
+        let request = [b"\0\x01", name.as_bytes(), b"\0octet\0"].concat();
+        asks_for_boot_file("10.5.0.20", 3)
+            .says(&request)
+            .wait(Span::millis(2))
+            .answers(b"\0\x05\0\x01not found\0")
+            .packets()
+    };
+    let runs = || answered(self::asks("10.5.1.8", 6915, "10.5.0.20", 0));
+    let (findings, _) = found(vec![runs(), asks("phone.cnf")]);
+    assert!(stories(&findings).is_empty(), "{findings:#?}");
+    let (story, ..) = stopped(vec![runs(), asks("ARDBP32.BIN")]);
+    assert_eq!(names(&story, "phase"), ["tftp"]);
 }

@@ -193,7 +193,10 @@ impl<'a> Failures<'a> {
             for (number, story, phase, part) in parts(stories, port) {
                 let (subject, server) = ends(part, server, client);
                 // Where names matter, silence names none.
-                if part.names_of.is_none() && !part.context && roles.hold((story, part), (subject, server), matching) {
+                let is_meant = part.names_of.is_none()
+                    && !part.context
+                    && (part.opener == Opener::Subject || roles.asked_shortly(part, subject, (first, last)));
+                if is_meant && roles.hold((story, part), (subject, server), matching) {
                     let (proven, place, error) = (is_proven(part, matching), Some(place), None);
                     let failure = Failure { phase, how, server, port, first, last, proven, place, error };
                     failures.add(number, subject, failure);
@@ -240,6 +243,12 @@ impl<'a> Failures<'a> {
                 let (subject, server) = ends(part, server, client);
                 let meant = part.errors.iter().any(|error| error.holds(family, code));
                 let is_about_it = part.names_of.map_or(!granted, |service| roles.name_server_of(service, &known.names));
+                // Phones and the like ask for files of their own.
+                let is_about_it = is_about_it
+                    && (family != Family::Tftp
+                        || !known.names.is_empty()
+                        || roles.uses_one(subject, &part.fails_at)
+                        || scene.ledger.incidents.iter().any(|(lease, _)| is_boot_lease(lease, subject)));
                 if meant && is_about_it && roles.hold((story, part), (subject, server), &incident.matching) {
                     let (first, last) = (known.seen.first, known.seen.last);
                     // It is read off the answer.
@@ -253,10 +262,21 @@ impl<'a> Failures<'a> {
     }
 }
 
-/// Something was answered there without this error, after it.
+/// Something was answered there without this error, after it, or at least as often.
 fn was_granted(scene: &Scene<'_>, incident: &Incident, family: Family, known: &Known) -> bool {
     // A path tells which requests are meant.
-    if let Some(asked) = scene.ledger.incidents.get(&Incident { what: What::AskedByPath, ..*incident }) {
+    let asked = scene.ledger.incidents.get(&Incident { what: What::AskedByPath, ..*incident });
+    if let (What::HttpError(status), Some(asked)) = (incident.what, asked) {
+        let (failed, answered) = (known.seen.flows, asked.seen.flows);
+        return match status {
+            // Whoever looks whether the service is there asks in a way that it does not take (RFC 9110, 15.5.6 and 15.5.7).
+            405 | 406 => true,
+            // The client asks for something else than others do.
+            400..500 => failed < answered,
+            _ => 2 * failed <= answered || asked.seen.began() > known.seen.began(),
+        };
+    }
+    if let Some(asked) = asked {
         return asked.seen.began() > known.seen.began();
     }
     // Who asks Kerberos is told first to say who it is, in a conversation of its own (RFC 4120, 3.1.1).
@@ -307,6 +327,11 @@ fn error_of(incident: &Incident) -> Option<(Family, u16)> {
 fn leases<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Path, &'a Known)> {
     let is_lease = |(incident, _): &(&Incident, &Known)| matches!(incident.what, What::Lease | What::LeaseWithBootFile);
     scene.ledger.incidents.iter().filter(is_lease).map(|(incident, known)| (&incident.path, known))
+}
+
+/// The host was told by DHCP which file it boots.
+fn is_boot_lease(incident: &Incident, host: Address) -> bool {
+    incident.what == What::LeaseWithBootFile && incident.path.client == host
 }
 
 fn number_of(transport: Transport) -> u8 {
@@ -526,7 +551,10 @@ impl Stop {
         let (path, shown) = self.shown.first()?;
         let group = scene.group_of(Transport::of_protocol(path.protocol)?, path, shown.clone());
         let missing = self.watched.is_some();
-        let is_sure = !group.generic || self.proven == Some(true);
+        // A single answer may be chance.
+        let is_single =
+            path.protocol == protocol::TCP && self.shown.iter().map(|(_, seen)| seen.flows).sum::<u64>() == 1;
+        let is_sure = !is_single && (!group.generic || self.proven == Some(true));
         let severity = if is_sure && !missing { Severity::Error } else { Severity::Warning };
         let confidence = if missing { Confidence::Medium } else { Confidence::High };
         Some((group.finding(check, scene, severity, confidence), seen?))

@@ -74,11 +74,14 @@ impl Words {
         Texts { title: text("title"), meaning, remedy }
     }
 
-    /// What follows from a block: sessions on another way, launches that failed or took long. None where nothing is known to follow.
+    /// What follows from a block: sessions on another way, launches that failed or took long, a story that stops. None where nothing is known to follow.
     pub fn problem_follows(&self, problem: &Problem) -> Option<String> {
         problem.params.get("launch_clients")?;
         let told = self.text("problem-follows", None, &self.args(&self.named_in_problem(problem)));
-        let told = self.with_wait(problem, told.trim().to_string());
+        let mut told = self.with_wait(problem, told.trim().to_string());
+        if problem.cause != Cause::Stopped && problem.params.get("stopped").is_some() {
+            told = self.say("problem-stops-a-story", &problem.params.clone().with("meaning", Value::Text(told)));
+        }
         let told = told.trim();
         (!told.is_empty()).then(|| told.to_string())
     }
