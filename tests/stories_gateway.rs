@@ -526,3 +526,11 @@ fn one_error_among_many_answers_is_none() {
     let (all, ..) = told("service.stopped", (0..3).map(|at| request(STOREFRONT, DDC, XML, 500, at)).collect());
     assert_eq!(all.severity, Severity::Error);
 }
+
+#[test]
+fn one_of_two_controllers_that_says_no_is_a_warning() {
+    let each = |at| [request(STOREFRONT, DDC, XML, 503, at), request(STOREFRONT, OTHER_DDC, XML, 200, at + 1)];
+    let (story, problem, _) = told("service.stopped", (0..20).step_by(2).flat_map(each).collect());
+    assert_eq!((story.severity, problem.severity), (Severity::Warning, Severity::Warning), "the other one answers");
+    assert_eq!(story.servers, ["10.1.1.5".parse::<std::net::IpAddr>().expect("an address").into()]);
+}

@@ -55,6 +55,10 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
                     let alike = |it: &&Failure<'_>| it.how == how || !stories[number].phases[phase].each_server;
                     let mut failed = in_vain(&stories[number], phase, failed, worked);
                     failed.retain(alike);
+                    let works =
+                        |it: &Worked| it.phase == phase && failed.iter().all(|failure| it.server != failure.server);
+                    let elsewhere = matches!(how, How::Error(Family::Http, _)) && worked.iter().any(works);
+                    stop.elsewhere = Some(stop.elsewhere.unwrap_or(true) && elsewhere);
                     stop.add(subject, &failed, worked);
                 }
             }
@@ -426,7 +430,9 @@ fn in_vain<'f, 'a>(story: &Story, phase: usize, failed: &'f [Failure<'a>], worke
         let since = if part.each_server { failure.first } else { begun };
         let later = |it: &&Worked| it.phase > phase || it.phase == phase && part.names_of.is_none();
         let mut since = worked.iter().filter(|it| it.last >= since).filter(later);
-        since.any(|it| !part.each_server || it.server == failure.server)
+        // A server that says no over HTTP is told, although another one says yes.
+        let is_own = |it: &Worked| it.phase == phase && matches!(failure.how, How::Error(Family::Http, _));
+        since.any(|it| !(part.each_server || is_own(it)) || it.server == failure.server)
     };
     here().filter(|failure| !went_on(failure)).collect()
 }
@@ -441,6 +447,8 @@ struct Stop {
     places: BTreeSet<usize>,
     /// All of it is proven to be about Citrix, although many programs use the port.
     proven: Option<bool>,
+    /// Each of them got it from another server.
+    elsewhere: Option<bool>,
     /// What shows it besides.
     shown: Vec<(Path, Seen)>,
     /// How long nothing more came at least, where what has to follow is missing.
@@ -481,7 +489,7 @@ impl Stop {
         finding.sources.splice(..1, story.source.clone());
         let done = self.done.iter().flatten().filter(|done| **done < phase);
         let done: Vec<Name> = done.filter_map(|&done| Some(name_of(story.phases.get(done)?))).collect();
-        let sentence = |text: &Option<String>| Value::Sentence(text.clone().unwrap_or_default());
+        let sentence = |text: Option<&String>| Value::Sentence(text.cloned().unwrap_or_default());
         let icmp: BTreeSet<&str> =
             self.places.iter().filter_map(|&place| word_of(found.get(place)?, "cause")).collect();
         let word = match how {
@@ -491,6 +499,8 @@ impl Stop {
             _ => "none".into(),
         };
         let ports = self.in_order(part);
+        let mut doubts = remarks(self.places.iter().map(|&place| &found[place]), self.proven == Some(true));
+        doubts.extend((self.elsewhere == Some(true)).then_some("next-server"));
         let opener = if part.opener == Opener::Server { "server" } else { "subject" };
         let params = Params::from([
             ("asked", Value::Number(self.servers.len() as u64)),
@@ -500,12 +510,9 @@ impl Stop {
             ("opener", Value::Word(opener)),
             ("phase", Value::Named(name_of(part))),
             ("ports", Value::Ports(ports.iter().map(|(_, port)| *port).collect())),
-            (
-                "remarks",
-                Value::Remarks(remarks(self.places.iter().map(|&place| &found[place]), self.proven == Some(true))),
-            ),
-            ("remedy", sentence(&part.remedy)),
-            ("stopped", sentence(&story.stopped)),
+            ("remarks", Value::Remarks(doubts)),
+            ("remedy", sentence(part.remedy.as_ref())),
+            ("stopped", sentence(story.stopped.as_ref().filter(|_| self.elsewhere != Some(true)))),
             ("story", Value::Named(Name { name: story.name.clone(), title: story.title.clone() })),
             ("subject", Value::Sentence(story.subject.clone())),
             ("subject_count", Value::Number(self.subjects.len() as u64)),
@@ -554,7 +561,7 @@ impl Stop {
         // A single answer may be chance.
         let is_single =
             path.protocol == protocol::TCP && self.shown.iter().map(|(_, seen)| seen.flows).sum::<u64>() == 1;
-        let is_sure = !is_single && (!group.generic || self.proven == Some(true));
+        let is_sure = !is_single && self.elsewhere != Some(true) && (!group.generic || self.proven == Some(true));
         let severity = if is_sure && !missing { Severity::Error } else { Severity::Warning };
         let confidence = if missing { Confidence::Medium } else { Confidence::High };
         Some((group.finding(check, scene, severity, confidence), seen?))

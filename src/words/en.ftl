@@ -1422,9 +1422,13 @@ problem-servers = { $number ->
             [one] , which never answered
            *[other] , none ever answered
         }
+        [all] { $number ->
+            [one] , which answered others or at other times
+           *[other] , all of which answered others or at other times
+        }
         [some] { $number ->
             [one] , which answered others or at other times
-           *[other] , of which { $answered_told } answered others or at other times
+           *[other] , { $answered_told } of them answered others or at other times
         }
        *[unsaid] {""}
     }

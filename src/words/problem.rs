@@ -159,11 +159,12 @@ impl Words {
                 () if found.exact => "exact",
                 () => "over",
             };
+            let all = answered.0 == "some" && answered.1 == hosts.count() as u64 && !hosts.more;
             let params = counted(hosts.count() as u64)
                 .with("more", Value::Word(if hosts.more { "more" } else { "all" }))
                 .with("extent", Value::Word(extent))
                 .with("covered", Value::Text(covered))
-                .with("answered", Value::Word(answered.0))
+                .with("answered", Value::Word(if all { "all" } else { answered.0 }))
                 .with("answered_told", Value::Text(grouped(answered.1)));
             let told = || match networks {
                 [] => listed(&found),
