@@ -268,6 +268,8 @@ fn a_network_that_is_not_let_through_leads() {
     assert_eq!((problem.cause, problem.findings.len()), (Cause::SubnetAgainstPort, 2));
     let texts = Words::default().problem(problem, findings.iter());
     assert!(texts.meaning.ends_with("Target devices do not start."), "{}", texts.meaning);
+    let follows = Words::default().problem_follows(problem).unwrap_or_default();
+    assert!(follows.ends_with("Target devices do not start."), "on the first screen as well: {follows}");
 }
 
 #[test]
@@ -445,4 +447,31 @@ fn a_capture_that_ends_early_says_nothing() {
     let talk = asks(TARGET, 6910, SERVERS[0], 0).says(b"request").wait(Span::millis(900)).says(b"request");
     let audited = audit(merge([talk.packets(), meanwhile(at(2))]));
     assert!(stories(&findings_of(&audited)).is_empty());
+}
+
+#[test]
+fn other_files_than_those_of_provisioning_are_not_about_it() {
+    let asks = |name: &str| {
+        let request = [b"\0\x01", name.as_bytes(), b"\0octet\0"].concat();
+        asks_for_boot_file("10.5.0.20", 3)
+            .says(&request)
+            .wait(Span::millis(2))
+            .answers(b"\0\x05\0\x01not found\0")
+            .packets()
+    };
+    let runs = || answered(self::asks("10.5.1.8", 6915, "10.5.0.20", 0));
+    let (findings, _) = found(vec![runs(), asks("phone.cnf")]);
+    assert!(stories(&findings).is_empty(), "{findings:#?}");
+    let (story, ..) = stopped(vec![runs(), asks("ARDBP32.BIN")]);
+    assert_eq!(names(&story, "phase"), ["tftp"]);
+}
+
+#[test]
+fn several_were_refused_and_silence_looks_at_the_way_first() {
+    let session = |from: &str| opened(from, 2598, "10.5.4.5", 0);
+    let tries = |from: &str| refused(from, 8008, "10.5.4.5", 3);
+    let (_, _, texts) = stopped(vec![session("10.5.3.9"), session("10.5.3.10"), tries("10.5.3.9"), tries("10.5.3.10")]);
+    assert!(texts.title.ends_with("and were refused"), "{}", texts.title);
+    let (_, _, texts) = stopped(vec![unanswered(asks(TARGET, 6910, SERVERS[0], 2))]);
+    assert!(texts.remedy.starts_with("Allow UDP 6910 from 10.5.1.7"), "{}", texts.remedy);
 }

@@ -476,3 +476,61 @@ fn everything_healthy_at_once_says_nothing() {
     ];
     assert_eq!(found(talks), (Vec::new(), Vec::new()));
 }
+
+#[test]
+fn a_call_back_counts_only_soon_after_a_request_for_registration() {
+    let case = |called: i64| {
+        let registers = request(VDA, DDC, REGISTRAR, 200, 1);
+        vec![
+            session(VDA, 0),
+            registers,
+            request(DDC, VDA, "/Citrix/CdsController/ICdsVDA", 200, 2),
+            dropped(DDC, VDA, 80, called),
+        ]
+    };
+    let (story, ..) = told("service.stopped", case(5));
+    assert!(matches!(story.params.get("phase"), Some(Value::Named(phase)) if phase.name == "callback"));
+    let late = codes(case(150));
+    assert!(!late.contains(&"service.stopped"), "it may be switched off by then: {late:?}");
+}
+
+#[test]
+fn a_controller_that_calls_back_is_no_vda() {
+    let vdas = [VDA, OTHER_VDA];
+    let mut talks = Vec::new();
+    for (seconds, vda) in (0..).step_by(4).zip(vdas) {
+        talks.push(request(vda, DDC, REGISTRAR, 200, seconds));
+        talks.push(request(DDC, vda, REGISTRAR, 200, seconds + 1));
+    }
+    talks.push(dropped(DDC, VDA, 443, 20));
+    let codes = codes(talks);
+    assert!(!codes.contains(&"service.stopped"), "{codes:?}");
+}
+
+#[test]
+fn who_asks_in_a_way_that_is_not_taken_looks_whether_the_service_is_there() {
+    for status in [405, 406] {
+        let asked = (0..20).map(|at| request(STOREFRONT, DDC, XML, status, at)).collect();
+        assert!(codes(asked).is_empty(), "{status}");
+    }
+}
+
+#[test]
+fn one_error_among_many_answers_is_none() {
+    let asked =
+        |last: u16| (0..20).map(|at| request(STOREFRONT, DDC, XML, if at == 19 { last } else { 200 }, at)).collect();
+    assert!(codes(asked(500)).is_empty());
+    assert!(codes(asked(404)).is_empty());
+    let (alone, ..) = told("service.stopped", vec![request(STOREFRONT, DDC, XML, 500, 1)]);
+    assert_eq!(alone.severity, Severity::Warning, "a single answer");
+    let (all, ..) = told("service.stopped", (0..3).map(|at| request(STOREFRONT, DDC, XML, 500, at)).collect());
+    assert_eq!(all.severity, Severity::Error);
+}
+
+#[test]
+fn one_of_two_controllers_that_says_no_is_a_warning() {
+    let each = |at| [request(STOREFRONT, DDC, XML, 503, at), request(STOREFRONT, OTHER_DDC, XML, 200, at + 1)];
+    let (story, problem, _) = told("service.stopped", (0..20).step_by(2).flat_map(each).collect());
+    assert_eq!((story.severity, problem.severity), (Severity::Warning, Severity::Warning), "the other one answers");
+    assert_eq!(story.servers, ["10.1.1.5".parse::<std::net::IpAddr>().expect("an address").into()]);
+}

@@ -5,7 +5,8 @@ use super::scene::Scene;
 use crate::ledger::{Path, What};
 use crate::matching::{Fit, Matching, ServiceRef};
 use crate::packet::Address;
-use crate::portmap::{Phase, PortMap, ServiceId, Story};
+use crate::portmap::{Opener, Phase, PortMap, ServiceId, Story};
+use crate::time::{Span, Timestamp};
 use crate::transport::Transport;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,12 +25,64 @@ struct Known {
     use_it: BTreeSet<(Address, ServiceId)>,
     /// The names by which servers are asked for a service.
     names: BTreeSet<(ServiceId, Box<str>)>,
+    /// Who asked for a service by its path, with the first and the last time.
+    asked_for: BTreeMap<(Address, ServiceId), Vec<(Timestamp, Timestamp)>>,
     /// Who asked for a path.
     asked: BTreeMap<Box<str>, BTreeSet<Address>>,
 }
 
 /// Maximum number of hosts of a site that ask for what only a few ask for: Gateways and StoreFront servers. Where more do, it tells nothing.
 const FEW: usize = 16;
+
+/// Within this time after a request its server calls back.
+const CALLED_BACK: Span = Span::seconds(30);
+
+/// Who asked whom by a path for a service that calls back.
+#[derive(Default)]
+struct Asked {
+    /// Services that call back, and what those serve whom they call.
+    services: BTreeMap<ServiceId, Vec<ServiceId>>,
+    /// When a client asked a server first.
+    first: BTreeMap<(ServiceId, Address, Address), Timestamp>,
+    /// How many clients asked a server.
+    clients: BTreeMap<(ServiceId, Address), usize>,
+}
+
+impl Asked {
+    fn of(scene: &Scene<'_>) -> Asked {
+        let mut asked = Asked::default();
+        for story in scene.map.stories() {
+            for phase in story.phases.iter().filter(|phase| phase.opener == Opener::Server) {
+                phase.service.map(|service| asked.services.insert(service, story.subject_serves.clone()));
+            }
+        }
+        for (incident, known) in scene.ledger.incidents.iter() {
+            if let (What::AskedByPath, Some(ServiceRef::One(service))) = (incident.what, incident.matching.service) {
+                let Path { client, server, .. } = incident.path;
+                let first = asked.first.entry((service, client, server)).or_insert(known.seen.first);
+                *first = known.seen.first.min(*first);
+            }
+        }
+        asked.first.keys().for_each(|&(service, _, server)| *asked.clients.entry((service, server)).or_default() += 1);
+        asked
+    }
+
+    /// A controller that calls back uses paths of its service as well, and whom it calls serves nobody. Who is asked first, or by more hosts,
+    /// is the controller; who serves sessions is none.
+    fn is_back(&self, known: &Known, service: ServiceId, path: &Path) -> bool {
+        let Some(subject_serves) = self.services.get(&service) else { return false };
+        let Path { client, server, .. } = *path;
+        let first = |client, server| self.first.get(&(service, client, server));
+        let clients = |host| self.clients.get(&(service, host)).copied().unwrap_or(0);
+        match (first(client, server), first(server, client)) {
+            (Some(this), Some(other)) => other < this,
+            _ => {
+                clients(client) > clients(server)
+                    || subject_serves.iter().any(|session| known.serve.contains(&(server, *session)))
+            }
+        }
+    }
+}
 
 impl<'s, 'a> Roles<'s, 'a> {
     pub fn new(scene: &'s Scene<'a>) -> Roles<'s, 'a> {
@@ -50,9 +103,15 @@ impl<'s, 'a> Roles<'s, 'a> {
                 known.serve.extend(told.iter().map(|&service| (path.server, service)));
                 known.use_it.extend(told.iter().map(|&service| (path.client, service)));
             }
+            let by_path = Asked::of(self.scene);
             for (incident, asked) in self.scene.ledger.incidents.iter() {
                 if let (What::AskedByPath, Some(ServiceRef::One(service))) = (incident.what, incident.matching.service)
                 {
+                    if by_path.is_back(&known, service, &incident.path) {
+                        continue;
+                    }
+                    let times = (asked.seen.first, asked.seen.last);
+                    known.asked_for.entry((incident.path.client, service)).or_default().push(times);
                     known.serve.insert((incident.path.server, service));
                     known.use_it.insert((incident.path.client, service));
                     for name in &asked.names {
@@ -81,6 +140,11 @@ impl<'s, 'a> Roles<'s, 'a> {
         services.is_empty() || services.iter().any(|service| self.known().serve.contains(&(host, *service)))
     }
 
+    /// The host was answered by one of these services.
+    pub fn uses_one(&self, host: Address, services: &[ServiceId]) -> bool {
+        services.iter().any(|service| self.known().use_it.contains(&(host, *service)))
+    }
+
     /// The same of flows that tell this service; or the port or their payload do, or nothing does.
     pub fn hold_of(
         &self,
@@ -97,6 +161,14 @@ impl<'s, 'a> Roles<'s, 'a> {
     /// The host asked for this path, as few hosts did.
     fn asked(&self, host: Address, path: &str) -> bool {
         self.known().asked.get(path).is_some_and(|hosts| hosts.len() <= FEW && hosts.contains(&host))
+    }
+
+    /// Who is called back in this phase asked for its service shortly before. What names no service is called whenever it is.
+    pub fn asked_shortly(&self, phase: &Phase, host: Address, (first, last): (Timestamp, Timestamp)) -> bool {
+        phase.service.is_none_or(|service| {
+            let asked = self.known().asked_for.get(&(host, service));
+            asked.into_iter().flatten().any(|(began, ended)| *began <= last && *ended + CALLED_BACK >= first)
+        })
     }
 
     /// The host is known to be what the story is about. One of its signs is enough.

@@ -55,6 +55,10 @@ fn look(check: &Check, scene: &Scene<'_>, found: &mut Vec<Finding>) {
                     let alike = |it: &&Failure<'_>| it.how == how || !stories[number].phases[phase].each_server;
                     let mut failed = in_vain(&stories[number], phase, failed, worked);
                     failed.retain(alike);
+                    let works =
+                        |it: &Worked| it.phase == phase && failed.iter().all(|failure| it.server != failure.server);
+                    let elsewhere = matches!(how, How::Error(Family::Http, _)) && worked.iter().any(works);
+                    stop.elsewhere = Some(stop.elsewhere.unwrap_or(true) && elsewhere);
                     stop.add(subject, &failed, worked);
                 }
             }
@@ -193,7 +197,10 @@ impl<'a> Failures<'a> {
             for (number, story, phase, part) in parts(stories, port) {
                 let (subject, server) = ends(part, server, client);
                 // Where names matter, silence names none.
-                if part.names_of.is_none() && !part.context && roles.hold((story, part), (subject, server), matching) {
+                let is_meant = part.names_of.is_none()
+                    && !part.context
+                    && (part.opener == Opener::Subject || roles.asked_shortly(part, subject, (first, last)));
+                if is_meant && roles.hold((story, part), (subject, server), matching) {
                     let (proven, place, error) = (is_proven(part, matching), Some(place), None);
                     let failure = Failure { phase, how, server, port, first, last, proven, place, error };
                     failures.add(number, subject, failure);
@@ -240,6 +247,12 @@ impl<'a> Failures<'a> {
                 let (subject, server) = ends(part, server, client);
                 let meant = part.errors.iter().any(|error| error.holds(family, code));
                 let is_about_it = part.names_of.map_or(!granted, |service| roles.name_server_of(service, &known.names));
+                // Phones and the like ask for files of their own.
+                let is_about_it = is_about_it
+                    && (family != Family::Tftp
+                        || !known.names.is_empty()
+                        || roles.uses_one(subject, &part.fails_at)
+                        || scene.ledger.incidents.iter().any(|(lease, _)| is_boot_lease(lease, subject)));
                 if meant && is_about_it && roles.hold((story, part), (subject, server), &incident.matching) {
                     let (first, last) = (known.seen.first, known.seen.last);
                     // It is read off the answer.
@@ -253,10 +266,21 @@ impl<'a> Failures<'a> {
     }
 }
 
-/// Something was answered there without this error, after it.
+/// Something was answered there without this error, after it, or at least as often.
 fn was_granted(scene: &Scene<'_>, incident: &Incident, family: Family, known: &Known) -> bool {
     // A path tells which requests are meant.
-    if let Some(asked) = scene.ledger.incidents.get(&Incident { what: What::AskedByPath, ..*incident }) {
+    let asked = scene.ledger.incidents.get(&Incident { what: What::AskedByPath, ..*incident });
+    if let (What::HttpError(status), Some(asked)) = (incident.what, asked) {
+        let (failed, answered) = (known.seen.flows, asked.seen.flows);
+        return match status {
+            // Whoever looks whether the service is there asks in a way that it does not take (RFC 9110, 15.5.6 and 15.5.7).
+            405 | 406 => true,
+            // The client asks for something else than others do.
+            400..500 => failed < answered,
+            _ => 2 * failed <= answered || asked.seen.began() > known.seen.began(),
+        };
+    }
+    if let Some(asked) = asked {
         return asked.seen.began() > known.seen.began();
     }
     // Who asks Kerberos is told first to say who it is, in a conversation of its own (RFC 4120, 3.1.1).
@@ -307,6 +331,11 @@ fn error_of(incident: &Incident) -> Option<(Family, u16)> {
 fn leases<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Path, &'a Known)> {
     let is_lease = |(incident, _): &(&Incident, &Known)| matches!(incident.what, What::Lease | What::LeaseWithBootFile);
     scene.ledger.incidents.iter().filter(is_lease).map(|(incident, known)| (&incident.path, known))
+}
+
+/// The host was told by DHCP which file it boots.
+fn is_boot_lease(incident: &Incident, host: Address) -> bool {
+    incident.what == What::LeaseWithBootFile && incident.path.client == host
 }
 
 fn number_of(transport: Transport) -> u8 {
@@ -401,7 +430,9 @@ fn in_vain<'f, 'a>(story: &Story, phase: usize, failed: &'f [Failure<'a>], worke
         let since = if part.each_server { failure.first } else { begun };
         let later = |it: &&Worked| it.phase > phase || it.phase == phase && part.names_of.is_none();
         let mut since = worked.iter().filter(|it| it.last >= since).filter(later);
-        since.any(|it| !part.each_server || it.server == failure.server)
+        // A server that says no over HTTP is told, although another one says yes.
+        let is_own = |it: &Worked| it.phase == phase && matches!(failure.how, How::Error(Family::Http, _));
+        since.any(|it| !(part.each_server || is_own(it)) || it.server == failure.server)
     };
     here().filter(|failure| !went_on(failure)).collect()
 }
@@ -416,6 +447,8 @@ struct Stop {
     places: BTreeSet<usize>,
     /// All of it is proven to be about Citrix, although many programs use the port.
     proven: Option<bool>,
+    /// Each of them got it from another server.
+    elsewhere: Option<bool>,
     /// What shows it besides.
     shown: Vec<(Path, Seen)>,
     /// How long nothing more came at least, where what has to follow is missing.
@@ -456,7 +489,7 @@ impl Stop {
         finding.sources.splice(..1, story.source.clone());
         let done = self.done.iter().flatten().filter(|done| **done < phase);
         let done: Vec<Name> = done.filter_map(|&done| Some(name_of(story.phases.get(done)?))).collect();
-        let sentence = |text: &Option<String>| Value::Sentence(text.clone().unwrap_or_default());
+        let sentence = |text: Option<&String>| Value::Sentence(text.cloned().unwrap_or_default());
         let icmp: BTreeSet<&str> =
             self.places.iter().filter_map(|&place| word_of(found.get(place)?, "cause")).collect();
         let word = match how {
@@ -466,6 +499,8 @@ impl Stop {
             _ => "none".into(),
         };
         let ports = self.in_order(part);
+        let mut doubts = remarks(self.places.iter().map(|&place| &found[place]), self.proven == Some(true));
+        doubts.extend((self.elsewhere == Some(true)).then_some("next-server"));
         let opener = if part.opener == Opener::Server { "server" } else { "subject" };
         let params = Params::from([
             ("asked", Value::Number(self.servers.len() as u64)),
@@ -475,12 +510,9 @@ impl Stop {
             ("opener", Value::Word(opener)),
             ("phase", Value::Named(name_of(part))),
             ("ports", Value::Ports(ports.iter().map(|(_, port)| *port).collect())),
-            (
-                "remarks",
-                Value::Remarks(remarks(self.places.iter().map(|&place| &found[place]), self.proven == Some(true))),
-            ),
-            ("remedy", sentence(&part.remedy)),
-            ("stopped", sentence(&story.stopped)),
+            ("remarks", Value::Remarks(doubts)),
+            ("remedy", sentence(part.remedy.as_ref())),
+            ("stopped", sentence(story.stopped.as_ref().filter(|_| self.elsewhere != Some(true)))),
             ("story", Value::Named(Name { name: story.name.clone(), title: story.title.clone() })),
             ("subject", Value::Sentence(story.subject.clone())),
             ("subject_count", Value::Number(self.subjects.len() as u64)),
@@ -526,7 +558,10 @@ impl Stop {
         let (path, shown) = self.shown.first()?;
         let group = scene.group_of(Transport::of_protocol(path.protocol)?, path, shown.clone());
         let missing = self.watched.is_some();
-        let is_sure = !group.generic || self.proven == Some(true);
+        // A single answer may be chance.
+        let is_single =
+            path.protocol == protocol::TCP && self.shown.iter().map(|(_, seen)| seen.flows).sum::<u64>() == 1;
+        let is_sure = !is_single && self.elsewhere != Some(true) && (!group.generic || self.proven == Some(true));
         let severity = if is_sure && !missing { Severity::Error } else { Severity::Warning };
         let confidence = if missing { Confidence::Medium } else { Confidence::High };
         Some((group.finding(check, scene, severity, confidence), seen?))

@@ -137,14 +137,14 @@ service-stopped =
         [missing] and never came to { $phase }
        *[asked] asked { story-servers } for { $phase } on { $transport } { $ports }, { $how ->
             [silent] { story-none }
-            [refused] { $asked ->
-                [one] and was refused
-               *[other] and was refused by all
+            [refused] and { story-was } refused{ $asked ->
+                [one] {""}
+               *[other] {" "}by all
             }
             [prohibited] { $word ->
                 [nothing-listens] where nothing listens
                 [host-unreachable] which cannot be reached
-               *[prohibited] and was told by ICMP that it may not
+               *[prohibited] and { story-was } told by ICMP that this is not allowed
             }
             [half-open] and the answers did not arrive
             [cut] and the connections were cut
@@ -169,25 +169,35 @@ service-stopped =
         [0] {""}
        *[other] What came before works.
     } { $stopped } { $remarks }
-    .remedy = { $remedy } { $how ->
-        [error] { $word ->
+    .remedy = { $how ->
+        [error] { $remedy } { $word ->
             [stuck] Allow UDP from any port of { $server } to { $clients }.
            *[other] {""}
         }
-        [missing] Look at the last thing that worked, and capture on the host itself to see what it tries next.
-        [refused] Check that the service runs and listens on { $transport } { $ports } of { $opener ->
+        [missing] { $remedy } Look at the last thing that worked, and capture on the host itself to see what it tries next.
+        [refused] { $remedy } Check that the service runs and listens on { $transport } { $ports } of { $opener ->
             [server] { $clients }
            *[subject] { $server }
         }: { listens }.
-       *[silent] { $opener ->
-            [server] Allow { $transport } { $ports } to { $clients } from { $server }.
-           *[subject] Allow { $transport } { $ports } from { $clients } to { $server }, and check that the service listens: { listens }.
+        [cut] { $remedy } { story-allow }
+        [prohibited] { $word ->
+            [nothing-listens] { $remedy } { story-allow }
+           *[other] { story-allow } { $remedy }
         }
+       *[silent] { story-allow } { $remedy }
     }
 
 story-servers = { $asked ->
     [one] { $server }
    *[other] { $asked } servers
+}
+story-allow = { $opener ->
+    [server] Allow { $transport } { $ports } to { $clients } from { $server }.
+   *[subject] Allow { $transport } { $ports } from { $clients } to { $server }, and check that the service listens: { listens }.
+}
+story-was = { $subject_count ->
+    [one] was
+   *[other] were
 }
 story-none = { $asked ->
     [one] and got no answer
@@ -1417,6 +1427,10 @@ problem-servers = { $number ->
         [none] { $number ->
             [one] , which never answered
            *[other] , none ever answered
+        }
+        [all] { $number ->
+            [one] , which answered others or at other times
+           *[other] , all of which answered others or at other times
         }
         [some] { $number ->
             [one] , which answered others or at other times

@@ -74,11 +74,14 @@ impl Words {
         Texts { title: text("title"), meaning, remedy }
     }
 
-    /// What follows from a block: sessions on another way, launches that failed or took long. None where nothing is known to follow.
+    /// What follows from a block: sessions on another way, launches that failed or took long, a story that stops. None where nothing is known to follow.
     pub fn problem_follows(&self, problem: &Problem) -> Option<String> {
         problem.params.get("launch_clients")?;
         let told = self.text("problem-follows", None, &self.args(&self.named_in_problem(problem)));
-        let told = self.with_wait(problem, told.trim().to_string());
+        let mut told = self.with_wait(problem, told.trim().to_string());
+        if problem.cause != Cause::Stopped && problem.params.get("stopped").is_some() {
+            told = self.say("problem-stops-a-story", &problem.params.clone().with("meaning", Value::Text(told)));
+        }
         let told = told.trim();
         (!told.is_empty()).then(|| told.to_string())
     }
@@ -156,11 +159,12 @@ impl Words {
                 () if found.exact => "exact",
                 () => "over",
             };
+            let all = answered.0 == "some" && answered.1 == hosts.count() as u64 && !hosts.more;
             let params = counted(hosts.count() as u64)
                 .with("more", Value::Word(if hosts.more { "more" } else { "all" }))
                 .with("extent", Value::Word(extent))
                 .with("covered", Value::Text(covered))
-                .with("answered", Value::Word(answered.0))
+                .with("answered", Value::Word(if all { "all" } else { answered.0 }))
                 .with("answered_told", Value::Text(grouped(answered.1)));
             let told = || match networks {
                 [] => listed(&found),
