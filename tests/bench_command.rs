@@ -136,6 +136,8 @@ fn an_audit_of_what_it_writes_finds_what_it_promises() {
         .iter()
         .map(|finding| &finding["code"])
         .filter(|code| !["blocked.silent", "blocked.refused"].contains(&code.as_str().unwrap_or("")))
+        // What anybody can read is a remark.
+        .filter(|code| !code.as_str().is_some_and(|code| code.starts_with("encryption.")))
         .collect();
     assert!(others.is_empty(), "nothing else is wrong: {others:?}");
 }
