@@ -127,13 +127,9 @@ fn findings_carry_the_parameters_that_their_checks_declare() {
     for check in CHECKS.into_iter().flatten() {
         // What it means that a service is blocked, or that a story stops, are sentences of the map, for people only.
         let sentences = ["consequence", "remedy", "stopped", "subject", "subjects"];
-<<<<<<< HEAD
-        let declared = check.params.iter().filter(|name| !sentences.contains(name));
-=======
         // Of an alert it is whose certificate was shown.
         let is_sentence = |name: &str| sentences.contains(&name) && (check.code, name) != ("tls.alert", "subject");
         let declared = check.params.iter().filter(|name| !is_sentence(name));
->>>>>>> n-fixst
         let declared: BTreeSet<String> = declared.map(ToString::to_string).collect();
         assert_eq!(carried.get(check.code), Some(&declared), "{}", check.code);
     }
