@@ -65,6 +65,9 @@ const IN_FLIGHT: usize = 32;
 /// Minimum time in microseconds until a datagram is sent again: longer than copies of it are apart (facts COPY-01), and than one that
 /// was only lost waits where both sides are near. UDT waits 300 ms and longer (facts EDT-09).
 const SENT_AGAIN: u32 = 100_000;
+/// Maximum time in microseconds until the first of them is sent again, where it did not arrive: three times the shortest of UDT
+/// (facts EDT-09).
+const ARRIVED: u32 = 1_000_000;
 /// Maximum time in microseconds: later it is another attempt.
 const STILL_SENT: u32 = 60_000_000;
 /// Minimum number of repetitions of one datagram ...
@@ -159,7 +162,9 @@ impl Large {
             self.over = true;
             return;
         };
-        let room = self.sent.len() < IN_FLIGHT;
+        // The first would have been sent again by now.
+        let arrived = self.sent.first().is_some_and(|first| first.again == 0 && now.wrapping_sub(first.at) >= ARRIVED);
+        let room = self.sent.len() < IN_FLIGHT && !arrived;
         match self.sent.iter_mut().find(|sent| sent.print == print) {
             Some(sent) => {
                 let since = now.wrapping_sub(sent.at);
