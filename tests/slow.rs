@@ -321,14 +321,14 @@ fn servers_that_are_slow_together_are_one_problem_and_others_are_the_contrast() 
 
 // Requests over UDP.
 
-/// A target device that asks for its disk on UDP 6911, `requests` times a tenth of a second apart. Of each thousand the
-/// first `lost` are lost and sent again after half a second.
+/// A target device that asks for its disk on UDP 6911, `requests` times a tenth of a second apart. Of each thousand
+/// `lost` from the hundredth on are lost and sent again after half a second.
 fn streams(target: &str, to: &str, requests: u32, lost: u32) -> Talk {
     let mut talk = Talk::udp(client(target, 6901), server(to, 6911)).at(BEGIN);
     for number in 0..requests {
         let request = [&number.to_le_bytes()[..], b"a block of the disk"].concat();
         talk = talk.says(&request);
-        if number % 1_000 < lost {
+        if (100..100 + lost).contains(&(number % 1_000)) {
             talk = talk.wait(millis(500)).says(&request);
         }
         talk = talk.wait(millis(1)).answers(&[0; 1_000]).wait(millis(99));

@@ -8,7 +8,9 @@ use cap_audit::judge::Outcome;
 use cap_audit::packet::TcpFlags;
 use cap_audit::time::{Span, Timestamp};
 use cap_audit::words::Words;
-use support::{Audited, Captured, Talk, Who, audit, client, findings_of, flow_to, meanwhile, merge, server};
+use support::{
+    Audited, Captured, Talk, Who, audit, broken_findings, client, findings_of, flow_to, meanwhile, merge, server,
+};
 
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000_000);
 const CGP: u16 = 2598;
@@ -44,11 +46,11 @@ fn audited(talks: impl IntoIterator<Item = Vec<Captured>>, end: i64) -> Audited 
 }
 
 fn codes(audited: &Audited) -> Vec<(&'static str, Severity)> {
-    findings_of(audited).iter().map(|finding| (finding.code, finding.severity)).collect()
+    broken_findings(audited).iter().map(|finding| (finding.code, finding.severity)).collect()
 }
 
 fn only(audited: &Audited, code: &str) -> Finding {
-    let mut found = findings_of(audited);
+    let mut found = broken_findings(audited);
     found.retain(|finding| finding.code == code);
     assert_eq!(found.len(), 1, "{code}: {found:#?}");
     found.remove(0)

@@ -1,7 +1,7 @@
 //! CGP on TCP 2598: its greeting, and the name of the service inside. Who speaks first is not proven (facts CGP-03), so
 //! either side may.
 
-use super::bytes::{sure, Reader};
+use super::bytes::{Reader, sure};
 use super::voice::{Reading, Speaker};
 use super::{Opening, Signature, Strength, TCP};
 
@@ -56,9 +56,9 @@ fn counts_service(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, Said};
     use super::super::Protocol::Cgp;
     use super::super::Strength::{Proof, Strong};
+    use super::super::said::{Said, tcp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

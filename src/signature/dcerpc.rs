@@ -1,6 +1,6 @@
 //! DCE/RPC over TCP (Windows remote procedure calls): the bind of a client and its acknowledgement.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::Reading;
 use super::{Opening, Signature, Strength, TCP};
 
@@ -37,9 +37,9 @@ fn bind(bytes: &[u8]) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, Said};
     use super::super::Protocol::DceRpc;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, tcp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

@@ -1,7 +1,7 @@
 //! EDT on UDP 1494 and 2598, as far as it is known: the handshake of UDT version 4. That EDT still uses it is likely,
 //! not shown (facts EDT-02), and other programs use UDT too (facts EDT-10), so off those ports it is soft.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
 use super::{Opening, Signature, Strength, UDP};
 
@@ -93,10 +93,10 @@ fn is_complete(voice: &Voice<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Edt;
     use super::super::Strength::{Soft, Strong};
-    use super::{follows_answer, is_midstream, REQUEST_LENGTH};
+    use super::super::said::{Said, udp};
+    use super::{REQUEST_LENGTH, follows_answer, is_midstream};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

@@ -1,7 +1,7 @@
 //! ICA on TCP 1494: the greeting that both sides send, the client's module packets, and the records after the
 //! handshake. The magic of the oldest clients (facts REC-07) is not used.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Speaker};
 use super::{Opening, Signature, Strength, TCP};
 
@@ -90,9 +90,9 @@ fn record(reader: &mut Reader<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, Said};
     use super::super::Protocol::Ica;
     use super::super::Strength::{Proof, Strong};
+    use super::super::said::{Said, tcp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

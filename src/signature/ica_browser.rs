@@ -22,9 +22,9 @@ fn message(bytes: &[u8]) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::IcaBrowser;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, udp};
 
     const REQUEST: [u8; 8] = [0x1E, 0x00, 0x01, 0x30, 0x02, 0xFD, 0xA8, 0xE3];
     const REPLY: [u8; 12] = [0x30, 0x00, 0x02, 0x31, 0x02, 0xFD, 0xA8, 0xE3, 0x02, 0x00, 0x06, 0x44];

@@ -1,6 +1,6 @@
 //! IPFIX (AppFlow): a version, the length of the datagram, and a first set that fits into it.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
 use super::{Opening, Signature, UDP};
 
@@ -39,9 +39,9 @@ fn message(voice: &Voice<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Ipfix;
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![udp(4739).client(message(256, 8))]

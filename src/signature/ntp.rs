@@ -1,6 +1,6 @@
 //! NTP: a first byte that says version and mode, and a fixed length. No magic word, so it is soft off port 123.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
 use super::{Opening, Signature, Strength, UDP};
 
@@ -47,9 +47,9 @@ fn version_and_mode(voice: &Voice<'_>) -> Parsed<(u8, u8)> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Ntp;
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![udp(123).client(packet_of(0x23, 48)).server(packet_of(0x24, 48)), udp(123).client(packet_of(0xDB, 68))]

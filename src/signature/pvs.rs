@@ -30,9 +30,9 @@ fn code(bytes: &[u8]) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Pvs;
     use super::super::Strength::Soft;
+    use super::super::said::{Said, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![udp(6910).client(0x4002_0004_u32.to_le_bytes()).client([0; 40])]

@@ -1,6 +1,6 @@
 //! QUIC: long headers of versions 1 and 2, and a version negotiation that answers what the client said.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Speaker};
 use super::{Opening, Signature, Strength, UDP};
 
@@ -88,9 +88,9 @@ fn is_negotiation(client: &[u8], server: &[u8]) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Quic;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, udp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

@@ -1,7 +1,7 @@
 //! RADIUS on its own ports: a known code, the length of the datagram, and attributes that fill it. Off those ports the
 //! same bytes were other protocols, so it is not told there.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
 use super::{Opening, Signature, Strength, UDP};
 
@@ -56,9 +56,9 @@ fn attribute(reader: &mut Reader<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Radius;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, udp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

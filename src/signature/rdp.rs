@@ -1,9 +1,9 @@
 //! RDP: the connection request and confirm of ISO transport. Siemens S7 and others begin in the same way, so off port
 //! 3389 the cookie with the user's name must be there too.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Signature, Strength, Transport, BOTH};
+use super::{BOTH, Opening, Signature, Strength, Transport};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "rdp",
@@ -57,9 +57,9 @@ fn datagram(voice: &Voice<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, udp, Said};
     use super::super::Protocol::Rdp;
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, tcp, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

@@ -2,7 +2,7 @@
 
 use super::bytes::{Parsed, Reader};
 use super::voice::Reading;
-use super::{Opening, Signature, Strength, BOTH};
+use super::{BOTH, Opening, Signature, Strength};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "sip",
@@ -44,9 +44,9 @@ fn request(bytes: &[u8]) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, udp, Said};
     use super::super::Protocol::Sip;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, tcp, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

@@ -1,6 +1,6 @@
 //! SMB over TCP: the first message after its transport header, and the session request of NetBIOS on port 139.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::Reading;
 use super::{Opening, Signature, Strength, TCP};
 
@@ -43,9 +43,9 @@ fn session_request(bytes: &[u8]) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, Said};
     use super::super::Protocol::Smb;
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, tcp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

@@ -53,9 +53,9 @@ fn global_data(mut reader: Reader<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{udp, Said};
     use super::super::Protocol::Snmp;
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![udp(161).client(GET).server(GET), udp(162).client(VERSION_3_GET)]

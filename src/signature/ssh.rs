@@ -19,9 +19,9 @@ const IDENTIFICATIONS: [&[u8]; 2] = [b"SSH-2.0-", b"SSH-1."];
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, Said};
     use super::super::Protocol::Ssh;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, tcp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![tcp(22).server("SSH-2.0-OpenSSH_9.6\r\n").client("SSH-2.0-PuTTY\r\n"), tcp(22).server("SSH-1.99-Old\n")]

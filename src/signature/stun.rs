@@ -1,9 +1,9 @@
 //! STUN, and TURN requests, which look alike: known by the magic cookie. Channel data of TURN is not told, because its
 //! first bytes fit other traffic.
 
-use super::bytes::{sure, Parsed, Reader};
+use super::bytes::{Parsed, Reader, sure};
 use super::voice::{Reading, Voice};
-use super::{Opening, Signature, Strength, Transport, BOTH};
+use super::{BOTH, Opening, Signature, Strength, Transport};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "stun",
@@ -33,9 +33,9 @@ fn message(voice: &Voice<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, udp, Said};
     use super::super::Protocol::Stun;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, tcp, udp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![

@@ -1,9 +1,9 @@
 //! SQL Server on 1433, and its browser service on UDP 1434. Off those ports the header is too loose to be told; the
 //! login preamble and the browser are known from the specification only, so they are soft.
 
-use super::bytes::{sure, Miss, Parsed, Reader};
+use super::bytes::{Miss, Parsed, Reader, sure};
 use super::voice::{Reading, Speaker, Voice};
-use super::{Opening, Signature, Strength, Transport, BOTH};
+use super::{BOTH, Opening, Signature, Strength, Transport};
 
 pub(super) const SIGNATURE: Signature = Signature {
     name: "tds",
@@ -73,9 +73,9 @@ fn browser(voice: &Voice<'_>) -> Parsed<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, udp, Said};
     use super::super::Protocol::Tds;
     use super::super::Strength::{Soft, Strong};
+    use super::super::said::{Said, tcp, udp};
     use super::*;
 
     pub(in super::super) fn samples() -> Vec<Said> {

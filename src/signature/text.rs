@@ -23,9 +23,9 @@ fn is_lines(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, Said};
     use super::super::Protocol::Text;
     use super::super::Strength::Soft;
+    use super::super::said::{Said, tcp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![tcp(1494).client("\r\n\r\n"), tcp(2598).client("HELP\r\n")]

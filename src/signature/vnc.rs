@@ -13,9 +13,9 @@ fn read(opening: &Opening<'_>) -> Reading {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::said::{tcp, Said};
     use super::super::Protocol::Vnc;
     use super::super::Strength::Strong;
+    use super::super::said::{Said, tcp};
 
     pub(in super::super) fn samples() -> Vec<Said> {
         vec![tcp(5900).server("RFB 003.008\n").client("RFB 003.008\n")]
