@@ -15,9 +15,9 @@ pub(super) const CHECKS: &[Check] = &[Check {
     look,
 }];
 
-/// Minimum share of packets that were sent again, as one in so many: TCP slows down, and a session stutters.
+/// One packet in this number is the minimum share that was sent again: TCP slows down, and a session stutters.
 const ONE_IN: u64 = 100;
-/// A path that sent again less than one packet in so many is a good one.
+/// A path that sent again less than one packet in this number is a good one.
 const GOOD: u64 = 500;
 /// Minimum number of packets of one side on a path that has a rate at all: five in five hundred are no chance.
 const MEASURED: u64 = 500;
@@ -25,7 +25,7 @@ const MEASURED: u64 = 500;
 const PACKETS: u64 = 1_000;
 const FLOWS: u64 = 3;
 const ONE_FLOW: u64 = 10_000;
-/// Copies in a capture are no repetitions, but some may be taken for such: at most one in so many.
+/// Copies in a capture are no repetitions, but some may be taken for such: at most one packet in this number.
 const COPIES: u64 = 50;
 
 /// What a side sent to or from somebody, and how much of it again.

@@ -29,7 +29,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// The network is no reason for a wait that is so many times its round trip: one answer takes one.
+/// A wait of this number of round trips has another reason than the network: one answer takes one.
 const ROUND_TRIPS: i64 = 5;
 /// An answer to the hello of TLS that takes longer is late, whatever the service.
 const HELLO: Span = Span::seconds(2);
@@ -226,7 +226,7 @@ fn beside(
     (fast.len() as u64, flows)
 }
 
-/// Minimum number of repeated requests, and minimum share of all, one in so many: a few are lost in any network.
+/// Minimum number of repeated requests, and minimum share of all, one in this number: a few are lost in any network.
 const REPEATED: u64 = 10;
 const ONE_IN: u64 = 100;
 

@@ -315,7 +315,7 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
     let context = block.flag("context");
     let (each_server, next_server) = (block.flag("each_server"), block.flag("next_server"));
     let (optional, only_where_used) = (block.flag("optional"), block.flag("only_where_used"));
-    let (next_within, slow_after) = (block.number_if("next_within_s"), block.number_if("slow_after_ms"));
+    let next_within = block.number_if("next_within_s");
     let remedy = block.text_if("remedy").map(|remedy| remedy.value);
     block.done();
     Some(Phase {
@@ -336,7 +336,6 @@ fn phase(block: &Block<'_>, ids: &mut Names<'_>, names: &Names<'_>) -> Option<Ph
         optional,
         only_where_used,
         next_within,
-        slow_after,
         remedy,
     })
 }
@@ -739,7 +738,6 @@ errors = ["http-503", "alert", "no-hello"]
 optional = true
 only_where_used = true
 next_within_s = 30
-slow_after_ms = 500
 remedy = "Ask again."
 [[story.phase]]
 name = "call"

@@ -88,7 +88,7 @@ pub struct Service {
     pub plain: Option<Plain>,
     /// Over UDP: each datagram of the client asks for an answer, so that one which is sent again was not answered in time.
     pub requests: bool,
-    /// It answers each request of the client within so many milliseconds; longer is slow. None where it may push, or let clients
+    /// It answers each request of the client within this number of milliseconds; longer is slow. None where it may push, or let clients
     /// wait.
     pub answers_within: Option<u32>,
     /// What it means for people when it is blocked, in one or two sentences.

@@ -63,10 +63,8 @@ pub struct Phase {
     pub optional: bool,
     /// Not every site needs it: where nobody gets through it, it is no more than a warning that somebody does not.
     pub only_where_used: bool,
-    /// Where it is answered, the next phase follows within so many seconds; none where that is not certain.
+    /// Where it is answered, the next phase follows within this number of seconds; none where that is not certain.
     pub next_within: Option<u32>,
-    /// An answer that takes longer than so many milliseconds is slow.
-    pub slow_after: Option<u32>,
     /// Where to look when it stops here, in one or two sentences.
     pub remedy: Option<String>,
 }

@@ -617,22 +617,8 @@ fn new(item: &Item<'_>, before: &Told) -> Entry {
         (_, 1..) => Basis::TriedBefore,
         _ => Basis::NotTriedBefore,
     };
-    let (side, what) = (item.side.clone(), item.what.into());
-    let (id, before, after) = (side.id.clone(), None, Some(side));
-    let theme = item.theme();
-    Entry {
-        id,
-        what,
-        theme,
-        state: State::New,
-        basis,
-        before,
-        after,
-        changes: Vec::new(),
-        moved: Moved::default(),
-        paths_working,
-        paths,
-    }
+    let entry = of_one_report(item, (State::New, basis), (paths_working, paths));
+    Entry { after: Some(item.side.clone()), ..entry }
 }
 
 fn missing(item: &Item<'_>, after: &Told) -> Entry {
@@ -652,16 +638,20 @@ fn missing(item: &Item<'_>, after: &Told) -> Entry {
         _ if again.iter().any(|again| again.tried) => (State::NotEvaluable, Basis::NotDecided),
         _ => (State::NotEvaluable, Basis::NotTried),
     };
-    let (side, what) = (item.side.clone(), item.what.into());
-    let (id, before, after) = (side.id.clone(), Some(side), None);
+    let entry = of_one_report(item, (state, basis), (paths_working, paths));
+    Entry { before: Some(item.side.clone()), ..entry }
+}
+
+/// What stands in one of the two reports only; in which one, the caller says.
+fn of_one_report(item: &Item<'_>, (state, basis): (State, Basis), (paths_working, paths): (u64, u64)) -> Entry {
     Entry {
-        id,
-        what,
-        theme,
+        id: item.side.id.clone(),
+        what: item.what.into(),
+        theme: item.theme(),
         state,
         basis,
-        before,
-        after,
+        before: None,
+        after: None,
         changes: Vec::new(),
         moved: Moved::default(),
         paths_working,

@@ -91,7 +91,7 @@ impl Flow {
     }
 
     /// The client closes or resets, and nothing was said for a second or longer: where it waits for the first words of the server, it
-    /// gives up. It has been quiet for so many microseconds.
+    /// gives up. `quiet` is for how many microseconds it said nothing.
     #[cold]
     pub(super) fn gives_up(&mut self, raw: &RawPacket<'_>, quiet: u32) {
         let wait = Span::micros(i64::from(quiet));
@@ -122,7 +122,8 @@ impl Flow {
             identification: packet.identification as u16,
         };
         let answers = self.halves[Who::Server as usize].packets;
-        let before = self.halves[Who::Client as usize].packets - 1;
+        let client = &self.halves[Who::Client as usize];
+        let before = client.packets.saturating_sub(client.duplicates + 1);
         if before < BEGINNING {
             return;
         }
@@ -190,7 +191,7 @@ const LONGEST: Span = Span::seconds(120);
 const LOOKED_AT: usize = 64;
 /// Requests of a flow that are only counted: most flows have no more of them, and need no room for what was asked.
 const BEGINNING: u32 = 8;
-/// Requests that are kept of a flow, at first, and after so many of them.
+/// Requests that are kept of a flow, at first, and after `MANY` of them.
 const FEW_KEPT: usize = 16;
 const MANY_KEPT: usize = 256;
 const MANY: u32 = 64;

@@ -145,7 +145,7 @@ impl Rare {
 }
 
 impl Half {
-    /// What this side sent before a segment, which begins so many bytes from its start, was so little and in such small packets that
+    /// What this side sent before a segment, which begins `before` bytes from its start, was so little and in such small packets that
     /// hardly any can have been as large.
     fn was_small(&self, before: u32, packet: &Packet) -> bool {
         let flight = self.next.wrapping_sub(self.start.wrapping_add(before)).div_ceil(packet.payload_bytes);
